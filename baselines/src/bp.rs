@@ -1,0 +1,69 @@
+//! BP: backpropagation (Rumelhart, Hinton & Williams 1986).
+//!
+//! `dz_L = softmax(z_L) - y`, `dz_l = (W_{l+1}ᵀ dz_{l+1}) (.) φ'(z_l)`, `dW_l = dz_l h_{l-1}ᵀ`.
+//!
+//! Keeps every layer's activations until the backward pass has gone by: memory grows with depth.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use sll_core::divergence::cross_entropy;
+use sll_core::op::inject;
+use sll_core::optim::Updater;
+use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
+use sll_core::{Cut, Network, Result};
+
+/// BP has no settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BpConfig {}
+
+/// The rule.
+pub struct Bp;
+
+impl LearningRule for Bp {
+    fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
+        let logits = net.forward(Tensor::from_inner(batch.x.clone()), &batch.pass());
+        let values = logits.clone().inner();
+        let (loss, _, error) = cross_entropy(values, batch.targets(net.classes(), &batch.x.device()));
+        let grads = inject(logits, error * (1.0 / batch.len() as f64));
+        updater.step(net, 0..net.depth(), grads);
+        Ok(StepReport { loss: loss.mean(), units: Vec::new() })
+    }
+
+    fn cut(&self) -> Cut {
+        Cut::Whole
+    }
+
+    fn cost(&self, net: &Network) -> StepCost {
+        StepCost::of_units(net, std::slice::from_ref(&(0..net.depth())))
+    }
+
+    fn fixed_values(&self, _net: &Network) -> usize {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sll_core::laws::{self, Build};
+    use sll_core::sll::SllConfig;
+
+    const BP: Build = &|_| Ok(Box::new(Bp));
+
+    #[test]
+    fn sll_with_one_unit_is_bp_bit_for_bit() {
+        let one: Build = &|net| Ok(Box::new(SllConfig { units: Some(1), ..SllConfig::default() }.init(net, 3)?));
+        laws::same_update(|| laws::small_mlp(3), one, BP);
+        laws::same_update(laws::small_cnn, one, BP);
+        laws::same_update(|| laws::small_vit(false), one, BP);
+    }
+
+    #[test]
+    fn repeats_resumes_and_learns() {
+        laws::repeats(|| laws::small_mlp(2), BP);
+        laws::resumes(|| laws::small_mlp(2), BP);
+        laws::resumes(laws::small_cnn, BP);
+        laws::learns(|| laws::small_mlp(2), BP, 80);
+    }
+}

@@ -1,0 +1,129 @@
+//! The decompressed content of one file, never more of it than the manifest allows.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, ErrorKind, Read},
+    path::PathBuf,
+};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::error::DataError;
+
+/// Where a file's bytes are.
+#[derive(Clone, Debug)]
+pub(crate) enum Bytes {
+    /// In the file system.
+    At(PathBuf),
+    /// In the program.
+    Embedded(&'static [u8]),
+}
+
+/// One file as it lies: plain or gzipped.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredFile {
+    /// What messages call it.
+    pub(crate) name: String,
+    /// Its bytes.
+    pub(crate) bytes: Bytes,
+    /// Whether they are a gzip stream.
+    pub(crate) gzip: bool,
+}
+
+impl StoredFile {
+    /// The content, of which `expected` bytes are wanted. Content that is longer comes back cut after `expected + 1` bytes, so that neither a large file nor a
+    /// gzip bomb fills the memory; the caller compares lengths.
+    pub(crate) fn read(&self, dataset: &str, expected: usize) -> Result<Vec<u8>, DataError> {
+        let refused = |source| DataError::Read { dataset: dataset.to_owned(), file: self.name.clone(), source };
+        let stored: Box<dyn BufRead> = match &self.bytes {
+            Bytes::At(path) => Box::new(BufReader::with_capacity(1 << 16, File::open(path).map_err(refused)?)),
+            Bytes::Embedded(bytes) => Box::new(*bytes),
+        };
+        let mut content = Vec::with_capacity(expected + 1);
+        let limit = expected as u64 + 1;
+        let outcome = match self.gzip {
+            true => MultiGzDecoder::new(stored).take(limit).read_to_end(&mut content),
+            false => stored.take(limit).read_to_end(&mut content),
+        };
+        match outcome {
+            Ok(_) => Ok(content),
+            Err(error) if self.gzip && error.kind() == ErrorKind::UnexpectedEof => Err(self.corrupt(
+                dataset,
+                format!("is a gzip stream that ends early, after {} of {expected} bytes of content", content.len()),
+            )),
+            Err(error) if self.gzip && matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData) => {
+                Err(self.corrupt(dataset, format!("is not a sound gzip stream ({error})")))
+            }
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    /// This file's [`DataError::Corrupt`].
+    pub(crate) fn corrupt(&self, dataset: &str, problem: String) -> DataError {
+        DataError::Corrupt { dataset: dataset.to_owned(), file: self.name.clone(), problem }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::gzip;
+
+    fn read(stored: Vec<u8>, gzip: bool, expected: usize) -> Result<Vec<u8>, DataError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, stored).unwrap();
+        StoredFile { name: "file".into(), bytes: Bytes::At(path), gzip }.read("set", expected)
+    }
+
+    #[test]
+    fn plain_and_gzipped_content_is_the_same() {
+        assert_eq!(read(b"content".to_vec(), false, 7).unwrap(), b"content");
+        assert_eq!(read(gzip(b"content", "", 9), true, 7).unwrap(), b"content");
+        assert_eq!(read(gzip(b"content", "a name", 1), true, 7).unwrap(), b"content");
+    }
+
+    #[test]
+    fn content_is_cut_one_byte_after_what_is_wanted() {
+        let bomb = gzip(&vec![0; 10_000_000], "", 9);
+        assert_eq!(read(bomb, true, 100).unwrap().len(), 101);
+        assert_eq!(read(vec![0; 1000], false, 100).unwrap().len(), 101);
+    }
+
+    #[test]
+    fn a_gzip_stream_cut_anywhere_is_an_error() {
+        let content: Vec<u8> = (0..200).map(|i| (i * i % 251) as u8).collect();
+        let whole = gzip(&content, "", 9);
+        for length in 1..whole.len() {
+            let message = read(whole[..length].to_vec(), true, 200).unwrap_err().to_string();
+            assert!(
+                message.starts_with("data set `set`: file is a gzip stream that ends early"),
+                "{length}: {message}"
+            );
+        }
+        assert_eq!(read(Vec::new(), true, 200).unwrap_or_default(), b"");
+    }
+
+    #[test]
+    fn damage_and_trailing_bytes_are_errors() {
+        let mut damaged = gzip(b"some content", "", 9);
+        let checksum = damaged.len() - 8;
+        damaged[checksum] ^= 1;
+        let trailing = [gzip(b"some content", "", 9), b"more".to_vec()].concat();
+        for stored in [damaged, trailing, b"not gzip at all".to_vec()] {
+            let message = read(stored, true, 12).unwrap_err().to_string();
+            assert!(
+                message.contains("gzip stream") && message.ends_with("replace it with the official file"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let missing =
+            StoredFile { name: "gone.bin".into(), bytes: Bytes::At("/nonexistent/gone.bin".into()), gzip: false };
+        let message = missing.read("set", 1).unwrap_err().to_string();
+        assert!(message.starts_with("data set `set`: cannot read gone.bin ("), "{message}");
+    }
+}

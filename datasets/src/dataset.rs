@@ -1,0 +1,103 @@
+//! The decoded form of a data set: bytes and labels, nothing computed from them.
+
+use std::fmt;
+
+use crate::digest::Digest;
+
+/// The images of one split, as stored: 8 bits a channel, not normalised.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Images {
+    /// Channels, height, width of every image.
+    pub shape: [usize; 3],
+    /// `N * C * H * W` bytes; each image is channel-major, then row by row.
+    pub pixels: Vec<u8>,
+    /// `N` class numbers, each below [`Dataset::classes`].
+    pub labels: Vec<u16>,
+}
+
+impl Images {
+    /// The number of images, `N`.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Bytes in one image, `C * H * W`.
+    pub fn image_len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The pixels of image `index`, `[C, H, W]`.
+    ///
+    /// # Panics
+    /// If `index >= self.len()`.
+    pub fn image(&self, index: usize) -> &[u8] {
+        let size = self.image_len();
+        &self.pixels[index * size..(index + 1) * size]
+    }
+}
+
+// Without the pixels: a failed assertion should not print 47 MB.
+impl fmt::Debug for Images {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Images").field("shape", &self.shape).field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// A data set in memory, with what a result needs to say about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// The manifest's name, such as `mnist`.
+    pub name: String,
+    /// The number of classes.
+    pub classes: usize,
+    /// One name for each class, in label order.
+    pub class_names: Vec<String>,
+    /// The official training split.
+    pub train: Images,
+    /// The official test split.
+    pub test: Images,
+    /// Mean of pixel/255 over the training split, one for each channel: a constant of the manifest.
+    pub mean: Vec<f32>,
+    /// Standard deviation of pixel/255 over the training split, one for each channel: a constant of the manifest.
+    pub std: Vec<f32>,
+    /// SHA-256, in hexadecimal, of the whole content: of the concatenated lowercase hexadecimal SHA-256 digests of the files' decompressed contents, in the
+    /// manifest's order. For MNIST a shell computes it as
+    /// `for f in train-images-idx3 train-labels-idx1 t10k-images-idx3 t10k-labels-idx1; do zcat $f-ubyte.gz | sha256sum | head -c 64; done | sha256sum`.
+    pub digest: String,
+    /// Whether every file had the manifest's digest; false only with [`LoadOptions::allow_unverified`](crate::LoadOptions::allow_unverified).
+    pub verified: bool,
+    /// Where it came from, for people: `data directory /x/mnist`, `system package /usr/share/..`, `embedded sample`.
+    pub source: String,
+    /// The licence of the data.
+    pub licence: String,
+}
+
+/// [`Dataset::digest`] of files with these SHA-256 digests.
+pub(crate) fn content_digest(files: &[Digest]) -> String {
+    let hex: String = files.iter().map(|file| file.hex.as_str()).collect();
+    Digest::sha256(hex.as_bytes()).hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_cut_at_their_size_and_debug_is_short() {
+        let images = Images { shape: [1, 2, 2], pixels: (0..12).collect(), labels: vec![0, 1, 2] };
+        assert_eq!((images.len(), images.image_len(), images.image(1)), (3, 4, &[4, 5, 6, 7][..]));
+        assert_eq!(format!("{images:?}"), "Images { shape: [1, 2, 2], len: 3, .. }");
+    }
+
+    /// Expected: `for s in ab c; do printf %s $s | sha256sum | head -c 64; done | sha256sum`
+    #[test]
+    fn content_digest_is_the_digest_of_the_hex_digests() {
+        let expected = "14eec32d1bd92fe52253ef7547e20407b0dd70dbc835e3cbbb81dd8ef52ca6c7";
+        assert_eq!(content_digest(&[Digest::sha256(b"ab"), Digest::sha256(b"c")]), expected);
+    }
+}

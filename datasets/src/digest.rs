@@ -1,0 +1,110 @@
+//! Content digests, written `sha256:<hex>` or `sha1:<hex>`.
+
+use std::{fmt, str::FromStr};
+
+use sha2::Digest as _;
+
+/// A hash function that a data set's owner published digests of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// SHA-256, 64 hexadecimal digits.
+    Sha256,
+    /// SHA-1, 40 hexadecimal digits; only where nothing else is published.
+    Sha1,
+}
+
+/// A digest and what made it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct Digest {
+    /// The hash function.
+    pub algorithm: Algorithm,
+    /// The digest in lowercase hexadecimal.
+    pub hex: String,
+}
+
+impl Digest {
+    /// The digest of `content`.
+    pub fn of(algorithm: Algorithm, content: &[u8]) -> Self {
+        let hex = match algorithm {
+            Algorithm::Sha256 => hex(&sha2::Sha256::digest(content)),
+            Algorithm::Sha1 => hex(&sha1::Sha1::digest(content)),
+        };
+        Self { algorithm, hex }
+    }
+
+    /// The SHA-256 of `content`.
+    pub fn sha256(content: &[u8]) -> Self {
+        Self::of(Algorithm::Sha256, content)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let algorithm = match self.algorithm {
+            Algorithm::Sha256 => "sha256",
+            Algorithm::Sha1 => "sha1",
+        };
+        write!(f, "{algorithm}:{}", self.hex)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (algorithm, length, hex) = match text.split_once(':') {
+            Some(("sha256", hex)) => (Algorithm::Sha256, 64, hex),
+            Some(("sha1", hex)) => (Algorithm::Sha1, 40, hex),
+            _ => {
+                return Err(format!("digest `{text}` does not start with `sha256:` or `sha1:`"));
+            }
+        };
+        if hex.len() != length || !hex.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(format!("digest `{text}` does not have {length} lowercase hexadecimal digits"));
+        }
+        Ok(Self { algorithm, hex: hex.to_owned() })
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The values of `printf abc | sha256sum` and `printf abc | sha1sum` (FIPS 180's own example).
+    #[test]
+    fn known_digests_parse_and_print() {
+        for text in [
+            "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            "sha1:a9993e364706816aba3e25717850c26c9cd0d89d",
+        ] {
+            let digest: Digest = text.parse().unwrap();
+            assert_eq!(Digest::of(digest.algorithm, b"abc"), digest);
+            assert_eq!(digest.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn malformed_digests_are_named() {
+        for text in [
+            "abc",
+            "md5:900150983cd24fb0d6963f7d28e17f72",
+            "sha1:a999",
+            "sha1:A9993E364706816ABA3E25717850C26C9CD0D89D",
+        ] {
+            assert!(text.parse::<Digest>().unwrap_err().contains(text));
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What can go wrong with data: each message names the data set or file and ends with what to do next.
+
+use std::io;
+
+/// Why a data set could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// No manifest has this name.
+    #[error("there is no data set `{name}`; choose one of {valid}")]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// The names that exist, comma-separated.
+        valid: String,
+    },
+    /// The files are in none of the places where they may lie.
+    #[error("data set `{dataset}` was not found: {}; {next}", looked.join(", "))]
+    Missing {
+        /// The data set's name.
+        dataset: String,
+        /// Every place looked at and what is wrong with it.
+        looked: Vec<String>,
+        /// What to do next.
+        next: String,
+    },
+    /// A file is well-formed but not the official content.
+    #[error(
+        "data set `{dataset}`: {file} is not the official content (expected {expected}, found {found}; {differing} of {files} files differ); \
+         replace it with the official file, or pass --allow-unverified to use it and mark every result"
+    )]
+    Digest {
+        /// The data set's name.
+        dataset: String,
+        /// The first file that differs.
+        file: String,
+        /// Its digest in the manifest, as `algorithm:hex`.
+        expected: String,
+        /// Its digest here, as `algorithm:hex`.
+        found: String,
+        /// How many of the data set's files differ.
+        differing: usize,
+        /// How many files the data set has.
+        files: usize,
+    },
+    /// A file is not in its official layout; no flag makes it readable.
+    #[error("data set `{dataset}`: {file} {problem}; replace it with the official file")]
+    Corrupt {
+        /// The data set's name.
+        dataset: String,
+        /// The file.
+        file: String,
+        /// What is wrong with it, as a verb phrase.
+        problem: String,
+    },
+    /// The operating system refused to read a file.
+    #[error("data set `{dataset}`: cannot read {file} ({source}); check its permissions and the disk")]
+    Read {
+        /// The data set's name.
+        dataset: String,
+        /// The file.
+        file: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl DataError {
+    /// Whether something outside the program is missing: the data set's files are nowhere.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing { .. })
+    }
+
+    /// Whether the data is there and readable, but not the official content.
+    pub fn is_digest_mismatch(&self) -> bool {
+        matches!(self, Self::Digest { .. })
+    }
+}

@@ -1,0 +1,207 @@
+//! From a name to a data set in memory.
+
+use std::path::PathBuf;
+
+use crate::{
+    cifar,
+    dataset::{Dataset, Images, content_digest},
+    digest::{Algorithm, Digest},
+    error::DataError,
+    idx,
+    manifest::{Content, FileSpec, Manifest, Split},
+    registry::manifest,
+    source::locate,
+};
+
+/// Where to look for data and what to accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// The folder that holds one folder for each data set, in the official layouts; none by default.
+    pub data_dir: Option<PathBuf>,
+    /// Accept well-formed content whose digest is not the official one; [`Dataset::verified`] is then false. Off by default.
+    pub allow_unverified: bool,
+    /// Look in the folders of system packages too. On by default.
+    pub system_dirs: bool,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self { data_dir: None, allow_unverified: false, system_dirs: true }
+    }
+}
+
+/// Loads, checks and decodes the data set `name`.
+///
+/// # Errors
+/// [`DataError::Unknown`] for a name without a manifest, [`DataError::Missing`] if no place has all the files, [`DataError::Corrupt`] for a file that is not
+/// in its layout, [`DataError::Read`] if the system cannot read one, [`DataError::Digest`] if the content is well-formed but not the official one and
+/// `options.allow_unverified` is off.
+pub fn load(name: &str, options: &LoadOptions) -> Result<Dataset, DataError> {
+    load_manifest(manifest(name)?, options)
+}
+
+/// [`load`] for a manifest of one's own.
+pub(crate) fn load_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Dataset, DataError> {
+    let located = locate(manifest, options).map_err(|nowhere| nowhere.error(manifest))?;
+    let empty = || Images { shape: manifest.shape, pixels: Vec::new(), labels: Vec::new() };
+    let (mut train, mut test) = (empty(), empty());
+    let (mut digests, mut differing) = (Vec::new(), Vec::new());
+    for (spec, file) in manifest.files.iter().zip(&located.files) {
+        let content = file.read(&manifest.name, manifest.content_len(spec))?;
+        let sha256 = Digest::sha256(&content);
+        let found = match spec.digest.algorithm {
+            Algorithm::Sha256 => sha256.clone(),
+            algorithm => Digest::of(algorithm, &content),
+        };
+        digests.push(sha256);
+        let images = if spec.split == Split::Train { &mut train } else { &mut test };
+        decode(manifest, spec, content, images).map_err(|problem| file.corrupt(&manifest.name, problem))?;
+        if found != spec.digest {
+            differing.push((file, spec, found));
+        }
+    }
+    // Only now: a file that cannot be read at all is worse news than one that differs, wherever it stands.
+    if let Some((file, spec, found)) = differing.first()
+        && !options.allow_unverified
+    {
+        return Err(DataError::Digest {
+            dataset: manifest.name.clone(),
+            file: file.name.clone(),
+            expected: spec.digest.to_string(),
+            found: found.to_string(),
+            differing: differing.len(),
+            files: manifest.files.len(),
+        });
+    }
+    Ok(Dataset {
+        name: manifest.name.clone(),
+        classes: manifest.classes,
+        class_names: manifest.class_names.clone(),
+        train,
+        test,
+        mean: manifest.mean.clone(),
+        std: manifest.std.clone(),
+        digest: content_digest(&digests),
+        verified: differing.is_empty(),
+        source: located.source,
+        licence: manifest.licence.clone(),
+    })
+}
+
+/// Adds one file's content to its split, or says what is wrong with it.
+fn decode(manifest: &Manifest, spec: &FileSpec, content: Vec<u8>, images: &mut Images) -> Result<(), String> {
+    match spec.content {
+        Content::Images if images.pixels.is_empty() => {
+            images.pixels = idx::images(content, spec.count, manifest.shape)?
+        }
+        Content::Images => images.pixels.extend(idx::images(content, spec.count, manifest.shape)?),
+        Content::Labels => images.labels.extend(idx::labels(&content, spec.count, manifest.classes)?),
+        Content::Records => {
+            cifar::append(&content, manifest.layout.label_bytes(), spec.count, manifest.classes, images)?
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::testing::{Small, gzip, small_cifar, small_idx};
+
+    /// Writes the small data set in a data directory, changes its folder and loads it.
+    fn loaded(small: &Small, allow_unverified: bool, change: impl Fn(&std::path::Path)) -> Result<Dataset, DataError> {
+        let data = tempfile::tempdir().unwrap();
+        let folder = data.path().join("small");
+        small.write(&folder);
+        change(&folder);
+        load_manifest(
+            &small.manifest,
+            &LoadOptions { data_dir: Some(data.path().to_owned()), allow_unverified, system_dirs: true },
+        )
+    }
+
+    #[test]
+    fn idx_files_come_back_as_written() {
+        let data = loaded(&small_idx(), false, |_| ()).unwrap();
+        assert_eq!(data.train, Images { shape: [1, 2, 2], pixels: (1..=16).collect(), labels: vec![0, 1, 2, 0] });
+        assert_eq!(data.test, Images { shape: [1, 2, 2], pixels: (101..=108).collect(), labels: vec![2, 1] });
+        assert!(data.verified && data.source.starts_with("data directory "));
+        assert_eq!((data.classes, data.class_names.len(), data.mean.len()), (3, 3, 1));
+    }
+
+    #[test]
+    fn cifar_files_come_back_as_written() {
+        for label_bytes in [1, 2] {
+            let data = loaded(&small_cifar(label_bytes), false, |_| ()).unwrap();
+            assert_eq!(data.train, Images { shape: [3, 1, 2], pixels: (1..=18).collect(), labels: vec![0, 1, 2] });
+            assert_eq!(data.test, Images { shape: [3, 1, 2], pixels: (101..=106).collect(), labels: vec![1] });
+            assert!(data.verified);
+        }
+    }
+
+    #[test]
+    fn compression_does_not_change_the_digest() {
+        let small = small_idx();
+        let reference = loaded(&small, false, |_| ()).unwrap();
+        let renamed = loaded(&small, false, |folder| {
+            fs::write(folder.join("train-images.gz"), gzip(&small.contents[0], "other name", 1)).unwrap()
+        })
+        .unwrap();
+        let plain = loaded(&small, false, |folder| {
+            fs::remove_file(folder.join("train-images.gz")).unwrap();
+            fs::write(folder.join("train-images"), &small.contents[0]).unwrap();
+        });
+        assert_eq!((&renamed.digest, &renamed.train), (&reference.digest, &reference.train));
+        assert_eq!(plain.unwrap().digest, reference.digest);
+    }
+
+    #[test]
+    fn other_content_is_named_by_file_and_can_be_allowed() {
+        let small = small_idx();
+        let change = |folder: &std::path::Path| {
+            let mut content = small.contents[2].clone();
+            *content.last_mut().unwrap() ^= 1;
+            fs::write(folder.join("t10k-images.gz"), gzip(&content, "", 9)).unwrap();
+        };
+        let error = loaded(&small, false, change).unwrap_err();
+        assert!(error.is_digest_mismatch() && !error.is_missing());
+        let message = error.to_string();
+        assert!(message.contains("small/t10k-images.gz is not the official content (expected sha256:"), "{message}");
+        assert!(message.contains("1 of 4 files differ") && message.contains("--allow-unverified"), "{message}");
+
+        let allowed = loaded(&small, true, change).unwrap();
+        let reference = loaded(&small, true, |_| ()).unwrap();
+        assert!(!allowed.verified && reference.verified);
+        assert_ne!(allowed.digest, reference.digest);
+        assert_eq!(allowed.test.pixels.last(), Some(&109));
+    }
+
+    #[test]
+    fn damage_is_an_error_even_when_unverified_content_is_allowed() {
+        type Change = fn(&Small) -> Vec<u8>;
+        let changes: [(Change, &str); 5] = [
+            (|small| gzip(&small.contents[0][..20], "", 9), "ends after 20 of 32 bytes"),
+            (|small| gzip(&small.contents[1], "", 9), "starts with 0x00000801"),
+            (|small| gzip(&[&small.contents[0][..], &[0]].concat(), "", 9), "goes on after its 32 bytes"),
+            (|small| gzip(&small.contents[2], "", 9), "declares dimensions [2, 2, 2], not [4, 2, 2]"),
+            (|small| gzip(&small.contents[0], "", 9)[..25].to_vec(), "gzip stream that ends early"),
+        ];
+        let small = small_idx();
+        for (change, expected) in changes {
+            let message =
+                loaded(&small, true, |folder| fs::write(folder.join("train-images.gz"), change(&small)).unwrap())
+                    .unwrap_err()
+                    .to_string();
+            assert!(message.contains("small/train-images.gz ") && message.contains(expected), "{message}");
+        }
+        let cifar = small_cifar(1);
+        for (length, expected) in [(20, "not a multiple of its 7-byte record"), (14, "has 2 records, not 3")] {
+            let cut =
+                |folder: &std::path::Path| fs::write(folder.join("train.bin"), &cifar.contents[0][..length]).unwrap();
+            let message = loaded(&cifar, true, cut).unwrap_err().to_string();
+            assert!(message.contains("small/train.bin ") && message.contains(expected), "{message}");
+        }
+    }
+}

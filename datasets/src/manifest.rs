@@ -1,0 +1,214 @@
+//! What a data set officially is: the fields of `manifests/*.toml`.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::{digest::Digest, idx};
+
+/// What a data set officially is.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The name by which it is asked for.
+    pub name: String,
+    /// One line for people.
+    pub title: String,
+    /// The licence of the data.
+    pub licence: String,
+    /// The page of its owner.
+    pub homepage: String,
+    /// The format of its files.
+    pub layout: Layout,
+    /// Its folder under the data directory.
+    pub folder: PathBuf,
+    /// Whether it is part of the program; then it is looked for nowhere else.
+    #[serde(default)]
+    pub embedded: bool,
+    /// The number of classes.
+    pub classes: usize,
+    /// One name for each class, in label order.
+    pub class_names: Vec<String>,
+    /// Channels, height, width of every image.
+    pub shape: [usize; 3],
+    /// Mean of pixel/255 over the training images, one for each channel.
+    pub mean: Vec<f32>,
+    /// Standard deviation of pixel/255 over the training images, one for each channel.
+    pub std: Vec<f32>,
+    /// What `mean` and `std` are and who measured them.
+    pub normalisation: String,
+    /// Images in each split.
+    pub counts: Counts,
+    /// A system package that ships it, if there is one.
+    pub system: Option<SystemPackage>,
+    /// Its files, in the order of [`Dataset::digest`](crate::Dataset::digest).
+    pub files: Vec<FileSpec>,
+}
+
+/// The format of a data set's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// MNIST's IDX files, one of images and one of labels for each split; gzipped, or plain without `.gz`.
+    Idx,
+    /// CIFAR-10's binary records: a label byte, then the image.
+    #[serde(rename = "cifar-10")]
+    Cifar10,
+    /// CIFAR-100's binary records: a coarse and a fine label byte, then the image; the fine label is the class.
+    #[serde(rename = "cifar-100")]
+    Cifar100,
+}
+
+impl Layout {
+    /// Label bytes before each image of a record; the last of them is the class.
+    pub(crate) fn label_bytes(self) -> usize {
+        match self {
+            Self::Idx => 0,
+            Self::Cifar10 => 1,
+            Self::Cifar100 => 2,
+        }
+    }
+}
+
+/// Images in each split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Training images.
+    pub train: usize,
+    /// Test images.
+    pub test: usize,
+}
+
+/// A system package that ships a data set.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SystemPackage {
+    /// The folder it puts the files in.
+    pub dir: PathBuf,
+    /// The command that installs it.
+    pub install: String,
+}
+
+/// Which part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// The training images.
+    Train,
+    /// The test images.
+    Test,
+}
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Content {
+    /// Pixels without labels (IDX).
+    Images,
+    /// Labels without pixels (IDX).
+    Labels,
+    /// Labels and pixels in records (CIFAR).
+    Records,
+}
+
+/// One file of a data set.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSpec {
+    /// Its official name inside the data set's folder.
+    pub path: String,
+    /// The split it belongs to.
+    pub split: Split,
+    /// What it holds.
+    pub content: Content,
+    /// How many images, labels or records.
+    pub count: usize,
+    /// The digest of its content, decompressed.
+    pub digest: Digest,
+}
+
+impl Manifest {
+    /// Parses a manifest and checks that it agrees with itself; the error names the manifest and the field.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let manifest: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        match manifest.problem() {
+            Some(problem) => Err(format!("manifest `{}`: {problem}", manifest.name)),
+            None => Ok(manifest),
+        }
+    }
+
+    fn problem(&self) -> Option<String> {
+        if self.class_names.len() != self.classes || self.classes == 0 || self.classes > 256 {
+            return Some(format!(
+                "`class_names` has {} names, `classes` says {}",
+                self.class_names.len(),
+                self.classes
+            ));
+        }
+        if self.mean.len() != self.shape[0] || self.std.len() != self.shape[0] || self.std.iter().any(|&std| std <= 0.0)
+        {
+            return Some(format!("`mean` and `std` need {} values each, `std` above zero", self.shape[0]));
+        }
+        if self.layout == Layout::Idx && self.shape[0] != 1 {
+            return Some(format!("`shape` has {} channels, layout idx has one", self.shape[0]));
+        }
+        let contents: &[Content] =
+            if self.layout == Layout::Idx { &[Content::Images, Content::Labels] } else { &[Content::Records] };
+        if self.files.iter().any(|file| !contents.contains(&file.content)) {
+            return Some(format!("`files` of layout {:?} hold {contents:?}", self.layout));
+        }
+        for (split, expected) in [(Split::Train, self.counts.train), (Split::Test, self.counts.test)] {
+            for &content in contents {
+                let counted: usize = self
+                    .files
+                    .iter()
+                    .filter(|file| file.split == split && file.content == content)
+                    .map(|file| file.count)
+                    .sum();
+                if counted != expected {
+                    return Some(format!(
+                        "`files` count {counted} {content:?} for {split:?}, `counts` says {expected}"
+                    ));
+                }
+            }
+        }
+        None
+    }
+
+    /// Bytes in one image, `C * H * W`.
+    pub fn image_len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Bytes in the decompressed content of one of its files.
+    pub(crate) fn content_len(&self, file: &FileSpec) -> usize {
+        match file.content {
+            Content::Images => idx::IMAGES_HEADER + file.count * self.image_len(),
+            Content::Labels => idx::LABELS_HEADER + file.count,
+            Content::Records => file.count * (self.layout.label_bytes() + self.image_len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MNIST: &str = include_str!("../manifests/mnist.toml");
+
+    #[test]
+    fn a_manifest_that_contradicts_itself_names_the_field() {
+        for (from, to, named) in [
+            ("classes = 10", "classes = 11", "`class_names`"),
+            ("train = 60000", "train = 59999", "59999"),
+            ("mean = [0.1307]", "mean = []", "`mean`"),
+            ("content = \"labels\"", "content = \"records\"", "`files`"),
+            ("sha256:ba89", "sha512:ba89", "sha512"),
+            ("licence", "license", "license"),
+        ] {
+            let message = Manifest::parse(&MNIST.replace(from, to)).unwrap_err();
+            assert!(message.contains(named), "{from} -> {to}: {message}");
+        }
+    }
+}

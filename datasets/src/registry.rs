@@ -1,0 +1,60 @@
+//! Every data set this program knows.
+
+use std::sync::OnceLock;
+
+use crate::{error::DataError, manifest::Manifest};
+
+/// The text of every manifest, in the order in which they are listed.
+const TEXTS: [&str; 6] = [
+    include_str!("../manifests/mnist.toml"),
+    include_str!("../manifests/fashion-mnist.toml"),
+    include_str!("../manifests/cifar-10.toml"),
+    include_str!("../manifests/cifar-100.toml"),
+    include_str!("../manifests/mnist-sample.toml"),
+    include_str!("../manifests/fashion-mnist-sample.toml"),
+];
+
+/// Every data set this program knows, full sets first.
+pub fn manifests() -> &'static [Manifest] {
+    static MANIFESTS: OnceLock<Vec<Manifest>> = OnceLock::new();
+    let parse =
+        |text: &&str| Manifest::parse(text).expect("the embedded manifests parse: `every_manifest_is_valid` tests it");
+    MANIFESTS.get_or_init(|| TEXTS.iter().map(parse).collect())
+}
+
+/// The manifest of one data set.
+///
+/// # Errors
+/// [`DataError::Unknown`], which lists the names that exist.
+pub fn manifest(name: &str) -> Result<&'static Manifest, DataError> {
+    let names = || manifests().iter().map(|manifest| manifest.name.as_str()).collect::<Vec<_>>().join(", ");
+    manifests()
+        .iter()
+        .find(|manifest| manifest.name == name)
+        .ok_or_else(|| DataError::Unknown { name: name.to_owned(), valid: names() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_manifest_is_valid() {
+        for text in TEXTS {
+            Manifest::parse(text).unwrap();
+        }
+        let counts = |name| manifest(name).map(|found| (found.counts.train, found.counts.test, found.classes)).unwrap();
+        assert_eq!(counts("fashion-mnist"), (60_000, 10_000, 10));
+        assert_eq!(counts("cifar-100"), (50_000, 10_000, 100));
+        assert_eq!(counts("mnist-sample"), (4000, 1000, 10));
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_valid_ones() {
+        let message = manifest("minst").unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "there is no data set `minst`; choose one of mnist, fashion-mnist, cifar-10, cifar-100, mnist-sample, fashion-mnist-sample"
+        );
+    }
+}

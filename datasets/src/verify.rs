@@ -1,0 +1,118 @@
+//! Digests alone: which file of a data set is not the official one.
+
+use crate::{
+    digest::Digest, error::DataError, load::LoadOptions, manifest::Manifest, registry::manifest, source::locate,
+};
+
+/// The outcome of comparing a data set's files with its manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// The data set's name.
+    pub dataset: String,
+    /// Where its files were found, as in [`Dataset::source`](crate::Dataset::source).
+    pub source: String,
+    /// One for each file, in the manifest's order.
+    pub files: Vec<FileCheck>,
+}
+
+impl Verification {
+    /// Whether every file is the official one.
+    pub fn ok(&self) -> bool {
+        self.files.iter().all(|file| file.ok)
+    }
+}
+
+/// One file compared with its manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileCheck {
+    /// The file, with its folder.
+    pub file: String,
+    /// The digest of the official content.
+    pub expected: Digest,
+    /// The digest of the content found; none if it could not be read to its end.
+    pub found: Option<Digest>,
+    /// Why there is no `found`, as a verb phrase after the file's name.
+    pub problem: Option<String>,
+    /// Whether `found` is `expected`.
+    pub ok: bool,
+}
+
+/// Compares the digest of every file of the data set `name` with its manifest. A file that differs or cannot be read is a [`FileCheck`], not an error.
+///
+/// # Errors
+/// [`DataError::Unknown`] for a name without a manifest, [`DataError::Missing`] if no place has all the files.
+pub fn verify(name: &str, options: &LoadOptions) -> Result<Verification, DataError> {
+    verify_manifest(manifest(name)?, options)
+}
+
+/// [`verify`] for a manifest of one's own.
+pub(crate) fn verify_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Verification, DataError> {
+    let located = locate(manifest, options).map_err(|nowhere| nowhere.error(manifest))?;
+    let files = manifest.files.iter().zip(&located.files).map(|(spec, file)| {
+        let length = manifest.content_len(spec);
+        let (found, problem) = match file.read(&manifest.name, length) {
+            Ok(content) if content.len() > length => {
+                (None, Some(format!("goes on after its {length} bytes of content")))
+            }
+            Ok(content) => (Some(Digest::of(spec.digest.algorithm, &content)), None),
+            Err(DataError::Corrupt { problem, .. }) => (None, Some(problem)),
+            Err(DataError::Read { source, .. }) => (None, Some(format!("cannot be read ({source})"))),
+            Err(error) => return Err(error),
+        };
+        let ok = found.as_ref() == Some(&spec.digest);
+        Ok(FileCheck { file: file.name.clone(), expected: spec.digest.clone(), found, problem, ok })
+    });
+    Ok(Verification {
+        dataset: manifest.name.clone(),
+        source: located.source.clone(),
+        files: files.collect::<Result<_, _>>()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::testing::{gzip, small_idx};
+
+    #[test]
+    fn the_embedded_samples_are_what_their_manifests_say() {
+        for name in ["mnist-sample", "fashion-mnist-sample"] {
+            let verification = verify(name, &LoadOptions::default()).unwrap();
+            assert!(verification.ok() && verification.files.len() == 4, "{verification:?}");
+        }
+    }
+
+    #[test]
+    fn each_bad_file_is_named_with_its_reason() {
+        let data = tempfile::tempdir().unwrap();
+        let (folder, small) = (data.path().join("small"), small_idx());
+        small.write(&folder);
+        let options = LoadOptions { data_dir: Some(data.path().to_owned()), ..LoadOptions::default() };
+        assert!(verify_manifest(&small.manifest, &options).unwrap().ok());
+
+        fs::write(folder.join("train-labels.gz"), gzip(&small.contents[3], "", 9)).unwrap();
+        fs::write(folder.join("t10k-images.gz"), gzip(&small.contents[0], "", 9)).unwrap();
+        fs::write(folder.join("t10k-labels.gz"), b"nothing gzipped").unwrap();
+        let verification = verify_manifest(&small.manifest, &options).unwrap();
+        assert!(!verification.ok());
+        assert_eq!(verification.files.iter().map(|file| file.ok).collect::<Vec<_>>(), [true, false, false, false]);
+        let [_, differs, longer, broken] = &verification.files[..] else { panic!("four files") };
+        assert!(
+            differs.file.ends_with("small/train-labels.gz")
+                && differs.found == Some(Digest::sha256(&small.contents[3]))
+        );
+        assert_eq!(
+            (longer.found.clone(), longer.problem.as_deref()),
+            (None, Some("goes on after its 24 bytes of content"))
+        );
+        assert!(broken.problem.as_deref().unwrap().starts_with("is not a sound gzip stream"));
+    }
+
+    #[test]
+    fn a_data_set_that_is_not_there_is_an_error() {
+        let nowhere = LoadOptions { data_dir: Some("/nonexistent".into()), allow_unverified: true, system_dirs: false };
+        assert!(verify("cifar-10", &nowhere).unwrap_err().is_missing());
+    }
+}

@@ -1,0 +1,54 @@
+//! What a user can get wrong: one enum, each message naming the setting and what to do next.
+
+/// An invalid setting or combination of settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A setting has a value that it cannot take.
+    #[error("`{key}` = {value}: {reason}")]
+    Setting {
+        /// The setting's name, as a user writes it.
+        key: &'static str,
+        /// The value found.
+        value: String,
+        /// Why it cannot be, and what can.
+        reason: String,
+    },
+    /// Two layers of a chain do not fit together.
+    #[error("layer {layer} ({name}) takes {expected} but the layer before it gives {found}; change one of the two")]
+    Chain {
+        /// Index of the layer that does not fit, counted from 0.
+        layer: usize,
+        /// The layer's name.
+        name: String,
+        /// What it takes.
+        expected: String,
+        /// What it is given.
+        found: String,
+    },
+    /// A rule cannot run on a network.
+    #[error("{rule} cannot run on this network: {reason}")]
+    Unsupported {
+        /// The rule's name.
+        rule: String,
+        /// Why not, and what to use in its place.
+        reason: String,
+    },
+    /// A saved state does not fit the object it is loaded into.
+    #[error("cannot load the saved state of {what}: {reason}; delete the checkpoint to start afresh")]
+    Record {
+        /// What was being loaded.
+        what: String,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Shorthand for [`Error::Setting`].
+    pub fn setting(key: &'static str, value: impl ToString, reason: impl Into<String>) -> Self {
+        Error::Setting { key, value: value.to_string(), reason: reason.into() }
+    }
+}
+
+/// The crate's result type.
+pub type Result<T> = std::result::Result<T, Error>;

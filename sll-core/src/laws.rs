@@ -1,0 +1,147 @@
+//! Laws that rules obey, as helpers for their tests. A new rule calls those that hold for it; see `baselines`.
+
+use crate::network::Network;
+use crate::optim::{OptimizerConfig, OptimizerKind, Updater};
+use crate::rng::{Purpose, Stream, upload};
+use crate::rule::{Batch, LearningRule};
+use crate::{NetworkSpec, Result};
+use burn::tensor::{Device, TensorData};
+
+/// Builds a rule for a network, as rules that install feedback need it: mutably.
+pub type Build<'a> = &'a dyn Fn(&mut Network) -> Result<Box<dyn LearningRule>>;
+
+/// Runs tensor operations on one thread, so that bits can be compared.
+pub fn one_thread() {
+    // A second call finds the pool made, by this same function.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(1).build_global();
+}
+
+/// A small MLP `12 - width x depth - 4` with dropout.
+pub fn small_mlp(depth: usize) -> Network {
+    let spec = NetworkSpec { depth: Some(depth), width: Some(16), dropout: 0.2, ..NetworkSpec::named("mlp-2x800") };
+    spec.build([3, 2, 2], 4, 5, &Device::flex()).expect("a valid network")
+}
+
+/// A small convolutional network on `1 x 16 x 16` images with batch norm, 4 classes.
+pub fn small_cnn() -> Network {
+    let spec = NetworkSpec { width: Some(4), batch_norm: true, ..NetworkSpec::named("cnn-1") };
+    spec.build([1, 16, 16], 4, 5, &Device::flex()).expect("a valid network")
+}
+
+/// A small vision transformer on `3 x 8 x 8` images, 3 blocks, 4 classes.
+pub fn small_vit(mean_token: bool) -> Network {
+    let spec = NetworkSpec { width: Some(24), depth: Some(3), mean_token, ..NetworkSpec::named("vit-7") };
+    spec.build([3, 8, 8], 4, 5, &Device::flex()).expect("a valid network")
+}
+
+/// Batch number `step` for a network of 4 classes: class-dependent Gaussian inputs, so that there is something to learn.
+pub fn batch(net: &Network, step: u64) -> Batch {
+    let (n, features) = (24, net.input().len());
+    let labels: Vec<usize> = (0..n).map(|i| (i * 7 + step as usize) % 4).collect();
+    let mut values = Stream::new(step, Purpose::Weights, &[99]).normal(n * features, 0.5);
+    for (row, &label) in labels.iter().enumerate() {
+        for (i, value) in values[row * features..(row + 1) * features].iter_mut().enumerate() {
+            *value += if i % 4 == label { 1.0 } else { 0.0 };
+        }
+    }
+    Batch { x: upload(values, [n, features], &net.device().clone().inner()), labels, seed: step }
+}
+
+fn updater(kind: OptimizerKind, lr: f64) -> Updater {
+    let mut updater = OptimizerConfig { kind, momentum: 0.0, weight_decay: 0.0 }.init().expect("valid settings");
+    updater.set_lr(lr);
+    updater
+}
+
+/// Trains for `steps` and gives the parameters, layer by layer.
+pub fn train(net: &mut Network, build: Build, steps: std::ops::Range<u64>) -> Vec<Vec<TensorData>> {
+    one_thread();
+    let mut rule = build(net).expect("the rule fits the network");
+    let mut updater = updater(OptimizerKind::Adam, 1e-2);
+    for step in steps {
+        let batch = batch(net, step);
+        rule.step(net, &batch, &mut updater).expect("a step");
+    }
+    net.params()
+}
+
+/// Both rules give the same parameters, bit for bit, after three steps.
+pub fn same_update(net: impl Fn() -> Network, one: Build, other: Build) {
+    let (a, b) = (train(&mut net(), one, 0..3), train(&mut net(), other, 0..3));
+    assert_ne!(a, net().params(), "training moved nothing");
+    assert_eq!(a, b, "the two rules differ");
+}
+
+/// Two rules give the same parameters up to rounding after one step of plain gradient descent.
+pub fn close_update(net: impl Fn() -> Network, one: Build, other: Build, tolerance: f32) {
+    one_thread();
+    let step = |build: Build| {
+        let mut net = net();
+        let mut rule = build(&mut net).expect("the rule fits the network");
+        let batch = batch(&net, 0);
+        rule.step(&mut net, &batch, &mut updater(OptimizerKind::Sgd, 1.0)).expect("a step");
+        net.params()
+    };
+    let floats = |params: Vec<Vec<TensorData>>| -> Vec<f32> {
+        params.into_iter().flatten().flat_map(|d| d.try_to_vec::<f32>().expect("f32 parameters")).collect()
+    };
+    let (a, b, before) = (floats(step(one)), floats(step(other)), floats(net().params()));
+    let largest = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+    let (moved, differ) = (largest(&a, &before), largest(&a, &b));
+    assert!(moved > 0.0, "training moved nothing");
+    assert!(differ <= tolerance * moved, "updates differ by {differ}, the largest is {moved}");
+}
+
+/// The same seed gives the same bits.
+pub fn repeats(net: impl Fn() -> Network, build: Build) {
+    assert_eq!(train(&mut net(), build, 0..3), train(&mut net(), build, 0..3));
+}
+
+/// Saving after two steps and going on in new objects gives the bits of four steps in one go.
+pub fn resumes(net: impl Fn() -> Network, build: Build) {
+    let whole = train(&mut net(), build, 0..4);
+    let (mut first, mut updater_1) = (net(), updater(OptimizerKind::Adam, 1e-2));
+    let mut rule = build(&mut first).expect("the rule fits the network");
+    for step in 0..2 {
+        let batch = batch(&first, step);
+        rule.step(&mut first, &batch, &mut updater_1).expect("a step");
+    }
+    let (layers, state) = (first.record().expect("a record"), updater_1.record().expect("a record"));
+    let (mut second, mut updater_2) = (net(), updater(OptimizerKind::Adam, 1e-2));
+    let mut rule = build(&mut second).expect("the rule fits the network");
+    second.load(layers).expect("loads");
+    updater_2.load(state).expect("loads");
+    updater_2.set_lr(1e-2);
+    for step in 2..4 {
+        let batch = batch(&second, step);
+        rule.step(&mut second, &batch, &mut updater_2).expect("a step");
+    }
+    assert_eq!(whole, second.params(), "a resumed run differs from an uninterrupted one");
+}
+
+/// The update of layer `l` does not depend on the weights of layers above it, nor on how many there are: networks that
+/// share their lowest `shared` layers keep them equal, bit for bit.
+pub fn local(shallow: impl Fn() -> Network, deep: impl Fn() -> Network, shared: usize, build: Build) {
+    let (a, b) = (train(&mut shallow(), build, 0..3), train(&mut deep(), build, 0..3));
+    assert_ne!(a[..shared], shallow().params()[..shared], "training moved nothing");
+    assert_eq!(a[..shared], b[..shared], "a lower layer's update depends on the layers above it");
+}
+
+/// The training loss falls on a learnable task: mean of the last quarter of `steps` below that of the first quarter.
+pub fn learns(net: impl Fn() -> Network, build: Build, steps: u64) {
+    one_thread();
+    let mut net = net();
+    let mut rule = build(&mut net).expect("the rule fits the network");
+    let mut updater = updater(OptimizerKind::Adam, 3e-3);
+    let losses: Vec<f32> = (0..steps)
+        .map(|step| {
+            let batch = batch(&net, step);
+            let report = rule.step(&mut net, &batch, &mut updater).expect("a step");
+            report.loss.into_scalar::<f32>()
+        })
+        .collect();
+    let quarter = losses.len() / 4;
+    let mean = |part: &[f32]| part.iter().sum::<f32>() / part.len() as f32;
+    let (first, last) = (mean(&losses[..quarter]), mean(&losses[losses.len() - quarter..]));
+    assert!(last < 0.8 * first, "the loss went from {first} to {last}");
+}

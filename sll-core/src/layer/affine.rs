@@ -1,0 +1,123 @@
+//! The trainable affine maps inside layers, each with a place for a fixed feedback weight.
+
+use crate::op::{feedback_conv2d, feedback_matmul};
+use crate::rng::{Stream, upload};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor, module::conv2d, ops::ConvOptions};
+
+/// `y = x W + b`, with `W [n, m]` and `b [m]` drawn from `U(±1/√n)` (PyTorch's default).
+#[derive(Module, Debug)]
+pub struct Affine {
+    /// `[n, m]`.
+    pub weight: Param<Tensor<2>>,
+    /// `[m]`.
+    pub bias: Param<Tensor<1>>,
+    /// `[n, m]`: what carries the signal back in place of `weight`, if set.
+    feedback: Option<Tensor<2>>,
+}
+
+/// A `k x k` convolution of stride 1 that keeps the size, `W [o, c, k, k]` and `b [o]` from `U(±1/√(c k²))`.
+#[derive(Module, Debug)]
+pub struct Kernel {
+    /// `[o, c, k, k]`.
+    pub weight: Param<Tensor<4>>,
+    /// `[o]`.
+    pub bias: Param<Tensor<1>>,
+    /// `[o, c, k, k]`: what carries the signal back in place of `weight`, if set.
+    feedback: Option<Tensor<4>>,
+}
+
+impl Affine {
+    /// A map from `n` to `m` features.
+    pub fn new(n: usize, m: usize, stream: &mut Stream, device: &Device) -> Self {
+        let bound = 1.0 / (n as f64).sqrt();
+        let weight = upload(stream.uniform(n * m, bound), [n, m], device);
+        let bias = upload(stream.uniform(m, bound), [m], device);
+        Self { weight: Param::from_tensor(weight), bias: Param::from_tensor(bias), feedback: None }
+    }
+
+    /// `[b, n]` to `[b, m]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let y = match &self.feedback {
+            Some(feedback) if x.is_autodiff() => feedback_matmul(x, self.weight.val(), feedback.clone()),
+            _ => x.matmul(self.weight.val()),
+        };
+        y + self.bias.val().unsqueeze()
+    }
+
+    /// MACs of one row.
+    pub fn macs(&self) -> u64 {
+        self.weight.shape().num_elements() as u64
+    }
+}
+
+impl Kernel {
+    /// A `k x k` convolution from `c` to `o` channels.
+    pub fn new(c: usize, o: usize, k: usize, stream: &mut Stream, device: &Device) -> Self {
+        let bound = 1.0 / ((c * k * k) as f64).sqrt();
+        let weight = upload(stream.uniform(o * c * k * k, bound), [o, c, k, k], device);
+        let bias = upload(stream.uniform(o, bound), [o], device);
+        Self { weight: Param::from_tensor(weight), bias: Param::from_tensor(bias), feedback: None }
+    }
+
+    /// `[b, c, h, w]` to `[b, o, h, w]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let padding = self.weight.dims()[2] / 2;
+        match &self.feedback {
+            Some(feedback) if x.is_autodiff() => {
+                let y = feedback_conv2d(x, self.weight.val(), feedback.clone(), padding);
+                y + self.bias.val().reshape([1, -1, 1, 1])
+            }
+            _ => {
+                let options = ConvOptions::new([1, 1], [padding, padding], [1, 1], 1);
+                conv2d(x, self.weight.val(), Some(self.bias.val()), options)
+            }
+        }
+    }
+
+    /// MACs of one output position.
+    pub fn macs_per_position(&self) -> u64 {
+        self.weight.shape().num_elements() as u64
+    }
+}
+
+/// A weight whose transpose a feedback rule may replace.
+pub enum FeedbackSlot<'a> {
+    /// A matrix.
+    Matrix(&'a mut Affine),
+    /// A convolution kernel.
+    Kernel(&'a mut Kernel),
+}
+
+impl FeedbackSlot<'_> {
+    /// Sends the signal through fixed random weights drawn from the forward weights' own law, times `gain`.
+    pub fn randomise(self, gain: f64, stream: &mut Stream, device: &Device) {
+        let draw = |fan_in: usize, n: usize, s: &mut Stream| s.uniform(n, gain / (fan_in as f64).sqrt());
+        match self {
+            FeedbackSlot::Matrix(a) => {
+                let [n, m] = a.weight.dims();
+                a.feedback = Some(upload(draw(n, n * m, stream), [n, m], device));
+            }
+            FeedbackSlot::Kernel(k) => {
+                let [o, c, h, w] = k.weight.dims();
+                k.feedback = Some(upload(draw(c * h * w, o * c * h * w, stream), [o, c, h, w], device));
+            }
+        }
+    }
+
+    /// Number of weights, and so of feedback weights.
+    pub fn values(&self) -> usize {
+        match self {
+            FeedbackSlot::Matrix(a) => a.weight.shape().num_elements(),
+            FeedbackSlot::Kernel(k) => k.weight.shape().num_elements(),
+        }
+    }
+
+    /// Sends the signal through a copy of the present forward weights: the feedback that makes FA be BP.
+    pub fn tie(self) {
+        match self {
+            FeedbackSlot::Matrix(a) => a.feedback = Some(a.weight.val().detach()),
+            FeedbackSlot::Kernel(k) => k.feedback = Some(k.weight.val().detach()),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Classification head on tokens.
+
+use super::{Affine, FeedbackSlot, Joins, Layer, LayerCost};
+use crate::rng::Stream;
+use crate::summary::Summary;
+use crate::{pass::Pass, shape::Shape};
+use burn::module::Module;
+use burn::nn::{LayerNorm, LayerNormConfig};
+use burn::tensor::{Device, Tensor};
+
+/// `logits = norm(summary(tokens)) W + b`; the summary is the class token where there is one, else the mean.
+#[derive(Module, Debug)]
+pub struct TokenHead {
+    norm: LayerNorm,
+    affine: Affine,
+    tokens: usize,
+    class: bool,
+}
+
+impl TokenHead {
+    /// A head from `tokens` of width `d` to `classes` logits.
+    pub fn new((tokens, d, class): (usize, usize, bool), classes: usize, stream: &mut Stream, device: &Device) -> Self {
+        let (norm, affine) = (LayerNormConfig::new(d).init(device), Affine::new(d, classes, stream, device));
+        Self { norm, affine, tokens, class }
+    }
+}
+
+impl Layer for TokenHead {
+    fn input(&self) -> Shape {
+        Shape::Tokens { t: self.tokens, d: self.affine.weight.dims()[0], class: self.class }
+    }
+
+    fn output(&self) -> Shape {
+        Shape::Flat(self.affine.weight.dims()[1])
+    }
+
+    fn forward(&self, x: Tensor<2>, _pass: &Pass) -> Tensor<2> {
+        let summary = Summary::of_tokens(self.input()).forward(x);
+        self.affine.forward(self.norm.forward(summary))
+    }
+
+    fn cost(&self) -> LayerCost {
+        let macs = self.affine.macs();
+        let d = self.affine.weight.dims()[0] as u64;
+        LayerCost { forward: macs, input_grad: macs, activations: 2 * d + self.output().len() as u64 }
+    }
+
+    fn feedback(&mut self) -> Vec<FeedbackSlot<'_>> {
+        vec![FeedbackSlot::Matrix(&mut self.affine)]
+    }
+
+    fn joins(&self) -> Joins {
+        Joins::Previous
+    }
+
+    fn name(&self) -> String {
+        let how = if self.class { "class token" } else { "mean of tokens" };
+        format!("head on the {how} -> {}", self.output())
+    }
+}

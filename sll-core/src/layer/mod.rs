@@ -1,0 +1,80 @@
+//! A layer: one link of the chain, any burn module with a forward pass on rows of features.
+
+mod affine;
+mod block;
+mod conv;
+mod dense;
+mod erased;
+mod head;
+mod patch;
+
+pub use affine::{Affine, FeedbackSlot, Kernel};
+pub use block::EncoderBlock;
+pub use conv::Conv;
+pub use dense::{Activation, Dense};
+pub use erased::DynLayer;
+pub(crate) use erased::Slot;
+pub use head::TokenHead;
+pub use patch::PatchEmbedding;
+
+use crate::{pass::Pass, shape::Shape};
+use burn::module::Module;
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// One link of the chain. A burn module becomes a layer with three functions; see `examples/own_layers.rs`.
+pub trait Layer: Module {
+    /// What one sample looks like on the way in.
+    fn input(&self) -> Shape;
+
+    /// What one sample looks like on the way out.
+    fn output(&self) -> Shape;
+
+    /// `[batch, input().len()]` to `[batch, output().len()]`.
+    fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2>;
+
+    /// Work and memory of one sample. By default that of a dense layer of the same parameters.
+    fn cost(&self) -> LayerCost {
+        let weights = self.num_params() as u64;
+        LayerCost { forward: weights, input_grad: weights, activations: self.output().len() as u64 }
+    }
+
+    /// The weights through which feedback rules send their signal; none means that the exact Jacobian is used.
+    fn feedback(&mut self) -> Vec<FeedbackSlot<'_>> {
+        Vec::new()
+    }
+
+    /// Whether a cut may never fall between this layer and a neighbour.
+    fn joins(&self) -> Joins {
+        Joins::None
+    }
+
+    /// A short name with sizes, for people.
+    fn name(&self) -> String {
+        format!("{} -> {}", self.input(), self.output())
+    }
+}
+
+/// Which neighbour a layer can never be cut from: a patch embedding belongs to the first encoder block's unit, a
+/// classification head on tokens to the last one's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joins {
+    /// A unit of its own is fine.
+    None,
+    /// Always in the same unit as the next layer.
+    Next,
+    /// Always in the same unit as the layer before.
+    Previous,
+}
+
+/// Analytic work of one layer for one sample, in multiply-accumulates (MACs), and the floats its backward pass keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerCost {
+    /// MACs of the forward pass. A full backward pass costs twice that.
+    pub forward: u64,
+    /// The part of the backward pass that only serves the gradient of the layer's input, and is saved when the layer
+    /// is the first of its unit.
+    pub input_grad: u64,
+    /// Outputs of this layer, inner ones included, that a backward pass over it reads.
+    pub activations: u64,
+}

@@ -1,0 +1,92 @@
+//! Patch embedding: an image becomes a sequence of tokens (Dosovitskiy et al. 2021).
+
+use super::{Affine, FeedbackSlot, Joins, Layer, LayerCost};
+use crate::rng::{Stream, upload};
+use crate::{pass::Pass, shape::Shape};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+
+/// `tokens = [class;] patches(x) W + b, + positions`: non-overlapping `p x p` patches, each mapped to `d` features.
+#[derive(Module, Debug)]
+pub struct PatchEmbedding {
+    affine: Affine,
+    /// `[tokens, d]`, from `N(0, 0.02²)`.
+    positions: Param<Tensor<2>>,
+    /// `[1, d]`, from `N(0, 0.02²)`; absent where the mean of the tokens is the summary.
+    class: Option<Param<Tensor<2>>>,
+    channels: usize,
+    height: usize,
+    width: usize,
+    patch: usize,
+}
+
+impl PatchEmbedding {
+    /// Cuts `[c, h, w]` images into patches of side `patch` (which divides both) and maps each to `d` features.
+    pub fn new(
+        [c, h, w]: [usize; 3],
+        patch: usize,
+        d: usize,
+        class: bool,
+        stream: &mut Stream,
+        device: &Device,
+    ) -> Self {
+        let tokens = (h / patch) * (w / patch) + usize::from(class);
+        Self {
+            affine: Affine::new(c * patch * patch, d, stream, device),
+            positions: Param::from_tensor(upload(stream.normal(tokens * d, 0.02), [tokens, d], device)),
+            class: class.then(|| Param::from_tensor(upload(stream.normal(d, 0.02), [1, d], device))),
+            channels: c,
+            height: h,
+            width: w,
+            patch,
+        }
+    }
+
+    fn patches(&self) -> usize {
+        (self.height / self.patch) * (self.width / self.patch)
+    }
+}
+
+impl Layer for PatchEmbedding {
+    fn input(&self) -> Shape {
+        Shape::Map { c: self.channels, h: self.height, w: self.width }
+    }
+
+    fn output(&self) -> Shape {
+        let [t, d] = self.positions.dims();
+        Shape::Tokens { t, d, class: self.class.is_some() }
+    }
+
+    fn forward(&self, x: Tensor<2>, _pass: &Pass) -> Tensor<2> {
+        let (c, p) = (self.channels, self.patch);
+        let (rows, columns) = (self.height / p, self.width / p);
+        let [batch, _] = x.dims();
+        let [t, d] = self.positions.dims();
+        // [b, c, row, y, column, x] -> [b, row, column, c, y, x]: one row of the matrix is one patch.
+        let patches = x.reshape([batch, c, rows, p, columns, p]).permute([0, 2, 4, 1, 3, 5]);
+        let patches = patches.reshape([batch * rows * columns, c * p * p]);
+        let mut tokens = self.affine.forward(patches).reshape([batch, rows * columns, d]);
+        if let Some(class) = &self.class {
+            let class = class.val().unsqueeze::<3>().expand([batch, 1, d]);
+            tokens = Tensor::cat(vec![class, tokens], 1);
+        }
+        (tokens + self.positions.val().unsqueeze()).reshape([batch, t * d])
+    }
+
+    fn cost(&self) -> LayerCost {
+        let macs = self.affine.macs() * self.patches() as u64;
+        LayerCost { forward: macs, input_grad: macs, activations: self.output().len() as u64 }
+    }
+
+    fn feedback(&mut self) -> Vec<FeedbackSlot<'_>> {
+        vec![FeedbackSlot::Matrix(&mut self.affine)]
+    }
+
+    fn joins(&self) -> Joins {
+        Joins::Next
+    }
+
+    fn name(&self) -> String {
+        format!("patch embedding {} -> {}", self.input(), self.output())
+    }
+}

@@ -1,0 +1,39 @@
+//! Stochastic Layer-wise Learning (SLL) on burn: a chain of layers, cut into units, each trained by a local objective
+//! and updated before the next one runs, so that training memory does not grow with depth.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use sll_core::{NetworkSpec, optim::OptimizerConfig, rule::{Batch, LearningRule}, sll::SllConfig};
+//!
+//! let device = Device::flex();
+//! let mut net = NetworkSpec { width: Some(32), ..NetworkSpec::named("mlp-2x800") }.build([1, 4, 4], 3, 0, &device)?;
+//! let mut sll = SllConfig::default().init(&net, 0)?;
+//! let mut updater = OptimizerConfig::default().init()?;
+//! updater.set_lr(1e-3);
+//! let batch = Batch { x: Tensor::ones([2, 16], &device), labels: vec![0, 2], seed: 1 };
+//! let report = sll.step(&mut net, &batch, &mut updater)?;
+//! assert!(report.loss.into_scalar::<f32>() > 0.0);
+//! # Ok::<(), sll_core::Error>(())
+//! ```
+
+pub mod divergence;
+mod error;
+#[cfg(any(test, feature = "laws"))]
+pub mod laws;
+pub mod layer;
+pub mod memory;
+pub mod network;
+pub mod op;
+pub mod optim;
+mod pass;
+pub mod projection;
+pub mod rng;
+pub mod rule;
+mod shape;
+pub mod sll;
+pub mod summary;
+
+pub use error::{Error, Result};
+pub use network::{Cut, Network, NetworkSpec};
+pub use pass::Pass;
+pub use shape::Shape;

@@ -1,0 +1,200 @@
+//! The network: a chain of layers that can be cut into units.
+
+pub mod cnn;
+pub mod mlp;
+pub mod spec;
+pub mod vit;
+
+pub use spec::{NetworkSpec, catalogue};
+
+use crate::error::{Error, Result};
+use crate::layer::{DynLayer, FeedbackSlot, Joins, Layer, LayerCost, Slot};
+
+use crate::{pass::Pass, shape::Shape};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use std::ops::Range;
+
+/// Where a chain is cut into units; a unit is trained by ordinary backpropagation inside, and by its rule's signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// One unit holds every layer: backpropagation.
+    Whole,
+    /// This many units of as equal a number of layers as can be, the larger ones first.
+    Units(usize),
+    /// Every layer is a unit (those that cannot stand alone stay with their neighbour).
+    EveryLayer,
+}
+
+/// A chain of layers from an input to `K` logits.
+pub struct Network {
+    layers: Vec<Box<dyn DynLayer>>,
+    device: Device,
+}
+
+/// Builds a [`Network`] layer by layer.
+pub struct NetworkBuilder(Vec<Box<dyn DynLayer>>);
+
+impl NetworkBuilder {
+    /// Appends a layer.
+    #[must_use]
+    pub fn layer(mut self, layer: impl Layer + 'static) -> Self {
+        self.0.push(Slot::boxed(layer));
+        self
+    }
+
+    /// Checks that the layers fit together and that the last one gives a vector of logits.
+    pub fn build(self, device: &Device) -> Result<Network> {
+        for (i, pair) in self.0.windows(2).enumerate() {
+            let (found, expected) = (pair[0].output(), pair[1].input());
+            if found.len() != expected.len() {
+                let (expected, found) = (expected.to_string(), found.to_string());
+                return Err(Error::Chain { layer: i + 1, name: pair[1].name(), expected, found });
+            }
+        }
+        match self.0.last().map(|layer| layer.output()) {
+            Some(Shape::Flat(_)) => Ok(Network { layers: self.0, device: device.clone() }),
+            Some(other) => Err(Error::setting("network", other, "the last layer must give one logit a class")),
+            None => Err(Error::setting("network", "empty", "a chain needs at least one layer")),
+        }
+    }
+}
+
+impl Network {
+    /// Starts a chain.
+    pub fn builder() -> NetworkBuilder {
+        NetworkBuilder(Vec::new())
+    }
+
+    /// Number of layers.
+    pub fn depth(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Shape of one input sample.
+    pub fn input(&self) -> Shape {
+        self.layers[0].input()
+    }
+
+    /// Number of classes, the length of the output.
+    pub fn classes(&self) -> usize {
+        self.output_of(self.depth() - 1).len()
+    }
+
+    /// Shape of what layer `index` gives.
+    pub fn output_of(&self, index: usize) -> Shape {
+        self.layers[index].output()
+    }
+
+    /// The device of the parameters, with autodiff.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Name of each layer.
+    pub fn layer_names(&self) -> Vec<String> {
+        self.layers.iter().map(|layer| layer.name()).collect()
+    }
+
+    /// Work of each layer for one sample.
+    pub fn costs(&self) -> Vec<LayerCost> {
+        self.layers.iter().map(|layer| layer.cost()).collect()
+    }
+
+    /// Number of trainable values.
+    pub fn num_params(&self) -> usize {
+        self.layers.iter().map(|layer| layer.num_params()).sum()
+    }
+
+    /// Parameters and running statistics of each layer.
+    pub fn params(&self) -> Vec<Vec<TensorData>> {
+        self.layers.iter().map(|layer| layer.params()).collect()
+    }
+
+    /// Feedback slots of each layer; see [`Layer::feedback`].
+    pub fn feedback(&mut self) -> Vec<Vec<FeedbackSlot<'_>>> {
+        self.layers.iter_mut().map(|layer| layer.feedback()).collect()
+    }
+
+    /// Runs the layers `range` on `x [b, input of the first]`.
+    pub fn forward_range(&self, range: Range<usize>, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        range.fold(x, |x, index| self.layers[index].forward(x, &pass.at(index)))
+    }
+
+    /// `[b, input]` to logits `[b, K]`.
+    pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        self.forward_range(0..self.depth(), x, pass)
+    }
+
+    /// The network for evaluation: the same parameters, no graph.
+    pub fn valid(&self) -> Network {
+        let layers = self.layers.iter().map(|layer| layer.valid()).collect();
+        Network { layers, device: self.device.clone().inner() }
+    }
+
+    /// A copy.
+    pub fn duplicate(&self) -> Network {
+        let layers = self.layers.iter().map(|layer| layer.duplicate()).collect();
+        Network { layers, device: self.device.clone() }
+    }
+
+    /// The units of `cut`, as ranges of layers.
+    pub fn units(&self, cut: Cut) -> Result<Vec<Range<usize>>> {
+        let places = self.cuttable();
+        let count = match cut {
+            Cut::Whole => 1,
+            Cut::EveryLayer => places.len(),
+            Cut::Units(n) if (1..=places.len()).contains(&n) => n,
+            Cut::Units(n) => {
+                let most = places.len();
+                return Err(Error::setting("units", n, format!("this network can be cut into 1 to {most} units")));
+            }
+        };
+        let (size, larger) = (places.len() / count, places.len() % count);
+        let mut first = 0;
+        Ok((0..count)
+            .map(|unit| {
+                let next = first + size + usize::from(unit < larger);
+                let range = places[first].start..places[next - 1].end;
+                first = next;
+                range
+            })
+            .collect())
+    }
+
+    /// The smallest ranges that may be units.
+    fn cuttable(&self) -> Vec<Range<usize>> {
+        let mut places: Vec<Range<usize>> = Vec::new();
+        for (i, layer) in self.layers.iter().enumerate() {
+            let after_joining = i > 0 && self.layers[i - 1].joins() == Joins::Next;
+            match places.last_mut() {
+                Some(last) if after_joining || layer.joins() == Joins::Previous => last.end = i + 1,
+                _ => places.push(i..i + 1),
+            }
+        }
+        places
+    }
+
+    pub(crate) fn update_layer(
+        &mut self,
+        index: usize,
+        grads: &mut Gradients,
+        optimizer: &mut burn::optim::ModuleOptimizer,
+        lr: f64,
+    ) {
+        self.layers[index].update(grads, optimizer, lr);
+    }
+
+    /// Parameters and running statistics, one entry a layer.
+    pub fn record(&self) -> Result<Vec<Vec<u8>>> {
+        self.layers.iter().map(|layer| layer.record()).collect()
+    }
+
+    /// Restores what [`Network::record`] gave.
+    pub fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
+        if record.len() != self.depth() {
+            let reason = format!("it has {} layers, this network {}", record.len(), self.depth());
+            return Err(Error::Record { what: "the network".into(), reason });
+        }
+        self.layers.iter_mut().zip(record).try_for_each(|(layer, bytes)| layer.load(bytes))
+    }
+}

@@ -1,0 +1,247 @@
+//! Networks by name, with depth, width and input size as parameters.
+
+use super::{Network, cnn, mlp, vit};
+use crate::error::{Error, Result};
+use crate::layer::Activation;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+/// A network by name. Settings left out take the named network's own value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSpec {
+    /// One of [`catalogue`].
+    pub name: String,
+    /// Hidden layers, convolutions or encoder blocks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depth: Option<usize>,
+    /// Hidden units, channels of the first convolution (the others scale alike), or width of a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<usize>,
+    /// Probability of zeroing a hidden dense unit in training.
+    #[serde(default)]
+    pub dropout: f64,
+    /// Batch norm after every convolution.
+    #[serde(default)]
+    pub batch_norm: bool,
+    /// The pointwise function of hidden dense layers.
+    #[serde(default)]
+    pub activation: Activation,
+    /// Summarise tokens by their mean in place of a class token.
+    #[serde(default)]
+    pub mean_token: bool,
+    /// Side of a patch in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch: Option<usize>,
+}
+
+/// A named network.
+#[derive(Clone, Copy, Debug)]
+pub struct Named {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, with its source.
+    pub about: &'static str,
+    /// Input `[c, h, w]` and classes of the data it is meant for.
+    pub usual: ([usize; 3], usize),
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Mlp { width: usize, depth: usize },
+    Cnn { row: usize },
+    Vit { patch: usize, blocks: usize, heads: usize, ratio: usize },
+}
+
+const NAMED: &[Named] = &[
+    Named {
+        name: "mlp-2x800",
+        about: "MLP 784-800-800-10 (paper A.4.3, MNIST)",
+        usual: ([1, 28, 28], 10),
+        kind: Kind::Mlp { width: 800, depth: 2 },
+    },
+    Named {
+        name: "mlp-3x1000",
+        about: "MLP 3072-1000x3-K (paper A.4.3, CIFAR-10 and CIFAR-100)",
+        usual: ([3, 32, 32], 10),
+        kind: Kind::Mlp { width: 1000, depth: 3 },
+    },
+    Named {
+        name: "cnn-1",
+        about: "64-M-128-M-256-256-M-512-M-K (Table A5, row 1: Fashion-MNIST)",
+        usual: ([1, 28, 28], 10),
+        kind: Kind::Cnn { row: 1 },
+    },
+    Named {
+        name: "cnn-2",
+        about: "256-M-512-M-512-1024-M-1024-M-1024-1024-2048-K (Table A5, row 2: CIFAR)",
+        usual: ([3, 32, 32], 100),
+        kind: Kind::Cnn { row: 2 },
+    },
+    Named {
+        name: "cnn-3",
+        about: "64-M-128-M-256-256-M-512-M-512-1024-K (Table A5, row 3)",
+        usual: ([3, 32, 32], 10),
+        kind: Kind::Cnn { row: 3 },
+    },
+    Named {
+        name: "cnn-4",
+        about: "64-M-128-M-256-256-M-512-M-512-1024-4096-K (Table A5, row 4: Tiny-ImageNet)",
+        usual: ([3, 64, 64], 200),
+        kind: Kind::Cnn { row: 4 },
+    },
+    Named {
+        name: "vit-7",
+        about: "ViT, 7 blocks of width 384, 12 heads, MLP x2, patches of 4 (Table A6: CIFAR)",
+        usual: ([3, 32, 32], 10),
+        kind: Kind::Vit { patch: 4, blocks: 7, heads: 12, ratio: 2 },
+    },
+    Named {
+        name: "vit-12",
+        about: "ViT, 12 blocks of width 384, 6 heads, MLP x3, patches of 16 (Table A6: Imagenette and ImageNet)",
+        usual: ([3, 224, 224], 1000),
+        kind: Kind::Vit { patch: 16, blocks: 12, heads: 6, ratio: 3 },
+    },
+];
+
+/// Every named network.
+pub fn catalogue() -> &'static [Named] {
+    NAMED
+}
+
+impl NetworkSpec {
+    /// The named network as it stands in the paper.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            depth: None,
+            width: None,
+            dropout: 0.0,
+            batch_norm: false,
+            activation: Activation::Relu,
+            mean_token: false,
+            patch: None,
+        }
+    }
+
+    fn find(&self) -> Result<&'static Named> {
+        NAMED.iter().find(|n| n.name == self.name).ok_or_else(|| {
+            let known: Vec<_> = NAMED.iter().map(|n| n.name).collect();
+            Error::setting("network", &self.name, format!("unknown; the networks are {}", known.join(", ")))
+        })
+    }
+
+    /// Builds the network for images `[c, h, w]` of `classes` classes with weights drawn from `seed`, on `device`.
+    pub fn build(&self, image: [usize; 3], classes: usize, seed: u64, device: &Device) -> Result<Network> {
+        let named = self.find()?;
+        for (key, value) in [("depth", self.depth), ("width", self.width), ("patch", self.patch)] {
+            if value == Some(0) {
+                return Err(Error::setting(key, 0, "must be at least 1"));
+            }
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(Error::setting("dropout", self.dropout, "must lie in [0, 1)"));
+        }
+        let device = &device.clone().inner().autodiff();
+        match named.kind {
+            Kind::Mlp { width, depth } => {
+                let size = (self.width.unwrap_or(width), self.depth.unwrap_or(depth));
+                mlp::mlp(image.iter().product(), size, classes, (self.activation, self.dropout), seed, device)
+            }
+            Kind::Cnn { row } => {
+                let mut plan = cnn::Plan::table_a5(row);
+                if let Some(width) = self.width {
+                    plan = plan.with_width(width);
+                }
+                if let Some(depth) = self.depth {
+                    plan = plan.with_depth(depth);
+                }
+                cnn::cnn(image, &plan, classes, (self.batch_norm, self.dropout), seed, device)
+            }
+            Kind::Vit { patch, blocks, heads, ratio } => {
+                let sizes = vit::Sizes {
+                    patch: self.patch.unwrap_or(patch),
+                    width: self.width.unwrap_or(384),
+                    blocks: self.depth.unwrap_or(blocks),
+                    heads,
+                    ratio,
+                    class_token: !self.mean_token,
+                };
+                vit::vit(image, sizes, classes, seed, device)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Cut;
+    use crate::pass::Pass;
+    use burn::tensor::Tensor;
+
+    fn build(spec: &NetworkSpec, image: [usize; 3], classes: usize) -> Network {
+        spec.build(image, classes, 1, &Device::flex()).unwrap()
+    }
+
+    #[test]
+    fn the_papers_mlps_have_their_parameters_and_macs() {
+        // 784*800+800 + 800*800+800 + 800*10+10 and learning-rules.md, section 1.8: F = 1.275M and 5.082M
+        let small = build(&NetworkSpec::named("mlp-2x800"), [1, 28, 28], 10);
+        assert_eq!(small.num_params(), 1_276_810);
+        let macs = |n: &Network| n.costs().iter().map(|c| c.forward).sum::<u64>();
+        assert_eq!(macs(&small), 784 * 800 + 800 * 800 + 800 * 10);
+        let large = build(&NetworkSpec::named("mlp-3x1000"), [3, 32, 32], 10);
+        assert_eq!(macs(&large), 5_082_000);
+    }
+
+    #[test]
+    fn table_a5_row_1_has_2_15_million_parameters() {
+        let net = build(&NetworkSpec::named("cnn-1"), [1, 28, 28], 10);
+        // 3x3 kernels 1-64-128-256-256-512 with biases, 28 -> 14 -> 7 -> 3 -> 1, classifier 512-10
+        let convs = [(1, 64), (64, 128), (128, 256), (256, 256), (256, 512)];
+        let expected: usize = convs.iter().map(|(c, o)| 9 * c * o + o).sum::<usize>() + 512 * 10 + 10;
+        assert_eq!(net.num_params(), expected);
+        assert_eq!(net.depth(), 6);
+    }
+
+    #[test]
+    fn every_named_network_runs_when_narrowed() {
+        for named in catalogue() {
+            let mut spec = NetworkSpec::named(named.name);
+            let ([c, h, w], classes) = named.usual;
+            spec.width = Some(match named.kind {
+                Kind::Vit { heads, .. } => heads * 2,
+                _ => 8,
+            });
+            if matches!(named.kind, Kind::Vit { .. }) {
+                spec.depth = Some(2);
+            }
+            let net = build(&spec, named.usual.0, classes).valid();
+            let x = Tensor::<2>::zeros([2, c * h * w], net.device());
+            assert_eq!(net.forward(x, &Pass::Eval).dims(), [2, classes], "{}", named.name);
+        }
+    }
+
+    #[test]
+    fn the_vit_is_cut_between_blocks_only() {
+        let mut spec = NetworkSpec::named("vit-7");
+        spec.width = Some(24);
+        let net = build(&spec, [3, 32, 32], 10);
+        assert_eq!(net.units(Cut::Units(3)).unwrap(), vec![0..4, 4..6, 6..9]);
+        assert_eq!(net.units(Cut::EveryLayer).unwrap().len(), 7);
+        assert_eq!(net.units(Cut::Whole).unwrap(), vec![0..9]);
+        assert!(net.units(Cut::Units(8)).unwrap_err().to_string().contains("1 to 7"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = |spec: NetworkSpec, image| spec.build(image, 10, 1, &Device::flex()).err().unwrap().to_string();
+        assert!(error(NetworkSpec::named("mlp"), [1, 28, 28]).contains("mlp-2x800"));
+        assert!(error(NetworkSpec::named("cnn-1"), [1, 8, 8]).contains("16x16"));
+        assert!(error(NetworkSpec::named("vit-12"), [3, 30, 30]).contains("must divide"));
+        let bad = NetworkSpec { width: Some(0), ..NetworkSpec::named("cnn-1") };
+        assert!(error(bad, [1, 28, 28]).contains("`width` = 0"));
+    }
+}

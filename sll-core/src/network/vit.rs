@@ -1,0 +1,49 @@
+//! The paper's vision transformers (Table A6), width 384.
+
+use super::Network;
+use crate::error::{Error, Result};
+use crate::layer::{EncoderBlock, Layer, PatchEmbedding, TokenHead};
+use crate::rng::{Purpose, Stream};
+use crate::shape::Shape;
+use burn::tensor::Device;
+
+/// Sizes of a vision transformer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Side of a patch in pixels.
+    pub patch: usize,
+    /// Width of a token.
+    pub width: usize,
+    /// Encoder blocks.
+    pub blocks: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Width of the MLP as a multiple of the token's.
+    pub ratio: usize,
+    /// Whether a class token summarises the image; else the mean of the tokens does.
+    pub class_token: bool,
+}
+
+/// Patch embedding, `blocks` encoder blocks, head.
+pub fn vit(image: [usize; 3], sizes: Sizes, classes: usize, seed: u64, device: &Device) -> Result<Network> {
+    let [_, h, w] = image;
+    let Sizes { patch, width, blocks, heads, ratio, class_token } = sizes;
+    if h % patch != 0 || w % patch != 0 {
+        return Err(Error::setting("patch", patch, format!("must divide the image's sides, {h} and {w}")));
+    }
+    if width % heads != 0 {
+        return Err(Error::setting("width", width, format!("must be a multiple of the {heads} heads")));
+    }
+    let mut index = 0u64;
+    let mut next = || {
+        index += 1;
+        Stream::new(seed, Purpose::Weights, &[index - 1])
+    };
+    let embedding = PatchEmbedding::new(image, patch, width, class_token, &mut next(), device);
+    let Shape::Tokens { t, d, class } = embedding.output() else { unreachable!("a patch embedding gives tokens") };
+    let mut builder = Network::builder().layer(embedding);
+    for _ in 0..blocks {
+        builder = builder.layer(EncoderBlock::new((t, d, class), heads, ratio, &mut next(), device));
+    }
+    builder.layer(TokenHead::new((t, d, class), classes, &mut next(), device)).build(device)
+}

@@ -1,0 +1,111 @@
+//! Optimisers and schedules by name, and the one place where parameters change.
+
+mod adamax;
+mod schedule;
+
+pub use adamax::{Adamax, AdamaxConfig, AdamaxState};
+pub use schedule::Schedule;
+
+use crate::error::{Error, Result};
+use crate::network::Network;
+use burn::optim::{
+    AdamConfig, AdamWConfig, ModuleOptimizer, SgdConfig, decay::WeightDecayConfig, momentum::MomentumConfig,
+};
+use burn::tensor::{Bytes, Gradients};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// The optimiser's law. `β = (0.9, 0.999)`, `ε = 1e-8` as in PyTorch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Adam with the infinity norm (Kingma & Ba 2015, section 7.1): the paper's MLP recipe.
+    #[default]
+    Adamax,
+    /// Adam: the paper's recipe for convolutional networks.
+    Adam,
+    /// Adam with decoupled weight decay: the paper's recipe for ViTs.
+    AdamW,
+    /// Stochastic gradient descent, with momentum if it is not 0.
+    Sgd,
+}
+
+/// An optimiser with its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OptimizerConfig {
+    /// The law.
+    pub kind: OptimizerKind,
+    /// Momentum of SGD; 0 for none.
+    pub momentum: f64,
+    /// Weight decay: decoupled for AdamW, added to the gradient for the others.
+    pub weight_decay: f64,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self { kind: OptimizerKind::Adamax, momentum: 0.0, weight_decay: 0.0 }
+    }
+}
+
+impl OptimizerConfig {
+    /// Checks the settings and makes the optimiser.
+    pub fn init(&self) -> Result<Updater> {
+        if !(0.0..1.0).contains(&self.momentum) {
+            return Err(Error::setting("momentum", self.momentum, "must lie in [0, 1)"));
+        }
+        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+            return Err(Error::setting("weight_decay", self.weight_decay, "must be 0 or positive"));
+        }
+        let decay = (self.weight_decay > 0.0).then(|| WeightDecayConfig::new(self.weight_decay as f32));
+        let optimizer = match self.kind {
+            OptimizerKind::Adamax => AdamaxConfig::new().with_weight_decay(decay).init(),
+            OptimizerKind::Adam => AdamConfig::new().with_epsilon(1e-8).with_weight_decay(decay).init(),
+            OptimizerKind::AdamW => {
+                AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(self.weight_decay as f32).init()
+            }
+            OptimizerKind::Sgd => {
+                let momentum = (self.momentum > 0.0)
+                    .then(|| MomentumConfig::new().with_momentum(self.momentum).with_dampening(0.0));
+                SgdConfig::new().with_momentum(momentum).with_weight_decay(decay).init()
+            }
+        };
+        Ok(Updater { optimizer, lr: 0.0 })
+    }
+}
+
+/// An optimiser with the present learning rate. Its state is per parameter, so that stepping layer by layer gives the
+/// same numbers as stepping all layers at once.
+pub struct Updater {
+    optimizer: ModuleOptimizer,
+    lr: f64,
+}
+
+impl Updater {
+    /// Sets the learning rate of the steps to come.
+    pub fn set_lr(&mut self, lr: f64) {
+        self.lr = lr;
+    }
+
+    /// Moves the layers `range` by one step, taking their gradients out of `grads` layer by layer.
+    pub fn step(&mut self, net: &mut Network, range: Range<usize>, mut grads: Gradients) {
+        for index in range.rev() {
+            net.update_layer(index, &mut grads, &mut self.optimizer, self.lr);
+        }
+    }
+
+    /// The optimiser's state.
+    pub fn record(&self) -> Result<Vec<u8>> {
+        Ok(self.optimizer.into_bytes().map_err(bad_record)?.to_vec())
+    }
+
+    /// Restores what [`Updater::record`] gave.
+    pub fn load(&mut self, bytes: Vec<u8>) -> Result<()> {
+        let fresh = self.optimizer.clone();
+        self.optimizer = fresh.from_bytes(Bytes::from_bytes_vec(bytes)).map_err(bad_record)?;
+        Ok(())
+    }
+}
+
+fn bad_record(error: impl ToString) -> Error {
+    Error::Record { what: "the optimiser".into(), reason: error.to_string() }
+}

@@ -1,0 +1,34 @@
+//! How a layer is run: for training, with masks drawn from a seed, or for evaluation.
+
+use crate::rng::{Purpose, Stream, mix};
+
+/// One forward pass. Layers that draw random numbers take them from here, so that the same pass gives the same masks
+/// whatever rule runs it, however often, and on whatever device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Training: dropout draws from this seed, batch norm uses the batch's own statistics.
+    Train {
+        /// Different for every step of a run; the layer's index is mixed in by [`Pass::at`].
+        seed: u64,
+    },
+    /// Evaluation: no noise, running statistics.
+    Eval,
+}
+
+impl Pass {
+    /// The pass as layer `index` sees it.
+    pub fn at(self, index: usize) -> Self {
+        match self {
+            Pass::Train { seed } => Pass::Train { seed: mix(seed, index as u64 + 1) },
+            Pass::Eval => Pass::Eval,
+        }
+    }
+
+    /// A dropout mask of `n` values at `rate`, or `None` where nothing is dropped.
+    pub fn mask(self, n: usize, rate: f64) -> Option<Vec<f32>> {
+        match self {
+            Pass::Train { seed } if rate > 0.0 => Some(Stream::new(seed, Purpose::Dropout, &[]).keep_mask(n, rate)),
+            _ => None,
+        }
+    }
+}

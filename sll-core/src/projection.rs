@@ -1,0 +1,139 @@
+//! Fixed random projections: the local heads of SLL (paper, section 3.3, "Stochastic Random Projection").
+
+use crate::error::{Error, Result};
+use crate::rng::{Purpose, Stream, upload};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// The law of a projection's entries; `n` features are projected to `d_o` codes.
+///
+/// All are sub-gaussian with mean zero, as the paper asks; they differ in the scale of the logits `v = R h`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectionLaw {
+    /// `N(0, 1/n)`: logits of order one for activations of order one.
+    #[default]
+    FanInNormal,
+    /// `U(±1/√n)`, a frozen linear layer in PyTorch's default initialisation.
+    KaimingUniform,
+    /// `N(0, 1/d_o)`: keeps lengths in expectation (Johnson-Lindenstrauss); logits grow with `√n`.
+    JlNormal,
+    /// `±1/√n` with equal probability (Achlioptas 2003, dense case).
+    Rademacher,
+}
+
+/// What a projection is drawn from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ProjectionConfig {
+    /// The law of the entries.
+    pub law: ProjectionLaw,
+    /// A factor on every entry: the inverse temperature of the local posteriors.
+    pub gain: f64,
+    /// Probability of zeroing an entry in each training step; kept ones are scaled by `1/(1 - dropout)`.
+    pub dropout: f64,
+}
+
+/// `R [n, d_o]`, stored so that `v = h R` for rows `h`.
+#[derive(Clone, Debug)]
+pub struct Projection {
+    matrix: Tensor<2>,
+    dropout: f64,
+    seed: u64,
+    index: u64,
+}
+
+impl ProjectionConfig {
+    /// Checks the settings.
+    pub fn validate(&self) -> Result<()> {
+        if !(self.gain.is_finite() && self.gain > 0.0) {
+            return Err(Error::setting("projection_gain", self.gain, "must be a positive number (default 1)"));
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(Error::setting("projection_dropout", self.dropout, "must lie in [0, 1)"));
+        }
+        Ok(())
+    }
+
+    /// Draws the projection of unit `index`, from `n` features to `codes`, on the host.
+    pub fn init(&self, n: usize, codes: usize, seed: u64, index: usize, device: &Device) -> Projection {
+        let mut stream = Stream::new(seed, Purpose::Projection, &[index as u64]);
+        let (count, fan_in) = (n * codes, (n as f64).sqrt());
+        let entries = match self.law {
+            ProjectionLaw::FanInNormal => stream.normal(count, self.gain / fan_in),
+            ProjectionLaw::KaimingUniform => stream.uniform(count, self.gain / fan_in),
+            ProjectionLaw::JlNormal => stream.normal(count, self.gain / (codes as f64).sqrt()),
+            ProjectionLaw::Rademacher => stream.signs(count, self.gain / fan_in),
+        };
+        let matrix = upload(entries, [n, codes], &device.clone().inner());
+        Projection { matrix, dropout: self.dropout, seed, index: index as u64 }
+    }
+}
+
+impl Projection {
+    /// The fixed matrix, without noise.
+    pub fn clean(&self) -> Tensor<2> {
+        self.matrix.clone()
+    }
+
+    /// The matrix of one training step: entries multiplied by a fresh mask, one for the whole batch.
+    pub fn noisy(&self, step_seed: u64) -> Tensor<2> {
+        if self.dropout == 0.0 {
+            return self.clean();
+        }
+        let [n, codes] = self.matrix.dims();
+        let mut stream = Stream::new(self.seed, Purpose::ProjectionDropout, &[self.index, step_seed]);
+        let mask = upload(stream.keep_mask(n * codes, self.dropout), [n, codes], &self.matrix.device());
+        self.matrix.clone() * mask
+    }
+
+    /// Number of codes `d_o`.
+    pub fn codes(&self) -> usize {
+        self.matrix.dims()[1]
+    }
+
+    /// Features projected.
+    pub fn features(&self) -> usize {
+        self.matrix.dims()[0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn std(law: ProjectionLaw) -> f64 {
+        let config = ProjectionConfig { law, gain: 2.0, dropout: 0.0 };
+        let values = config.init(400, 100, 3, 0, &Device::flex()).clean().into_data().try_to_vec::<f32>().unwrap();
+        (values.iter().map(|&v| (v as f64).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
+    }
+
+    #[test]
+    fn laws_have_their_scale() {
+        for (law, expected) in [
+            (ProjectionLaw::FanInNormal, 2.0 / 20.0),
+            (ProjectionLaw::KaimingUniform, 2.0 / 20.0 / 3f64.sqrt()),
+            (ProjectionLaw::JlNormal, 2.0 / 10.0),
+            (ProjectionLaw::Rademacher, 2.0 / 20.0),
+        ] {
+            assert!((std(law) / expected - 1.0).abs() < 0.02, "{law:?}: {} against {expected}", std(law));
+        }
+    }
+
+    #[test]
+    fn noise_is_fresh_each_step_and_repeatable() {
+        let config = ProjectionConfig { law: ProjectionLaw::FanInNormal, gain: 1.0, dropout: 0.5 };
+        let projection = config.init(20, 10, 3, 1, &Device::flex());
+        let of = |step| projection.noisy(step).into_data().try_to_vec::<f32>().unwrap();
+        assert_eq!(of(1), of(1));
+        assert_ne!(of(1), of(2));
+        let dropped = of(1).iter().filter(|v| **v == 0.0).count();
+        assert!((60..140).contains(&dropped), "{dropped} of 200 dropped at rate 0.5");
+    }
+
+    #[test]
+    fn bad_settings_are_named() {
+        let config = ProjectionConfig { law: ProjectionLaw::FanInNormal, gain: 1.0, dropout: 1.0 };
+        assert!(config.validate().unwrap_err().to_string().contains("projection_dropout"));
+        assert!(ProjectionConfig { gain: 0.0, dropout: 0.0, ..config }.validate().is_err());
+    }
+}

@@ -1,0 +1,126 @@
+//! What every learning rule is: something that turns a batch into an update of a chain of layers.
+
+use crate::error::Result;
+use crate::network::{Cut, Network};
+use crate::optim::Updater;
+use crate::pass::Pass;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// One batch on the device.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Inputs `[b, features]`, normalised; on the network's device, without a graph.
+    pub x: Tensor<2>,
+    /// Class of each sample.
+    pub labels: Vec<usize>,
+    /// Seeds every random draw of this step; different for every step of a run.
+    pub seed: u64,
+}
+
+impl Batch {
+    /// One-hot targets `[b, codes]` on `device`; codes beyond the classes stay 0.
+    pub fn targets(&self, codes: usize, device: &Device) -> Tensor<2> {
+        let mut values = vec![0.0; self.labels.len() * codes];
+        for (row, &label) in self.labels.iter().enumerate() {
+            values[row * codes + label] = 1.0;
+        }
+        crate::rng::upload(values, [self.labels.len(), codes], device)
+    }
+
+    /// The training pass of this step.
+    pub fn pass(&self) -> Pass {
+        Pass::Train { seed: self.seed }
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+}
+
+/// What a step did, left on the device so that nothing waits for it.
+#[derive(Clone, Debug)]
+pub struct StepReport {
+    /// The network's training loss: mean cross-entropy at the output, `[1]`.
+    pub loss: Tensor<1>,
+    /// One entry a unit that has an objective of its own.
+    pub units: Vec<UnitLoss>,
+}
+
+/// The local objective of one unit in one step, batch means.
+#[derive(Clone, Debug)]
+pub struct UnitLoss {
+    /// Cross-entropy of the unit's posterior, `[1]`.
+    pub cross_entropy: Tensor<1>,
+    /// Divergence from the parent's posterior, `[1]`; absent where the unit is not aligned.
+    pub divergence: Option<Tensor<1>>,
+}
+
+impl UnitLoss {
+    /// Cross-entropy plus `weight` times the divergence.
+    pub fn total(&self, weight: f64) -> Tensor<1> {
+        match &self.divergence {
+            Some(divergence) => self.cross_entropy.clone() + divergence.clone() * weight,
+            None => self.cross_entropy.clone(),
+        }
+    }
+}
+
+/// Analytic multiply-accumulates of one training step, per sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepCost {
+    /// Forward passes.
+    pub forward: u64,
+    /// Backward passes.
+    pub backward: u64,
+    /// What the rule adds: projections, feedback, and their way back.
+    pub rule: u64,
+}
+
+impl StepCost {
+    /// All MACs.
+    pub fn total(&self) -> u64 {
+        self.forward + self.backward + self.rule
+    }
+
+    /// Forward and backward of units trained by backpropagation inside: per unit three times the forward work, less
+    /// the gradient of the unit's input, which nobody needs.
+    pub fn of_units(net: &Network, units: &[Range<usize>]) -> Self {
+        let costs = net.costs();
+        let forward: u64 = costs.iter().map(|c| c.forward).sum();
+        let unneeded: u64 = units.iter().map(|unit| costs[unit.start].input_grad).sum();
+        Self { forward, backward: 2 * forward - unneeded, rule: 0 }
+    }
+}
+
+/// A learning rule. It is built for one network and keeps what it needs besides the network's parameters.
+pub trait LearningRule: Send {
+    /// One training step: updates `net` through `updater` and holds nothing of the batch afterwards.
+    fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport>;
+
+    /// Class scores `[b, K]` of an evaluation-mode network ([`Network::valid`]).
+    fn predict(&self, net: &Network, x: Tensor<2>) -> Tensor<2> {
+        net.forward(x, &Pass::Eval)
+    }
+
+    /// Class scores of each unit's own head, the output's last; empty for rules without local heads.
+    fn unit_scores(&self, _net: &Network, _x: Tensor<2>) -> Vec<Tensor<2>> {
+        Vec::new()
+    }
+
+    /// How the rule cuts the network.
+    fn cut(&self) -> Cut;
+
+    /// Multiply-accumulates of a step, per sample.
+    fn cost(&self, net: &Network) -> StepCost;
+
+    /// Values that the rule keeps fixed: projections and feedback weights.
+    fn fixed_values(&self, net: &Network) -> usize;
+}

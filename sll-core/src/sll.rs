@@ -1,0 +1,280 @@
+//! Stochastic Layer-wise Learning, SLL and SLLi+ (the paper, sections 3.3 and 5.3).
+//!
+//! For unit `l` with output `h_l` (trained by backpropagation inside, `h_{l-1}` detached):
+//!
+//! ```text
+//! v_l = R~_l S h_l,   q_l = softmax(v_l),   p_l = sg(q_{l-1})        R~ = R (.) M, R fixed, M multiplicative dropout
+//! L_l = CE(q_l, y) + a D(p_l, q_l)
+//! dv  = (q - y)/B + a ∂D/∂v /B,   dh = Sᵀ R~ᵀ dv
+//! ```
+//!
+//! The last unit ends in the trainable classifier: `R = I`, cross-entropy alone. SLL makes every layer a unit, SLLi+
+//! cuts the network into `i` units, and with one unit nothing is left but backpropagation.
+
+use crate::divergence::{Divergence, cross_entropy};
+use crate::error::{Error, Result};
+use crate::network::{Cut, Network};
+use crate::op::inject;
+use crate::optim::Updater;
+use crate::projection::{Projection, ProjectionConfig, ProjectionLaw};
+use crate::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
+use crate::summary::{MapSummary, Summary};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// Which draw of the parent's projection mask its cached posterior carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Parent {
+    /// The posterior the parent was trained with, noise included: costs nothing.
+    #[default]
+    Reuse,
+    /// A noiseless one: one more projection a unit.
+    Clean,
+}
+
+/// Settings of SLL. Defaults are the paper's choices, or where its text leaves one open, ours.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SllConfig {
+    /// Number of units of SLLi+; every layer is a unit when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub units: Option<usize>,
+    /// Law of the fixed projections.
+    pub projection: ProjectionLaw,
+    /// Factor on the projections, the inverse temperature of the local posteriors.
+    pub projection_gain: f64,
+    /// Codes `d_o`; the number of classes when absent (paper, section 3.3). Codes beyond the classes are no labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projection_dim: Option<usize>,
+    /// Probability of zeroing an entry of a projection in a step. The paper names the noise and gives no rate.
+    pub projection_dropout: f64,
+    /// Seed of the projections; the run's seed when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projection_seed: Option<u64>,
+    /// Divergence between neighbouring posteriors.
+    pub divergence: Divergence,
+    /// Weight `a` of the divergence; 0 leaves random-head cross-entropy.
+    pub align_weight: f64,
+    /// Whether the parent's posterior is a constant. If not, the divergence also trains the parent unit, which must
+    /// then be held until its child has run: two units at a time in memory.
+    pub stop_gradient: bool,
+    /// First unit that is aligned with its parent, counted from 1; 1 projects the raw input as unit 1's parent.
+    pub first_aligned: usize,
+    /// Whether the output unit is aligned with its parent too (needs `d_o = K`).
+    pub align_head: bool,
+    /// Noise on the parent's posterior.
+    pub parent: Parent,
+    /// How feature maps become vectors.
+    pub summary: MapSummary,
+}
+
+impl Default for SllConfig {
+    fn default() -> Self {
+        Self {
+            units: None,
+            projection: ProjectionLaw::FanInNormal,
+            projection_gain: 1.0,
+            projection_dim: None,
+            projection_dropout: 0.0,
+            projection_seed: None,
+            divergence: Divergence::Neg2LogBc,
+            align_weight: 1.0,
+            stop_gradient: true,
+            first_aligned: 2,
+            align_head: false,
+            parent: Parent::Reuse,
+            summary: MapSummary::Flatten,
+        }
+    }
+}
+
+/// The rule, built for one network.
+pub struct Sll {
+    config: SllConfig,
+    units: Vec<Range<usize>>,
+    /// One for each unit but the last.
+    heads: Vec<(Summary, Projection)>,
+    /// The projection of the raw input, where unit 1 is aligned.
+    input_head: Option<Projection>,
+}
+
+/// A unit that has run and waits for its signal.
+struct Pending {
+    unit: usize,
+    output: Tensor<2>,
+    /// `dv`, `[b, codes]`.
+    signal: Tensor<2>,
+    matrix: Option<Tensor<2>>,
+}
+
+impl SllConfig {
+    /// Where the network is cut.
+    pub fn cut(&self) -> Cut {
+        self.units.map_or(Cut::EveryLayer, Cut::Units)
+    }
+
+    fn codes(&self, classes: usize) -> usize {
+        self.projection_dim.unwrap_or(classes)
+    }
+
+    fn validate(&self, classes: usize) -> Result<ProjectionConfig> {
+        let projection =
+            ProjectionConfig { law: self.projection, gain: self.projection_gain, dropout: self.projection_dropout };
+        projection.validate()?;
+        if self.codes(classes) < classes {
+            let reason = format!("must be at least the number of classes, {classes}");
+            return Err(Error::setting("projection_dim", self.codes(classes), reason));
+        }
+        if !(self.align_weight.is_finite() && self.align_weight >= 0.0) {
+            return Err(Error::setting("align_weight", self.align_weight, "must be 0 or positive (default 1)"));
+        }
+        if self.first_aligned == 0 {
+            return Err(Error::setting("first_aligned", 0, "units are counted from 1; 1 aligns with the raw input"));
+        }
+        if self.align_head && self.codes(classes) != classes {
+            let reason = format!("needs projection_dim = {classes}, the number of classes");
+            return Err(Error::setting("align_head", true, reason));
+        }
+        Ok(projection)
+    }
+
+    /// Builds the rule for `net`; projections are drawn from `projection_seed`, or from `seed`.
+    pub fn init(&self, net: &Network, seed: u64) -> Result<Sll> {
+        let classes = net.classes();
+        let (projection, codes) = (self.validate(classes)?, self.codes(classes));
+        let (units, seed) = (net.units(self.cut())?, self.projection_seed.unwrap_or(seed));
+        let heads = units[..units.len() - 1].iter().enumerate().map(|(index, unit)| {
+            let summary = Summary::new(net.output_of(unit.end - 1), self.summary);
+            (summary, projection.init(summary.len(), codes, seed, index + 1, net.device()))
+        });
+        let heads = heads.collect();
+        let input_head = (self.first_aligned == 1 && units.len() > 1)
+            .then(|| projection.init(net.input().len(), codes, seed, 0, net.device()));
+        Ok(Sll { config: *self, units, heads, input_head })
+    }
+}
+
+impl Sll {
+    /// The units, as ranges of layers.
+    pub fn units(&self) -> &[Range<usize>] {
+        &self.units
+    }
+
+    /// The fixed matrix of each unit but the last, `[n, d_o]` row by row.
+    pub fn projections(&self) -> Vec<Vec<f32>> {
+        let values = |r: &Projection| r.clean().into_data().try_to_vec::<f32>().expect("projections are f32");
+        self.heads.iter().map(|(_, r)| values(r)).collect()
+    }
+
+    fn is_aligned(&self, unit: usize) -> bool {
+        let last = unit + 1 == self.units.len();
+        self.config.align_weight > 0.0 && unit + 1 >= self.config.first_aligned && (!last || self.config.align_head)
+    }
+
+    fn parent_of_input(&self, batch: &Batch) -> Option<Tensor<2>> {
+        let head = self.input_head.as_ref()?;
+        let x = plain(batch.x.clone());
+        let matrix = if self.config.parent == Parent::Clean { head.clean() } else { head.noisy(batch.seed) };
+        Some(burn::tensor::activation::log_softmax(x.matmul(matrix), 1))
+    }
+
+    /// Logits of unit `unit`, the matrix that made them, and the parent logits it hands on.
+    fn project(&self, unit: usize, output: Tensor<2>, seed: u64) -> (Tensor<2>, Option<Tensor<2>>, Option<Tensor<2>>) {
+        let Some((summary, projection)) = self.heads.get(unit) else { return (output, None, None) };
+        let (s, matrix) = (summary.forward(output), projection.noisy(seed));
+        let clean = self.config.parent == Parent::Clean && self.config.projection_dropout > 0.0;
+        let parent = clean.then(|| s.clone().matmul(projection.clean()));
+        (s.matmul(matrix.clone()), Some(matrix), parent)
+    }
+
+    /// Sends a unit its signal and updates it. Everything it held is gone when this returns.
+    fn train(&self, pending: Pending, net: &mut Network, updater: &mut Updater) {
+        let Pending { unit, output, signal, matrix } = pending;
+        let signal = match (matrix, self.heads.get(unit)) {
+            (Some(matrix), Some((summary, _))) => summary.adjoint(signal.matmul(matrix.transpose())),
+            _ => signal,
+        };
+        updater.step(net, self.units[unit].clone(), inject(output, signal));
+    }
+}
+
+impl LearningRule for Sll {
+    fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
+        let (pass, last) = (batch.pass(), self.units.len() - 1);
+        let scale = 1.0 / batch.len() as f64;
+        let mut losses = Vec::with_capacity(self.units.len());
+        let mut x = Tensor::from_inner(plain(batch.x.clone()));
+        let mut parent = self.parent_of_input(batch);
+        let mut waiting: Option<Pending> = None;
+
+        for unit in 0..self.units.len() {
+            let output = net.forward_range(self.units[unit].clone(), x, &pass);
+            x = output.clone().detach();
+            let (logits, matrix, parent_logits) = self.project(unit, plain(output.clone()), batch.seed);
+            let targets = batch.targets(logits.dims()[1], &logits.device());
+            let (loss, log_q, mut signal) = cross_entropy(logits, targets);
+            let mut divergence = None;
+            if let (true, Some(log_p)) = (self.is_aligned(unit), parent.take()) {
+                let diverged = self.config.divergence.evaluate(log_p, log_q.clone());
+                signal = signal + diverged.child * self.config.align_weight;
+                divergence = Some(diverged.value.mean());
+                if let Some(parent) = &mut waiting {
+                    parent.signal = parent.signal.clone() + diverged.parent * (self.config.align_weight * scale);
+                }
+            }
+            losses.push(UnitLoss { cross_entropy: loss.mean(), divergence });
+            let posterior = parent_logits.map(|v| burn::tensor::activation::log_softmax(v, 1));
+            parent = (unit < last).then(|| posterior.unwrap_or(log_q));
+            if let Some(previous) = waiting.take() {
+                self.train(previous, net, updater);
+            }
+            let pending = Pending { unit, output, signal: signal * scale, matrix };
+            if self.config.stop_gradient || unit == last {
+                self.train(pending, net, updater);
+            } else {
+                waiting = Some(pending);
+            }
+        }
+        let loss = losses[last].cross_entropy.clone();
+        Ok(StepReport { loss, units: losses })
+    }
+
+    fn unit_scores(&self, net: &Network, x: Tensor<2>) -> Vec<Tensor<2>> {
+        let mut h = x;
+        let mut scores = Vec::with_capacity(self.units.len());
+        for (unit, range) in self.units.iter().enumerate() {
+            h = net.forward_range(range.clone(), h, &crate::pass::Pass::Eval);
+            let scored = match self.heads.get(unit) {
+                // Codes beyond the classes can win no sample: they are labels of nothing.
+                Some((summary, projection)) => {
+                    summary.forward(h.clone()).matmul(projection.clean()).narrow(1, 0, net.classes())
+                }
+                None => h.clone(),
+            };
+            scores.push(scored);
+        }
+        scores
+    }
+
+    fn cut(&self) -> Cut {
+        self.config.cut()
+    }
+
+    fn cost(&self, net: &Network) -> StepCost {
+        let projected: usize = self.heads.iter().map(|(_, r)| r.features() * r.codes()).sum();
+        let extra = if self.config.parent == Parent::Clean && self.config.projection_dropout > 0.0 { 3 } else { 2 };
+        let input = self.input_head.as_ref().map_or(0, |r| r.features() * r.codes());
+        StepCost { rule: (extra * projected + input) as u64, ..StepCost::of_units(net, &self.units) }
+    }
+
+    fn fixed_values(&self, _net: &Network) -> usize {
+        let heads = self.heads.iter().map(|(_, r)| r);
+        heads.chain(&self.input_head).map(|r| r.features() * r.codes()).sum()
+    }
+}
+
+fn plain(x: Tensor<2>) -> Tensor<2> {
+    if x.is_autodiff() { x.inner() } else { x }
+}

@@ -1,0 +1,143 @@
+//! What makes SLL what it is, on every family of networks.
+
+use burn::tensor::Tensor;
+use sll_core::laws::{self, Build};
+use sll_core::rule::LearningRule;
+use sll_core::sll::{Parent, SllConfig};
+use sll_core::{Network, optim};
+
+const SLL: Build = &|net| Ok(Box::new(SllConfig::default().init(net, 3)?));
+
+#[test]
+fn sll_with_as_many_units_as_layers_is_sll() {
+    let as_many: Build = &|net| {
+        let units = Some(net.units(sll_core::Cut::EveryLayer)?.len());
+        Ok(Box::new(SllConfig { units, ..SllConfig::default() }.init(net, 3)?))
+    };
+    laws::same_update(|| laws::small_mlp(3), as_many, SLL);
+    laws::same_update(laws::small_cnn, as_many, SLL);
+    laws::same_update(|| laws::small_vit(true), as_many, SLL);
+}
+
+#[test]
+fn a_layers_update_does_not_depend_on_layers_above_it() {
+    laws::local(|| laws::small_mlp(2), || laws::small_mlp(5), 2, SLL);
+}
+
+#[test]
+fn without_stop_gradient_it_does() {
+    let open: Build = &|net| Ok(Box::new(SllConfig { stop_gradient: false, ..SllConfig::default() }.init(net, 3)?));
+    let (a, b) = (laws::train(&mut laws::small_mlp(2), open, 0..1), laws::train(&mut laws::small_mlp(3), open, 0..1));
+    assert_eq!(a[0], b[0], "only the next unit speaks to a unit");
+    assert_ne!(a[1], b[1]);
+}
+
+#[test]
+fn repeats_resumes_and_learns() {
+    laws::repeats(|| laws::small_mlp(3), SLL);
+    laws::resumes(|| laws::small_mlp(3), SLL);
+    laws::resumes(laws::small_cnn, SLL);
+    laws::learns(|| laws::small_mlp(3), SLL, 240);
+    laws::learns(laws::small_cnn, SLL, 160);
+    laws::learns(|| laws::small_vit(false), SLL, 160);
+}
+
+#[test]
+fn every_setting_learns() {
+    let d = SllConfig::default;
+    let configs = [
+        SllConfig { projection_dropout: 0.3, ..d() },
+        SllConfig { projection_dropout: 0.3, parent: Parent::Clean, ..d() },
+        SllConfig { first_aligned: 1, ..d() },
+        SllConfig { align_head: true, ..d() },
+        SllConfig { projection_dim: Some(9), ..d() },
+        SllConfig { align_weight: 0.0, ..d() },
+        SllConfig { stop_gradient: false, ..d() },
+    ];
+    for config in configs {
+        laws::learns(|| laws::small_mlp(3), &|net| Ok(Box::new(config.init(net, 3)?)), 240);
+    }
+}
+
+/// With dropout off, one batch and small steps, every unit whose parent stands still has a falling objective: unit 1
+/// always (it has no parent), and the output unit's cross-entropy follows.
+#[test]
+fn the_objective_falls_monotonically_under_small_steps() {
+    laws::one_thread();
+    let spec = sll_core::NetworkSpec { width: Some(16), ..sll_core::NetworkSpec::named("mlp-2x800") };
+    let mut net = spec.build([3, 2, 2], 4, 5, &burn::tensor::Device::flex()).unwrap();
+    let mut sll = SllConfig::default().init(&net, 3).unwrap();
+    let config = optim::OptimizerConfig { kind: optim::OptimizerKind::Sgd, momentum: 0.0, weight_decay: 0.0 };
+    let mut updater = config.init().unwrap();
+    updater.set_lr(0.05);
+    let batch = laws::batch(&net, 0);
+    let mut before = f32::INFINITY;
+    for step in 0..60 {
+        let report = sll.step(&mut net, &batch, &mut updater).unwrap();
+        let total: f32 = report.units.iter().map(|unit| unit.total(1.0).into_scalar::<f32>()).sum();
+        assert!(total < before, "step {step}: {before} -> {total}");
+        before = total;
+    }
+}
+
+/// `dv = (q - y)/B + (q - s)/B`, `dg = dv Rᵀ`, `dW = xᵀ (dg (.) φ'(z))` in plain loops, against the rule's own update.
+#[test]
+fn the_update_is_the_closed_form() {
+    laws::one_thread();
+    let spec = sll_core::NetworkSpec { width: Some(5), ..sll_core::NetworkSpec::named("mlp-2x800") };
+    let mut net = spec.build([1, 3, 2], 4, 2, &burn::tensor::Device::flex()).unwrap();
+    let mut sll = SllConfig::default().init(&net, 3).unwrap();
+    let batch = laws::batch(&net, 1);
+    let floats = |t: Tensor<2>| t.into_data().try_to_vec::<f32>().unwrap();
+    let valid = net.valid();
+    let hidden = |net: &Network, to| floats(net.forward_range(0..to, batch.x.clone(), &sll_core::Pass::Eval));
+    let (h1, h2, x) = (hidden(&valid, 1), hidden(&valid, 2), floats(batch.x.clone()));
+    let r = sll.projections();
+    let posterior = |h: &[f32], r: &[f32], s: usize| -> Vec<f64> {
+        let v: Vec<f64> = (0..4).map(|k| (0..5).map(|j| h[s * 5 + j] as f64 * r[j * 4 + k] as f64).sum()).collect();
+        let z: f64 = v.iter().map(|v| v.exp()).sum();
+        v.iter().map(|v| v.exp() / z).collect()
+    };
+    let n = batch.len();
+    let mut dw = vec![0.0f64; 25];
+    for s in 0..n {
+        let (p, q) = (posterior(&h1, &r[0], s), posterior(&h2, &r[1], s));
+        let bc: f64 = p.iter().zip(&q).map(|(p, q)| (p * q).sqrt()).sum();
+        for j in 0..5 {
+            if h2[s * 5 + j] <= 0.0 {
+                continue;
+            }
+            let dg: f64 = (0..4)
+                .map(|k| {
+                    let y = f64::from(batch.labels[s] == k);
+                    (2.0 * q[k] - y - (p[k] * q[k]).sqrt() / bc) / n as f64 * r[1][j * 4 + k] as f64
+                })
+                .sum();
+            for i in 0..5 {
+                dw[i * 5 + j] += h1[s * 5 + i] as f64 * dg;
+            }
+        }
+    }
+    assert_eq!(x.len(), n * 6);
+    let weights = |net: &Network| net.params()[1][0].clone().try_to_vec::<f32>().unwrap();
+    let before = weights(&net);
+    let config = optim::OptimizerConfig { kind: optim::OptimizerKind::Sgd, momentum: 0.0, weight_decay: 0.0 };
+    let mut updater = config.init().unwrap();
+    updater.set_lr(1.0);
+    sll.step(&mut net, &batch, &mut updater).unwrap();
+    for (i, (before, after)) in before.iter().zip(weights(&net)).enumerate() {
+        assert!(((before - after) as f64 - dw[i]).abs() < 1e-5, "weight {i}: {} against {}", before - after, dw[i]);
+    }
+}
+
+#[test]
+fn mistakes_are_named() {
+    let net = laws::small_mlp(2);
+    let error = |config: SllConfig| config.init(&net, 1).err().unwrap().to_string();
+    let d = SllConfig::default;
+    assert!(error(SllConfig { projection_dim: Some(3), ..d() }).contains("number of classes, 4"));
+    assert!(error(SllConfig { units: Some(4), ..d() }).contains("1 to 3 units"));
+    assert!(error(SllConfig { align_weight: -1.0, ..d() }).contains("align_weight"));
+    assert!(error(SllConfig { align_head: true, projection_dim: Some(8), ..d() }).contains("projection_dim = 4"));
+    assert!(error(SllConfig { first_aligned: 0, ..d() }).contains("first_aligned"));
+}
