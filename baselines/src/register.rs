@@ -80,6 +80,18 @@ const RULES: &[RuleInfo] = &[
     },
 ];
 
+impl RuleInfo {
+    /// The rule with its default settings.
+    pub fn default_spec(&self) -> RuleSpec {
+        match self.name {
+            "fa" => RuleSpec::Fa(FaConfig::default()),
+            "dfa" => RuleSpec::Dfa(DfaConfig::default()),
+            "sll" => RuleSpec::Sll(SllConfig::default()),
+            _ => RuleSpec::Bp(BpConfig::default()),
+        }
+    }
+}
+
 /// Every rule.
 pub fn rules() -> &'static [RuleInfo] {
     RULES
@@ -111,6 +123,19 @@ impl RuleSpec {
         match self {
             RuleSpec::Sll(SllConfig { units: Some(i), .. }) => format!("SLL{i}+"),
             other => RULES.iter().find(|r| r.name == other.name()).map_or(other.name(), |r| r.title).to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_is_listed_under_the_name_of_its_spec() {
+        for info in rules() {
+            assert_eq!(info.default_spec().name(), info.name);
+            assert_eq!(info.default_spec().title(), info.title);
         }
     }
 }

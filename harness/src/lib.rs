@@ -1,1 +1,18 @@
-//! x
+//! Everything around the learning rules: specs, data, runs, tables, figures, the command line.
+
+pub mod check;
+pub mod cli;
+pub mod device;
+pub mod engine;
+pub mod error;
+pub mod estimate;
+pub mod experiment;
+pub mod interrupt;
+pub mod paper;
+pub mod progress;
+pub mod provenance;
+pub mod record;
+pub mod report;
+pub mod run;
+pub mod spec;
+pub mod store;

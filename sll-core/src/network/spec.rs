@@ -132,6 +132,11 @@ impl NetworkSpec {
         })
     }
 
+    /// Checks the name alone; a wrong one is an error that lists the right ones.
+    pub fn check_name(&self) -> Result<()> {
+        self.find().map(|_| ())
+    }
+
     /// Builds the network for images `[c, h, w]` of `classes` classes with weights drawn from `seed`, on `device`.
     pub fn build(&self, image: [usize; 3], classes: usize, seed: u64, device: &Device) -> Result<Network> {
         let named = self.find()?;

@@ -1,0 +1,172 @@
+//! The regression on accuracy and memory: a small fixed suite on the embedded samples, every rule on two networks,
+//! against a committed baseline.
+
+use crate::engine::{Engine, Job};
+use crate::error::{Error, Result};
+use crate::report::atomic::write_atomically;
+use crate::spec::RunSpec;
+use crate::store::Store;
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::path::Path;
+
+/// What the suite gave.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// Percentage points that accuracy may fall short of an entry's: processors round differently.
+    pub accuracy_tolerance: f64,
+    /// Fraction by which memory may exceed an entry's.
+    pub memory_tolerance: f64,
+    /// One for each rule and network.
+    #[serde(rename = "entry")]
+    pub entries: Vec<Entry>,
+}
+
+/// One run of the suite.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Rule and network.
+    pub name: String,
+    /// Test accuracy in percent after the last epoch.
+    pub accuracy: f64,
+    /// Exact peak bytes of training.
+    pub bytes: u64,
+    /// Exact peak bytes of a step above parameters, optimiser state and fixed matrices.
+    pub step_bytes: u64,
+}
+
+const NETWORKS: &[(&str, &str)] = &[
+    (
+        "mlp",
+        "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\", depth = 3, width = 200, dropout = 0.1 }\nrecipe = { epochs = 3, train_limit = 2000 }",
+    ),
+    (
+        "cnn",
+        "dataset = \"fashion-mnist-sample\"\nnetwork = { name = \"cnn-1\", width = 8, batch_norm = true }\nrecipe = { epochs = 2, train_limit = 2000, optimizer = \"adam\", lr = 3e-3 }",
+    ),
+];
+
+/// The suite: every rule with its default settings, and SLLi+ with two units.
+pub fn suite() -> Result<Vec<(String, RunSpec)>> {
+    let mut rules: Vec<(String, String)> =
+        baselines::rules().iter().map(|r| (r.name.to_string(), format!("name = \"{}\"", r.name))).collect();
+    rules.push(("sll2+".into(), "name = \"sll\", units = 2".into()));
+    let mut suite = Vec::new();
+    for (network, base) in NETWORKS {
+        for (name, rule) in &rules {
+            let origin = format!("check suite, {name} on {network}");
+            suite.push((format!("{name} {network}"), RunSpec::from_toml(&format!("{base}\nrule = {{ {rule} }}"), &origin)?));
+        }
+    }
+    Ok(suite)
+}
+
+/// Runs the suite in a store of its own, so that nothing old is taken for new; one thread a run, for equal bits.
+pub fn measure(jobs: usize) -> Result<Baseline> {
+    let folder = tempfile::tempdir().map_err(|e| Error::Missing(format!("cannot make a temporary folder: {e}")))?;
+    let store = Store::open(folder.path())?;
+    let suite = suite()?;
+    let engine = Engine { jobs, threads: Some(1), data_dir: None };
+    engine.execute(suite.iter().map(|(name, spec)| Job { title: name.clone(), spec: spec.clone() }).collect(), &store)?;
+    let entries = suite.into_iter().map(|(name, spec)| {
+        let missing = || Error::Failed(format!("{name} left no result"));
+        let result = store.result(&spec.id())?.ok_or_else(missing)?;
+        let (bytes, step_bytes) = (result.peak_bytes.total, result.peak_bytes.step_peak);
+        Ok(Entry { name, accuracy: result.test_accuracy, bytes, step_bytes })
+    });
+    Ok(Baseline { accuracy_tolerance: 2.5, memory_tolerance: 0.01, entries: entries.collect::<Result<_>>()? })
+}
+
+impl Baseline {
+    /// Reads a baseline.
+    pub fn load(path: &Path) -> Result<Self> {
+        let hint = "run from the repository's root, or make one with `harness check --update`";
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Error::Missing(format!("cannot read the baseline {}: {e}; {hint}", path.display())))?;
+        toml::from_str(&text).map_err(|e| Error::Input(format!("{}: {e}", path.display())))
+    }
+
+    /// Writes the baseline.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let text = format!(
+            "# Made by `harness check --update`: every rule on two small networks and the embedded samples.\n{}",
+            toml::to_string(self).expect("plain data")
+        );
+        write_atomically(path, |file| file.write_all(text.as_bytes()))
+    }
+
+    /// A table of differences, and what got worse by more than the tolerances. Better numbers are no regression; a
+    /// run that the baseline lacks is, for it would never be checked.
+    pub fn compare(&self, measured: &Baseline) -> (Vec<String>, Vec<String>) {
+        let mut lines = vec![format!(
+            "{:<12} {:>9} {:>9} {:>7}   {:>12} {:>12} {:>8}   {:>12} {:>12} {:>8}",
+            "run", "accuracy", "baseline", "change", "bytes", "baseline", "change", "step bytes", "baseline", "change"
+        )];
+        let mut worse = Vec::new();
+        for now in &measured.entries {
+            let Some(then) = self.entries.iter().find(|entry| entry.name == now.name) else {
+                worse.push(format!("{} is not in the baseline", now.name));
+                continue;
+            };
+            let change = |now: u64, then: u64| now as f64 / then as f64 - 1.0;
+            let (bytes, step) = (change(now.bytes, then.bytes), change(now.step_bytes, then.step_bytes));
+            lines.push(format!(
+                "{:<12} {:>9.2} {:>9.2} {:>+7.2}   {:>12} {:>12} {:>+7.2}%   {:>12} {:>12} {:>+7.2}%",
+                now.name,
+                now.accuracy,
+                then.accuracy,
+                now.accuracy - then.accuracy,
+                now.bytes,
+                then.bytes,
+                100.0 * bytes,
+                now.step_bytes,
+                then.step_bytes,
+                100.0 * step
+            ));
+            if now.accuracy < then.accuracy - self.accuracy_tolerance {
+                worse.push(format!("accuracy of {}", now.name));
+            }
+            if bytes > self.memory_tolerance || step > self.memory_tolerance {
+                worse.push(format!("memory of {}", now.name));
+            }
+        }
+        let gone = self.entries.iter().filter(|then| measured.entries.iter().all(|now| now.name != then.name));
+        worse.extend(gone.map(|then| format!("{} was not measured", then.name)));
+        (lines, worse)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn baseline(entries: &[(&str, f64, u64)]) -> Baseline {
+        let entry = |&(name, accuracy, bytes): &(&str, f64, u64)| Entry {
+            name: name.into(),
+            accuracy,
+            bytes,
+            step_bytes: bytes / 2,
+        };
+        Baseline { accuracy_tolerance: 2.0, memory_tolerance: 0.01, entries: entries.iter().map(entry).collect() }
+    }
+
+    #[test]
+    fn worse_numbers_and_missing_runs_are_regressions_and_better_ones_are_not() {
+        let then = baseline(&[("bp mlp", 90.0, 1000), ("sll mlp", 90.0, 1000)]);
+        let worse = |entries| then.compare(&baseline(entries)).1;
+        assert!(worse(&[("bp mlp", 88.5, 1008), ("sll mlp", 99.0, 10)]).is_empty());
+        assert_eq!(worse(&[("bp mlp", 87.0, 1000), ("sll mlp", 90.0, 1012)]).len(), 2);
+        assert_eq!(worse(&[("bp mlp", 90.0, 1000)]), ["sll mlp was not measured"]);
+        assert_eq!(worse(&[("bp mlp", 90.0, 1000), ("sll mlp", 90.0, 1000), ("x", 1.0, 1)]), ["x is not in the baseline"]);
+    }
+
+    #[test]
+    fn the_suite_has_every_rule_on_both_networks() {
+        let suite = suite().unwrap();
+        assert_eq!(suite.len(), 2 * (baselines::rules().len() + 1));
+        let ids: std::collections::HashSet<String> = suite.iter().map(|(_, spec)| spec.id()).collect();
+        assert_eq!(ids.len(), suite.len());
+    }
+}

@@ -1,0 +1,49 @@
+//! `harness check`: the regression on accuracy and memory.
+
+use super::{ResultOptions, print};
+use crate::check::{self, Baseline};
+use crate::error::{Error, Result};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Options of `check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// The committed baseline.
+    #[arg(long, value_name = "FILE", default_value = "harness/baseline.toml")]
+    baseline: PathBuf,
+    /// Rewrite the baseline with what this build gives.
+    #[arg(long)]
+    update: bool,
+    /// Processes at once.
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    #[command(flatten)]
+    results: ResultOptions,
+}
+
+/// Runs the suite afresh and compares, or updates.
+pub fn main(args: CheckArgs) -> Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let measured = check::measure(args.jobs.unwrap_or(cores))?;
+    if args.update {
+        measured.save(&args.baseline)?;
+        eprintln!("wrote {}", args.baseline.display());
+        return Ok(());
+    }
+    let baseline = Baseline::load(&args.baseline)?;
+    let (lines, regressions) = baseline.compare(&measured);
+    for line in lines {
+        print(&line)?;
+    }
+    match regressions.as_slice() {
+        [] => print("no regression"),
+        some => Err(Error::Failed(format!(
+            "{} of {} numbers got worse: {}\nif that is meant, `harness check --update` rewrites {}",
+            some.len(),
+            2 * measured.entries.len(),
+            some.join(", "),
+            args.baseline.display()
+        ))),
+    }
+}

@@ -1,0 +1,50 @@
+//! `harness doctor`: what this build and machine can do.
+
+use super::{DataOptions, ResultOptions, print};
+use crate::error::Result;
+use crate::store::Store;
+use crate::{device, provenance};
+use clap::Args;
+use datasets::Status;
+
+/// Options of `doctor`.
+#[derive(Args, Debug)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    data: DataOptions,
+    #[command(flatten)]
+    results: ResultOptions,
+}
+
+/// Prints the state of everything a run depends on.
+pub fn main(args: DoctorArgs) -> Result<()> {
+    print(&format!("harness    {}", provenance::VERSION))?;
+    print(&format!("backend    {}", device::backend("flex")))?;
+    print(&format!("processor  {}, {} threads", provenance::processor(), provenance::threads()))?;
+    for (name, state) in device::survey() {
+        print(&format!("device     {name:<8} {state}"))?;
+    }
+    let options = args.data.load_options()?;
+    for manifest in datasets::manifests() {
+        let state = match datasets::status(&manifest.name, &options)? {
+            Status::Embedded => "embedded".to_string(),
+            Status::Found { source, .. } => source,
+            Status::Missing { .. } => "missing; `harness data list` says what to do".to_string(),
+        };
+        print(&format!("data       {:<22} {state}", manifest.name))?;
+    }
+    let folder = args.results.results;
+    let state = Store::open(&folder).map_or_else(|e| e.to_string(), |_| "writable".to_string());
+    print(&format!("results    {}: {state}", folder.display()))?;
+    match free_bytes(&folder) {
+        Some(bytes) => print(&format!("disk       {:.1} GiB free for results", bytes as f64 / 1_073_741_824.0)),
+        None => print("disk       free space unknown"),
+    }
+}
+
+/// Free bytes where `folder` lies, as `df` tells.
+fn free_bytes(folder: &std::path::Path) -> Option<u64> {
+    let output = std::process::Command::new("df").arg("-Pk").arg(folder).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.lines().nth(1)?.split_whitespace().nth(3)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}

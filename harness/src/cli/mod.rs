@@ -1,0 +1,118 @@
+//! The command line, one file a subcommand.
+
+mod check;
+mod data;
+mod doctor;
+mod lists;
+mod run;
+mod table;
+
+use crate::error::{Error, Result};
+use crate::experiment::Kind;
+use clap::{Args, Parser, Subcommand};
+use datasets::LoadOptions;
+use std::path::PathBuf;
+
+/// Reproducible benchmarks of Stochastic Layer-wise Learning and the rules it is compared with.
+///
+/// Numbers go to stdout, talk to stderr. Runs are kept under results/runs/, named by the digest of what was run: the
+/// same command twice runs nothing twice, and an interrupted one goes on where it stopped.
+#[derive(Parser, Debug)]
+#[command(version = crate::provenance::VERSION, max_term_width = 110, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  harness table table1                                  the paper's Table 1, as far as this machine's data go
+  harness run --rule sll --dataset mnist-sample --epochs 5
+  harness run --rule sll --set rule.projection_gain=3 --set recipe.schedule.kind=cosine
+  harness sweep ablation_width --profile quick
+  harness check                                         fails if accuracy or memory got worse
+
+Exit codes: 0 done, 1 a check or run failed, 2 wrong input, 3 data, device or folder missing, 130 interrupted.";
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Train one network with one rule; prints one JSON object.
+    Run(Box<run::RunArgs>),
+    /// Make one of the paper's tables: Parquet, Markdown and figures.
+    Table(table::TableArgs),
+    /// Sweep one parameter: Parquet, Markdown and a figure.
+    Sweep(table::TableArgs),
+    /// List the networks with layers, parameters, multiply-accumulates and activations.
+    Networks(lists::NetworksArgs),
+    /// List the rules with their equations and what they store.
+    Rules(lists::FormatArgs),
+    /// List the data sets, or check their content.
+    Data(data::DataArgs),
+    /// Compare accuracy and memory of a fixed suite with the committed baseline.
+    Check(check::CheckArgs),
+    /// Say what this machine and this build can do.
+    Doctor(doctor::DoctorArgs),
+}
+
+/// Where data come from.
+#[derive(Args, Debug, Clone)]
+pub struct DataOptions {
+    /// Folder with data sets in their official layouts (mnist/, fashion-mnist/, cifar-10/cifar-10-batches-bin/, ...).
+    #[arg(long, env = "SLL_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Use data whose content is not the official one; every result says so.
+    #[arg(long)]
+    allow_unverified: bool,
+}
+
+impl DataOptions {
+    /// As the `datasets` crate takes it.
+    fn load_options(&self) -> Result<LoadOptions> {
+        if let Some(dir) = &self.data_dir
+            && !dir.is_dir()
+        {
+            return Err(Error::Missing(format!("--data-dir {}: there is no such folder", dir.display())));
+        }
+        Ok(LoadOptions {
+            data_dir: self.data_dir.clone(),
+            allow_unverified: self.allow_unverified,
+            ..LoadOptions::default()
+        })
+    }
+}
+
+/// Where results go.
+#[derive(Args, Debug, Clone)]
+pub struct ResultOptions {
+    /// Folder for tables, figures and the run store.
+    #[arg(long, value_name = "DIR", default_value = "results", env = "SLL_RESULTS")]
+    results: PathBuf,
+}
+
+/// Runs the command.
+pub fn dispatch(cli: Cli) -> Result<()> {
+    match cli.command {
+        Command::Run(args) => run::main(*args),
+        Command::Table(args) => table::main(args, Kind::Table),
+        Command::Sweep(args) => table::main(args, Kind::Sweep),
+        Command::Networks(args) => lists::networks(args),
+        Command::Rules(args) => lists::rules(args),
+        Command::Data(args) => data::main(args),
+        Command::Check(args) => check::main(args),
+        Command::Doctor(args) => doctor::main(args),
+    }
+}
+
+/// Prints `value` on stdout as indented JSON. A closed pipe (`| head`) is no error.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    print(&serde_json::to_string_pretty(value).expect("plain data"))
+}
+
+/// Prints a line on stdout. A closed pipe is no error.
+fn print(line: &str) -> Result<()> {
+    use std::io::Write;
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Missing(format!("cannot write to stdout: {e}"))),
+        _ => Ok(()),
+    }
+}

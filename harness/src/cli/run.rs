@@ -1,0 +1,202 @@
+//! `harness run`: one run in this process.
+
+use super::{DataOptions, ResultOptions, print_json};
+use crate::error::{Error, Result};
+use crate::experiment::{merge, set};
+use crate::progress::RunProgress;
+use crate::run;
+use crate::spec::RunSpec;
+use crate::store::Store;
+use clap::Args;
+use std::path::PathBuf;
+use toml::{Table, Value};
+
+/// Flags beat the spec file, which beats the defaults (SLL on mlp-2x800, mnist-sample, the paper's MLP recipe).
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// A run's spec in TOML, as results/runs/<id>/spec.toml.
+    #[arg(long, value_name = "FILE")]
+    spec: Option<PathBuf>,
+    /// Rule: `harness rules` lists them.
+    #[arg(long)]
+    rule: Option<String>,
+    /// Network: `harness networks` lists them.
+    #[arg(long)]
+    network: Option<String>,
+    /// Data set: `harness data list` lists them.
+    #[arg(long)]
+    dataset: Option<String>,
+    /// Hidden layers, convolutions or encoder blocks.
+    #[arg(long)]
+    depth: Option<usize>,
+    /// Hidden units, channels of the first convolution, or width of a token.
+    #[arg(long)]
+    width: Option<usize>,
+    /// Dropout on hidden dense units.
+    #[arg(long)]
+    dropout: Option<f64>,
+    /// Batch norm after convolutions.
+    #[arg(long)]
+    batch_norm: bool,
+    /// Units of SLLi+ (rule sll).
+    #[arg(long)]
+    units: Option<usize>,
+    /// adamax, adam, adamw or sgd.
+    #[arg(long)]
+    optimizer: Option<String>,
+    /// Learning rate.
+    #[arg(long)]
+    lr: Option<f64>,
+    /// Momentum (optimizer sgd).
+    #[arg(long)]
+    momentum: Option<f64>,
+    /// Weight decay.
+    #[arg(long)]
+    weight_decay: Option<f64>,
+    /// constant, cosine or step; step takes --set recipe.schedule.at=[60,90] --set recipe.schedule.factor=0.1.
+    #[arg(long)]
+    schedule: Option<String>,
+    /// Passes over the training data.
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// Samples a step.
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Random horizontal flip.
+    #[arg(long)]
+    flip: bool,
+    /// Random crop after padding by this many pixels.
+    #[arg(long, value_name = "PIXELS")]
+    crop_padding: Option<usize>,
+    /// Train on the first N images only.
+    #[arg(long, value_name = "N")]
+    train_limit: Option<usize>,
+    /// Hold out the last N training images and evaluate on them in place of the test set.
+    #[arg(long, value_name = "N")]
+    validation: Option<usize>,
+    /// Seed of everything drawn at random.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// flex, cpu-tch or cuda:N.
+    #[arg(long)]
+    device: Option<String>,
+    /// Any other key of a spec, like rule.align_weight=0.3 (repeatable; values are TOML, bare words are text).
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print the spec that would be run, and stop.
+    #[arg(long)]
+    dry_run: bool,
+    /// Run again even if the store has the result.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    data: DataOptions,
+    #[command(flatten)]
+    results: ResultOptions,
+}
+
+/// Runs, or finds the result in the store, and prints it.
+pub fn main(args: RunArgs) -> Result<()> {
+    let spec = spec(&args)?;
+    if args.dry_run {
+        return super::print(spec.to_toml().trim_end());
+    }
+    let store = Store::open(&args.results.results)?;
+    let id = spec.id();
+    if let (Some(result), false) = (store.result(&id)?, args.force) {
+        eprintln!("{id} is in the store already; --force runs it again");
+        return print_json(&result);
+    }
+    let claim = store.claim(&spec, || eprintln!("another process is working on {id}; waiting for it"))?;
+    // The process waited for may have finished the very same run.
+    if let (Some(result), false) = (store.result(&id)?, args.force) {
+        return print_json(&result);
+    }
+    if args.force {
+        claim.restart()?;
+    }
+    let title = format!("{} on {}, seed {}", spec.rule.title(), spec.dataset, spec.seed);
+    let mut progress = RunProgress::new(title);
+    let result = run::train(&spec, &args.data.load_options()?, Some(&claim.checkpoint()), &mut progress)?;
+    drop(progress);
+    claim.finish(&result)?;
+    if let Some(step) = result.diverged_at_step {
+        eprintln!("the loss stopped being a number at step {step}; the run is kept as diverged. Try a smaller --lr");
+    }
+    print_json(&result)
+}
+
+fn spec(args: &RunArgs) -> Result<RunSpec> {
+    let defaults = "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\" }\nrule = { name = \"sll\" }";
+    let mut table: Table = defaults.parse().expect("valid TOML");
+    let mut origin = "flags".to_string();
+    if let Some(path) = &args.spec {
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Error::Input(format!("cannot read the spec {}: {e}", path.display())))?;
+        let file: Table = text.parse().map_err(|e: toml::de::Error| Error::Input(format!("{}: {e}", path.display())))?;
+        replace_named(&mut table, &file);
+        origin = path.display().to_string();
+    }
+    for (key, value) in flags(args) {
+        // Another rule's or network's settings would not fit the one asked for by name.
+        if let (Some(head), Value::String(name)) = (key.strip_suffix(".name"), &value) {
+            if table.get(head).and_then(|t| t.get("name")) != Some(&Value::String(name.clone())) {
+                table.insert(head.to_string(), Table::new().into());
+            }
+        }
+        set(&mut table, &key, value)?;
+    }
+    for pair in &args.set {
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Error::Input(format!("--set {pair}: write it as KEY=VALUE, like rule.align_weight=0.3")))?;
+        set(&mut table, key, parse_value(value))?;
+    }
+    let text = toml::to_string(&table).expect("a table is TOML");
+    RunSpec::from_toml(&text, &origin)
+}
+
+/// `file` over `base`; a rule or network named in the file starts from its own defaults.
+fn replace_named(base: &mut Table, file: &Table) {
+    for head in ["rule", "network"] {
+        if file.contains_key(head) {
+            base.remove(head);
+        }
+    }
+    merge(base, file);
+}
+
+fn parse_value(text: &str) -> Value {
+    format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v")).unwrap_or_else(|| text.into())
+}
+
+fn flags(args: &RunArgs) -> Vec<(String, Value)> {
+    let text = |value: &Option<String>| value.clone().map(Value::String);
+    let whole = |value: Option<usize>| value.map(|n| Value::Integer(n as i64));
+    let switch = |value: bool| value.then_some(Value::Boolean(true));
+    let pairs = [
+        ("rule.name", text(&args.rule)),
+        ("network.name", text(&args.network)),
+        ("dataset", text(&args.dataset)),
+        ("network.depth", whole(args.depth)),
+        ("network.width", whole(args.width)),
+        ("network.dropout", args.dropout.map(Value::Float)),
+        ("network.batch_norm", switch(args.batch_norm)),
+        ("rule.units", whole(args.units)),
+        ("recipe.optimizer", text(&args.optimizer)),
+        ("recipe.lr", args.lr.map(Value::Float)),
+        ("recipe.momentum", args.momentum.map(Value::Float)),
+        ("recipe.weight_decay", args.weight_decay.map(Value::Float)),
+        ("recipe.schedule.kind", text(&args.schedule)),
+        ("recipe.epochs", whole(args.epochs)),
+        ("recipe.batch", whole(args.batch)),
+        ("recipe.flip", switch(args.flip)),
+        ("recipe.crop_padding", whole(args.crop_padding)),
+        ("recipe.train_limit", whole(args.train_limit)),
+        ("recipe.validation", whole(args.validation)),
+        ("seed", args.seed.map(|n| Value::Integer(n as i64))),
+        ("device", text(&args.device)),
+        ("allow_unverified", switch(args.data.allow_unverified)),
+    ];
+    pairs.into_iter().filter_map(|(key, value)| Some((key.to_string(), value?))).collect()
+}

@@ -1,0 +1,136 @@
+//! `harness table` and `harness sweep`: plan, run what is missing, write what was asked for.
+
+use super::{DataOptions, ResultOptions};
+use crate::engine::{Engine, Job};
+use crate::error::{Error, Result};
+use crate::experiment::{Choices, Kind, Plan, Profile, expand, find};
+use crate::report::{Cell, Report, figure, markdown, parquet};
+use crate::store::Store;
+use crate::{device, estimate};
+use clap::Args;
+
+/// Options of tables and sweeps.
+#[derive(Args, Debug)]
+pub struct TableArgs {
+    /// Its name; a wrong one lists the right ones.
+    name: String,
+    /// How much to run; quick without a GPU, short with one.
+    #[arg(long, value_enum)]
+    profile: Option<Profile>,
+    /// Seeds 0..N in place of the profile's.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: Option<u64>,
+    /// Epochs in place of the profile's.
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// flex, cpu-tch or cuda:N; the first GPU if this build and machine have one, else flex.
+    #[arg(long)]
+    device: Option<String>,
+    /// Processes at once; by default as many as there are cores (one on a GPU).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
+    jobs: Option<u64>,
+    #[command(flatten)]
+    data: DataOptions,
+    #[command(flatten)]
+    results: ResultOptions,
+}
+
+/// Makes the table or sweep.
+pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
+    let experiment = find(&args.name, kind)?;
+    let store = Store::open(&args.results.results)?;
+    let options = args.data.load_options()?;
+    let gpu = device::open("cuda:0").is_ok();
+    let device_name = args.device.clone().unwrap_or_else(|| if gpu { "cuda:0" } else { "flex" }.into());
+    let device = device::open(&device_name)?;
+    let profile = args.profile.unwrap_or(if device_name.starts_with("cuda") { Profile::Short } else { Profile::Quick });
+    let why = |given: bool, otherwise: &str| if given { "as asked".to_string() } else { otherwise.to_string() };
+    eprintln!(
+        "profile {}: {}",
+        profile.name(),
+        why(args.profile.is_some(), if gpu { "there is a GPU" } else { "there is no usable GPU, so minutes rather than hours" })
+    );
+    eprintln!(
+        "device {device_name}: {}",
+        why(args.device.is_some(), if gpu { "the first GPU" } else { "no GPU that this build can use; `harness doctor` says more" })
+    );
+    let allow_unverified = args.data.allow_unverified;
+    let (seeds, epochs) = (args.seeds, args.epochs);
+    let choices = Choices { profile, device: device_name, seeds, epochs, allow_unverified, assume_present: false };
+    let plan = expand(experiment.clone(), &choices, &options)?;
+    plan.choices.iter().for_each(|line| eprintln!("data {line}"));
+    let paper =
+        Choices { profile: Profile::Paper, seeds: None, epochs: None, assume_present: true, ..choices.clone() };
+    eprintln!("{}", estimate::paper_cost(&experiment, &paper, &device)?);
+
+    let jobs = jobs(&plan);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let at_once = args.jobs.map_or(if choices.device.starts_with("cuda") { 1 } else { cores }, |n| n as usize);
+    let engine = Engine { jobs: at_once, threads: None, data_dir: args.data.data_dir.clone() };
+    let outcome = match engine.execute(jobs, &store) {
+        Err(Error::Interrupted) => return Err(Error::Interrupted),
+        other => other,
+    };
+    // What ran is written down even if some runs failed.
+    let report = report(plan, &choices, &args, &store)?;
+    for path in write(&report, &args)? {
+        eprintln!("wrote {}", path.display());
+    }
+    outcome?;
+    super::print(&std::fs::read_to_string(args.results.results.join(format!("{}.md", report.name))).unwrap_or_default())
+}
+
+fn write(report: &Report, args: &TableArgs) -> Result<Vec<std::path::PathBuf>> {
+    let dir = &args.results.results;
+    let mut written = parquet::write(report, dir)?;
+    written.push(markdown::write(report, dir)?);
+    written.extend(figure::write(report, dir)?);
+    Ok(written)
+}
+
+/// Every run of a plan, first seeds first, so that an interrupted table has something in every cell.
+fn jobs(plan: &Plan) -> Vec<Job> {
+    let columns = plan.columns.len();
+    let mut jobs: Vec<(usize, Job)> = Vec::new();
+    for (index, cell) in plan.cells.iter().enumerate() {
+        let (row, column) = (&plan.experiment.rows[index / columns], &plan.columns[index % columns]);
+        for (seed, spec) in cell.specs.iter().enumerate() {
+            let title = format!("{} | {} | seed {}", row.label, column.label, spec.seed);
+            jobs.push((seed, Job { title, spec: spec.clone() }));
+        }
+    }
+    jobs.sort_by_key(|(seed, _)| *seed);
+    jobs.into_iter().map(|(_, job)| job).collect()
+}
+
+fn report(plan: Plan, choices: &Choices, args: &TableArgs, store: &Store) -> Result<Report> {
+    let cells = plan.cells.into_iter().map(|cell| {
+        let mut runs = Vec::new();
+        for spec in &cell.specs {
+            runs.extend(store.result(&spec.id())?);
+        }
+        let missing = cell.missing.or_else(|| runs.is_empty().then(|| "no run of this cell has finished".to_string()));
+        Ok(Cell { missing, runs, quoted: cell.quoted })
+    });
+    let kind = if plan.experiment.kind == Kind::Table { "table" } else { "sweep" };
+    let unverified = if args.data.allow_unverified { " --allow-unverified" } else { "" };
+    Ok(Report {
+        name: plan.experiment.name.clone(),
+        title: plan.experiment.title.clone(),
+        notes: plan.experiment.notes.clone(),
+        profile: choices.profile.name().to_string(),
+        command: format!(
+            "harness {kind} {} --profile {} --device {}{}{}{unverified}",
+            plan.experiment.name,
+            choices.profile.name(),
+            choices.device,
+            choices.seeds.map_or(String::new(), |n| format!(" --seeds {n}")),
+            choices.epochs.map_or(String::new(), |n| format!(" --epochs {n}")),
+        ),
+        row_axis: "rule".into(),
+        column_axis: plan.experiment.sweep.as_ref().map_or("data set".into(), |sweep| sweep.label.clone()),
+        rows: plan.experiment.rows.iter().map(|row| row.label.clone()).collect(),
+        columns: plan.columns,
+        cells: cells.collect::<Result<_>>()?,
+    })
+}

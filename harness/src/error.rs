@@ -1,0 +1,63 @@
+//! Errors by what the user has to do about them; the variant decides the exit code.
+
+/// What went wrong, with what to do next in its text.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A check or a run failed. Exit code 1.
+    #[error("{0}")]
+    Failed(String),
+    /// The user's input is wrong. Exit code 2.
+    #[error("{0}")]
+    Input(String),
+    /// Something outside is missing: data, a device, LibTorch, a writable folder. Exit code 3.
+    #[error("{0}")]
+    Missing(String),
+    /// Ctrl-C or a termination signal. Exit code 130.
+    #[error("interrupted; what is finished is kept, and the same command goes on from there")]
+    Interrupted,
+}
+
+/// The crate's result type.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The process's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Failed(_) => 1,
+            Error::Input(_) => 2,
+            Error::Missing(_) => 3,
+            Error::Interrupted => 130,
+        }
+    }
+
+    /// A file operation that failed.
+    pub fn file(doing: &str, path: &std::path::Path, error: std::io::Error) -> Self {
+        let next = match error.kind() {
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                "; choose a folder you can write to with --results DIR"
+            }
+            std::io::ErrorKind::StorageFull => "; free some disk space and run the same command again",
+            _ => "",
+        };
+        Error::Missing(format!("cannot {doing} {}: {error}{next}", path.display()))
+    }
+}
+
+impl From<sll_core::Error> for Error {
+    fn from(error: sll_core::Error) -> Self {
+        match error {
+            sll_core::Error::Record { .. } => Error::Failed(error.to_string()),
+            _ => Error::Input(error.to_string()),
+        }
+    }
+}
+
+impl From<datasets::DataError> for Error {
+    fn from(error: datasets::DataError) -> Self {
+        match error {
+            datasets::DataError::Unknown { .. } => Error::Input(error.to_string()),
+            _ => Error::Missing(error.to_string()),
+        }
+    }
+}

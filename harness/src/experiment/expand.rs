@@ -1,0 +1,233 @@
+//! From an experiment to the runs of its cells.
+
+use super::{Amount, Column, Experiment, Kind, Profile, Row, merge, set};
+use crate::error::{Error, Result};
+use crate::paper;
+use crate::report::{self, Quoted};
+use crate::spec::RunSpec;
+use datasets::{LoadOptions, Status};
+use toml::{Table, Value};
+
+/// What a user may change on the command line.
+#[derive(Clone, Debug)]
+pub struct Choices {
+    /// How much.
+    pub profile: Profile,
+    /// On what.
+    pub device: String,
+    /// Seeds in place of the profile's.
+    pub seeds: Option<u64>,
+    /// Epochs in place of the profile's.
+    pub epochs: Option<usize>,
+    /// Take data whose digest is not official.
+    pub allow_unverified: bool,
+    /// Plan as if every data set were on the machine: for estimates.
+    pub assume_present: bool,
+}
+
+/// An experiment with its runs.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The experiment.
+    pub experiment: Experiment,
+    /// The columns that are there, with labels that name samples as samples.
+    pub columns: Vec<report::Column>,
+    /// One for each row and column, row by row.
+    pub cells: Vec<PlannedCell>,
+    /// What was chosen for the data and why, a line a column.
+    pub choices: Vec<String>,
+}
+
+/// One cell before its runs are made.
+#[derive(Clone, Debug, Default)]
+pub struct PlannedCell {
+    /// Its runs, one a seed.
+    pub specs: Vec<RunSpec>,
+    /// The paper's number.
+    pub quoted: Option<Quoted>,
+    /// Why there is nothing to run.
+    pub missing: Option<String>,
+}
+
+/// A column on a data set that was settled on.
+struct Settled<'a> {
+    column: &'a Column,
+    label: String,
+    dataset: String,
+    amount: Option<Amount>,
+    missing: Option<String>,
+    /// The paper's numbers are for the full data set only.
+    quoted: bool,
+}
+
+/// Decides on data, column by column, and writes down every run.
+pub fn expand(experiment: Experiment, choices: &Choices, data: &LoadOptions) -> Result<Plan> {
+    let mut lines = Vec::new();
+    let mut settled = Vec::new();
+    for column in &experiment.columns {
+        settled.extend(settle(column, choices, data, &mut lines)?);
+    }
+    let sweep = experiment.sweep.as_ref();
+    let values: Vec<Option<Value>> =
+        sweep.map_or_else(|| vec![None], |sweep| sweep.values.iter().cloned().map(Some).collect());
+    let label = |column: &Settled, value: &Option<Value>| match value {
+        Some(value) if settled.len() == 1 => value.to_string(),
+        Some(value) => format!("{} {value}", column.label),
+        None => column.label.clone(),
+    };
+    let pairs = || settled.iter().flat_map(|column| values.iter().map(move |value| (column, value)));
+    let columns = pairs()
+        .map(|(column, value)| report::Column { label: label(column, value), value: value.as_ref().and_then(number) })
+        .collect();
+    let mut cells = Vec::new();
+    for row in &experiment.rows {
+        for (column, value) in pairs() {
+            let parameter = sweep.map(|s| s.parameter.as_str()).zip(value.clone()).filter(|_| !row.fixed);
+            cells.push(cell(&experiment, row, column, parameter, choices)?);
+        }
+    }
+    if let (Kind::Sweep, [only]) = (experiment.kind, settled.as_slice()) {
+        lines.push(format!("swept on {}", only.label));
+    }
+    Ok(Plan { columns, cells, choices: lines, experiment })
+}
+
+fn number(value: &Value) -> Option<f64> {
+    value.as_float().or_else(|| value.as_integer().map(|i| i as f64))
+}
+
+fn settle<'a>(
+    column: &'a Column,
+    choices: &Choices,
+    data: &LoadOptions,
+    lines: &mut Vec<String>,
+) -> Result<Vec<Settled<'a>>> {
+    let status = datasets::status(&column.dataset, data)?;
+    let amount = column.profile.get(choices.profile.name()).copied();
+    let settled = |label: String, dataset: &str, amount, missing, quoted| Settled {
+        column,
+        label,
+        dataset: dataset.to_string(),
+        amount,
+        missing,
+        quoted,
+    };
+    let full = |missing| settled(column.label.clone(), &column.dataset, amount, missing, true);
+    match (status, &column.sample) {
+        _ if amount.is_none() && !column.profile.contains_key("sample") => Ok(vec![]),
+        (Status::Embedded, _) => {
+            lines.push(format!("{}: embedded sample", column.label));
+            Ok(vec![full(None)])
+        }
+        (Status::Found { source, .. }, _) => {
+            lines.push(format!("{}: {} from {source}", column.label, column.dataset));
+            Ok(vec![full(None)])
+        }
+        (Status::Missing { .. }, _) if choices.assume_present => Ok(vec![full(None)]),
+        (Status::Missing { next, .. }, sample) => {
+            let missing = format!("{} is not on this machine; {next}", column.dataset);
+            let amount = column.profile.get("sample").copied();
+            match (choices.profile, sample, amount) {
+                (Profile::Quick, Some(sample), Some(amount)) => {
+                    lines.push(format!(
+                        "{}: not on this machine, so its embedded sample {sample} runs in a column of its own",
+                        column.label
+                    ));
+                    Ok(vec![full(Some(missing)), settled(sample.clone(), sample, Some(amount), None, false)])
+                }
+                _ => {
+                    lines.push(format!("{}: not on this machine, its cells stay empty", column.label));
+                    Ok(vec![full(Some(missing))])
+                }
+            }
+        }
+    }
+}
+
+fn cell(
+    experiment: &Experiment,
+    row: &Row,
+    column: &Settled,
+    parameter: Option<(&str, Value)>,
+    choices: &Choices,
+) -> Result<PlannedCell> {
+    let name = column.column.quoted.as_deref().filter(|_| column.quoted);
+    let quoted = name.and_then(|name| paper::quoted(&experiment.name, name, &row.label));
+    let missing = row.missing.clone().or_else(|| column.missing.clone());
+    let (Some(rule), Some(amount), None) = (&row.rule, column.amount, &missing) else {
+        return Ok(PlannedCell { specs: Vec::new(), quoted, missing });
+    };
+    let mut base = Table::new();
+    base.insert("dataset".into(), column.dataset.clone().into());
+    base.insert("device".into(), choices.device.clone().into());
+    base.insert("allow_unverified".into(), choices.allow_unverified.into());
+    base.insert("rule".into(), rule.clone().into());
+    base.insert("network".into(), column.column.network.clone().into());
+    let mut recipe = column.column.recipe.clone();
+    merge(&mut recipe, &row.recipe);
+    recipe.insert("epochs".into(), (choices.epochs.unwrap_or(amount.epochs) as i64).into());
+    if let Some(limit) = amount.train_limit {
+        recipe.insert("train_limit".into(), (limit as i64).into());
+    }
+    base.insert("recipe".into(), recipe.into());
+    set(&mut base, "network", {
+        let mut network = column.column.network.clone();
+        merge(&mut network, &row.network);
+        network.into()
+    })?;
+    if let Some((path, value)) = parameter {
+        set(&mut base, path, value)?;
+    }
+    let specs = (0..choices.seeds.unwrap_or(amount.seeds)).map(|seed| {
+        let mut table = base.clone();
+        table.insert("seed".into(), (seed as i64).into());
+        let spec: RunSpec = table
+            .try_into()
+            .map_err(|e: toml::de::Error| Error::Failed(format!("experiment {}, row {}: {e}", experiment.name, row.label)))?;
+        spec.validate().map(|()| spec)
+    });
+    Ok(PlannedCell { specs: specs.collect::<Result<_>>()?, quoted, missing: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::find;
+
+    fn choices(profile: Profile) -> Choices {
+        Choices { profile, device: "flex".into(), seeds: None, epochs: Some(1), allow_unverified: false, assume_present: false }
+    }
+
+    fn nowhere() -> LoadOptions {
+        LoadOptions { data_dir: None, system_dirs: false, ..LoadOptions::default() }
+    }
+
+    #[test]
+    fn without_data_the_quick_profile_runs_samples_under_their_own_names() {
+        let plan = expand(find("table1", Kind::Table).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap();
+        let labels: Vec<_> = plan.columns.iter().map(|c| c.label.as_str()).collect();
+        assert!(labels.contains(&"mnist-sample"), "{labels:?}");
+        for (i, column) in plan.columns.iter().enumerate() {
+            let runs = plan.cells[i].specs.len();
+            assert_eq!(runs > 0, column.label.ends_with("sample"), "{}", column.label);
+            assert!(plan.cells[i].specs.iter().all(|s| s.dataset.ends_with("-sample")));
+            assert_eq!(plan.cells[i].quoted.is_some(), !column.label.ends_with("sample"), "{}", column.label);
+        }
+        let plan = expand(find("table1", Kind::Table).unwrap(), &choices(Profile::Paper), &nowhere()).unwrap();
+        assert!(plan.cells.iter().all(|cell| cell.specs.is_empty() && cell.missing.is_some()));
+    }
+
+    #[test]
+    fn a_sweep_has_one_column_a_value_and_leaves_reference_rows_alone() {
+        let plan = expand(find("ablation_projection", Kind::Sweep).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap();
+        let values: Vec<f64> = plan.columns.iter().filter_map(|c| c.value).collect();
+        assert!(values.len() >= 4);
+        let sll = plan.experiment.rows.iter().position(|r| !r.fixed).unwrap();
+        let ids = |row: usize| -> std::collections::HashSet<String> {
+            let n = plan.columns.len();
+            plan.cells[row * n..(row + 1) * n].iter().flat_map(|c| c.specs.iter().map(RunSpec::id)).collect()
+        };
+        let fixed = plan.experiment.rows.iter().position(|r| r.fixed).unwrap();
+        assert!(ids(sll).len() > ids(fixed).len());
+    }
+}

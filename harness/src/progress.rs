@@ -1,0 +1,72 @@
+//! Progress of one run: a bar on a terminal, a line an epoch elsewhere. All of it on stderr.
+
+use crate::interrupt;
+use crate::record::DataInfo;
+use crate::run::{EpochNews, Events};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+
+/// Shows a run.
+pub struct RunProgress {
+    bar: Option<ProgressBar>,
+    title: String,
+    last: String,
+}
+
+impl RunProgress {
+    /// Progress for the run called `title`.
+    pub fn new(title: String) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len} {msg}").expect("a valid template");
+            ProgressBar::new(0).with_style(style).with_prefix(title.clone())
+        });
+        Self { bar, title, last: String::new() }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
+        }
+    }
+}
+
+impl Events for RunProgress {
+    fn step(&mut self, epoch: usize, step: usize, steps: usize) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(steps as u64);
+            bar.set_position(step as u64);
+            bar.set_message(format!("steps of epoch {}; {}", epoch + 1, self.last));
+        }
+    }
+
+    fn epoch(&mut self, news: &EpochNews) {
+        let point = news.point;
+        self.last = format!(
+            "epoch {}/{}: loss {:.4}, accuracy {:.2} %, {:.1} s",
+            point.epoch, news.epochs, point.train_loss, point.test_accuracy, point.seconds
+        );
+        self.say(&format!("{}: {}", self.title, self.last));
+    }
+
+    fn start(&mut self, from_epoch: usize, data: &DataInfo) {
+        let unverified = if data.verified { "" } else { ", NOT the official content" };
+        let (name, source) = (&data.name, &data.source);
+        self.say(&format!("{}: {} training images of {name} ({source}{unverified})", self.title, data.train));
+        if from_epoch > 0 {
+            self.say(&format!("{}: goes on after epoch {from_epoch}", self.title));
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        interrupt::requested()
+    }
+}
+
+impl Drop for RunProgress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What a finished run leaves: `results/runs/<id>/result.json`.
+
+use crate::spec::RunSpec;
+use serde::{Deserialize, Serialize};
+use sll_core::rule::StepCost;
+
+/// A finished run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// [`RunSpec::id`].
+    pub run_id: String,
+    /// Percent of the evaluated images classified right after the last epoch.
+    pub test_accuracy: f64,
+    /// The same after the epoch where it was best: an optimistic number, never used for a table's main column.
+    pub best_test_accuracy: f64,
+    /// `test`, or `validation` where the recipe holds training images out: then both accuracies are on those.
+    pub evaluated_on: String,
+    /// Epochs trained.
+    pub epochs: usize,
+    /// Seconds of training, evaluation included; over all its parts where the run was resumed.
+    pub seconds: f64,
+    /// Whether the loss became infinite or not a number, and at which step.
+    pub diverged_at_step: Option<u64>,
+    /// Trainable parameters.
+    pub parameters: u64,
+    /// Analytic multiply-accumulates of a training step, per sample.
+    pub macs: StepCost,
+    /// Exact peak bytes of training, by category.
+    pub peak_bytes: PeakBytes,
+    /// One entry an epoch.
+    pub curve: Vec<EpochPoint>,
+    /// Accuracy in percent of each unit's own head after the last epoch, the output's last; empty without local heads.
+    pub unit_accuracy: Vec<f64>,
+    /// The data.
+    pub data: DataInfo,
+    /// Where and with what it ran.
+    pub provenance: Provenance,
+    /// What was run.
+    pub spec: RunSpec,
+}
+
+/// One epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochPoint {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Mean training loss at the output over the epoch's steps.
+    pub train_loss: f64,
+    /// Percent.
+    pub test_accuracy: f64,
+    /// Seconds since the start of training.
+    pub seconds: f64,
+}
+
+/// Peak bytes of training. What is counted is the meter's definition, in [`Provenance::memory_definition`]; the data set
+/// itself is not in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeakBytes {
+    /// The network's parameters.
+    pub parameters: u64,
+    /// The optimiser's state.
+    pub optimizer_state: u64,
+    /// What the rule keeps fixed: projections and feedback weights.
+    pub fixed: u64,
+    /// What the tensor library keeps for itself between steps, like packing buffers of its matrix products.
+    pub workspace: u64,
+    /// The most that a training step holds above all of these: the batch, activations, gradients, temporaries.
+    pub step_peak: u64,
+    /// The sum.
+    pub total: u64,
+}
+
+/// The data a run saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataInfo {
+    /// The data set's name.
+    pub name: String,
+    /// SHA-256 of its content.
+    pub digest: String,
+    /// Whether that is the official content.
+    pub verified: bool,
+    /// Where it was read.
+    pub source: String,
+    /// Images trained on.
+    pub train: usize,
+    /// Images evaluated on.
+    pub test: usize,
+}
+
+/// Where and with what a run was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The device's name in specs.
+    pub device: String,
+    /// The processor or GPU, as the machine calls it.
+    pub hardware: String,
+    /// Threads of the tensor library.
+    pub threads: usize,
+    /// The harness's version and git commit.
+    pub harness: String,
+    /// The tensor library's version.
+    pub backend: String,
+    /// What the memory numbers count.
+    pub memory_definition: String,
+    /// When the run finished, seconds since 1970.
+    pub finished_unix: u64,
+}

@@ -1,0 +1,199 @@
+//! What stands under a report's main table: what was run, its memory, and where quoted numbers are from.
+
+use super::grid::{Grid, escape};
+use super::markdown::{aggregate_text, quoted_text};
+use super::stats::CellStats;
+use super::{Cell, Report, distinct};
+use crate::record::{PeakBytes, RunResult};
+
+/// Cells that have what `filter` asks for, with their row's and column's labels.
+fn cells<'a>(
+    report: &'a Report,
+    filter: impl Fn(&Cell) -> bool + 'a,
+) -> impl Iterator<Item = (Vec<String>, &'a Cell)> + 'a {
+    let labels = |row: usize, column: usize| vec![escape(&report.rows[row]), escape(&report.columns[column].label)];
+    report.each().filter(move |(.., cell)| filter(cell)).map(move |(row, column, cell)| (labels(row, column), cell))
+}
+
+fn labelled<'a>(report: &Report, header: impl IntoIterator<Item = &'a str>) -> Grid {
+    let labels = [&report.row_axis, &report.column_axis].map(|axis| escape(axis));
+    Grid::new(labels.into_iter().chain(header.into_iter().map(String::from)))
+}
+
+/// `What was run`; nothing if nothing was.
+pub fn runs(report: &Report) -> Option<String> {
+    let mut grid = labelled(report, [
+        "n",
+        "seeds",
+        "epochs",
+        "best epoch (optimistic)",
+        "evaluated on",
+        "network",
+        "recipe",
+        "parameters",
+        "MACs per sample and step",
+        "seconds per run",
+        "data",
+    ]);
+    for (mut line, cell) in cells(report, |cell| !cell.runs.is_empty()) {
+        let stats = CellStats::of(cell);
+        let each = |name: &dyn Fn(&RunResult) -> String| escape(&distinct(&cell.runs, name));
+        line.extend([
+            stats.n().to_string(),
+            each(&|run| run.spec.seed.to_string()),
+            each(&|run| run.epochs.to_string()),
+            stats.best.map_or("—".into(), |best| aggregate_text(best, 2)),
+            each(&|run| format!("{} {}", run.data.test, run.evaluated_on)),
+            each(&network),
+            each(&recipe),
+            each(&|run| grouped(run.parameters)),
+            each(&|run| grouped(run.macs.total())),
+            cell.aggregate(|run| run.seconds).map_or("—".into(), |seconds| aggregate_text(seconds, 1)),
+            each(&data),
+        ]);
+        grid.push(line);
+    }
+    let about = "n counts the runs that did not diverge; seeds and the other columns list all of them. The best epoch is chosen on the same \
+                 images that the accuracy is measured on, so it flatters. MACs are multiply-accumulates, counted from \
+                 the network's shape. Seconds include evaluation. Data are named with the first 12 hex digits of their \
+                 SHA-256; every run's whole spec is in the Parquet file.";
+    (!grid.is_empty()).then(|| format!("## What was run\n\n{grid}\n{about}\n"))
+}
+
+fn network(run: &RunResult) -> String {
+    let net = &run.spec.network;
+    let number = |name: &str, value: Option<usize>| value.map(|value| format!("{name} {value}"));
+    let activation = format!("{:?}", net.activation).to_lowercase();
+    let parts = [
+        Some(net.name.clone()),
+        number("depth", net.depth),
+        number("width", net.width),
+        number("patch", net.patch),
+        Some(format!("dropout {}", net.dropout)),
+        net.batch_norm.then(|| "batch norm".into()),
+        (activation != "relu").then_some(activation),
+        net.mean_token.then(|| "mean token".into()),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn recipe(run: &RunResult) -> String {
+    let recipe = &run.spec.recipe;
+    let setting = |name: &str, value: f64| (value != 0.0).then(|| format!("{name} {value}"));
+    let schedule = format!("{:?}", recipe.schedule).to_lowercase();
+    let parts = [
+        Some(format!("{:?}", recipe.optimizer).to_lowercase()),
+        Some(format!("lr {}", recipe.lr)),
+        setting("momentum", recipe.momentum),
+        setting("weight decay", recipe.weight_decay),
+        (schedule != "constant").then_some(schedule),
+        Some(format!("batch {}", recipe.batch)),
+        recipe.flip.then(|| "flip".into()),
+        (recipe.crop_padding > 0).then(|| format!("crop {}", recipe.crop_padding)),
+        recipe.train_limit.map(|n| format!("first {n} images only")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn data(run: &RunResult) -> String {
+    let digest: String = run.data.digest.chars().take(12).collect();
+    format!("{} {digest}{}", run.data.name, if run.data.verified { "" } else { " unverified" })
+}
+
+/// `1 276 810`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    groups.join(" ")
+}
+
+/// `Memory`; nothing if nothing was run.
+pub fn memory(report: &Report) -> Option<String> {
+    let mut grid = labelled(report, ["n", "parameters", "optimiser state", "fixed", "step peak", "total"]);
+    for (mut line, cell) in cells(report, |cell| cell.sound().next().is_some()) {
+        let mib = |bytes: fn(&PeakBytes) -> u64| {
+            let mean = cell.aggregate(|run| bytes(&run.peak_bytes) as f64).map(|bytes| bytes.mean / 1024.0 / 1024.0);
+            mean.map_or("—".to_string(), |mib| format!("{mib:.2}"))
+        };
+        line.push(CellStats::of(cell).n().to_string());
+        line.extend([mib(|b| b.parameters), mib(|b| b.optimizer_state), mib(|b| b.fixed)]);
+        line.extend([mib(|b| b.step_peak), mib(|b| b.total)]);
+        grid.push(line);
+    }
+    let definition = escape(&distinct(report.runs(), |run| run.provenance.memory_definition.clone()));
+    (!grid.is_empty()).then(|| {
+        format!(
+            "## Peak memory of training, MiB\n\n{grid}\nMeans over n runs; exact bytes of every run are in the Parquet \
+             file. Step peak is the most a training step holds above the other three: the batch, activations, \
+             gradients, workspace. What is counted: {}.\n",
+            definition.trim_end_matches('.')
+        )
+    })
+}
+
+/// `Where quoted numbers are from`; nothing if nothing is quoted.
+pub fn quoted(report: &Report) -> Option<String> {
+    let mut grid = labelled(report, ["quoted", "network behind it", "caveat"]);
+    for (mut line, cell) in cells(report, |cell| cell.quoted.is_some()) {
+        let Some(quoted) = &cell.quoted else { continue };
+        let caveat = quoted.note.as_deref().map_or("—".into(), escape);
+        line.extend([quoted_text(quoted.mean, quoted.std), escape(&quoted.network), caveat]);
+        grid.push(line);
+    }
+    (!grid.is_empty()).then(|| format!("## Where quoted numbers are from\n\n{grid}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example;
+
+    #[test]
+    fn what_was_run_has_settings_cost_and_data() {
+        let text = runs(&example::table()).unwrap();
+        for part in [
+            "best epoch (optimistic)",
+            "98.63 ± 0.25 (n=3)",
+            "0, 1, 2",
+            "200 test",
+            "mlp-2x800, dropout 0.2",
+            "adamax, lr 0.001, batch 128, flip",
+            "1 276 810",
+            "3 214 400",
+            "12.0 ± 0.0 (n=3)",
+            "mnist-sample 0123456789ab |",
+            "mnist-sample 0123456789ab unverified |",
+        ] {
+            assert!(text.contains(part), "no {part:?} in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn memory_is_in_mib_with_what_is_counted() {
+        let text = memory(&example::table()).unwrap();
+        let words: Vec<&str> = text.lines().nth(4).unwrap().split('|').map(str::trim).collect();
+        assert_eq!(words[1..9], ["BP", "MNIST", "3", "4.87", "9.74", "0.00", "2.00", "16.61"]);
+        assert!(text.contains("What is counted: bytes of live tensors."), "{text}");
+    }
+
+    #[test]
+    fn quoted_numbers_name_their_network_escaped() {
+        let mut report = example::table();
+        report.cells[0].quoted.as_mut().unwrap().note = Some("copied".into());
+        let text = quoted(&report).unwrap();
+        assert!(text.contains("2x800 \\| MLP") && text.contains("| copied |"), "{text}");
+        assert_eq!(text.lines().filter(|line| line.starts_with("| ")).count(), 4);
+    }
+
+    #[test]
+    fn sections_without_content_are_left_out() {
+        let mut report = example::table();
+        report.cells.iter_mut().for_each(|cell| *cell = Cell::default());
+        assert_eq!((runs(&report), memory(&report), quoted(&report)), (None, None, None));
+    }
+
+    #[test]
+    fn numbers_are_grouped_in_threes() {
+        assert_eq!([1, 1234, 1_276_810].map(grouped), ["1", "1 234", "1 276 810"]);
+    }
+}

@@ -1,0 +1,263 @@
+//! A report as figures: accuracy against epochs for each column, or against the swept number.
+
+use super::atomic::write_atomically;
+use super::plot::{Line, Plot, Point, Spread};
+use super::stats::{Aggregate, CellStats, mean};
+use super::{Cell, Report, distinct};
+use crate::error::{Error, Result};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Writes `figures/<name>.svg` for a sweep, `figures/<name>-<column>.svg` for each column of a table that has runs, and
+/// says where they are. Runs that diverged are in no line.
+pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
+    let plots = if report.is_sweep() {
+        sweep(report).map(|plot| (report.name.clone(), plot)).into_iter().collect()
+    } else {
+        let columns = 0..report.columns.len();
+        let name = |column: usize| format!("{}-{}", report.name, file_name(&report.columns[column].label));
+        columns.filter_map(|column| Some((name(column), curves(report, column)?))).collect::<Vec<_>>()
+    };
+    plots.into_iter().map(|(name, plot)| save(&dir.join("figures").join(format!("{name}.svg")), &plot)).collect()
+}
+
+fn save(path: &Path, plot: &Plot) -> Result<PathBuf> {
+    let svg = plot.svg().map_err(|e| Error::Failed(format!("cannot draw {}: {e}", path.display())))?;
+    write_atomically(path, |file| file.write_all(svg.as_bytes()))?;
+    Ok(path.to_path_buf())
+}
+
+/// `label` with nothing that a file system could mind.
+fn file_name(label: &str) -> String {
+    label.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' }).collect()
+}
+
+/// Test accuracy against epochs: mean over seeds, band from the worst to the best.
+fn curves(report: &Report, column: usize) -> Option<Plot> {
+    let cells: Vec<(usize, &Cell)> = (0..report.rows.len()).map(|row| (row, report.cell(row, column))).collect();
+    let line = |&(index, cell): &(usize, &Cell)| {
+        let points = curve(cell);
+        (!points.is_empty()).then(|| Line {
+            index,
+            label: report.rows[index].clone(),
+            remark: remark(&[cell]),
+            points,
+        })
+    };
+    let series: Vec<Line> = cells.iter().filter_map(line).collect();
+    let last = series.iter().flat_map(|line| &line.points).map(|p| p.x as usize).max()?;
+    let drawn: Vec<&Cell> = cells.iter().map(|(_, cell)| *cell).filter(|cell| cell.sound().next().is_some()).collect();
+    Some(Plot {
+        title: title(&report.columns[column].label, &drawn),
+        x_label: "epoch".into(),
+        y_label: y_label(&drawn),
+        ticks: epoch_ticks(last).into_iter().map(|epoch| (epoch as f64, epoch.to_string())).collect(),
+        spread: Spread::Band,
+        series,
+    })
+}
+
+fn curve(cell: &Cell) -> Vec<Point> {
+    let longest = cell.sound().map(|run| run.curve.len()).max().unwrap_or(0);
+    let point = |i: usize| {
+        let seen: Vec<_> = cell.sound().filter_map(|run| run.curve.get(i)).collect();
+        let values: Vec<f64> = seen.iter().map(|point| point.test_accuracy).collect();
+        Some(Point {
+            x: seen.first()?.epoch as f64,
+            y: mean(&values)?,
+            low: values.iter().copied().fold(f64::INFINITY, f64::min),
+            high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        })
+    };
+    (0..longest).filter_map(point).collect()
+}
+
+/// Accuracy after the last epoch against the swept number, bars of one standard deviation.
+fn sweep(report: &Report) -> Option<Plot> {
+    let values: Vec<f64> = report.columns.iter().filter_map(|column| column.value).collect();
+    let axis = Axis::of(&values);
+    let line = |row: usize| {
+        let cells: Vec<&Cell> = (0..values.len()).map(|column| report.cell(row, column)).collect();
+        let point = |(cell, value): (&&Cell, &f64)| {
+            let Aggregate { mean, std, .. } = CellStats::of(cell).accuracy?;
+            let std = std.unwrap_or(0.0);
+            Some(Point { x: axis.place(*value), y: mean, low: mean - std, high: mean + std })
+        };
+        let mut points: Vec<Point> = cells.iter().zip(&values).filter_map(point).collect();
+        points.sort_by(|a, b| a.x.total_cmp(&b.x));
+        (!points.is_empty()).then(|| Line {
+            index: row,
+            label: report.rows[row].clone(),
+            remark: remark(&cells),
+            points,
+        })
+    };
+    let series: Vec<Line> = (0..report.rows.len()).filter_map(line).collect();
+    let drawn: Vec<&Cell> = report.cells.iter().filter(|cell| cell.sound().next().is_some()).collect();
+    let data = distinct(drawn.iter().flat_map(|cell| cell.sound()), |run| run.data.name.clone());
+    (!series.is_empty()).then(|| Plot {
+        title: title(&data, &drawn),
+        x_label: format!("{}{}", report.column_axis, axis.remark()),
+        y_label: y_label(&drawn),
+        ticks: axis.ticks(&values),
+        spread: Spread::Bars,
+        series,
+    })
+}
+
+/// The column's label, the data really seen, n.
+fn title(label: &str, cells: &[&Cell]) -> String {
+    let runs = || cells.iter().flat_map(|cell| cell.sound());
+    let data = distinct(runs(), |run| run.data.name.clone());
+    let named = if data.eq_ignore_ascii_case(label) { label.to_string() } else { format!("{label} ({data})") };
+    let unverified = if runs().all(|run| run.data.verified) { "" } else { ", unverified data" };
+    format!("{named}, {}{unverified}", n_text(cells))
+}
+
+fn y_label(cells: &[&Cell]) -> String {
+    let images = distinct(cells.iter().flat_map(|cell| cell.sound()), |run| run.evaluated_on.clone());
+    format!("accuracy on {images} images (%)")
+}
+
+/// `n=3`, or `n=1-3` where cells differ; cells without sound runs aside.
+fn n_text(cells: &[&Cell]) -> String {
+    let counts = || cells.iter().map(|cell| cell.sound().count()).filter(|n| *n > 0);
+    match (counts().min().unwrap_or(0), counts().max().unwrap_or(0)) {
+        (least, most) if least == most => format!("n={most}"),
+        (least, most) => format!("n={least}-{most}"),
+    }
+}
+
+fn remark(cells: &[&Cell]) -> String {
+    match cells.iter().map(|cell| CellStats::of(cell).diverged).sum() {
+        0 => n_text(cells),
+        diverged => format!("{}, {diverged} diverged", n_text(cells)),
+    }
+}
+
+/// About ten round epochs up to `last`.
+fn epoch_ticks(last: usize) -> Vec<usize> {
+    let steps = (0..).flat_map(|power| [1, 2, 5].map(|digit| digit * 10usize.pow(power)));
+    let step = steps.into_iter().find(|step| last / step <= 10).unwrap_or(last);
+    (0..=last / step).map(|i| i * step).collect()
+}
+
+/// The swept number's axis: logarithmic where positive values span more than a factor of 20. A zero among them then
+/// stands apart, a step left of the smallest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Axis {
+    Linear,
+    Log { zero: Option<f64> },
+}
+
+impl Axis {
+    fn of(values: &[f64]) -> Self {
+        let positive = || values.iter().copied().filter(|value| *value > 0.0);
+        let (least, most) = (positive().fold(f64::INFINITY, f64::min), positive().fold(0.0, f64::max));
+        if values.iter().any(|value| *value < 0.0) || most <= 20.0 * least {
+            return Axis::Linear;
+        }
+        let apart = least.log10() - 0.15 * (most / least).log10();
+        Axis::Log { zero: values.contains(&0.0).then_some(apart) }
+    }
+
+    fn place(self, value: f64) -> f64 {
+        match self {
+            Axis::Linear => value,
+            Axis::Log { zero: Some(apart) } if value == 0.0 => apart,
+            Axis::Log { .. } => value.log10(),
+        }
+    }
+
+    fn remark(self) -> &'static str {
+        match self {
+            Axis::Linear => "",
+            Axis::Log { zero: None } => " (logarithmic)",
+            Axis::Log { zero: Some(_) } => " (logarithmic, 0 apart)",
+        }
+    }
+
+    /// Labels at the values themselves, as many as fit side by side.
+    fn ticks(self, values: &[f64]) -> Vec<(f64, String)> {
+        let mut values = values.to_vec();
+        values.sort_by(f64::total_cmp);
+        let ends = values.first().zip(values.last()).map_or(0.0, |(a, b)| self.place(*b) - self.place(*a));
+        let mut ticks: Vec<(f64, String)> = Vec::new();
+        for value in values {
+            let place = self.place(value);
+            if ticks.last().is_none_or(|last| place - last.0 >= 0.06 * ends && place > last.0) {
+                ticks.push((place, value.to_string()));
+            }
+        }
+        ticks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example;
+
+    fn written(report: &Report) -> Vec<(String, String)> {
+        let dir = tempfile::tempdir().unwrap();
+        let read = |path: PathBuf| {
+            let name = path.strip_prefix(dir.path()).unwrap().display().to_string();
+            (name, std::fs::read_to_string(&path).unwrap())
+        };
+        write(report, dir.path()).unwrap().into_iter().map(read).collect()
+    }
+
+    #[test]
+    fn a_table_has_a_figure_for_each_column_with_its_rows() {
+        let figures = written(&example::table());
+        let names: Vec<&str> = figures.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["figures/table1-mnist.svg", "figures/table1-cifar-10.svg"]);
+        assert!(figures[0].1.contains("BP") && !figures[0].1.contains("TP"), "a row without runs is not in it");
+        assert!(figures[0].1.contains("MNIST (mnist-sample), n=3"), "{}", figures[0].1);
+        assert!(figures[1].1.contains("unverified data") && figures[1].1.contains("n=2, 1 diverged"));
+        assert_eq!(figures, written(&example::table()), "the same report gives the same bytes");
+    }
+
+    #[test]
+    fn a_sweep_has_one_figure_with_every_row() {
+        let figures = written(&example::sweep());
+        assert_eq!(figures.len(), 1);
+        assert_eq!(figures[0].0, "figures/sweep-projection.svg");
+        assert!(["BP", "TP", "projection size (logarithmic)", "n=2"].iter().all(|part| figures[0].1.contains(part)));
+    }
+
+    #[test]
+    fn nothing_is_drawn_of_nothing_or_of_diverged_runs() {
+        for runs in [vec![], vec![example::diverged(0)]] {
+            for mut report in [example::table(), example::sweep()] {
+                report.cells.iter_mut().for_each(|cell| cell.runs = runs.clone());
+                assert!(written(&report).is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn the_band_goes_from_the_worst_seed_to_the_best() {
+        let points = curve(&example::table().cells[0]);
+        assert_eq!((points.len(), points[2].x, points[2].low, points[2].high), (3, 3.0, 97.9, 98.4));
+    }
+
+    #[test]
+    fn axes_are_logarithmic_over_wide_spans() {
+        assert_eq!(Axis::of(&[0.0, 0.5, 0.7]), Axis::Linear);
+        assert_eq!(Axis::of(&[1.0, 20.0]), Axis::Linear);
+        assert_eq!(Axis::of(&[1.0, 21.0]), Axis::Log { zero: None });
+        let ticks = Axis::of(&[0.0, 0.1, 10.0]).ticks(&[0.1, 0.0, 10.0]);
+        assert_eq!(ticks.iter().map(|tick| tick.1.as_str()).collect::<Vec<_>>(), ["0", "0.1", "10"]);
+        assert!(ticks[0].0 < ticks[1].0);
+        assert_eq!(Axis::of(&[5.0]).ticks(&[5.0]), [(5.0, "5".to_string())]);
+    }
+
+    #[test]
+    fn epochs_are_labelled_at_round_numbers() {
+        assert_eq!(epoch_ticks(3), [0, 1, 2, 3]);
+        assert_eq!(epoch_ticks(100).len(), 11);
+        assert_eq!(epoch_ticks(500)[1], 50);
+        assert_eq!(file_name("CIFAR-10 / a"), "cifar-10---a");
+    }
+}

@@ -1,0 +1,216 @@
+//! A report as Markdown: the main table here, what stands under it in [`super::details`].
+
+use super::atomic::write_atomically;
+use super::details;
+use super::grid::{Grid, escape};
+use super::stats::{Aggregate, CellStats};
+use super::{Cell, Report, distinct};
+use crate::error::Result;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Writes `<name>.md` and says where it is.
+pub fn write(report: &Report, dir: &Path) -> Result<PathBuf> {
+    let path = dir.join(format!("{}.md", report.name));
+    write_atomically(&path, |file| file.write_all(render(report).as_bytes()))?;
+    Ok(path)
+}
+
+/// The whole text.
+pub fn render(report: &Report) -> String {
+    let mut footnotes = Footnotes::default();
+    let main = main_table(report, &mut footnotes);
+    let mut text = format!("# {}\n\n{}\n\n{main}\n{}", escape(&report.title), origin(report), legend(report));
+    footnotes.0.iter().enumerate().for_each(|(i, why)| {
+        let _ = writeln!(text, "- {} {}", superscript(i + 1), escape(why));
+    });
+    for section in [details::runs(report), details::memory(report), details::quoted(report)].into_iter().flatten() {
+        let _ = write!(text, "\n{section}");
+    }
+    if !report.notes.is_empty() {
+        text.push_str("\n## Notes\n\n");
+        report.notes.iter().for_each(|note| {
+            let _ = writeln!(text, "- {}", note.replace('\n', " "));
+        });
+    }
+    text
+}
+
+/// One line: profile, machine, versions, command.
+fn origin(report: &Report) -> String {
+    let list = |name: &str, value: String| if value.is_empty() { String::new() } else { format!(" · {name} {value}") };
+    format!(
+        "Profile {}{}{}{}{} · `{}`",
+        escape(&report.profile),
+        list("device", escape(&distinct(report.runs(), |run| run.provenance.device.clone()))),
+        list("on", escape(&distinct(report.runs(), |run| run.provenance.hardware.clone()))),
+        list("harness", escape(&distinct(report.runs(), |run| run.provenance.harness.clone()))),
+        list("with", escape(&distinct(report.runs(), |run| run.provenance.backend.clone()))),
+        report.command
+    )
+}
+
+/// Which axis goes down the page. Columns go across as long as they are few names; values of a swept number, and columns
+/// too many to read side by side, go down.
+fn columns_go_down(report: &Report) -> bool {
+    report.is_sweep() || report.columns.len() > 4
+}
+
+fn main_table(report: &Report, footnotes: &mut Footnotes) -> Grid {
+    let columns: Vec<&String> = report.columns.iter().map(|column| &column.label).collect();
+    let rows: Vec<&String> = report.rows.iter().collect();
+    let down = columns_go_down(report);
+    let (axis, lines, groups) =
+        if down { (&report.column_axis, columns, rows) } else { (&report.row_axis, rows, columns) };
+    let cell = |line: usize, group: usize| if down { report.cell(group, line) } else { report.cell(line, group) };
+    // A sub-column `quoted` stands where the paper has a number for at least one line.
+    let quotes: Vec<bool> =
+        (0..groups.len()).map(|group| (0..lines.len()).any(|line| cell(line, group).quoted.is_some())).collect();
+
+    let mut header = vec![escape(axis)];
+    for (label, quoted) in groups.iter().zip(&quotes) {
+        header.push(format!("{}, run", escape(label)));
+        header.extend(quoted.then(|| format!("{}, quoted", escape(label))));
+    }
+    let mut grid = Grid::new(header);
+    for (index, label) in lines.iter().enumerate() {
+        let mut line = vec![escape(label)];
+        for (group, quoted) in quotes.iter().enumerate() {
+            let cell = cell(index, group);
+            line.push(run_text(cell, footnotes));
+            line.extend(quoted.then(|| cell.quoted.as_ref().map_or("—".into(), |q| quoted_text(q.mean, q.std))));
+        }
+        grid.push(line);
+    }
+    grid
+}
+
+/// `98.13 ± 0.25 (n=3)`; without ± for one run.
+pub(super) fn aggregate_text(aggregate: Aggregate, decimals: usize) -> String {
+    let Aggregate { n, mean, std } = aggregate;
+    let spread = std.map_or(String::new(), |std| format!(" ± {std:.decimals$}"));
+    format!("{mean:.decimals$}{spread} (n={n})")
+}
+
+pub(super) fn quoted_text(mean: f64, std: Option<f64>) -> String {
+    format!("{mean:.2}{}", std.map_or(String::new(), |std| format!(" ± {std:.2}")))
+}
+
+fn run_text(cell: &Cell, footnotes: &mut Footnotes) -> String {
+    let stats = CellStats::of(cell);
+    let unverified = if cell.runs.iter().all(|run| run.data.verified) { "" } else { "\\*" };
+    let number = stats.accuracy.map(|accuracy| format!("{}{unverified}", aggregate_text(accuracy, 2)));
+    let diverged = (stats.diverged > 0).then(|| match &number {
+        Some(_) => format!("diverged ({} of {})", stats.diverged, cell.runs.len()),
+        None => format!("diverged ({} of {}){unverified}", stats.diverged, cell.runs.len()),
+    });
+    let parts: Vec<String> = number.into_iter().chain(diverged).collect();
+    let text = if parts.is_empty() { "—".to_string() } else { parts.join(", ") };
+    text + &cell.missing.as_deref().map_or(String::new(), |why| footnotes.mark(why))
+}
+
+/// What the signs of the main table mean; only those that it has.
+fn legend(report: &Report) -> String {
+    let mut lines = Vec::new();
+    if report.runs().next().is_some() {
+        let images = match distinct(report.runs(), |run| run.evaluated_on.clone()).as_str() {
+            "test" => "the test images".to_string(),
+            "validation" => "**validation images** held out of training, not on the test images".to_string(),
+            other => format!("the images named in the next table ({})", escape(other)),
+        };
+        lines.push(format!(
+            "run: percent right after the last epoch on {images}; mean ± sample standard deviation over n seeds."
+        ));
+    }
+    if report.cells.iter().any(|cell| cell.quoted.is_some()) {
+        lines.push("quoted: as the paper prints it, in percent; it does not say over how many runs.".into());
+    }
+    if report.runs().any(|run| !run.data.verified) {
+        lines.push("\\* at least one run saw data that are **not verified** to be the official content.".into());
+    }
+    if report.runs().any(|run| run.diverged_at_step.is_some()) {
+        lines.push("diverged: the loss became infinite or not a number; such runs are counted and in no mean.".into());
+    }
+    lines.iter().map(|line| format!("- {line}\n")).collect()
+}
+
+/// Reasons under the main table, each once.
+#[derive(Default)]
+struct Footnotes(Vec<String>);
+
+impl Footnotes {
+    fn mark(&mut self, why: &str) -> String {
+        let index = self.0.iter().position(|known| known == why).unwrap_or_else(|| {
+            self.0.push(why.to_string());
+            self.0.len() - 1
+        });
+        superscript(index + 1)
+    }
+}
+
+fn superscript(number: usize) -> String {
+    const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+    number.to_string().bytes().map(|digit| DIGITS[usize::from(digit - b'0')]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example;
+
+    fn has(text: &str, parts: &[&str]) {
+        // Cells are padded; how far is no one's concern here.
+        let text = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>();
+        let text = text.join("\n");
+        parts.iter().for_each(|part| assert!(text.contains(part), "no {part:?} in:\n{text}"));
+    }
+
+    #[test]
+    fn the_main_table_says_run_quoted_unverified_diverged_and_missing() {
+        has(&render(&example::table()), &[
+            "# Accuracy of MLPs\n",
+            "Profile quick · device flex · on A processor · harness 0.1.0 (abc1234) · with burn 0.22.1 · `harness reproduce table1`",
+            "| rule | MNIST, run | MNIST, quoted | CIFAR-10, run | CIFAR-10, quoted |\n",
+            "| BP | 98.13 ± 0.25 (n=3) | 99.25 ± 0.09 | 30.50 ± 0.71 (n=2)\\*, diverged (1 of 3) | 60.95 |\n",
+            "| TP | —¹ | 97.96 ± 0.08 | —¹ | — |\n",
+            "- ¹ TP is not implemented\n",
+            "- \\* at least one run saw data that are **not verified**",
+            "## Notes\n\n- Ten epochs, not a hundred.\n",
+        ]);
+    }
+
+    #[test]
+    fn a_sweep_has_a_line_for_each_value_and_no_quoted_columns() {
+        has(&render(&example::sweep()), &[
+            "| projection size | BP, run | TP, run |\n",
+            "| 10 | 91.50 ± 0.71 (n=2) | 86.50 ± 0.71 (n=2) |\n",
+            "| 100 | 92.50 ± 0.71 (n=2) | — |\n",
+        ]);
+    }
+
+    #[test]
+    fn many_columns_go_down_the_page() {
+        let mut report = example::sweep();
+        report.columns.iter_mut().for_each(|column| column.value = None);
+        has(&render(&report), &["| rule | 1, run | 10, run |"]);
+        report.rows.truncate(1);
+        report.columns = vec![report.columns[0].clone(); 5];
+        report.cells = vec![report.cells[0].clone(); 5];
+        has(&render(&report), &["| projection size | BP, run |"]);
+    }
+
+    #[test]
+    fn only_diverged_runs_give_no_number_and_an_empty_report_is_still_a_table() {
+        let mut report = example::table();
+        report.cells[0].runs = vec![example::diverged(0)];
+        has(&render(&report), &["| BP | diverged (1 of 1) | 99.25 ± 0.09 |"]);
+        report.cells.iter_mut().for_each(|cell| *cell = Cell::default());
+        has(&render(&report), &["Profile quick · `harness reproduce table1`", "| BP | — | — |"]);
+    }
+
+    #[test]
+    fn superscripts_have_every_digit() {
+        assert_eq!(superscript(10), "¹⁰");
+    }
+}

@@ -1,0 +1,107 @@
+//! From runs to what people read: Parquet, Markdown, figures. Nothing here runs or decides anything.
+
+pub mod atomic;
+mod details;
+#[cfg(test)]
+mod example;
+pub mod figure;
+pub mod grid;
+pub mod markdown;
+pub mod parquet;
+mod plot;
+pub mod stats;
+
+use crate::record::RunResult;
+
+/// A table or sweep with the runs that fill it.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// File name without extension, like `table1`.
+    pub name: String,
+    /// Headline.
+    pub title: String,
+    /// Lines of explanation under the table.
+    pub notes: Vec<String>,
+    /// Profile it was run with.
+    pub profile: String,
+    /// The command that made it.
+    pub command: String,
+    /// Label of the rows' axis, like `rule`.
+    pub row_axis: String,
+    /// Label of the columns' axis: `data set`, or the swept parameter.
+    pub column_axis: String,
+    /// Row labels in order.
+    pub rows: Vec<String>,
+    /// Column labels in order.
+    pub columns: Vec<Column>,
+    /// One cell for each row and column, row by row.
+    pub cells: Vec<Cell>,
+}
+
+/// A column.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its heading.
+    pub label: String,
+    /// The swept value, where columns are values of a number.
+    pub value: Option<f64>,
+}
+
+/// What fills one cell.
+#[derive(Clone, Debug, Default)]
+pub struct Cell {
+    /// Finished runs, one a seed.
+    pub runs: Vec<RunResult>,
+    /// The paper's number.
+    pub quoted: Option<Quoted>,
+    /// Why there is no run.
+    pub missing: Option<String>,
+}
+
+/// A number printed in the paper.
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quoted {
+    /// Percent.
+    pub mean: f64,
+    /// The paper's ±, where it prints one.
+    pub std: Option<f64>,
+    /// The network the number really comes from.
+    pub network: String,
+    /// A caveat, where the number is not from the paper's own runs.
+    pub note: Option<String>,
+}
+
+impl Report {
+    /// The cell at `row`, `column`.
+    pub fn cell(&self, row: usize, column: usize) -> &Cell {
+        &self.cells[row * self.columns.len() + column]
+    }
+
+    /// Every cell with the index of its row and of its column, row by row.
+    pub fn each(&self) -> impl Iterator<Item = (usize, usize, &Cell)> {
+        let columns = self.columns.len();
+        self.cells.iter().enumerate().map(move |(i, cell)| (i / columns, i % columns, cell))
+    }
+
+    /// Every run.
+    pub fn runs(&self) -> impl Iterator<Item = &RunResult> {
+        self.cells.iter().flat_map(|cell| &cell.runs)
+    }
+
+    /// Whether the columns are values of a number.
+    pub fn is_sweep(&self) -> bool {
+        !self.columns.is_empty() && self.columns.iter().all(|column| column.value.is_some())
+    }
+}
+
+/// What `name` gives for each of `runs`, every answer once, in order of appearance.
+pub(crate) fn distinct<'a>(runs: impl IntoIterator<Item = &'a RunResult>, name: impl Fn(&RunResult) -> String) -> String {
+    let mut found: Vec<String> = Vec::new();
+    for answer in runs.into_iter().map(name) {
+        if !found.contains(&answer) {
+            found.push(answer);
+        }
+    }
+    found.join(", ")
+}

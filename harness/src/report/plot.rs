@@ -1,0 +1,288 @@
+//! Draws series as an SVG. What is drawn is decided in [`super::figure`].
+
+use plotters::coord::{ranged1d::Ranged, types::RangedCoordf64};
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::ops::Range;
+
+const SIZE: (u32, u32) = (800, 500);
+
+/// Okabe and Ito's colours, which the colour-blind can tell apart, without yellow, which white paper swallows.
+const COLOURS: [RGBColor; 7] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(0, 0, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(230, 159, 0),
+];
+
+/// A chart.
+pub struct Plot {
+    /// Over it.
+    pub title: String,
+    /// Along the bottom.
+    pub x_label: String,
+    /// Along the side.
+    pub y_label: String,
+    /// Where the bottom axis has labels, and which.
+    pub ticks: Vec<(f64, String)>,
+    /// How the spread is drawn.
+    pub spread: Spread,
+    /// The lines.
+    pub series: Vec<Line>,
+}
+
+/// How a point's range is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// A light band behind the line.
+    Band,
+    /// A bar at each point.
+    Bars,
+}
+
+/// A line.
+pub struct Line {
+    /// Decides its colour, so that a row looks the same in every figure of a report.
+    pub index: usize,
+    /// In the legend.
+    pub label: String,
+    /// In the legend, below the label and smaller.
+    pub remark: String,
+    /// From left to right.
+    pub points: Vec<Point>,
+}
+
+/// A point with its range.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Place.
+    pub x: f64,
+    /// Value.
+    pub y: f64,
+    /// Lower end of the range.
+    pub low: f64,
+    /// Upper end of the range.
+    pub high: f64,
+}
+
+/// An axis with its ticks at given places; plotters' own `with_key_points` has no formatter for its labels.
+struct Ticked {
+    range: RangedCoordf64,
+    ticks: Vec<f64>,
+}
+
+impl Ranged for Ticked {
+    type FormatOption = plotters::coord::ranged1d::DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        self.range.map(value, limit)
+    }
+
+    fn key_points<Hint: plotters::coord::ranged1d::KeyPointHint>(&self, _: Hint) -> Vec<f64> {
+        self.ticks.clone()
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.range.range()
+    }
+}
+
+impl Plot {
+    /// The picture.
+    pub fn svg(&self) -> Result<String, Box<dyn std::error::Error + '_>> {
+        let mut text = String::new();
+        {
+            let root = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
+            root.fill(&WHITE)?;
+            // The legend has a strip of its own, so that it can never lie on a line.
+            let widest = self.series.iter().map(|line| line.label.chars().count().max(line.remark.chars().count()));
+            let legend = (60 + 8 * widest.max().unwrap_or(0) as u32).clamp(130, 300);
+            let (left, right) = root.split_horizontally(SIZE.0 - legend);
+            self.chart(&left)?;
+            self.legend(&right)?;
+            root.present()?;
+        }
+        Ok(text)
+    }
+
+    fn points(&self) -> impl Iterator<Item = &Point> {
+        self.series.iter().flat_map(|line| &line.points)
+    }
+
+    /// All that is drawn and a little more; nothing is clipped. Percentages stay within 0 and 100.
+    fn y_range(&self) -> Range<f64> {
+        let low = self.points().map(|p| p.low).fold(f64::INFINITY, f64::min);
+        let high = self.points().map(|p| p.high).fold(f64::NEG_INFINITY, f64::max);
+        let room = 0.06 * (high - low).max(1.0);
+        (low - room).max(0.0)..(high + room).min(100.0).max(low)
+    }
+
+    fn x_range(&self) -> Range<f64> {
+        let places = || self.ticks.iter().map(|tick| tick.0).chain(self.points().map(|p| p.x));
+        let (low, high) = (places().fold(f64::INFINITY, f64::min), places().fold(f64::NEG_INFINITY, f64::max));
+        let room = if high > low { 0.03 * (high - low) } else { 0.5 };
+        low - room..high + room
+    }
+
+    fn chart<DB: DrawingBackend>(&self, area: &Area<DB>) -> Drawn<DB> {
+        let ticks = self.ticks.iter().map(|tick| tick.0).collect();
+        let mut chart = ChartBuilder::on(area)
+            .caption(&self.title, ("sans-serif", 17))
+            .margin(12)
+            .x_label_area_size(46)
+            .y_label_area_size(60)
+            .build_cartesian_2d(Ticked { range: self.x_range().into(), ticks }, self.y_range())?;
+        let label = |x: &f64| {
+            let tick = self.ticks.iter().find(|tick| tick.0 == *x);
+            tick.map_or(String::new(), |tick| tick.1.clone())
+        };
+        let decimals = if self.y_range().end - self.y_range().start < 5.0 { 1 } else { 0 };
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(BLACK.mix(0.12))
+            .x_desc(&self.x_label)
+            .y_desc(&self.y_label)
+            .x_label_formatter(&label)
+            .y_label_formatter(&|y: &f64| format!("{y:.decimals$}"))
+            .y_labels(8)
+            .label_style(("sans-serif", 13))
+            .axis_desc_style(("sans-serif", 15))
+            .draw()?;
+        // Every band lies behind every line.
+        self.series.iter().try_for_each(|line| self.draw_spread(&mut chart, line))?;
+        self.series.iter().try_for_each(|line| draw_line(&mut chart, line))
+    }
+
+    fn draw_spread<DB: DrawingBackend, X: Ranged<ValueType = f64>>(
+        &self,
+        chart: &mut Chart<DB, X>,
+        line: &Line,
+    ) -> Drawn<DB> {
+        let colour = colour(line.index);
+        let ranged = line.points.iter().any(|p| p.high > p.low);
+        match self.spread {
+            _ if !ranged => {}
+            Spread::Band => {
+                let upper = line.points.iter().map(|p| (p.x, p.high));
+                let lower = line.points.iter().rev().map(|p| (p.x, p.low));
+                chart.draw_series([Polygon::new(upper.chain(lower).collect::<Vec<_>>(), colour.mix(0.15))])?;
+            }
+            Spread::Bars => {
+                let cap = 0.008 * (self.x_range().end - self.x_range().start);
+                let bars = line.points.iter().filter(|p| p.high > p.low).flat_map(|p| {
+                    let across = |y| vec![(p.x - cap, y), (p.x + cap, y)];
+                    [vec![(p.x, p.low), (p.x, p.high)], across(p.low), across(p.high)]
+                });
+                chart.draw_series(bars.map(|bar| PathElement::new(bar, colour)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn legend<DB: DrawingBackend>(&self, area: &Area<DB>) -> Drawn<DB> {
+        let (_, height) = area.dim_in_pixel();
+        let step = ((height as usize - 60) / self.series.len().max(1)).min(44) as i32;
+        for (i, line) in self.series.iter().enumerate() {
+            let y = 52 + i as i32 * step;
+            let key = LineStyle::of(line.index);
+            let path = vec![(4, y), (30, y)];
+            match key.dash {
+                None => area.draw(&PathElement::new(path, key.style()))?,
+                Some(dash) => {
+                    let pieces = [(4, 4 + dash), (4 + 2 * dash, 30)];
+                    pieces.iter().try_for_each(|(from, to)| {
+                        area.draw(&PathElement::new(vec![(*from, y), (*to, y)], key.style()))
+                    })?
+                }
+            }
+            let middle = Pos::new(HPos::Left, VPos::Center);
+            let label = ("sans-serif", 14).into_font().into_text_style(area).pos(middle);
+            area.draw_text(&line.label, &label, (38, y))?;
+            if step >= 30 {
+                let small = ("sans-serif", 12).into_font().color(&BLACK.mix(0.65)).pos(middle);
+                area.draw_text(&line.remark, &small, (38, y + 16))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+type Area<DB> = DrawingArea<DB, plotters::coord::Shift>;
+type Chart<'a, DB, X> = ChartContext<'a, DB, Cartesian2d<X, plotters::coord::types::RangedCoordf64>>;
+type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
+
+/// Rows beyond the colours start over with dashes.
+struct LineStyle {
+    colour: RGBColor,
+    dash: Option<i32>,
+}
+
+impl LineStyle {
+    fn of(index: usize) -> Self {
+        Self { colour: colour(index), dash: (index / COLOURS.len() % 2 == 1).then_some(8) }
+    }
+
+    fn style(&self) -> ShapeStyle {
+        self.colour.stroke_width(2)
+    }
+}
+
+fn colour(index: usize) -> RGBColor {
+    COLOURS[index % COLOURS.len()]
+}
+
+fn draw_line<DB: DrawingBackend, X: Ranged<ValueType = f64>>(chart: &mut Chart<DB, X>, line: &Line) -> Drawn<DB> {
+    let key = LineStyle::of(line.index);
+    let points = line.points.iter().map(|p| (p.x, p.y));
+    match key.dash {
+        None => chart.draw_series(LineSeries::new(points.clone(), key.style()))?,
+        Some(dash) => chart.draw_series(DashedLineSeries::new(points.clone(), dash, dash, key.style()))?,
+    };
+    if line.points.len() <= 20 {
+        chart.draw_series(points.map(|point| Circle::new(point, 3, key.colour.filled())))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plot(ys: &[f64]) -> Plot {
+        let points = ys.iter().enumerate().map(|(i, y)| Point { x: i as f64, y: *y, low: y - 1.0, high: y + 0.5 });
+        Plot {
+            title: "A & B".into(),
+            x_label: "epoch".into(),
+            y_label: "accuracy (%)".into(),
+            ticks: vec![(0.0, "0".into())],
+            spread: Spread::Band,
+            series: vec![Line { index: 8, label: "SLL".into(), remark: "n=3".into(), points: points.collect() }],
+        }
+    }
+
+    #[test]
+    fn the_range_holds_every_point_and_stays_within_percent() {
+        let high = plot(&[98.0, 99.8]).y_range();
+        assert!(high.start > 90.0 && high.start < 97.0 && high.end == 100.0, "{high:?}");
+        let low = plot(&[0.5, 99.0]).y_range();
+        assert_eq!(low.start, 0.0);
+    }
+
+    #[test]
+    fn a_single_point_is_drawn_and_text_is_escaped() {
+        for spread in [Spread::Band, Spread::Bars] {
+            let svg = Plot { spread, ..plot(&[50.0]) }.svg().unwrap();
+            assert!(svg.starts_with("<svg") && svg.contains("A &amp; B") && svg.contains("SLL"), "{svg}");
+        }
+    }
+
+    #[test]
+    fn rows_beyond_the_colours_are_dashed() {
+        assert_eq!((LineStyle::of(6).dash, LineStyle::of(7).dash), (None, Some(8)));
+    }
+}

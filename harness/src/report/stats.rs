@@ -1,0 +1,136 @@
+//! Mean, spread and what a cell's runs come to.
+
+use super::Cell;
+use crate::record::RunResult;
+
+/// `x̄ = (1/n) Σ x_i`; nothing of nothing.
+pub fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// The sample standard deviation `s = √( Σ (x_i - x̄)² / (n - 1) )`; nothing below two values.
+pub fn sample_std(values: &[f64]) -> Option<f64> {
+    let centre = mean(values).filter(|_| values.len() >= 2)?;
+    let squares: f64 = values.iter().map(|x| (x - centre).powi(2)).sum();
+    Some((squares / (values.len() - 1) as f64).sqrt())
+}
+
+/// Half the width of the 95 % confidence interval of the mean, `t(0.975, n - 1) s / √n`; nothing below two values.
+pub fn half_width_95(values: &[f64]) -> Option<f64> {
+    sample_std(values).map(|s| t_975(values.len() - 1) * s / (values.len() as f64).sqrt())
+}
+
+/// The 97.5 % quantile of Student's t with `dof` ≥ 1 degrees of freedom; the normal distribution's above 30.
+fn t_975(dof: usize) -> f64 {
+    // NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2, upper critical values of Student's t, column 0.975.
+    const QUANTILES: [f64; 30] = [
+        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+        2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+    ];
+    QUANTILES.get(dof - 1).copied().unwrap_or(1.96)
+}
+
+/// A number over several runs, with how many they were.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Aggregate {
+    /// How many values.
+    pub n: usize,
+    /// [`mean`].
+    pub mean: f64,
+    /// [`sample_std`].
+    pub std: Option<f64>,
+}
+
+impl Aggregate {
+    /// Of `values`; nothing of nothing.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        Some(Self { n: values.len(), mean: mean(values)?, std: sample_std(values) })
+    }
+}
+
+/// What a cell's runs come to. A run that diverged is in no mean; it is counted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CellStats {
+    /// Percent right after the last epoch.
+    pub accuracy: Option<Aggregate>,
+    /// Percent right after each run's best epoch: optimistic.
+    pub best: Option<Aggregate>,
+    /// Runs that diverged.
+    pub diverged: usize,
+}
+
+impl CellStats {
+    /// Of `cell`'s runs.
+    pub fn of(cell: &Cell) -> Self {
+        Self {
+            accuracy: cell.aggregate(|run| run.test_accuracy),
+            best: cell.aggregate(|run| run.best_test_accuracy),
+            diverged: cell.runs.len() - cell.sound().count(),
+        }
+    }
+
+    /// Runs in the means.
+    pub fn n(&self) -> usize {
+        self.accuracy.map_or(0, |accuracy| accuracy.n)
+    }
+}
+
+impl Cell {
+    /// The runs that did not diverge.
+    pub fn sound(&self) -> impl Iterator<Item = &RunResult> {
+        self.runs.iter().filter(|run| run.diverged_at_step.is_none())
+    }
+
+    /// `value` over the runs that did not diverge.
+    pub fn aggregate(&self, value: impl Fn(&RunResult) -> f64) -> Option<Aggregate> {
+        Aggregate::of(&self.sound().map(value).collect::<Vec<_>>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example;
+
+    fn close(got: Option<f64>, expected: f64) {
+        assert!((got.unwrap() - expected).abs() < 1e-9, "{got:?} is not {expected}");
+    }
+
+    // python3 -c "
+    // import statistics as s
+    // v = [98.1, 98.4, 97.9]
+    // print(s.mean(v), s.stdev(v), 4.303 * s.stdev(v) / 3 ** 0.5)"
+    #[test]
+    fn three_values_give_the_numbers_of_pythons_statistics() {
+        let values = [98.1, 98.4, 97.9];
+        close(mean(&values), 98.13333333333333);
+        close(sample_std(&values), 0.2516611478423591);
+        close(half_width_95(&values), 0.6252114051351859);
+    }
+
+    #[test]
+    fn spread_needs_two_values_and_a_mean_one() {
+        assert_eq!((mean(&[]), sample_std(&[]), half_width_95(&[])), (None, None, None));
+        assert_eq!((mean(&[3.0]), sample_std(&[3.0]), half_width_95(&[3.0])), (Some(3.0), None, None));
+        assert_eq!(Aggregate::of(&[]), None);
+        assert_eq!(Aggregate::of(&[3.0]), Some(Aggregate { n: 1, mean: 3.0, std: None }));
+    }
+
+    #[test]
+    fn quantiles_fall_towards_the_normal_one() {
+        assert!((1..100).all(|dof| t_975(dof) >= t_975(dof + 1)));
+        assert_eq!((t_975(1), t_975(30), t_975(31)), (12.706, 2.042, 1.96));
+    }
+
+    #[test]
+    fn a_diverged_run_is_counted_and_in_no_mean() {
+        let mut cell = Cell { runs: vec![example::run(0, 90.0), example::run(1, 92.0)], ..Cell::default() };
+        cell.runs.push(example::diverged(2));
+        let stats = CellStats::of(&cell);
+        assert_eq!((stats.n(), stats.diverged), (2, 1));
+        assert_eq!(stats.accuracy.unwrap().mean, 91.0);
+        assert_eq!(stats.best.unwrap().mean, 91.5);
+        cell.runs.drain(..2);
+        assert_eq!(CellStats::of(&cell), CellStats { accuracy: None, best: None, diverged: 1 });
+    }
+}

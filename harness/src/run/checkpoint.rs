@@ -1,0 +1,71 @@
+//! Where a run stood after its last finished epoch, so that a killed one goes on with the same numbers.
+
+use crate::error::{Error, Result};
+use crate::record::{EpochPoint, PeakBytes};
+use crate::report::atomic::write_atomically;
+use serde::{Deserialize, Serialize};
+use sll_core::Network;
+use sll_core::optim::Updater;
+use std::io::{Read, Write};
+use std::path::Path;
+
+/// What is kept besides the tensors.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Epochs finished.
+    pub epochs: usize,
+    /// Their points.
+    pub curve: Vec<EpochPoint>,
+    /// Peaks so far.
+    pub peak_bytes: PeakBytes,
+    /// Seconds so far.
+    pub seconds: f64,
+    /// Steps so far.
+    pub steps: u64,
+}
+
+/// Length-prefixed blocks: the JSON head, the optimiser, then one block a layer.
+impl Checkpoint {
+    /// Writes the state to `path`, whole or not at all.
+    pub fn save(&self, path: &Path, net: &Network, updater: &Updater) -> Result<()> {
+        let mut blocks = vec![serde_json::to_vec(self).expect("a checkpoint is plain data"), updater.record()?];
+        blocks.extend(net.record()?);
+        write_atomically(path, |file| {
+            blocks.iter().try_for_each(|block| {
+                file.write_all(&(block.len() as u64).to_le_bytes())?;
+                file.write_all(block)
+            })
+        })
+    }
+
+    /// Restores the state at `path` into `net` and `updater`; `None` where there is none. A damaged file is an error
+    /// that names it.
+    pub fn load(path: &Path, net: &mut Network, updater: &mut Updater) -> Result<Option<Self>> {
+        let mut file = match std::fs::File::open(path) {
+            Ok(file) => std::io::BufReader::new(file),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(Error::file("read", path, e)),
+        };
+        let damaged = |why: &str| Error::Failed(format!("{} is damaged ({why}); delete it to start the run afresh", path.display()));
+        let size = std::fs::metadata(path).map_err(|e| Error::file("read", path, e))?.len();
+        let mut blocks = Vec::new();
+        let mut length = [0; 8];
+        while file.read_exact(&mut length).is_ok() {
+            let length = u64::from_le_bytes(length);
+            if length > size {
+                return Err(damaged("a length is larger than the file"));
+            }
+            let mut block = vec![0; length as usize];
+            file.read_exact(&mut block).map_err(|e| damaged(&e.to_string()))?;
+            blocks.push(block);
+        }
+        if blocks.len() < 2 {
+            return Err(damaged("it ends early"));
+        }
+        let layers = blocks.split_off(2);
+        let state = serde_json::from_slice(&blocks[0]).map_err(|e| damaged(&e.to_string()))?;
+        net.load(layers)?;
+        updater.load(blocks.swap_remove(1))?;
+        Ok(Some(state))
+    }
+}

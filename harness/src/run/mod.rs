@@ -1,0 +1,9 @@
+//! One run in this process: data in, epochs, result out.
+
+mod checkpoint;
+mod loader;
+mod trainer;
+
+pub use checkpoint::Checkpoint;
+pub use loader::Loader;
+pub use trainer::{Events, EpochNews, train};

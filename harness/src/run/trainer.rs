@@ -1,0 +1,242 @@
+//! The epoch loop. It knows no rule and no network by name.
+
+use super::{Checkpoint, Loader};
+use crate::error::{Error, Result};
+use crate::record::{DataInfo, EpochPoint, RunResult};
+use crate::spec::RunSpec;
+use crate::{device, provenance};
+use datasets::{Dataset, LoadOptions};
+use sll_core::memory::{HeapMeter, Meter};
+use sll_core::optim::Updater;
+use sll_core::rule::LearningRule;
+use sll_core::Network;
+use std::path::Path;
+use std::time::Instant;
+
+/// Images evaluated at once; only memory outside training depends on it.
+const EVALUATION_BATCH: usize = 500;
+/// Steps whose losses are left on the device before they are looked at.
+const LOSSES_HELD: usize = 32;
+
+/// News of a finished epoch.
+pub struct EpochNews<'a> {
+    /// The epoch.
+    pub point: &'a EpochPoint,
+    /// Epochs in all.
+    pub epochs: usize,
+}
+
+/// What a run tells its caller while it works, and asks it.
+pub trait Events {
+    /// A step is done.
+    fn step(&mut self, epoch: usize, step: usize, steps: usize);
+    /// An epoch is done.
+    fn epoch(&mut self, news: &EpochNews);
+    /// A run starts, or goes on from a checkpoint.
+    fn start(&mut self, from_epoch: usize, data: &DataInfo);
+    /// Whether to stop at once.
+    fn interrupted(&self) -> bool;
+}
+
+/// A run under way.
+struct Training {
+    net: Network,
+    rule: Box<dyn LearningRule>,
+    updater: Updater,
+    loader: Loader,
+    meter: HeapMeter,
+    state: Checkpoint,
+    base_lr: f64,
+}
+
+/// Loads the data, trains as `spec` says and gives the result. Goes on from `checkpoint` if it is there, and keeps it up
+/// to date, epoch by epoch.
+pub fn train(
+    spec: &RunSpec,
+    options: &LoadOptions,
+    checkpoint: Option<&Path>,
+    events: &mut dyn Events,
+) -> Result<RunResult> {
+    let device = device::open(&spec.device)?;
+    let options = LoadOptions { allow_unverified: spec.allow_unverified, ..options.clone() };
+    let data = datasets::load(&spec.dataset, &options)?;
+    let (mut training, info) = Training::new(spec, data, device)?;
+    if let Some(path) = checkpoint
+        && let Some(state) = Checkpoint::load(path, &mut training.net, &mut training.updater)?
+    {
+        training.state = state;
+    }
+    events.start(training.state.epochs, &info);
+    let diverged = training.run(spec, checkpoint, events)?;
+    Ok(training.result(spec, info, diverged))
+}
+
+impl Training {
+    fn new(spec: &RunSpec, data: Dataset, device: burn::tensor::Device) -> Result<(Self, DataInfo)> {
+        let (image, classes) = (data.train.shape, data.classes);
+        let mut info = DataInfo {
+            name: data.name.clone(),
+            digest: data.digest.clone(),
+            verified: data.verified,
+            source: data.source.clone(),
+            train: 0,
+            test: 0,
+        };
+        let loader = Loader::new(data, &spec.recipe, spec.seed, &device).map_err(Error::Input)?;
+        (info.train, info.test) = loader.counts();
+        let meter = HeapMeter;
+        let workspace = warm_up(spec, image, classes, &loader, &meter, &device)?;
+        let before = meter.live();
+        let mut net = spec.network.build(image, classes, spec.seed, &device)?;
+        let with_net = meter.live();
+        let rule = spec.rule.init(&mut net, spec.seed)?;
+        let with_rule = meter.live();
+        let mut state = Checkpoint::default();
+        state.peak_bytes.workspace = workspace as u64;
+        state.peak_bytes.parameters = with_net.saturating_sub(before) as u64;
+        state.peak_bytes.fixed = with_rule.saturating_sub(with_net) as u64;
+        let updater = spec.recipe.optimizer().init()?;
+        let base_lr = spec.recipe.lr;
+        Ok((Self { net, rule, updater, loader, meter, state, base_lr }, info))
+    }
+
+    /// Trains the epochs that are left; gives the step at which the loss stopped being a number.
+    fn run(&mut self, spec: &RunSpec, checkpoint: Option<&Path>, events: &mut dyn Events) -> Result<Option<u64>> {
+        for epoch in self.state.epochs..spec.recipe.epochs {
+            let started = Instant::now();
+            let (loss, diverged) = self.epoch(spec, epoch, events)?;
+            if diverged.is_some() {
+                self.state.seconds += started.elapsed().as_secs_f64();
+                return Ok(diverged);
+            }
+            let test_accuracy = self.evaluate();
+            self.state.seconds += started.elapsed().as_secs_f64();
+            let point = EpochPoint { epoch: epoch + 1, train_loss: loss, test_accuracy, seconds: self.state.seconds };
+            self.state.curve.push(point);
+            self.state.epochs = epoch + 1;
+            if let Some(path) = checkpoint {
+                self.state.save(path, &self.net, &self.updater)?;
+            }
+            events.epoch(&EpochNews { point: &point, epochs: spec.recipe.epochs });
+        }
+        Ok(None)
+    }
+
+    /// One epoch: mean loss, and the step of the first loss that is not finite.
+    fn epoch(&mut self, spec: &RunSpec, epoch: usize, events: &mut dyn Events) -> Result<(f64, Option<u64>)> {
+        let (steps, total) = (self.loader.steps(), self.loader.steps() * spec.recipe.epochs);
+        let (mut sum, mut held) = (0.0, Vec::with_capacity(LOSSES_HELD));
+        let order = self.loader.order(epoch);
+        for step in 0..steps {
+            let factor = spec.recipe.schedule.factor(epoch, epoch * steps + step, total);
+            self.updater.set_lr(self.base_lr * factor);
+            // The batch belongs to the step: it is made inside the window that is measured.
+            let live = self.meter.live();
+            self.meter.reset_peak();
+            let batch = self.loader.batch(epoch, step, &order);
+            let report = self.rule.step(&mut self.net, &batch, &mut self.updater)?;
+            drop(batch);
+            held.push(report.loss);
+            self.account(live);
+            self.state.steps += 1;
+            events.step(epoch, step + 1, steps);
+            if held.len() == LOSSES_HELD || step + 1 == steps {
+                let first = self.state.steps - held.len() as u64;
+                for (i, loss) in held.drain(..).enumerate() {
+                    let loss = f64::from(loss.into_scalar::<f32>());
+                    if !loss.is_finite() {
+                        return Ok((loss, Some(first + i as u64 + 1)));
+                    }
+                    sum += loss;
+                }
+            }
+            if events.interrupted() {
+                return Err(Error::Interrupted);
+            }
+        }
+        Ok((sum / steps as f64, None))
+    }
+
+    /// Books a step: what stays after it is the optimiser's state, made by the first step; what it held above is the
+    /// step's peak. The first step's peak counts only above what it left, for it makes that state.
+    fn account(&mut self, live_before: usize) {
+        let (live, peak) = (self.meter.live(), self.meter.peak());
+        let bytes = &mut self.state.peak_bytes;
+        let stays = live.saturating_sub(live_before) as u64;
+        bytes.optimizer_state = bytes.optimizer_state.max(stays);
+        bytes.step_peak = bytes.step_peak.max(peak.saturating_sub(live_before.max(live)) as u64);
+    }
+
+    /// Percent of the evaluation images classified right.
+    fn evaluate(&self) -> f64 {
+        let net = self.net.valid();
+        let (mut right, mut seen) = (0, 0);
+        for (x, labels) in self.loader.test(EVALUATION_BATCH) {
+            right += count_right(self.rule.predict(&net, x), labels);
+            seen += labels.len();
+        }
+        100.0 * right as f64 / seen as f64
+    }
+
+    /// The same for each unit's own head.
+    fn evaluate_units(&self) -> Vec<f64> {
+        let net = self.net.valid();
+        let (mut right, mut seen) = (Vec::new(), 0);
+        for (x, labels) in self.loader.test(EVALUATION_BATCH) {
+            let counts: Vec<usize> =
+                self.rule.unit_scores(&net, x).into_iter().map(|scores| count_right(scores, labels)).collect();
+            right.resize(counts.len(), 0);
+            right.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+            seen += labels.len();
+        }
+        right.into_iter().map(|right| 100.0 * right as f64 / seen as f64).collect()
+    }
+
+    fn result(mut self, spec: &RunSpec, data: DataInfo, diverged_at_step: Option<u64>) -> RunResult {
+        let unit_accuracy = if diverged_at_step.is_none() { self.evaluate_units() } else { Vec::new() };
+        let bytes = &mut self.state.peak_bytes;
+        bytes.total =
+            bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.workspace + bytes.step_peak;
+        let accuracies = || self.state.curve.iter().map(|point| point.test_accuracy);
+        RunResult {
+            run_id: spec.id(),
+            test_accuracy: accuracies().next_back().unwrap_or(0.0),
+            best_test_accuracy: accuracies().fold(0.0, f64::max),
+            evaluated_on: if spec.recipe.validation.is_some() { "validation" } else { "test" }.into(),
+            epochs: self.state.epochs,
+            seconds: self.state.seconds,
+            diverged_at_step,
+            parameters: self.net.num_params() as u64,
+            macs: self.rule.cost(&self.net),
+            peak_bytes: *bytes,
+            unit_accuracy,
+            data,
+            provenance: provenance::here(&spec.device, self.meter.definition()),
+            spec: spec.clone(),
+            curve: self.state.curve,
+        }
+    }
+}
+
+/// One step on objects that are thrown away: what is still allocated afterwards is the tensor library's own.
+fn warm_up(
+    spec: &RunSpec,
+    image: [usize; 3],
+    classes: usize,
+    loader: &Loader,
+    meter: &HeapMeter,
+    device: &burn::tensor::Device,
+) -> Result<usize> {
+    let before = meter.live();
+    {
+        let mut net = spec.network.build(image, classes, spec.seed, device)?;
+        let mut rule = spec.rule.init(&mut net, spec.seed)?;
+        rule.step(&mut net, &loader.batch(0, 0, &loader.order(0)), &mut spec.recipe.optimizer().init()?)?;
+    }
+    Ok(meter.live().saturating_sub(before))
+}
+
+fn count_right(scores: burn::tensor::Tensor<2>, labels: &[u16]) -> usize {
+    let chosen = scores.argmax(1).into_data().convert::<i64>().try_to_vec::<i64>().expect("class indices");
+    chosen.iter().zip(labels).filter(|(chosen, label)| **chosen == i64::from(**label)).count()
+}

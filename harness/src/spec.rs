@@ -1,0 +1,174 @@
+//! One run, described completely: what is trained, how, on what. Its digest is the run's name.
+
+use crate::error::{Error, Result};
+use baselines::RuleSpec;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sll_core::NetworkSpec;
+use sll_core::optim::{OptimizerConfig, OptimizerKind, Schedule};
+
+/// Bumped when the same spec would give other numbers than before, so that old results are not taken for new ones.
+const NUMERICS: u32 = 1;
+
+/// Everything that decides a run's numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSpec {
+    /// A name of `harness data list`.
+    pub dataset: String,
+    /// Draws weights, projections, masks, order and augmentation.
+    #[serde(default)]
+    pub seed: u64,
+    /// `flex`, `cpu-tch` or `cuda:N`.
+    #[serde(default = "default_device")]
+    pub device: String,
+    /// Run data whose digest is not the official one; every result says so.
+    #[serde(default)]
+    pub allow_unverified: bool,
+    /// The network.
+    pub network: NetworkSpec,
+    /// The learning rule.
+    pub rule: RuleSpec,
+    /// How it is trained.
+    #[serde(default)]
+    pub recipe: Recipe,
+}
+
+fn default_device() -> String {
+    "flex".into()
+}
+
+/// How a network is trained. Defaults are the paper's MLP recipe (appendix A.4.3), batch 128.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recipe {
+    /// Optimiser.
+    pub optimizer: OptimizerKind,
+    /// Learning rate at the start.
+    pub lr: f64,
+    /// Momentum of SGD.
+    pub momentum: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Learning rate over the run.
+    pub schedule: Schedule,
+    /// Passes over the training data.
+    pub epochs: usize,
+    /// Samples a step; a last, smaller batch is trained on too.
+    pub batch: usize,
+    /// Random horizontal flip.
+    pub flip: bool,
+    /// Random crop after padding by this many zero pixels a side.
+    pub crop_padding: usize,
+    /// Train on the first this many images only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_limit: Option<usize>,
+    /// Hold this many of the training images out (the last ones) and report accuracy on them in place of the test set:
+    /// the only set on which settings may be chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<usize>,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            optimizer: OptimizerKind::Adamax,
+            lr: 1e-3,
+            momentum: 0.0,
+            weight_decay: 0.0,
+            schedule: Schedule::Constant,
+            epochs: 10,
+            batch: 128,
+            flip: false,
+            crop_padding: 0,
+            train_limit: None,
+            validation: None,
+        }
+    }
+}
+
+impl Recipe {
+    /// The optimiser's part.
+    pub fn optimizer(&self) -> OptimizerConfig {
+        OptimizerConfig { kind: self.optimizer, momentum: self.momentum, weight_decay: self.weight_decay }
+    }
+}
+
+impl RunSpec {
+    /// Reads a spec from TOML text; `origin` names it in errors.
+    pub fn from_toml(text: &str, origin: &str) -> Result<Self> {
+        let spec: Self = toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", e.to_string().trim())))?;
+        spec.validate()?;
+        Ok(spec)
+    }
+
+    /// The spec as TOML.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a spec is plain data")
+    }
+
+    /// Checks what can be checked without data or network.
+    pub fn validate(&self) -> Result<()> {
+        let positive = |key: &str, value: usize| match value {
+            0 => Err(Error::Input(format!("`{key}` = 0: must be at least 1"))),
+            _ => Ok(()),
+        };
+        positive("epochs", self.recipe.epochs)?;
+        positive("batch", self.recipe.batch)?;
+        positive("train_limit", self.recipe.train_limit.unwrap_or(1))?;
+        positive("validation", self.recipe.validation.unwrap_or(1))?;
+        if !(self.recipe.lr.is_finite() && self.recipe.lr > 0.0) {
+            return Err(Error::Input(format!("`lr` = {}: must be a positive number", self.recipe.lr)));
+        }
+        if self.recipe.momentum != 0.0 && self.recipe.optimizer != OptimizerKind::Sgd {
+            return Err(Error::Input("`momentum` belongs to `optimizer` = \"sgd\"; leave it out for the others".into()));
+        }
+        self.recipe.optimizer().init()?;
+        datasets::manifest(&self.dataset)?;
+        Ok(())
+    }
+
+    /// The run's name: the first 16 hex digits of the SHA-256 of the spec and of the numerics' version.
+    pub fn id(&self) -> String {
+        let canonical = serde_json::to_string(&(NUMERICS, self)).expect("a spec is plain data");
+        Sha256::digest(canonical).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEC: &str = r#"
+        dataset = "mnist-sample"
+        network = { name = "mlp-2x800", dropout = 0.2 }
+        rule = { name = "sll", units = 2 }
+        recipe = { epochs = 3, schedule = { kind = "step", at = [2], factor = 0.1 } }
+    "#;
+
+    #[test]
+    fn a_spec_survives_its_own_text_and_its_name_is_its_content() {
+        let spec = RunSpec::from_toml(SPEC, "test").unwrap();
+        let again = RunSpec::from_toml(&spec.to_toml(), "test").unwrap();
+        assert_eq!(spec, again);
+        assert_eq!(spec.id(), again.id());
+        assert_ne!(spec.id(), RunSpec { seed: 1, ..spec.clone() }.id());
+        assert_eq!(spec.id().len(), 16);
+    }
+
+    #[test]
+    fn unknown_keys_and_values_are_named_with_the_valid_ones() {
+        let error = |from: &str, to: &str| {
+            RunSpec::from_toml(&SPEC.replace(from, to), "file.toml").unwrap_err().to_string()
+        };
+        let unknown_key = error("units = 2", "unit = 2");
+        assert!(unknown_key.contains("unit") && unknown_key.contains("align_weight"), "{unknown_key}");
+        let unknown_rule = error("\"sll\", units = 2", "\"slll\"");
+        assert!(unknown_rule.contains("slll") && unknown_rule.contains("`dfa`"), "{unknown_rule}");
+        let unknown_data = error("mnist-sample", "minst");
+        assert!(unknown_data.contains("minst") && unknown_data.contains("cifar-10"), "{unknown_data}");
+        let zero = error("epochs = 3", "epochs = 0");
+        assert!(zero.contains("epochs"), "{zero}");
+        assert!(error("epochs = 3", "epoch = 3").contains("file.toml"));
+    }
+}
