@@ -56,6 +56,8 @@ struct Settled<'a> {
     dataset: String,
     amount: Option<Amount>,
     missing: Option<String>,
+    /// Its content is not the official one, and is wanted all the same.
+    unverified: bool,
     /// The paper's numbers are for the full data set only.
     quoted: bool,
 }
@@ -110,6 +112,7 @@ fn settle<'a>(
         dataset: dataset.to_string(),
         amount,
         missing,
+        unverified: false,
         quoted,
     };
     let full = |missing| settled(column.label.clone(), &column.dataset, amount, missing, true);
@@ -120,8 +123,21 @@ fn settle<'a>(
             Ok(vec![full(None)])
         }
         (Status::Found { source, .. }, _) => {
-            lines.push(format!("{}: {} from {source}", column.label, column.dataset));
-            Ok(vec![full(None)])
+            let problem = if choices.assume_present { None } else { not_official(&column.dataset, data)? };
+            match (problem, choices.allow_unverified) {
+                (None, _) => {
+                    lines.push(format!("{}: {} from {source}", column.label, column.dataset));
+                    Ok(vec![full(None)])
+                }
+                (Some(_), true) => {
+                    lines.push(format!("{}: {} from {source}, NOT the official content", column.label, column.dataset));
+                    Ok(vec![Settled { unverified: true, ..full(None) }])
+                }
+                (Some(problem), false) => {
+                    lines.push(format!("{}: {problem}", column.label));
+                    Ok(vec![full(Some(problem))])
+                }
+            }
         }
         (Status::Missing { .. }, _) if choices.assume_present => Ok(vec![full(None)]),
         (Status::Missing { next, .. }, sample) => {
@@ -144,6 +160,21 @@ fn settle<'a>(
     }
 }
 
+/// What is wrong with the content of a data set that was found.
+fn not_official(name: &str, data: &LoadOptions) -> Result<Option<String>> {
+    let verification = datasets::verify(name, data)?;
+    let wrong: Vec<&str> = verification.files.iter().filter(|f| !f.ok).map(|f| f.file.as_str()).collect();
+    Ok((!wrong.is_empty()).then(|| {
+        format!(
+            "{name}: {} of {} files are not the official content, first {}; replace them, or pass --allow-unverified to \
+             run them with every result marked",
+            wrong.len(),
+            verification.files.len(),
+            wrong[0]
+        )
+    }))
+}
+
 fn cell(
     experiment: &Experiment,
     row: &Row,
@@ -160,7 +191,7 @@ fn cell(
     let mut base = Table::new();
     base.insert("dataset".into(), column.dataset.clone().into());
     base.insert("device".into(), choices.device.clone().into());
-    base.insert("allow_unverified".into(), choices.allow_unverified.into());
+    base.insert("allow_unverified".into(), column.unverified.into());
     base.insert("rule".into(), rule.clone().into());
     base.insert("network".into(), column.column.network.clone().into());
     let mut recipe = column.column.recipe.clone();

@@ -22,19 +22,22 @@ fn labelled<'a>(report: &Report, header: impl IntoIterator<Item = &'a str>) -> G
 
 /// `What was run`; nothing if nothing was.
 pub fn runs(report: &Report) -> Option<String> {
-    let mut grid = labelled(report, [
-        "n",
-        "seeds",
-        "epochs",
-        "best epoch (optimistic)",
-        "evaluated on",
-        "network",
-        "recipe",
-        "parameters",
-        "MACs per sample and step",
-        "seconds per run",
-        "data",
-    ]);
+    let mut grid = labelled(
+        report,
+        [
+            "n",
+            "seeds",
+            "epochs",
+            "best epoch (optimistic)",
+            "evaluated on",
+            "network",
+            "recipe",
+            "parameters",
+            "MACs per sample and step",
+            "seconds per run",
+            "data",
+        ],
+    );
     for (mut line, cell) in cells(report, |cell| !cell.runs.is_empty()) {
         let stats = CellStats::of(cell);
         let each = |name: &dyn Fn(&RunResult) -> String| escape(&distinct(&cell.runs, name));
@@ -53,8 +56,8 @@ pub fn runs(report: &Report) -> Option<String> {
         ]);
         grid.push(line);
     }
-    let about = "n counts the runs that did not diverge; seeds and the other columns list all of them. The best epoch is chosen on the same \
-                 images that the accuracy is measured on, so it flatters. MACs are multiply-accumulates, counted from \
+    let about = "n counts the runs that did not diverge; seeds lists the diverged ones too. The best epoch is chosen on \
+                 the same images that the accuracy is measured on, so it flatters. MACs are multiply-accumulates, counted from \
                  the network's shape. Seconds include evaluation. Data are named with the first 12 hex digits of their \
                  SHA-256; every run's whole spec is in the Parquet file.";
     (!grid.is_empty()).then(|| format!("## What was run\n\n{grid}\n{about}\n"))
@@ -109,7 +112,7 @@ fn grouped(number: u64) -> String {
 
 /// `Memory`; nothing if nothing was run.
 pub fn memory(report: &Report) -> Option<String> {
-    let mut grid = labelled(report, ["n", "parameters", "optimiser state", "fixed", "step peak", "total"]);
+    let mut grid = labelled(report, ["n", "parameters", "optimiser state", "fixed", "workspace", "step peak", "total"]);
     for (mut line, cell) in cells(report, |cell| cell.sound().next().is_some()) {
         let mib = |bytes: fn(&PeakBytes) -> u64| {
             let mean = cell.aggregate(|run| bytes(&run.peak_bytes) as f64).map(|bytes| bytes.mean / 1024.0 / 1024.0);
@@ -117,15 +120,15 @@ pub fn memory(report: &Report) -> Option<String> {
         };
         line.push(CellStats::of(cell).n().to_string());
         line.extend([mib(|b| b.parameters), mib(|b| b.optimizer_state), mib(|b| b.fixed)]);
-        line.extend([mib(|b| b.step_peak), mib(|b| b.total)]);
+        line.extend([mib(|b| b.workspace), mib(|b| b.step_peak), mib(|b| b.total)]);
         grid.push(line);
     }
     let definition = escape(&distinct(report.runs(), |run| run.provenance.memory_definition.clone()));
     (!grid.is_empty()).then(|| {
         format!(
             "## Peak memory of training, MiB\n\n{grid}\nMeans over n runs; exact bytes of every run are in the Parquet \
-             file. Step peak is the most a training step holds above the other three: the batch, activations, \
-             gradients, workspace. What is counted: {}.\n",
+             file. Workspace is what the tensor library keeps between steps. Step peak is the most a training step holds \
+             above all the others: the batch, activations, gradients, temporaries. What is counted: {}.\n",
             definition.trim_end_matches('.')
         )
     })
@@ -172,7 +175,7 @@ mod tests {
     fn memory_is_in_mib_with_what_is_counted() {
         let text = memory(&example::table()).unwrap();
         let words: Vec<&str> = text.lines().nth(4).unwrap().split('|').map(str::trim).collect();
-        assert_eq!(words[1..9], ["BP", "MNIST", "3", "4.87", "9.74", "0.00", "2.00", "16.61"]);
+        assert_eq!(words[1..10], ["BP", "MNIST", "3", "4.87", "9.74", "0.00", "0.50", "2.00", "17.11"]);
         assert!(text.contains("What is counted: bytes of live tensors."), "{text}");
     }
 

@@ -1,6 +1,7 @@
 //! A report as figures: accuracy against epochs for each column, or against the swept number.
 
 use super::atomic::write_atomically;
+use super::axis::{Axis, epoch_ticks};
 use super::plot::{Line, Plot, Point, Spread};
 use super::stats::{Aggregate, CellStats, mean};
 use super::{Cell, Report, distinct};
@@ -37,12 +38,7 @@ fn curves(report: &Report, column: usize) -> Option<Plot> {
     let cells: Vec<(usize, &Cell)> = (0..report.rows.len()).map(|row| (row, report.cell(row, column))).collect();
     let line = |&(index, cell): &(usize, &Cell)| {
         let points = curve(cell);
-        (!points.is_empty()).then(|| Line {
-            index,
-            label: report.rows[index].clone(),
-            remark: remark(&[cell]),
-            points,
-        })
+        (!points.is_empty()).then(|| Line { index, label: report.rows[index].clone(), remark: remark(&[cell]), points })
     };
     let series: Vec<Line> = cells.iter().filter_map(line).collect();
     let last = series.iter().flat_map(|line| &line.points).map(|p| p.x as usize).max()?;
@@ -50,7 +46,7 @@ fn curves(report: &Report, column: usize) -> Option<Plot> {
     Some(Plot {
         title: title(&report.columns[column].label, &drawn),
         x_label: "epoch".into(),
-        y_label: y_label(&drawn),
+        y_label: y_label(&drawn, "band: worst to best seed"),
         ticks: epoch_ticks(last).into_iter().map(|epoch| (epoch as f64, epoch.to_string())).collect(),
         spread: Spread::Band,
         series,
@@ -98,7 +94,7 @@ fn sweep(report: &Report) -> Option<Plot> {
     (!series.is_empty()).then(|| Plot {
         title: title(&data, &drawn),
         x_label: format!("{}{}", report.column_axis, axis.remark()),
-        y_label: y_label(&drawn),
+        y_label: y_label(&drawn, "bars: ± standard deviation"),
         ticks: axis.ticks(&values),
         spread: Spread::Bars,
         series,
@@ -114,9 +110,11 @@ fn title(label: &str, cells: &[&Cell]) -> String {
     format!("{named}, {}{unverified}", n_text(cells))
 }
 
-fn y_label(cells: &[&Cell]) -> String {
+/// What is measured, and how its spread is drawn where there is any.
+fn y_label(cells: &[&Cell], spread: &str) -> String {
     let images = distinct(cells.iter().flat_map(|cell| cell.sound()), |run| run.evaluated_on.clone());
-    format!("accuracy on {images} images (%)")
+    let spread = if cells.iter().any(|cell| cell.sound().count() > 1) { format!("; {spread}") } else { String::new() };
+    format!("{images} accuracy (%){spread}")
 }
 
 /// `n=3`, or `n=1-3` where cells differ; cells without sound runs aside.
@@ -132,64 +130,6 @@ fn remark(cells: &[&Cell]) -> String {
     match cells.iter().map(|cell| CellStats::of(cell).diverged).sum() {
         0 => n_text(cells),
         diverged => format!("{}, {diverged} diverged", n_text(cells)),
-    }
-}
-
-/// About ten round epochs up to `last`.
-fn epoch_ticks(last: usize) -> Vec<usize> {
-    let steps = (0..).flat_map(|power| [1, 2, 5].map(|digit| digit * 10usize.pow(power)));
-    let step = steps.into_iter().find(|step| last / step <= 10).unwrap_or(last);
-    (0..=last / step).map(|i| i * step).collect()
-}
-
-/// The swept number's axis: logarithmic where positive values span more than a factor of 20. A zero among them then
-/// stands apart, a step left of the smallest.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Axis {
-    Linear,
-    Log { zero: Option<f64> },
-}
-
-impl Axis {
-    fn of(values: &[f64]) -> Self {
-        let positive = || values.iter().copied().filter(|value| *value > 0.0);
-        let (least, most) = (positive().fold(f64::INFINITY, f64::min), positive().fold(0.0, f64::max));
-        if values.iter().any(|value| *value < 0.0) || most <= 20.0 * least {
-            return Axis::Linear;
-        }
-        let apart = least.log10() - 0.15 * (most / least).log10();
-        Axis::Log { zero: values.contains(&0.0).then_some(apart) }
-    }
-
-    fn place(self, value: f64) -> f64 {
-        match self {
-            Axis::Linear => value,
-            Axis::Log { zero: Some(apart) } if value == 0.0 => apart,
-            Axis::Log { .. } => value.log10(),
-        }
-    }
-
-    fn remark(self) -> &'static str {
-        match self {
-            Axis::Linear => "",
-            Axis::Log { zero: None } => " (logarithmic)",
-            Axis::Log { zero: Some(_) } => " (logarithmic, 0 apart)",
-        }
-    }
-
-    /// Labels at the values themselves, as many as fit side by side.
-    fn ticks(self, values: &[f64]) -> Vec<(f64, String)> {
-        let mut values = values.to_vec();
-        values.sort_by(f64::total_cmp);
-        let ends = values.first().zip(values.last()).map_or(0.0, |(a, b)| self.place(*b) - self.place(*a));
-        let mut ticks: Vec<(f64, String)> = Vec::new();
-        for value in values {
-            let place = self.place(value);
-            if ticks.last().is_none_or(|last| place - last.0 >= 0.06 * ends && place > last.0) {
-                ticks.push((place, value.to_string()));
-            }
-        }
-        ticks
     }
 }
 
@@ -243,21 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn axes_are_logarithmic_over_wide_spans() {
-        assert_eq!(Axis::of(&[0.0, 0.5, 0.7]), Axis::Linear);
-        assert_eq!(Axis::of(&[1.0, 20.0]), Axis::Linear);
-        assert_eq!(Axis::of(&[1.0, 21.0]), Axis::Log { zero: None });
-        let ticks = Axis::of(&[0.0, 0.1, 10.0]).ticks(&[0.1, 0.0, 10.0]);
-        assert_eq!(ticks.iter().map(|tick| tick.1.as_str()).collect::<Vec<_>>(), ["0", "0.1", "10"]);
-        assert!(ticks[0].0 < ticks[1].0);
-        assert_eq!(Axis::of(&[5.0]).ticks(&[5.0]), [(5.0, "5".to_string())]);
-    }
-
-    #[test]
-    fn epochs_are_labelled_at_round_numbers() {
-        assert_eq!(epoch_ticks(3), [0, 1, 2, 3]);
-        assert_eq!(epoch_ticks(100).len(), 11);
-        assert_eq!(epoch_ticks(500)[1], 50);
+    fn file_names_are_plain() {
         assert_eq!(file_name("CIFAR-10 / a"), "cifar-10---a");
     }
 }

@@ -168,25 +168,31 @@ mod tests {
 
     #[test]
     fn the_main_table_says_run_quoted_unverified_diverged_and_missing() {
-        has(&render(&example::table()), &[
-            "# Accuracy of MLPs\n",
-            "Profile quick · device flex · on A processor · harness 0.1.0 (abc1234) · with burn 0.22.1 · `harness reproduce table1`",
-            "| rule | MNIST, run | MNIST, quoted | CIFAR-10, run | CIFAR-10, quoted |\n",
-            "| BP | 98.13 ± 0.25 (n=3) | 99.25 ± 0.09 | 30.50 ± 0.71 (n=2)\\*, diverged (1 of 3) | 60.95 |\n",
-            "| TP | —¹ | 97.96 ± 0.08 | —¹ | — |\n",
-            "- ¹ TP is not implemented\n",
-            "- \\* at least one run saw data that are **not verified**",
-            "## Notes\n\n- Ten epochs, not a hundred.\n",
-        ]);
+        has(
+            &render(&example::table()),
+            &[
+                "# Accuracy of MLPs\n",
+                "Profile quick · device flex · on A processor · harness 0.1.0 (abc1234) · with burn 0.22.1 · `harness reproduce table1`",
+                "| rule | MNIST, run | MNIST, quoted | CIFAR-10, run | CIFAR-10, quoted |\n",
+                "| BP | 98.13 ± 0.25 (n=3) | 99.25 ± 0.09 | 30.50 ± 0.71 (n=2)\\*, diverged (1 of 3) | 60.95 |\n",
+                "| TP | —¹ | 97.96 ± 0.08 | —¹ | — |\n",
+                "- ¹ TP is not implemented\n",
+                "- \\* at least one run saw data that are **not verified**",
+                "## Notes\n\n- Ten epochs, not a hundred.",
+            ],
+        );
     }
 
     #[test]
     fn a_sweep_has_a_line_for_each_value_and_no_quoted_columns() {
-        has(&render(&example::sweep()), &[
-            "| projection size | BP, run | TP, run |\n",
-            "| 10 | 91.50 ± 0.71 (n=2) | 86.50 ± 0.71 (n=2) |\n",
-            "| 100 | 92.50 ± 0.71 (n=2) | — |\n",
-        ]);
+        has(
+            &render(&example::sweep()),
+            &[
+                "| projection size | BP, run | TP, run |\n",
+                "| 10 | 91.50 ± 0.71 (n=2) | 86.50 ± 0.71 (n=2) |\n",
+                "| 100 | 92.50 ± 0.71 (n=2) | — |\n",
+            ],
+        );
     }
 
     #[test]

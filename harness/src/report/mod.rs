@@ -1,6 +1,7 @@
 //! From runs to what people read: Parquet, Markdown, figures. Nothing here runs or decides anything.
 
 pub mod atomic;
+mod axis;
 mod details;
 #[cfg(test)]
 mod example;
@@ -10,6 +11,7 @@ pub mod markdown;
 pub mod parquet;
 mod plot;
 pub mod stats;
+mod stroke;
 
 use crate::record::RunResult;
 
@@ -96,7 +98,10 @@ impl Report {
 }
 
 /// What `name` gives for each of `runs`, every answer once, in order of appearance.
-pub(crate) fn distinct<'a>(runs: impl IntoIterator<Item = &'a RunResult>, name: impl Fn(&RunResult) -> String) -> String {
+pub(crate) fn distinct<'a>(
+    runs: impl IntoIterator<Item = &'a RunResult>,
+    name: impl Fn(&RunResult) -> String,
+) -> String {
     let mut found: Vec<String> = Vec::new();
     for answer in runs.into_iter().map(name) {
         if !found.contains(&answer) {

@@ -12,7 +12,10 @@ use std::path::{Path, PathBuf};
 /// Writes `<name>.parquet`, a row a run, and `<name>.aggregate.parquet`, a row a cell, and says where they are.
 pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
     let files = [("parquet", runs(report)), ("aggregate.parquet", cells(report))];
-    files.into_iter().map(|(extension, columns)| save(&dir.join(format!("{}.{extension}", report.name)), columns)).collect()
+    files
+        .into_iter()
+        .map(|(extension, columns)| save(&dir.join(format!("{}.{extension}", report.name)), columns))
+        .collect()
 }
 
 fn save(path: &Path, columns: Vec<Column>) -> Result<PathBuf> {
@@ -78,6 +81,7 @@ fn runs(report: &Report) -> Vec<Column> {
         .add("parameter_bytes", |r| r.run.peak_bytes.parameters)
         .add("optimizer_state_bytes", |r| r.run.peak_bytes.optimizer_state)
         .add("fixed_bytes", |r| r.run.peak_bytes.fixed)
+        .add("workspace_bytes", |r| r.run.peak_bytes.workspace)
         .add("step_peak_bytes", |r| r.run.peak_bytes.step_peak)
         .add("total_bytes", |r| r.run.peak_bytes.total)
         .add("memory_definition", |r| r.run.provenance.memory_definition.clone())
@@ -206,12 +210,10 @@ mod tests {
         assert_eq!((number(cells, "mean", 2), number(cells, "quoted_mean", 2)), (None, Some(97.96)));
         assert_eq!(text(cells, "seeds", 0).unwrap(), "0, 1, 2");
         assert_eq!(text(cells, "missing", 2).unwrap(), "TP is not implemented");
-        assert_eq!(cells.column("verified").unwrap().bool().unwrap().iter().collect::<Vec<_>>(), [
-            Some(true),
-            Some(false),
-            None,
-            None
-        ]);
+        assert_eq!(
+            cells.column("verified").unwrap().bool().unwrap().iter().collect::<Vec<_>>(),
+            [Some(true), Some(false), None, None]
+        );
     }
 
     #[test]

@@ -1,22 +1,12 @@
 //! Draws series as an SVG. What is drawn is decided in [`super::figure`].
 
+use super::stroke::Stroke;
 use plotters::coord::{ranged1d::Ranged, types::RangedCoordf64};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::ops::Range;
 
 const SIZE: (u32, u32) = (800, 500);
-
-/// Okabe and Ito's colours, which the colour-blind can tell apart, without yellow, which white paper swallows.
-const COLOURS: [RGBColor; 7] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(0, 0, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(230, 159, 0),
-];
 
 /// A chart.
 pub struct Plot {
@@ -100,7 +90,7 @@ impl Plot {
             root.fill(&WHITE)?;
             // The legend has a strip of its own, so that it can never lie on a line.
             let widest = self.series.iter().map(|line| line.label.chars().count().max(line.remark.chars().count()));
-            let legend = (60 + 8 * widest.max().unwrap_or(0) as u32).clamp(130, 300);
+            let legend = (50 + 7 * widest.max().unwrap_or(0) as u32).clamp(130, 300);
             let (left, right) = root.split_horizontally(SIZE.0 - legend);
             self.chart(&left)?;
             self.legend(&right)?;
@@ -163,7 +153,7 @@ impl Plot {
         chart: &mut Chart<DB, X>,
         line: &Line,
     ) -> Drawn<DB> {
-        let colour = colour(line.index);
+        let colour = Stroke::of(line.index).colour;
         let ranged = line.points.iter().any(|p| p.high > p.low);
         match self.spread {
             _ if !ranged => {}
@@ -189,7 +179,7 @@ impl Plot {
         let step = ((height as usize - 60) / self.series.len().max(1)).min(44) as i32;
         for (i, line) in self.series.iter().enumerate() {
             let y = 52 + i as i32 * step;
-            let key = LineStyle::of(line.index);
+            let key = Stroke::of(line.index);
             let path = vec![(4, y), (30, y)];
             match key.dash {
                 None => area.draw(&PathElement::new(path, key.style()))?,
@@ -216,28 +206,8 @@ type Area<DB> = DrawingArea<DB, plotters::coord::Shift>;
 type Chart<'a, DB, X> = ChartContext<'a, DB, Cartesian2d<X, plotters::coord::types::RangedCoordf64>>;
 type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 
-/// Rows beyond the colours start over with dashes.
-struct LineStyle {
-    colour: RGBColor,
-    dash: Option<i32>,
-}
-
-impl LineStyle {
-    fn of(index: usize) -> Self {
-        Self { colour: colour(index), dash: (index / COLOURS.len() % 2 == 1).then_some(8) }
-    }
-
-    fn style(&self) -> ShapeStyle {
-        self.colour.stroke_width(2)
-    }
-}
-
-fn colour(index: usize) -> RGBColor {
-    COLOURS[index % COLOURS.len()]
-}
-
 fn draw_line<DB: DrawingBackend, X: Ranged<ValueType = f64>>(chart: &mut Chart<DB, X>, line: &Line) -> Drawn<DB> {
-    let key = LineStyle::of(line.index);
+    let key = Stroke::of(line.index);
     let points = line.points.iter().map(|p| (p.x, p.y));
     match key.dash {
         None => chart.draw_series(LineSeries::new(points.clone(), key.style()))?,
@@ -279,10 +249,5 @@ mod tests {
             let svg = Plot { spread, ..plot(&[50.0]) }.svg().unwrap();
             assert!(svg.starts_with("<svg") && svg.contains("A &amp; B") && svg.contains("SLL"), "{svg}");
         }
-    }
-
-    #[test]
-    fn rows_beyond_the_colours_are_dashed() {
-        assert_eq!((LineStyle::of(6).dash, LineStyle::of(7).dash), (None, Some(8)));
     }
 }

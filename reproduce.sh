@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Reproduces the paper's tables and sweeps.
+#
+#   ./reproduce.sh table1 [options]        a table of `harness table --help`
+#   ./reproduce.sh sweep NAME [options]    a sweep of `harness sweep --help`, like ablation_width
+#   ./reproduce.sh all [options]           every table and sweep
+#
+# Options are those of the harness: --profile quick|short|paper, --device flex|cpu-tch|cuda:N, --data-dir DIR, --seeds N,
+# --epochs N, --jobs N, --allow-unverified, --results DIR. It builds with the same settings as `cargo test`, whose
+# dependencies are optimised, so that one build serves both.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+usage() { sed -n '2,10s/^# \{0,1\}//p' "$0"; }
+
+what=${1:-}
+case "$what" in
+  "" | -h | --help) usage; exit 0 ;;
+esac
+shift
+
+features=()
+case " $* " in
+  *" --device cpu-tch "* | *" --device cuda:"* | *" --device=cpu-tch "* | *" --device=cuda:"*) features=(--features tch) ;;
+esac
+
+echo "building (the first time takes some minutes) ..." >&2
+cargo build --quiet -p harness "${features[@]}"
+harness() { cargo run --quiet -p harness "${features[@]}" -- "$@"; }
+
+case "$what" in
+  sweep) harness sweep "$@" ;;
+  all)
+    harness table table1 "$@"
+    for name in width depth projection projection_seed alignment dropout; do harness sweep "ablation_$name" "$@"; done
+    ;;
+  *) harness table "$what" "$@" ;;
+esac
