@@ -58,10 +58,10 @@ enum Command {
 #[derive(Args, Debug, Clone)]
 pub struct DataOptions {
     /// Folder with data sets in their official layouts (mnist/, fashion-mnist/, cifar-10/cifar-10-batches-bin/, ...).
-    #[arg(long, env = "SLL_DATA_DIR", value_name = "DIR")]
+    #[arg(long, env = "SLL_DATA_DIR", value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
     /// Use data whose content is not the official one; every result says so.
-    #[arg(long)]
+    #[arg(long, global = true)]
     allow_unverified: bool,
 }
 

@@ -147,6 +147,7 @@ const BUILTIN: &[(&str, &str)] = builtin![
     "ablation_projection_seed",
     "ablation_alignment",
     "ablation_dropout",
+    "tune_dropout",
 ];
 
 /// Names of the experiments of a kind.

@@ -1,0 +1,191 @@
+//! The real program, on real files, as a user runs it.
+
+use flate2::{Compression, write::GzEncoder};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// A small run: two epochs of an MLP of width 64 on 2,000 embedded images.
+const SMALL: &[&str] = &["run", "--width", "64", "--train-limit", "2000", "--epochs", "2", "--lr", "0.003"];
+
+fn harness(results: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    command.env("SLL_RESULTS", results).env("RAYON_NUM_THREADS", "1").env_remove("SLL_DATA_DIR").stdin(Stdio::null());
+    command
+}
+
+fn run(results: &Path, args: &[&str]) -> Output {
+    harness(results).args(args).output().expect("the program starts")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    assert!(output.status.success(), "{}", stderr(output));
+    serde_json::from_slice(&output.stdout).expect("one JSON object on stdout")
+}
+
+/// Fails with exit code `code` and an error that has every one of `words`.
+fn fails(output: &Output, code: i32, words: &[&str]) {
+    let text = stderr(output);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    assert!(text.contains("error: "), "{text}");
+    for word in words {
+        assert!(text.contains(word), "no `{word}` in: {text}");
+    }
+}
+
+#[test]
+fn a_run_prints_one_object_and_the_second_time_comes_from_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = run(folder.path(), SMALL);
+    let result = json(&first);
+    assert!(result["test_accuracy"].as_f64().unwrap() > 40.0, "{result}");
+    for key in ["best_test_accuracy", "epochs", "seconds", "run_id", "peak_bytes", "parameters", "data", "provenance"] {
+        assert!(!result[key].is_null(), "{key}");
+    }
+    let bytes = &result["peak_bytes"];
+    let parts = ["parameters", "optimizer_state", "fixed", "workspace", "step_peak"].map(|k| bytes[k].as_u64().unwrap());
+    assert_eq!(parts.iter().sum::<u64>(), bytes["total"].as_u64().unwrap());
+    let values = result["parameters"].as_u64().unwrap();
+    // Tensor handles and graph nodes come on top of the values.
+    let close = |measured: u64, exact: u64| measured >= exact && measured < exact + 20_000;
+    assert!(close(parts[0], 4 * values) && close(parts[1], 8 * values), "{bytes}");
+    let second = run(folder.path(), SMALL);
+    assert!(stderr(&second).contains("in the store already"));
+    assert_eq!(first.stdout, second.stdout);
+}
+
+#[test]
+fn an_interrupted_run_goes_on_with_the_same_numbers() {
+    let (whole, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let args = ["run", "--width", "32", "--dropout", "0.2", "--epochs", "6", "--train-limit", "2000", "--schedule", "cosine"];
+    let expected = json(&run(whole.path(), &args));
+    let mut child = harness(broken.path()).args(args).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    lines.find(|line| line.as_ref().unwrap().contains("epoch 2/6")).expect("the second epoch ends").unwrap();
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("interrupted")), "{rest:?}");
+    let resumed = run(broken.path(), &args);
+    assert!(stderr(&resumed).contains("goes on after epoch"), "{}", stderr(&resumed));
+    let resumed = json(&resumed);
+    let losses = |r: &serde_json::Value| {
+        let points = r["curve"].as_array().unwrap().clone();
+        points.into_iter().map(|p| (p["train_loss"].clone(), p["test_accuracy"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(losses(&expected), losses(&resumed));
+    assert_eq!(expected["unit_accuracy"], resumed["unit_accuracy"]);
+}
+
+#[test]
+fn two_processes_on_one_run_make_it_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || harness(folder.path()).args(SMALL).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (a, b) = (start(), start());
+    let (a, b) = (a.wait_with_output().unwrap(), b.wait_with_output().unwrap());
+    assert_eq!(json(&a), json(&b), "both print the one result");
+    let trained = [&a, &b].iter().filter(|output| stderr(output).contains("epoch 2/2")).count();
+    assert_eq!(trained, 1);
+}
+
+#[test]
+fn wrong_words_are_named_with_the_right_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let fails = |args: &[&str], words: &[&str]| fails(&run(folder.path(), args), 2, words);
+    fails(&["run", "--rule", "slll"], &["slll", "`dfa`"]);
+    fails(&["run", "--network", "mlp"], &["mlp-2x800", "vit-12"]);
+    fails(&["run", "--dataset", "imagnet"], &["imagnet", "mnist-sample"]);
+    fails(&["run", "--set", "rule.gain=2"], &["gain", "projection_gain"]);
+    fails(&["run", "--optimizer", "rmsprop"], &["rmsprop", "adamax"]);
+    fails(&["run", "--epochs", "0"], &["epochs", "at least 1"]);
+    fails(&["run", "--units", "9"], &["units", "1 to 3"]);
+    fails(&["run", "--device", "gpu"], &["gpu", "flex"]);
+    fails(&["run", "--spec", "nowhere.toml"], &["nowhere.toml"]);
+    fails(&["table", "table7"], &["table7", "table1"]);
+    fails(&["sweep", "width"], &["ablation_width"]);
+    fails(&["networks", "resnet"], &["resnet", "cnn-1"]);
+}
+
+#[test]
+fn what_is_missing_outside_is_exit_code_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let fails = |args: &[&str], words: &[&str]| fails(&run(folder.path(), args), 3, words);
+    fails(&["run", "--dataset", "cifar-100"], &["cifar-100", "SLL_DATA_DIR"]);
+    fails(&["run", "--data-dir", "/nowhere"], &["/nowhere"]);
+    #[cfg(not(feature = "tch"))]
+    fails(&["run", "--device", "cuda:0"], &["--features tch"]);
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    fails(&["run", "--results", file.to_str().unwrap()], &["file"]);
+}
+
+fn idx(path: &Path, head: &[u8], values: usize) {
+    let mut gz = GzEncoder::new(std::fs::File::create(path).unwrap(), Compression::fast());
+    gz.write_all(head).unwrap();
+    gz.write_all(&vec![0; values]).unwrap();
+    gz.finish().unwrap();
+}
+
+#[test]
+fn damaged_and_doctored_data_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("mnist");
+    std::fs::create_dir(&dir).unwrap();
+    for (name, count) in [("train", 60_000u32), ("t10k", 10_000)] {
+        let size = |n: u32| n.to_be_bytes();
+        let images = [&[0, 0, 8, 3][..], &size(count), &size(28), &size(28)].concat();
+        idx(&dir.join(format!("{name}-images-idx3-ubyte.gz")), &images, count as usize * 784);
+        idx(&dir.join(format!("{name}-labels-idx1-ubyte.gz")), &[&[0, 0, 8, 1][..], &size(count)].concat(), count as usize);
+    }
+    let data = folder.path().to_str().unwrap();
+    let args = ["run", "--dataset", "mnist", "--data-dir", data, "--width", "8", "--train-limit", "64", "--epochs", "1"];
+    fails(&run(folder.path(), &args), 3, &["mnist", "train-images-idx3-ubyte", "--allow-unverified"]);
+    let marked = json(&run(folder.path(), &[&args[..], &["--allow-unverified"]].concat()));
+    assert_eq!(marked["data"]["verified"], false);
+    fails(&run(folder.path(), &["data", "verify", "mnist", "--data-dir", data]), 1, &["t10k-labels-idx1-ubyte"]);
+    idx(&dir.join("train-labels-idx1-ubyte.gz"), &[0, 0, 8, 1, 0, 0, 234, 96], 100);
+    fails(&run(folder.path(), &[&args[..], &["--allow-unverified", "--seed", "1"]].concat()), 3, &["train-labels-idx1-ubyte"]);
+}
+
+#[test]
+fn a_diverging_run_is_kept_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["run", "--width", "16", "--train-limit", "512", "--optimizer", "sgd", "--lr", "1e30", "--rule", "bp"]);
+    let result = json(&output);
+    assert!(result["diverged_at_step"].as_u64().unwrap() >= 2, "{result}");
+    assert!(stderr(&output).contains("diverged"));
+}
+
+#[test]
+fn a_table_fills_its_files_once_and_leaves_what_is_missing_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["table", "table1", "--profile", "quick", "--epochs", "1", "--seeds", "1", "--jobs", "2"];
+    let first = run(folder.path(), &args);
+    assert!(first.status.success(), "{}", stderr(&first));
+    let talk = stderr(&first);
+    assert!(talk.contains("profile quick") && talk.contains("device flex") && talk.contains("the paper's recipe"), "{talk}");
+    for file in ["table1.md", "table1.parquet", "table1.aggregate.parquet", "figures/table1-mnist-sample.svg"] {
+        assert!(folder.path().join(file).metadata().is_ok_and(|m| m.len() > 0), "{file}");
+    }
+    let text = std::fs::read_to_string(folder.path().join("table1.md")).unwrap();
+    assert!(text.contains("99.25") && text.contains("cifar-100 is not on this machine"), "{text}");
+    assert!(text.contains("PEPITA") && text.contains("not implemented yet"));
+    let second = run(folder.path(), &args);
+    assert!(stderr(&second).contains(" 0 to do"), "{}", stderr(&second));
+    assert_eq!(text, std::fs::read_to_string(folder.path().join("table1.md")).unwrap());
+}
+
+#[test]
+fn lists_speak_json_too() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(json(&run(folder.path(), &["networks", "--format", "json"])).as_array().unwrap().len(), 8);
+    assert!(json(&run(folder.path(), &["rules", "--format", "json"])).as_array().unwrap().len() >= 4);
+    assert!(run(folder.path(), &["doctor"]).status.success());
+    let verified = run(folder.path(), &["data", "verify", "mnist-sample"]);
+    assert!(verified.status.success(), "{}", stderr(&verified));
+}
