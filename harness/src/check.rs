@@ -40,11 +40,11 @@ pub struct Entry {
 const NETWORKS: &[(&str, &str)] = &[
     (
         "mlp",
-        "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\", depth = 3, width = 200, dropout = 0.1 }\nrecipe = { epochs = 3, train_limit = 2000 }",
+        "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\", depth = 3, width = 200, dropout = 0.1 }\nrecipe = { epochs = 6, lr = 3e-3 }",
     ),
     (
         "cnn",
-        "dataset = \"fashion-mnist-sample\"\nnetwork = { name = \"cnn-1\", width = 8, batch_norm = true }\nrecipe = { epochs = 2, train_limit = 2000, optimizer = \"adam\", lr = 3e-3 }",
+        "dataset = \"fashion-mnist-sample\"\nnetwork = { name = \"cnn-1\", width = 8, batch_norm = true }\nrecipe = { epochs = 4, train_limit = 2000, optimizer = \"adam\", lr = 3e-3 }",
     ),
 ];
 
