@@ -95,8 +95,7 @@ impl Engine {
         crate::report::atomic::write_atomically(&spec, |file| {
             std::io::Write::write_all(file, job.spec.to_toml().as_bytes())
         })?;
-        let own = std::env::current_exe().map_err(|e| Error::Missing(format!("cannot find this program: {e}")))?;
-        let mut command = Command::new(own);
+        let mut command = Command::new(this_program()?);
         command.arg("run").arg("--spec").arg(&spec).arg("--results").arg(store.results());
         if let Some(dir) = &self.data_dir {
             command.arg("--data-dir").arg(dir);
@@ -122,6 +121,14 @@ impl Engine {
         });
         Ok(Running { child, title, bar, number, last_error: String::new() })
     }
+}
+
+/// This very program, even if its file is replaced by a new build while a table is under way.
+fn this_program() -> Result<PathBuf> {
+    if cfg!(target_os = "linux") {
+        return Ok(PathBuf::from("/proc/self/exe"));
+    }
+    std::env::current_exe().map_err(|e| Error::Missing(format!("cannot find this program: {e}")))
 }
 
 /// The machine's threads for each of `jobs` processes.
