@@ -57,7 +57,10 @@ pub fn suite() -> Result<Vec<(String, RunSpec)>> {
     for (network, base) in NETWORKS {
         for (name, rule) in &rules {
             let origin = format!("check suite, {name} on {network}");
-            suite.push((format!("{name} {network}"), RunSpec::from_toml(&format!("{base}\nrule = {{ {rule} }}"), &origin)?));
+            suite.push((
+                format!("{name} {network}"),
+                RunSpec::from_toml(&format!("{base}\nrule = {{ {rule} }}"), &origin)?,
+            ));
         }
     }
     Ok(suite)
@@ -69,7 +72,8 @@ pub fn measure(jobs: usize) -> Result<Baseline> {
     let store = Store::open(folder.path())?;
     let suite = suite()?;
     let engine = Engine { jobs, threads: Some(1), data_dir: None };
-    engine.execute(suite.iter().map(|(name, spec)| Job { title: name.clone(), spec: spec.clone() }).collect(), &store)?;
+    engine
+        .execute(suite.iter().map(|(name, spec)| Job { title: name.clone(), spec: spec.clone() }).collect(), &store)?;
     let entries = suite.into_iter().map(|(name, spec)| {
         let missing = || Error::Failed(format!("{name} left no result"));
         let result = store.result(&spec.id())?.ok_or_else(missing)?;
@@ -159,7 +163,10 @@ mod tests {
         assert!(worse(&[("bp mlp", 88.5, 1008), ("sll mlp", 99.0, 10)]).is_empty());
         assert_eq!(worse(&[("bp mlp", 87.0, 1000), ("sll mlp", 90.0, 1012)]).len(), 2);
         assert_eq!(worse(&[("bp mlp", 90.0, 1000)]), ["sll mlp was not measured"]);
-        assert_eq!(worse(&[("bp mlp", 90.0, 1000), ("sll mlp", 90.0, 1000), ("x", 1.0, 1)]), ["x is not in the baseline"]);
+        assert_eq!(
+            worse(&[("bp mlp", 90.0, 1000), ("sll mlp", 90.0, 1000), ("x", 1.0, 1)]),
+            ["x is not in the baseline"]
+        );
     }
 
     #[test]

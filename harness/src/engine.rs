@@ -52,7 +52,11 @@ impl Engine {
             }
         }
         let to_do = pending.len();
-        eprintln!("{total} runs: {} already done, {to_do} to do, {} at once", total - to_do, self.jobs.min(to_do).max(1));
+        eprintln!(
+            "{total} runs: {} already done, {to_do} to do, {} at once",
+            total - to_do,
+            self.jobs.min(to_do).max(1)
+        );
         pending.reverse();
         let bars = MultiProgress::new();
         let terminal = std::io::stderr().is_terminal();
@@ -74,7 +78,9 @@ impl Engine {
         }
         match failures.len() {
             0 => Ok(()),
-            n => Err(Error::Failed(format!("{n} of {to_do} runs failed; the others are kept\n{}", failures.join("\n")))),
+            n => {
+                Err(Error::Failed(format!("{n} of {to_do} runs failed; the others are kept\n{}", failures.join("\n"))))
+            }
         }
     }
 
@@ -164,7 +170,11 @@ fn reap(running: &mut Vec<Running>, lines: &Receiver<(usize, String)>, failures:
             bar.finish();
         }
         if !status.success() {
-            failures.push(format!("  {}: {}", run.title, if run.last_error.is_empty() { status.to_string() } else { run.last_error }));
+            failures.push(format!(
+                "  {}: {}",
+                run.title,
+                if run.last_error.is_empty() { status.to_string() } else { run.last_error }
+            ));
         }
     }
     Ok(())

@@ -97,7 +97,8 @@ impl Recipe {
 impl RunSpec {
     /// Reads a spec from TOML text; `origin` names it in errors.
     pub fn from_toml(text: &str, origin: &str) -> Result<Self> {
-        let spec: Self = toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", e.to_string().trim())))?;
+        let spec: Self =
+            toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", e.to_string().trim())))?;
         spec.validate()?;
         Ok(spec)
     }
@@ -121,7 +122,9 @@ impl RunSpec {
             return Err(Error::Input(format!("`lr` = {}: must be a positive number", self.recipe.lr)));
         }
         if self.recipe.momentum != 0.0 && self.recipe.optimizer != OptimizerKind::Sgd {
-            return Err(Error::Input("`momentum` belongs to `optimizer` = \"sgd\"; leave it out for the others".into()));
+            return Err(Error::Input(
+                "`momentum` belongs to `optimizer` = \"sgd\"; leave it out for the others".into(),
+            ));
         }
         self.recipe.optimizer().init()?;
         datasets::manifest(&self.dataset)?;
@@ -158,9 +161,8 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_values_are_named_with_the_valid_ones() {
-        let error = |from: &str, to: &str| {
-            RunSpec::from_toml(&SPEC.replace(from, to), "file.toml").unwrap_err().to_string()
-        };
+        let error =
+            |from: &str, to: &str| RunSpec::from_toml(&SPEC.replace(from, to), "file.toml").unwrap_err().to_string();
         let unknown_key = error("units = 2", "unit = 2");
         assert!(unknown_key.contains("unit") && unknown_key.contains("align_weight"), "{unknown_key}");
         let unknown_rule = error("\"sll\", units = 2", "\"slll\"");

@@ -47,7 +47,8 @@ fn a_run_prints_one_object_and_the_second_time_comes_from_the_store() {
         assert!(!result[key].is_null(), "{key}");
     }
     let bytes = &result["peak_bytes"];
-    let parts = ["parameters", "optimizer_state", "fixed", "workspace", "step_peak"].map(|k| bytes[k].as_u64().unwrap());
+    let parts =
+        ["parameters", "optimizer_state", "fixed", "workspace", "step_peak"].map(|k| bytes[k].as_u64().unwrap());
     assert_eq!(parts.iter().sum::<u64>(), bytes["total"].as_u64().unwrap());
     let values = result["parameters"].as_u64().unwrap();
     // Tensor handles and graph nodes come on top of the values.
@@ -61,7 +62,8 @@ fn a_run_prints_one_object_and_the_second_time_comes_from_the_store() {
 #[test]
 fn an_interrupted_run_goes_on_with_the_same_numbers() {
     let (whole, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let args = ["run", "--width", "32", "--dropout", "0.2", "--epochs", "6", "--train-limit", "2000", "--schedule", "cosine"];
+    let args =
+        ["run", "--width", "32", "--dropout", "0.2", "--epochs", "6", "--train-limit", "2000", "--schedule", "cosine"];
     let expected = json(&run(whole.path(), &args));
     let mut child = harness(broken.path()).args(args).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -140,22 +142,34 @@ fn damaged_and_doctored_data_are_told_apart() {
         let size = |n: u32| n.to_be_bytes();
         let images = [&[0, 0, 8, 3][..], &size(count), &size(28), &size(28)].concat();
         idx(&dir.join(format!("{name}-images-idx3-ubyte.gz")), &images, count as usize * 784);
-        idx(&dir.join(format!("{name}-labels-idx1-ubyte.gz")), &[&[0, 0, 8, 1][..], &size(count)].concat(), count as usize);
+        idx(
+            &dir.join(format!("{name}-labels-idx1-ubyte.gz")),
+            &[&[0, 0, 8, 1][..], &size(count)].concat(),
+            count as usize,
+        );
     }
     let data = folder.path().to_str().unwrap();
-    let args = ["run", "--dataset", "mnist", "--data-dir", data, "--width", "8", "--train-limit", "64", "--epochs", "1"];
+    let args =
+        ["run", "--dataset", "mnist", "--data-dir", data, "--width", "8", "--train-limit", "64", "--epochs", "1"];
     fails(&run(folder.path(), &args), 3, &["mnist", "train-images-idx3-ubyte", "--allow-unverified"]);
     let marked = json(&run(folder.path(), &[&args[..], &["--allow-unverified"]].concat()));
     assert_eq!(marked["data"]["verified"], false);
     fails(&run(folder.path(), &["data", "verify", "mnist", "--data-dir", data]), 1, &["t10k-labels-idx1-ubyte"]);
     idx(&dir.join("train-labels-idx1-ubyte.gz"), &[0, 0, 8, 1, 0, 0, 234, 96], 100);
-    fails(&run(folder.path(), &[&args[..], &["--allow-unverified", "--seed", "1"]].concat()), 3, &["train-labels-idx1-ubyte"]);
+    fails(
+        &run(folder.path(), &[&args[..], &["--allow-unverified", "--seed", "1"]].concat()),
+        3,
+        &["train-labels-idx1-ubyte"],
+    );
 }
 
 #[test]
 fn a_diverging_run_is_kept_as_such() {
     let folder = tempfile::tempdir().unwrap();
-    let output = run(folder.path(), &["run", "--width", "16", "--train-limit", "512", "--optimizer", "sgd", "--lr", "1e30", "--rule", "bp"]);
+    let output = run(
+        folder.path(),
+        &["run", "--width", "16", "--train-limit", "512", "--optimizer", "sgd", "--lr", "1e30", "--rule", "bp"],
+    );
     let result = json(&output);
     assert!(result["diverged_at_step"].as_u64().unwrap() >= 2, "{result}");
     assert!(stderr(&output).contains("diverged"));
@@ -168,7 +182,10 @@ fn a_table_fills_its_files_once_and_leaves_what_is_missing_empty() {
     let first = run(folder.path(), &args);
     assert!(first.status.success(), "{}", stderr(&first));
     let talk = stderr(&first);
-    assert!(talk.contains("profile quick") && talk.contains("device flex") && talk.contains("the paper's recipe"), "{talk}");
+    assert!(
+        talk.contains("profile quick") && talk.contains("device flex") && talk.contains("the paper's recipe"),
+        "{talk}"
+    );
     for file in ["table1.md", "table1.parquet", "table1.aggregate.parquet", "figures/table1-mnist-sample.svg"] {
         assert!(folder.path().join(file).metadata().is_ok_and(|m| m.len() > 0), "{file}");
     }

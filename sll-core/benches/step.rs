@@ -13,7 +13,9 @@ const BATCH: usize = 128;
 fn step(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("step of batch 128");
     group.sample_size(20);
-    for (name, image, width) in [("mlp-2x800", [1, 28, 28], None), ("mlp-3x1000", [3, 32, 32], None), ("cnn-1", [1, 28, 28], Some(16))] {
+    for (name, image, width) in
+        [("mlp-2x800", [1, 28, 28], None), ("mlp-3x1000", [3, 32, 32], None), ("cnn-1", [1, 28, 28], Some(16))]
+    {
         // SLL, and BP as SLL with one unit, side by side in one run.
         for (rule, units) in [("SLL", None), ("BP", Some(1))] {
             let spec = NetworkSpec { width, ..NetworkSpec::named(name) };
@@ -24,7 +26,11 @@ fn step(criterion: &mut Criterion) {
             let x = Tensor::ones([BATCH, image.iter().product()], &Device::flex());
             let batch = Batch { x, labels: vec![1; BATCH], seed: 0 };
             let macs = sll.cost(&net).total() * BATCH as u64;
-            println!("{rule} on {name}: {} MMAC, {} MB of optimiser traffic", macs / 1_000_000, net.num_params() * 28 / 1_000_000);
+            println!(
+                "{rule} on {name}: {} MMAC, {} MB of optimiser traffic",
+                macs / 1_000_000,
+                net.num_params() * 28 / 1_000_000
+            );
             group.throughput(Throughput::Elements(macs));
             group.bench_function(format!("{rule} on {name}"), |bencher| {
                 bencher.iter(|| sll.step(&mut net, &batch, &mut updater).expect("a step").loss.into_scalar::<f32>());

@@ -56,7 +56,8 @@ fn train(device: &Device) -> Result<(f32, f32), Error> {
     let mut losses = Vec::new();
     for step in 0..200 {
         let x = Tensor::<2>::random([64, 2], Distribution::Uniform(-1.0, 1.0), device);
-        let quadrant: Tensor<1, Int> = (x.clone().greater_elem(0.0).int() * Tensor::from_ints([[1, 2]], device)).sum_dim(1).squeeze_dim(1);
+        let quadrant: Tensor<1, Int> =
+            (x.clone().greater_elem(0.0).int() * Tensor::from_ints([[1, 2]], device)).sum_dim(1).squeeze_dim(1);
         let labels = quadrant.into_data().iter::<i64>().map(|k| k as usize).collect();
         let report = sll.step(&mut net, &Batch { x, labels, seed: step }, &mut updater)?;
         losses.push(report.loss.into_scalar::<f32>());

@@ -1,12 +1,12 @@
 //! What the paper claims of memory, measured byte by byte: the counting allocator is this test program's own.
 
+use burn::tensor::{Device, Tensor};
 use sll_core::laws;
 use sll_core::memory::{CountingAllocator, HeapMeter, Meter};
 use sll_core::optim::OptimizerConfig;
 use sll_core::rule::{Batch, LearningRule};
 use sll_core::sll::SllConfig;
 use sll_core::{Network, NetworkSpec};
-use burn::tensor::{Device, Tensor};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;

@@ -140,7 +140,10 @@ pub fn rules(args: FormatArgs) -> Result<()> {
         return print_json(&baselines::rules());
     }
     for rule in baselines::rules() {
-        print(&format!("{} ({})\n  update       {}\n  paper        {}", rule.name, rule.title, rule.equation, rule.paper))?;
+        print(&format!(
+            "{} ({})\n  update       {}\n  paper        {}",
+            rule.name, rule.title, rule.equation, rule.paper
+        ))?;
         print(&format!("  stores       {}\n  activations  {}", rule.stores, rule.activations))?;
         print(&format!("  update lock  {}\n  settings     {}", rule.update_locked, settings(rule)))?;
     }
@@ -150,7 +153,11 @@ pub fn rules(args: FormatArgs) -> Result<()> {
 /// A rule's settings with their defaults, as in a spec; those that follow from the network are left out there.
 fn settings(rule: &baselines::RuleInfo) -> String {
     let text = toml::to_string(&rule.default_spec()).expect("plain data");
-    let unset = if rule.name == "sll" { "; unset: units (every layer), projection_dim (K), projection_seed (seed)" } else { "" };
+    let unset = if rule.name == "sll" {
+        "; unset: units (every layer), projection_dim (K), projection_seed (seed)"
+    } else {
+        ""
+    };
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("name = ")).collect();
     if lines.is_empty() { "none".into() } else { format!("{}{unset}", lines.join(", ")) }
 }

@@ -112,7 +112,9 @@ fn print_json(value: &impl serde::Serialize) -> Result<()> {
 fn print(line: &str) -> Result<()> {
     use std::io::Write;
     match writeln!(std::io::stdout(), "{line}") {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Missing(format!("cannot write to stdout: {e}"))),
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::Missing(format!("cannot write to stdout: {e}")))
+        }
         _ => Ok(()),
     }
 }

@@ -133,7 +133,8 @@ fn spec(args: &RunArgs) -> Result<RunSpec> {
     if let Some(path) = &args.spec {
         let text = std::fs::read_to_string(path)
             .map_err(|e| Error::Input(format!("cannot read the spec {}: {e}", path.display())))?;
-        let file: Table = text.parse().map_err(|e: toml::de::Error| Error::Input(format!("{}: {e}", path.display())))?;
+        let file: Table =
+            text.parse().map_err(|e: toml::de::Error| Error::Input(format!("{}: {e}", path.display())))?;
         replace_named(&mut table, &file);
         origin = path.display().to_string();
     }

@@ -48,19 +48,24 @@ pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
     eprintln!(
         "profile {}: {}",
         profile.name(),
-        why(args.profile.is_some(), if gpu { "there is a GPU" } else { "there is no usable GPU, so minutes rather than hours" })
+        why(
+            args.profile.is_some(),
+            if gpu { "there is a GPU" } else { "there is no usable GPU, so minutes rather than hours" }
+        )
     );
     eprintln!(
         "device {device_name}: {}",
-        why(args.device.is_some(), if gpu { "the first GPU" } else { "no GPU that this build can use; `harness doctor` says more" })
+        why(
+            args.device.is_some(),
+            if gpu { "the first GPU" } else { "no GPU that this build can use; `harness doctor` says more" }
+        )
     );
     let allow_unverified = args.data.allow_unverified;
     let (seeds, epochs) = (args.seeds, args.epochs);
     let choices = Choices { profile, device: device_name, seeds, epochs, allow_unverified, assume_present: false };
     let plan = expand(experiment.clone(), &choices, &options)?;
     plan.choices.iter().for_each(|line| eprintln!("data {line}"));
-    let paper =
-        Choices { profile: Profile::Paper, seeds: None, epochs: None, assume_present: true, ..choices.clone() };
+    let paper = Choices { profile: Profile::Paper, seeds: None, epochs: None, assume_present: true, ..choices.clone() };
     eprintln!("{}", estimate::paper_cost(&experiment, &paper, &device)?);
 
     let jobs = jobs(&plan);

@@ -69,14 +69,16 @@ pub fn expand(experiment: Experiment, choices: &Choices, data: &LoadOptions) -> 
     for column in &experiment.columns {
         settled.extend(settle(column, choices, data, &mut lines)?);
     }
+    if experiment.kind == Kind::Sweep && settled.len() > 1 {
+        return Err(Error::Failed(format!(
+            "experiments/{}.toml: a sweep has one data set in a profile",
+            experiment.name
+        )));
+    }
     let sweep = experiment.sweep.as_ref();
     let values: Vec<Option<Value>> =
         sweep.map_or_else(|| vec![None], |sweep| sweep.values.iter().cloned().map(Some).collect());
-    let label = |column: &Settled, value: &Option<Value>| match value {
-        Some(value) if settled.len() == 1 => value.to_string(),
-        Some(value) => format!("{} {value}", column.label),
-        None => column.label.clone(),
-    };
+    let label = |column: &Settled, value: &Option<Value>| value.as_ref().map_or(column.label.clone(), Value::to_string);
     let pairs = || settled.iter().flat_map(|column| values.iter().map(move |value| (column, value)));
     let columns = pairs()
         .map(|(column, value)| report::Column { label: label(column, value), value: value.as_ref().and_then(number) })
@@ -212,9 +214,9 @@ fn cell(
     let specs = (0..choices.seeds.unwrap_or(amount.seeds)).map(|seed| {
         let mut table = base.clone();
         table.insert("seed".into(), (seed as i64).into());
-        let spec: RunSpec = table
-            .try_into()
-            .map_err(|e: toml::de::Error| Error::Failed(format!("experiment {}, row {}: {e}", experiment.name, row.label)))?;
+        let spec: RunSpec = table.try_into().map_err(|e: toml::de::Error| {
+            Error::Failed(format!("experiment {}, row {}: {e}", experiment.name, row.label))
+        })?;
         spec.validate().map(|()| spec)
     });
     Ok(PlannedCell { specs: specs.collect::<Result<_>>()?, quoted, missing: None })
@@ -226,7 +228,14 @@ mod tests {
     use crate::experiment::find;
 
     fn choices(profile: Profile) -> Choices {
-        Choices { profile, device: "flex".into(), seeds: None, epochs: Some(1), allow_unverified: false, assume_present: false }
+        Choices {
+            profile,
+            device: "flex".into(),
+            seeds: None,
+            epochs: Some(1),
+            allow_unverified: false,
+            assume_present: false,
+        }
     }
 
     fn nowhere() -> LoadOptions {
@@ -250,7 +259,8 @@ mod tests {
 
     #[test]
     fn a_sweep_has_one_column_a_value_and_leaves_reference_rows_alone() {
-        let plan = expand(find("ablation_projection", Kind::Sweep).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap();
+        let plan =
+            expand(find("ablation_projection", Kind::Sweep).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap();
         let values: Vec<f64> = plan.columns.iter().filter_map(|c| c.value).collect();
         assert!(values.len() >= 4);
         let sll = plan.experiment.rows.iter().position(|r| !r.fixed).unwrap();

@@ -46,7 +46,9 @@ impl Checkpoint {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::file("read", path, e)),
         };
-        let damaged = |why: &str| Error::Failed(format!("{} is damaged ({why}); delete it to start the run afresh", path.display()));
+        let damaged = |why: &str| {
+            Error::Failed(format!("{} is damaged ({why}); delete it to start the run afresh", path.display()))
+        };
         let size = std::fs::metadata(path).map_err(|e| Error::file("read", path, e))?.len();
         let mut blocks = Vec::new();
         let mut length = [0; 8];

@@ -84,9 +84,11 @@ impl Loader {
     /// The evaluation images in order, `batch` at a time.
     pub fn test(&self, batch: usize) -> impl Iterator<Item = (Tensor<2>, &[u16])> {
         let size = self.test.image_len();
-        self.test.pixels.chunks(batch * size).zip(self.test.labels.chunks(batch)).map(move |(pixels, labels)| {
-            (self.upload(pixels.to_vec()), labels)
-        })
+        self.test
+            .pixels
+            .chunks(batch * size)
+            .zip(self.test.labels.chunks(batch))
+            .map(move |(pixels, labels)| (self.upload(pixels.to_vec()), labels))
     }
 
     fn upload(&self, pixels: Vec<u8>) -> Tensor<2> {

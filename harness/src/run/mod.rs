@@ -6,4 +6,4 @@ mod trainer;
 
 pub use checkpoint::Checkpoint;
 pub use loader::Loader;
-pub use trainer::{Events, EpochNews, train};
+pub use trainer::{EpochNews, Events, train};

@@ -6,10 +6,10 @@ use crate::record::{DataInfo, EpochPoint, RunResult};
 use crate::spec::RunSpec;
 use crate::{device, provenance};
 use datasets::{Dataset, LoadOptions};
+use sll_core::Network;
 use sll_core::memory::{HeapMeter, Meter};
 use sll_core::optim::Updater;
 use sll_core::rule::LearningRule;
-use sll_core::Network;
 use std::path::Path;
 use std::time::Instant;
 
@@ -195,8 +195,7 @@ impl Training {
     fn result(mut self, spec: &RunSpec, data: DataInfo, diverged_at_step: Option<u64>) -> RunResult {
         let unit_accuracy = if diverged_at_step.is_none() { self.evaluate_units() } else { Vec::new() };
         let bytes = &mut self.state.peak_bytes;
-        bytes.total =
-            bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.workspace + bytes.step_peak;
+        bytes.total = bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.workspace + bytes.step_peak;
         let accuracies = || self.state.curve.iter().map(|point| point.test_accuracy);
         RunResult {
             run_id: spec.id(),

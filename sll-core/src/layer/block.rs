@@ -98,3 +98,41 @@ impl Layer for EncoderBlock {
         format!("encoder block {} tokens of {}, {} heads, MLP x{ratio}", self.tokens, self.width(), self.heads)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, upload};
+
+    /// `softmax(q kᵀ / √dh) v` per head in plain loops, for 2 images of 3 tokens of width 4 and 2 heads.
+    #[test]
+    fn attention_is_softmax_of_scaled_products_head_by_head() {
+        let (batch, t, d, heads, dh) = (2, 3, 4, 2, 2);
+        let device = Device::flex();
+        let mut stream = Stream::new(2, Purpose::Weights, &[]);
+        let block = EncoderBlock::new((t, d, false), heads, 2, &mut stream, &device);
+        let x = upload(stream.normal(batch * t * d, 1.0), [batch * t, d], &device);
+        let values = |t: Tensor<2>| t.into_data().try_to_vec::<f32>().unwrap();
+        let qkv = values(block.qkv.forward(x.clone()));
+        let at = |part: usize, row: usize, head: usize, i: usize| qkv[row * 3 * d + part * d + head * dh + i];
+        let mut mixed = vec![0.0f32; batch * t * d];
+        for image in 0..batch {
+            for (head, query) in (0..heads).flat_map(|h| (0..t).map(move |q| (h, image * t + q))) {
+                let keys = image * t..(image + 1) * t;
+                let score = |key: usize| {
+                    let product: f32 = (0..dh).map(|i| at(0, query, head, i) * at(1, key, head, i)).sum();
+                    (product / (dh as f32).sqrt()).exp()
+                };
+                let sum: f32 = keys.clone().map(score).sum();
+                for i in 0..dh {
+                    let value: f32 = keys.clone().map(|key| score(key) / sum * at(2, key, head, i)).sum();
+                    mixed[query * d + head * dh + i] = value;
+                }
+            }
+        }
+        let expected = values(block.proj.forward(upload(mixed, [batch * t, d], &device)));
+        for (a, b) in values(block.attend(x, batch)).iter().zip(&expected) {
+            assert!((a - b).abs() < 1e-5, "{a} against {b}");
+        }
+    }
+}

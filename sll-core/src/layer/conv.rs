@@ -82,3 +82,37 @@ impl Layer for Conv {
         format!("conv{k}x{k} {c} -> {o}{norm}{pool}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, upload};
+
+    #[test]
+    fn a_layer_is_convolution_relu_and_the_largest_of_four() {
+        let (c, o, side) = (2, 3, 4usize);
+        let device = Device::flex();
+        let mut stream = Stream::new(3, Purpose::Weights, &[]);
+        let layer = Conv::new([c, side, side], o, 3, true, false, &mut stream, &device);
+        let image = stream.normal(c * side * side, 1.0);
+        let out = layer.forward(upload(image.clone(), [1, c * side * side], &device), &Pass::Eval);
+        let out = out.into_data().try_to_vec::<f32>().unwrap();
+        let w = layer.kernel.weight.val().into_data().try_to_vec::<f32>().unwrap();
+        let b = layer.kernel.bias.val().into_data().try_to_vec::<f32>().unwrap();
+        let z = |k: usize, y: usize, x: usize| {
+            let mut sum = b[k];
+            for (ch, i, j) in (0..c).flat_map(|ch| (0..3).flat_map(move |i| (0..3).map(move |j| (ch, i, j)))) {
+                let (row, column) = ((y + i).wrapping_sub(1), (x + j).wrapping_sub(1));
+                if row < side && column < side {
+                    sum += image[(ch * side + row) * side + column] * w[((k * c + ch) * 3 + i) * 3 + j];
+                }
+            }
+            sum.max(0.0)
+        };
+        for (k, y, x) in (0..o).flat_map(|k| (0..2).flat_map(move |y| (0..2).map(move |x| (k, y, x)))) {
+            let corners = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(i, j)| z(k, 2 * y + i, 2 * x + j));
+            let expected = corners.into_iter().fold(0.0, f32::max);
+            assert!((out[(k * 2 + y) * 2 + x] - expected).abs() < 1e-5, "channel {k}, {y}, {x}");
+        }
+    }
+}

@@ -90,3 +90,38 @@ impl Layer for PatchEmbedding {
         format!("patch embedding {} -> {}", self.input(), self.output())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Purpose;
+
+    #[test]
+    fn a_token_is_the_affine_map_of_its_patch() {
+        let (c, side, p, d) = (2, 4, 2, 3);
+        let device = Device::flex();
+        let mut stream = Stream::new(1, Purpose::Weights, &[]);
+        let layer = PatchEmbedding::new([c, side, side], p, d, true, &mut stream, &device);
+        let image = stream.normal(c * side * side, 1.0);
+        let x = upload(image.clone(), [1, c * side * side], &device);
+        let values = |t: Tensor<2>| t.into_data().try_to_vec::<f32>().unwrap();
+        let out = values(layer.forward(x, &Pass::Eval));
+        let (w, positions) = (values(layer.affine.weight.val()), values(layer.positions.val()));
+        let bias = layer.affine.bias.val().into_data().try_to_vec::<f32>().unwrap();
+        let class = values(layer.class.as_ref().unwrap().val());
+        for j in 0..d {
+            assert!((out[j] - class[j] - positions[j]).abs() < 1e-6);
+        }
+        for (row, column) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let token = 1 + row * 2 + column;
+            for j in 0..d {
+                let mut expected = bias[j] + positions[token * d + j];
+                for (ch, y, x) in (0..c).flat_map(|ch| (0..p).flat_map(move |y| (0..p).map(move |x| (ch, y, x)))) {
+                    let pixel = image[(ch * side + row * p + y) * side + column * p + x];
+                    expected += pixel * w[((ch * p + y) * p + x) * d + j];
+                }
+                assert!((out[token * d + j] - expected).abs() < 1e-5, "token {token}, feature {j}");
+            }
+        }
+    }
+}
