@@ -3,7 +3,7 @@
 #
 #   ./reproduce.sh table1 [options]        a table of `harness table --help`
 #   ./reproduce.sh sweep NAME [options]    a sweep of `harness sweep --help`, like ablation_width
-#   ./reproduce.sh all [options]           every table and sweep
+#   ./reproduce.sh all [options]           every table and ablation
 #
 # Options are those of the harness: --profile quick|short|paper, --device flex|cpu-tch|cuda:N, --data-dir DIR, --seeds N,
 # --epochs N, --jobs N, --allow-unverified, --results DIR. It builds with the same settings as `cargo test`, whose
@@ -25,8 +25,8 @@ case " $* " in
 esac
 
 echo "building (the first time takes some minutes) ..." >&2
-cargo build --quiet -p harness "${features[@]}"
-harness() { cargo run --quiet -p harness "${features[@]}" -- "$@"; }
+cargo build --quiet -p harness ${features[@]+"${features[@]}"}
+harness() { cargo run --quiet -p harness ${features[@]+"${features[@]}"} -- "$@"; }
 
 case "$what" in
   sweep) harness sweep "$@" ;;

@@ -22,6 +22,7 @@ pub struct Bp;
 
 impl LearningRule for Bp {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
+        batch.check(net.classes())?;
         let logits = net.forward(Tensor::from_inner(batch.x.clone()), &batch.pass());
         let values = logits.clone().inner();
         let (loss, _, error) = cross_entropy(values, batch.targets(net.classes(), &batch.x.device()));

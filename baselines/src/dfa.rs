@@ -58,6 +58,7 @@ impl DfaConfig {
 
 impl LearningRule for Dfa {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
+        batch.check(net.classes())?;
         let pass = batch.pass();
         let mut outputs = Vec::with_capacity(self.units.len());
         let mut x = Tensor::from_inner(batch.x.clone());

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use burn::tensor::Device;
+use sll_core::memory::{HeapMeter, Meter};
 
 /// What a name can stand for.
 const NAMES: &str = "`flex` (pure Rust, CPU), `cpu-tch` (LibTorch, CPU) or `cuda:N` (LibTorch, GPU number N)";
@@ -31,6 +32,16 @@ pub fn backend(name: &str) -> String {
     match name {
         "flex" => "burn 0.22.1, burn-flex".to_string(),
         _ => "burn 0.22.1, burn-tch (LibTorch)".to_string(),
+    }
+}
+
+/// What the memory numbers of runs on `name` count.
+pub fn memory_definition(name: &str) -> &'static str {
+    match name {
+        "flex" => HeapMeter.definition(),
+        _ => {
+            "bytes requested from the host's heap only: LibTorch's own allocator, which holds the tensors, is NOT counted"
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Job {
     pub spec: RunSpec,
 }
 
-struct Running {
+struct Process {
     child: Child,
     title: String,
     bar: Option<ProgressBar>,
@@ -44,14 +44,13 @@ impl Engine {
     /// as one error at the end, when all else is done and kept.
     pub fn execute(&self, jobs: Vec<Job>, store: &Store) -> Result<()> {
         let mut seen = std::collections::HashSet::new();
-        let total = jobs.len();
         let mut pending = Vec::new();
         for job in jobs {
             if seen.insert(job.spec.id()) && store.result(&job.spec.id())?.is_none() {
                 pending.push(job);
             }
         }
-        let to_do = pending.len();
+        let (total, to_do) = (seen.len(), pending.len());
         eprintln!(
             "{total} runs: {} already done, {to_do} to do, {} at once",
             total - to_do,
@@ -61,20 +60,19 @@ impl Engine {
         let bars = MultiProgress::new();
         let terminal = std::io::stderr().is_terminal();
         let (sender, lines) = channel();
-        let (mut running, mut failures, mut started) = (Vec::new(), Vec::new(), 0);
-        while !(pending.is_empty() && running.is_empty()) {
-            while running.len() < self.jobs && !interrupt::requested() {
+        let (mut running, mut failures, mut started) = (Running(Vec::new()), Vec::new(), 0);
+        while !(pending.is_empty() && running.0.is_empty()) {
+            while running.0.len() < self.jobs.max(1) && !interrupt::requested() {
                 let Some(job) = pending.pop() else { break };
                 started += 1;
                 let threads = self.threads.unwrap_or_else(|| share(self.jobs.min(to_do)));
-                running.push(self.start(job, (started, to_do), threads, store, &bars, terminal, &sender)?);
+                running.0.push(self.start(job, (started, to_do), threads, store, &bars, terminal, &sender)?);
             }
-            show(&lines, &mut running, Duration::from_millis(100));
+            show(&lines, &mut running.0, Duration::from_millis(100));
             if interrupt::requested() {
-                stop(&mut running);
                 return Err(Error::Interrupted);
             }
-            reap(&mut running, &lines, &mut failures)?;
+            reap(&mut running.0, &lines, &mut failures)?;
         }
         match failures.len() {
             0 => Ok(()),
@@ -94,7 +92,7 @@ impl Engine {
         bars: &MultiProgress,
         terminal: bool,
         sender: &Sender<(usize, String)>,
-    ) -> Result<Running> {
+    ) -> Result<Process> {
         let folder = store.folder(&job.spec.id());
         std::fs::create_dir_all(&folder).map_err(|e| Error::file("create", &folder, e))?;
         let spec = folder.join("request.toml");
@@ -125,7 +123,7 @@ impl Engine {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Ok(Running { child, title, bar, number, last_error: String::new() })
+        Ok(Process { child, title, bar, number, last_error: String::new() })
     }
 }
 
@@ -142,7 +140,7 @@ fn share(jobs: usize) -> usize {
     (std::thread::available_parallelism().map_or(1, usize::from) / jobs.max(1)).max(1)
 }
 
-fn show(lines: &Receiver<(usize, String)>, running: &mut [Running], wait: Duration) {
+fn show(lines: &Receiver<(usize, String)>, running: &mut [Process], wait: Duration) {
     let until = Instant::now() + wait;
     while let Ok((number, line)) = lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
         let Some(run) = running.iter_mut().find(|run| run.number == number) else { continue };
@@ -156,7 +154,7 @@ fn show(lines: &Receiver<(usize, String)>, running: &mut [Running], wait: Durati
     }
 }
 
-fn reap(running: &mut Vec<Running>, lines: &Receiver<(usize, String)>, failures: &mut Vec<String>) -> Result<()> {
+fn reap(running: &mut Vec<Process>, lines: &Receiver<(usize, String)>, failures: &mut Vec<String>) -> Result<()> {
     let mut index = 0;
     while index < running.len() {
         let status = running[index].child.try_wait().map_err(|e| Error::Failed(format!("cannot follow a run: {e}")))?;
@@ -180,15 +178,21 @@ fn reap(running: &mut Vec<Running>, lines: &Receiver<(usize, String)>, failures:
     Ok(())
 }
 
-/// Gives runs a moment to end by the same signal, then ends them; their checkpoints are whole either way.
-fn stop(running: &mut [Running]) {
-    let until = Instant::now() + Duration::from_secs(3);
-    for run in running {
-        while Instant::now() < until && matches!(run.child.try_wait(), Ok(None)) {
-            std::thread::sleep(Duration::from_millis(20));
+/// Processes under way; none outlives this one, however it ends.
+struct Running(Vec<Process>);
+
+impl Drop for Running {
+    /// Gives runs a moment to end by the signal that reached them too, then ends them; their checkpoints are whole either
+    /// way.
+    fn drop(&mut self) {
+        let until = Instant::now() + Duration::from_secs(3);
+        for run in &mut self.0 {
+            while interrupt::requested() && Instant::now() < until && matches!(run.child.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            // Errors mean that it has ended already.
+            let _ = run.child.kill();
+            let _ = run.child.wait();
         }
-        // Errors mean that it has ended already.
-        let _ = run.child.kill();
-        let _ = run.child.wait();
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use baselines::RuleSpec;
+use datasets::LoadOptions;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sll_core::NetworkSpec;
@@ -25,6 +26,10 @@ pub struct RunSpec {
     /// Run data whose digest is not the official one; every result says so.
     #[serde(default)]
     pub allow_unverified: bool,
+    /// SHA-256 of the content where it is not the official one, so that other content is another run. Filled in by
+    /// itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_digest: Option<String>,
     /// The network.
     pub network: NetworkSpec,
     /// The learning rule.
@@ -76,7 +81,7 @@ impl Default for Recipe {
             lr: 1e-3,
             momentum: 0.0,
             weight_decay: 0.0,
-            schedule: Schedule::Constant,
+            schedule: Schedule::default(),
             epochs: 10,
             batch: 128,
             flip: false,
@@ -97,8 +102,14 @@ impl Recipe {
 impl RunSpec {
     /// Reads a spec from TOML text; `origin` names it in errors.
     pub fn from_toml(text: &str, origin: &str) -> Result<Self> {
-        let spec: Self =
-            toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", e.to_string().trim())))?;
+        let wrong = |e: toml::de::Error| Error::Input(format!("{origin}: {}", e.to_string().trim()));
+        Self::from_table(text.parse().map_err(wrong)?, origin)
+    }
+
+    /// A spec from parsed TOML.
+    pub fn from_table(table: toml::Table, origin: &str) -> Result<Self> {
+        let wrong = |e: toml::de::Error| Error::Input(format!("{origin}: {}", e.to_string().trim()));
+        let spec: Self = table.try_into().map_err(wrong)?;
         spec.validate()?;
         Ok(spec)
     }
@@ -127,7 +138,19 @@ impl RunSpec {
             ));
         }
         self.recipe.optimizer().init()?;
+        self.recipe.schedule.validate()?;
         datasets::manifest(&self.dataset)?;
+        Ok(())
+    }
+
+    /// Says which content is meant where unverified data are allowed: drops the permission where the content is official,
+    /// and pins the digest where it is not.
+    pub fn pin_data(&mut self, options: &LoadOptions) -> Result<()> {
+        if self.allow_unverified && self.data_digest.is_none() {
+            let data = datasets::load(&self.dataset, &LoadOptions { allow_unverified: true, ..options.clone() })?;
+            self.allow_unverified = !data.verified;
+            self.data_digest = (!data.verified).then_some(data.digest);
+        }
         Ok(())
     }
 

@@ -4,12 +4,14 @@
 //! all; a process that works on a run holds its lock.
 
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::record::RunResult;
 use crate::report::atomic::write_atomically;
 use crate::spec::RunSpec;
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The store under one results folder.
 #[derive(Clone, Debug)]
@@ -65,7 +67,13 @@ impl Store {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 waiting();
-                lock.lock().map_err(failed)?;
+                while let Err(error) = lock.try_lock() {
+                    match error {
+                        TryLockError::WouldBlock if interrupt::requested() => return Err(Error::Interrupted),
+                        TryLockError::WouldBlock => std::thread::sleep(Duration::from_millis(100)),
+                        TryLockError::Error(e) => return Err(failed(e)),
+                    }
+                }
             }
             Err(TryLockError::Error(e)) => return Err(failed(e)),
         }
@@ -80,8 +88,9 @@ impl Claim {
         self.folder.join("checkpoint.bin")
     }
 
-    /// Forgets an unfinished run.
+    /// Forgets the run, finished or not. Interrupted after this, the same command without force goes on with the new one.
     pub fn restart(&self) -> Result<()> {
+        remove(&self.folder.join("result.json"))?;
         remove(&self.checkpoint())
     }
 

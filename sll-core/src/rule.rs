@@ -1,6 +1,6 @@
 //! What every learning rule is: something that turns a batch into an update of a chain of layers.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::network::{Cut, Network};
 use crate::optim::Updater;
 use crate::pass::Pass;
@@ -20,6 +20,26 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Checks that every label is one of `classes`, and that there is one for each sample.
+    pub fn check(&self, classes: usize) -> Result<()> {
+        if let Some(label) = self.labels.iter().find(|&&label| label >= classes) {
+            return Err(Error::setting(
+                "label",
+                label,
+                format!("the network has {classes} classes, 0 to {}", classes - 1),
+            ));
+        }
+        let (samples, labels) = (self.x.dims()[0], self.labels.len());
+        if samples == 0 || samples != labels {
+            return Err(Error::setting(
+                "labels",
+                labels,
+                format!("the batch has {samples} samples; give one label each"),
+            ));
+        }
+        Ok(())
+    }
+
     /// One-hot targets `[b, codes]` on `device`; codes beyond the classes stay 0.
     pub fn targets(&self, codes: usize, device: &Device) -> Tensor<2> {
         let mut values = vec![0.0; self.labels.len() * codes];

@@ -106,7 +106,18 @@ struct Pending {
     output: Tensor<2>,
     /// `dv`, `[b, codes]`.
     signal: Tensor<2>,
+    /// The matrix that made the logits of `signal`.
     matrix: Option<Tensor<2>>,
+    /// Without stop-gradient: the child's gradient at the logits of the posterior that was handed on.
+    from_child: Option<Tensor<2>>,
+}
+
+/// What a unit's head makes of its output.
+struct Projected {
+    logits: Tensor<2>,
+    matrix: Option<Tensor<2>>,
+    /// Logits of the posterior to hand on, where it is not the one trained with.
+    parent: Option<Tensor<2>>,
 }
 
 impl SllConfig {
@@ -150,7 +161,7 @@ impl SllConfig {
             (summary, projection.init(summary.len(), codes, seed, index + 1, net.device()))
         });
         let heads = heads.collect();
-        let input_head = (self.first_aligned == 1 && units.len() > 1)
+        let input_head = (self.first_aligned == 1 && self.align_weight > 0.0 && units.len() > 1)
             .then(|| projection.init(net.input().len(), codes, seed, 0, net.device()));
         Ok(Sll { config: *self, units, heads, input_head })
     }
@@ -180,20 +191,34 @@ impl Sll {
         Some(burn::tensor::activation::log_softmax(x.matmul(matrix), 1))
     }
 
-    /// Logits of unit `unit`, the matrix that made them, and the parent logits it hands on.
-    fn project(&self, unit: usize, output: Tensor<2>, seed: u64) -> (Tensor<2>, Option<Tensor<2>>, Option<Tensor<2>>) {
-        let Some((summary, projection)) = self.heads.get(unit) else { return (output, None, None) };
+    /// Whether unit `unit` hands a noiseless posterior on, which then costs a projection of its own.
+    fn hands_on_clean(&self, unit: usize) -> bool {
+        let noisy = self.config.projection_dropout > 0.0;
+        noisy && self.config.parent == Parent::Clean && unit + 1 < self.units.len() && self.is_aligned(unit + 1)
+    }
+
+    fn project(&self, unit: usize, output: Tensor<2>, seed: u64) -> Projected {
+        let Some((summary, projection)) = self.heads.get(unit) else {
+            return Projected { logits: output, matrix: None, parent: None };
+        };
         let (s, matrix) = (summary.forward(output), projection.noisy(seed));
-        let clean = self.config.parent == Parent::Clean && self.config.projection_dropout > 0.0;
-        let parent = clean.then(|| s.clone().matmul(projection.clean()));
-        (s.matmul(matrix.clone()), Some(matrix), parent)
+        let parent = self.hands_on_clean(unit).then(|| s.clone().matmul(projection.clean()));
+        Projected { logits: s.matmul(matrix.clone()), matrix: Some(matrix), parent }
     }
 
     /// Sends a unit its signal and updates it. Everything it held is gone when this returns.
     fn train(&self, pending: Pending, net: &mut Network, updater: &mut Updater) {
-        let Pending { unit, output, signal, matrix } = pending;
+        let Pending { unit, output, signal, matrix, from_child } = pending;
         let signal = match (matrix, self.heads.get(unit)) {
-            (Some(matrix), Some((summary, _))) => summary.adjoint(signal.matmul(matrix.transpose())),
+            (Some(matrix), Some((summary, projection))) => {
+                let handed_on = if self.hands_on_clean(unit) { projection.clean() } else { matrix.clone() };
+                let own = signal.matmul(matrix.transpose());
+                let ds = match from_child {
+                    Some(from_child) => own + from_child.matmul(handed_on.transpose()),
+                    None => own,
+                };
+                summary.adjoint(ds)
+            }
             _ => signal,
         };
         updater.step(net, self.units[unit].clone(), inject(output, signal));
@@ -202,6 +227,7 @@ impl Sll {
 
 impl LearningRule for Sll {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
+        batch.check(net.classes())?;
         let (pass, last) = (batch.pass(), self.units.len() - 1);
         let scale = 1.0 / batch.len() as f64;
         let mut losses = Vec::with_capacity(self.units.len());
@@ -212,7 +238,7 @@ impl LearningRule for Sll {
         for unit in 0..self.units.len() {
             let output = net.forward_range(self.units[unit].clone(), x, &pass);
             x = output.clone().detach();
-            let (logits, matrix, parent_logits) = self.project(unit, plain(output.clone()), batch.seed);
+            let Projected { logits, matrix, parent: handed_on } = self.project(unit, plain(output.clone()), batch.seed);
             let targets = batch.targets(logits.dims()[1], &logits.device());
             let (loss, log_q, mut signal) = cross_entropy(logits, targets);
             let mut divergence = None;
@@ -221,16 +247,16 @@ impl LearningRule for Sll {
                 signal = signal + diverged.child * self.config.align_weight;
                 divergence = Some(diverged.value.mean());
                 if let Some(parent) = &mut waiting {
-                    parent.signal = parent.signal.clone() + diverged.parent * (self.config.align_weight * scale);
+                    parent.from_child = Some(diverged.parent * (self.config.align_weight * scale));
                 }
             }
             losses.push(UnitLoss { cross_entropy: loss.mean(), divergence });
-            let posterior = parent_logits.map(|v| burn::tensor::activation::log_softmax(v, 1));
+            let posterior = handed_on.map(|v| burn::tensor::activation::log_softmax(v, 1));
             parent = (unit < last).then(|| posterior.unwrap_or(log_q));
             if let Some(previous) = waiting.take() {
                 self.train(previous, net, updater);
             }
-            let pending = Pending { unit, output, signal: signal * scale, matrix };
+            let pending = Pending { unit, output, signal: signal * scale, matrix, from_child: None };
             if self.config.stop_gradient || unit == last {
                 self.train(pending, net, updater);
             } else {
@@ -263,10 +289,13 @@ impl LearningRule for Sll {
     }
 
     fn cost(&self, net: &Network) -> StepCost {
-        let projected: usize = self.heads.iter().map(|(_, r)| r.features() * r.codes()).sum();
-        let extra = if self.config.parent == Parent::Clean && self.config.projection_dropout > 0.0 { 3 } else { 2 };
-        let input = self.input_head.as_ref().map_or(0, |r| r.features() * r.codes());
-        StepCost { rule: (extra * projected + input) as u64, ..StepCost::of_units(net, &self.units) }
+        // Per head the projection and its way back; one more each for a noiseless posterior and for a child's gradient.
+        let heads = self.heads.iter().enumerate().map(|(unit, (_, r))| {
+            let to_child = !self.config.stop_gradient && self.is_aligned(unit + 1);
+            (2 + usize::from(self.hands_on_clean(unit)) + usize::from(to_child)) * r.features() * r.codes()
+        });
+        let input = self.input_head.iter().map(|r| r.features() * r.codes());
+        StepCost { rule: heads.chain(input).sum::<usize>() as u64, ..StepCost::of_units(net, &self.units) }
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

@@ -130,6 +130,74 @@ fn the_update_is_the_closed_form() {
     }
 }
 
+/// Without stop-gradient unit 1 descends `CE(softmax(h R~), y) + D(p, q_2)`, with `q_2` constant and `p` the posterior it
+/// hands on, noisy or clean: its update against finite differences of that objective, in plain loops and f64.
+#[test]
+fn an_open_parent_descends_its_childs_divergence_too() {
+    laws::one_thread();
+    for (parent, dropout) in [(Parent::Reuse, 0.0), (Parent::Reuse, 0.4), (Parent::Clean, 0.4)] {
+        let spec = sll_core::NetworkSpec { width: Some(5), ..sll_core::NetworkSpec::named("mlp-2x800") };
+        let mut net = spec.build([1, 3, 2], 4, 2, &burn::tensor::Device::flex()).unwrap();
+        let config = SllConfig { stop_gradient: false, parent, projection_dropout: dropout, ..SllConfig::default() };
+        let mut sll = config.init(&net, 3).unwrap();
+        let batch = laws::batch(&net, 1);
+        let floats = |t: Tensor<2>| -> Vec<f64> {
+            t.into_data().try_to_vec::<f32>().unwrap().into_iter().map(f64::from).collect()
+        };
+        let law = sll_core::projection::ProjectionConfig { law: Default::default(), gain: 1.0, dropout };
+        let head = |unit| law.init(5, 4, 3, unit, &burn::tensor::Device::flex());
+        let noisy = |unit| floats(head(unit).noisy(batch.seed));
+        let handed_on = if parent == Parent::Clean { floats(head(1).clean()) } else { noisy(1) };
+        let h2 = floats(net.valid().forward_range(0..2, batch.x.clone(), &sll_core::Pass::Eval));
+        let x = floats(batch.x.clone());
+        let posterior = |h: &[f64], r: &[f64]| -> Vec<f64> {
+            let v: Vec<f64> = (0..4).map(|k| (0..5).map(|j| h[j] * r[j * 4 + k]).sum::<f64>().exp()).collect();
+            v.iter().map(|e| e / v.iter().sum::<f64>()).collect()
+        };
+        let layer = net.params()[0].clone();
+        let [w, b] = [0, 1].map(|i| -> Vec<f64> {
+            layer[i].clone().try_to_vec::<f32>().unwrap().into_iter().map(f64::from).collect()
+        });
+        let (own, child, n) = (noisy(1), noisy(2), batch.len());
+        let objective = |w: &[f64]| -> f64 {
+            let sample = |s: usize| {
+                let z = |j: usize| b[j] + (0..6).map(|i| x[s * 6 + i] * w[i * 5 + j]).sum::<f64>();
+                let h: Vec<f64> = (0..5).map(|j| z(j).max(0.0)).collect();
+                let (p, q) = (posterior(&h, &handed_on), posterior(&h2[s * 5..(s + 1) * 5], &child));
+                let bc: f64 = p.iter().zip(&q).map(|(p, q)| (p * q).sqrt()).sum();
+                -posterior(&h, &own)[batch.labels[s]].ln() - 2.0 * bc.ln()
+            };
+            (0..n).map(sample).sum::<f64>() / n as f64
+        };
+        let sgd = optim::OptimizerConfig { kind: optim::OptimizerKind::Sgd, momentum: 0.0, weight_decay: 0.0 };
+        let mut updater = sgd.init().unwrap();
+        updater.set_lr(1.0);
+        sll.step(&mut net, &batch, &mut updater).unwrap();
+        let after = net.params()[0][0].clone().try_to_vec::<f32>().unwrap();
+        for i in 0..30 {
+            let at = |step: f64| {
+                let mut w = w.clone();
+                w[i] += step;
+                objective(&w)
+            };
+            let slope = (at(1e-6) - at(-1e-6)) / 2e-6;
+            let moved = w[i] - f64::from(after[i]);
+            assert!((moved - slope).abs() < 1e-5, "{parent:?} {dropout}, weight {i}: moved {moved}, slope {slope}");
+        }
+    }
+}
+
+#[test]
+fn labels_outside_the_classes_are_named() {
+    let mut net = laws::small_mlp(2);
+    let mut sll = SllConfig { projection_dim: Some(9), ..SllConfig::default() }.init(&net, 1).unwrap();
+    let mut batch = laws::batch(&net, 0);
+    batch.labels[3] = 4;
+    let mut updater = optim::OptimizerConfig::default().init().unwrap();
+    let error = sll.step(&mut net, &batch, &mut updater).unwrap_err().to_string();
+    assert!(error.contains("`label` = 4") && error.contains("0 to 3"), "{error}");
+}
+
 #[test]
 fn mistakes_are_named() {
     let net = laws::small_mlp(2);

@@ -1,6 +1,6 @@
 //! `harness check`: the regression on accuracy and memory.
 
-use super::{ResultOptions, print};
+use super::print;
 use crate::check::{self, Baseline};
 use crate::error::{Error, Result};
 use clap::Args;
@@ -15,23 +15,22 @@ pub struct CheckArgs {
     /// Rewrite the baseline with what this build gives.
     #[arg(long)]
     update: bool,
-    /// Processes at once.
-    #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
-    #[command(flatten)]
-    results: ResultOptions,
+    /// Processes at once; by default as many as there are cores.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
+    jobs: Option<u64>,
 }
 
 /// Runs the suite afresh and compares, or updates.
 pub fn main(args: CheckArgs) -> Result<()> {
+    // Read first: a wrong path is no reason to train anything.
+    let baseline = if args.update { None } else { Some(Baseline::load(&args.baseline)?) };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let measured = check::measure(args.jobs.unwrap_or(cores))?;
-    if args.update {
+    let measured = check::measure(args.jobs.map_or(cores, |n| n as usize))?;
+    let Some(baseline) = baseline else {
         measured.save(&args.baseline)?;
         eprintln!("wrote {}", args.baseline.display());
         return Ok(());
-    }
-    let baseline = Baseline::load(&args.baseline)?;
+    };
     let (lines, regressions) = baseline.compare(&measured);
     for line in lines {
         print(&line)?;

@@ -75,7 +75,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "N")]
     validation: Option<usize>,
     /// Seed of everything drawn at random.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
     /// flex, cpu-tch or cuda:N.
     #[arg(long)]
@@ -86,7 +86,7 @@ pub struct RunArgs {
     /// Print the spec that would be run, and stop.
     #[arg(long)]
     dry_run: bool,
-    /// Run again even if the store has the result.
+    /// Run again from the start: drops the stored result or checkpoint first.
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -97,7 +97,9 @@ pub struct RunArgs {
 
 /// Runs, or finds the result in the store, and prints it.
 pub fn main(args: RunArgs) -> Result<()> {
-    let spec = spec(&args)?;
+    let mut spec = spec(&args)?;
+    let options = args.data.load_options()?;
+    spec.pin_data(&options)?;
     if args.dry_run {
         return super::print(spec.to_toml().trim_end());
     }
@@ -109,15 +111,14 @@ pub fn main(args: RunArgs) -> Result<()> {
     }
     let claim = store.claim(&spec, || eprintln!("another process is working on {id}; waiting for it"))?;
     // The process waited for may have finished the very same run.
-    if let (Some(result), false) = (store.result(&id)?, args.force) {
-        return print_json(&result);
-    }
     if args.force {
         claim.restart()?;
+    } else if let Some(result) = store.result(&id)? {
+        return print_json(&result);
     }
     let title = format!("{} on {}, seed {}", spec.rule.title(), spec.dataset, spec.seed);
     let mut progress = RunProgress::new(title);
-    let result = run::train(&spec, &args.data.load_options()?, Some(&claim.checkpoint()), &mut progress)?;
+    let result = run::train(&spec, &options, Some(&claim.checkpoint()), &mut progress)?;
     drop(progress);
     claim.finish(&result)?;
     if let Some(step) = result.diverged_at_step {
@@ -136,7 +137,7 @@ fn spec(args: &RunArgs) -> Result<RunSpec> {
         let file: Table =
             text.parse().map_err(|e: toml::de::Error| Error::Input(format!("{}: {e}", path.display())))?;
         replace_named(&mut table, &file);
-        origin = path.display().to_string();
+        origin = format!("{} with the flags on top", path.display());
     }
     for (key, value) in flags(args) {
         // Another rule's or network's settings would not fit the one asked for by name.
@@ -153,8 +154,7 @@ fn spec(args: &RunArgs) -> Result<RunSpec> {
             .ok_or_else(|| Error::Input(format!("--set {pair}: write it as KEY=VALUE, like rule.align_weight=0.3")))?;
         set(&mut table, key, parse_value(value))?;
     }
-    let text = toml::to_string(&table).expect("a table is TOML");
-    RunSpec::from_toml(&text, &origin)
+    RunSpec::from_table(table, &origin)
 }
 
 /// `file` over `base`; a rule or network named in the file starts from its own defaults.

@@ -43,14 +43,15 @@ pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
     let gpu = device::open("cuda:0").is_ok();
     let device_name = args.device.clone().unwrap_or_else(|| if gpu { "cuda:0" } else { "flex" }.into());
     let device = device::open(&device_name)?;
-    let profile = args.profile.unwrap_or(if device_name.starts_with("cuda") { Profile::Short } else { Profile::Quick });
+    let on_gpu = device_name.starts_with("cuda");
+    let profile = args.profile.unwrap_or(if on_gpu { Profile::Short } else { Profile::Quick });
     let why = |given: bool, otherwise: &str| if given { "as asked".to_string() } else { otherwise.to_string() };
     eprintln!(
         "profile {}: {}",
         profile.name(),
         why(
             args.profile.is_some(),
-            if gpu { "there is a GPU" } else { "there is no usable GPU, so minutes rather than hours" }
+            if on_gpu { "it runs on a GPU" } else { "it runs on no GPU, so minutes rather than hours" }
         )
     );
     eprintln!(
@@ -69,6 +70,21 @@ pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
     eprintln!("{}", estimate::paper_cost(&experiment, &paper, &device)?);
 
     let jobs = jobs(&plan);
+    if jobs.is_empty() {
+        let reasons: std::collections::BTreeSet<&str> = plan
+            .cells
+            .iter()
+            .zip(plan.experiment.rows.iter().flat_map(|row| std::iter::repeat_n(row, plan.columns.len())))
+            .filter(|(_, row)| row.rule.is_some())
+            .filter_map(|(cell, _)| cell.missing.as_deref())
+            .collect();
+        let why = if reasons.is_empty() {
+            format!("{} has no runs in the profile {}; try --profile short", plan.experiment.name, profile.name())
+        } else {
+            reasons.into_iter().collect::<Vec<_>>().join("; ")
+        };
+        return Err(Error::Missing(format!("nothing to run, nothing written: {why}")));
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let at_once = args.jobs.map_or(if choices.device.starts_with("cuda") { 1 } else { cores }, |n| n as usize);
     let engine = Engine { jobs: at_once, threads: None, data_dir: args.data.data_dir.clone() };

@@ -56,8 +56,8 @@ struct Settled<'a> {
     dataset: String,
     amount: Option<Amount>,
     missing: Option<String>,
-    /// Its content is not the official one, and is wanted all the same.
-    unverified: bool,
+    /// Digest of its content where that is not the official one, and is wanted all the same.
+    unverified: Option<String>,
     /// The paper's numbers are for the full data set only.
     quoted: bool,
 }
@@ -114,7 +114,7 @@ fn settle<'a>(
         dataset: dataset.to_string(),
         amount,
         missing,
-        unverified: false,
+        unverified: None,
         quoted,
     };
     let full = |missing| settled(column.label.clone(), &column.dataset, amount, missing, true);
@@ -133,7 +133,9 @@ fn settle<'a>(
                 }
                 (Some(_), true) => {
                     lines.push(format!("{}: {} from {source}, NOT the official content", column.label, column.dataset));
-                    Ok(vec![Settled { unverified: true, ..full(None) }])
+                    let content =
+                        datasets::load(&column.dataset, &LoadOptions { allow_unverified: true, ..data.clone() })?;
+                    Ok(vec![Settled { unverified: Some(content.digest), ..full(None) }])
                 }
                 (Some(problem), false) => {
                     lines.push(format!("{}: {problem}", column.label));
@@ -193,7 +195,10 @@ fn cell(
     let mut base = Table::new();
     base.insert("dataset".into(), column.dataset.clone().into());
     base.insert("device".into(), choices.device.clone().into());
-    base.insert("allow_unverified".into(), column.unverified.into());
+    base.insert("allow_unverified".into(), column.unverified.is_some().into());
+    if let Some(digest) = &column.unverified {
+        base.insert("data_digest".into(), digest.clone().into());
+    }
     base.insert("rule".into(), rule.clone().into());
     base.insert("network".into(), column.column.network.clone().into());
     let mut recipe = column.column.recipe.clone();
@@ -214,10 +219,7 @@ fn cell(
     let specs = (0..choices.seeds.unwrap_or(amount.seeds)).map(|seed| {
         let mut table = base.clone();
         table.insert("seed".into(), (seed as i64).into());
-        let spec: RunSpec = table.try_into().map_err(|e: toml::de::Error| {
-            Error::Failed(format!("experiment {}, row {}: {e}", experiment.name, row.label))
-        })?;
-        spec.validate().map(|()| spec)
+        RunSpec::from_table(table, &format!("experiment {}, row {}", experiment.name, row.label))
     });
     Ok(PlannedCell { specs: specs.collect::<Result<_>>()?, quoted, missing: None })
 }

@@ -6,7 +6,7 @@ use crate::report::atomic::write_atomically;
 use serde::{Deserialize, Serialize};
 use sll_core::Network;
 use sll_core::optim::Updater;
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::path::Path;
 
 /// What is kept besides the tensors.
@@ -52,7 +52,8 @@ impl Checkpoint {
         let size = std::fs::metadata(path).map_err(|e| Error::file("read", path, e))?.len();
         let mut blocks = Vec::new();
         let mut length = [0; 8];
-        while file.read_exact(&mut length).is_ok() {
+        while !file.fill_buf().map_err(|e| damaged(&e.to_string()))?.is_empty() {
+            file.read_exact(&mut length).map_err(|_| damaged("it ends inside a length"))?;
             let length = u64::from_le_bytes(length);
             if length > size {
                 return Err(damaged("a length is larger than the file"));
@@ -66,8 +67,8 @@ impl Checkpoint {
         }
         let layers = blocks.split_off(2);
         let state = serde_json::from_slice(&blocks[0]).map_err(|e| damaged(&e.to_string()))?;
-        net.load(layers)?;
-        updater.load(blocks.swap_remove(1))?;
+        net.load(layers).map_err(|e| damaged(&e.to_string()))?;
+        updater.load(blocks.swap_remove(1)).map_err(|e| damaged(&e.to_string()))?;
         Ok(Some(state))
     }
 }

@@ -38,6 +38,9 @@ pub trait Events {
     fn interrupted(&self) -> bool;
 }
 
+/// A loss left on the device, and bookkeeping: not counted as memory that a step leaves behind.
+const HELD_BYTES: u64 = 4096;
+
 /// A run under way.
 struct Training {
     net: Network,
@@ -47,6 +50,8 @@ struct Training {
     meter: HeapMeter,
     state: Checkpoint,
     base_lr: f64,
+    /// Whether this process has made no step yet.
+    first_step: bool,
 }
 
 /// Loads the data, trains as `spec` says and gives the result. Goes on from `checkpoint` if it is there, and keeps it up
@@ -60,6 +65,14 @@ pub fn train(
     let device = device::open(&spec.device)?;
     let options = LoadOptions { allow_unverified: spec.allow_unverified, ..options.clone() };
     let data = datasets::load(&spec.dataset, &options)?;
+    if let Some(expected) = spec.data_digest.as_ref().filter(|digest| **digest != data.digest) {
+        let found = &data.digest;
+        return Err(Error::Missing(format!(
+            "data set `{}`: the content is not the one this run was planned with (expected {expected}, found {found}); \
+             start a new run with --allow-unverified",
+            spec.dataset
+        )));
+    }
     let (mut training, info) = Training::new(spec, data, device)?;
     if let Some(path) = checkpoint
         && let Some(state) = Checkpoint::load(path, &mut training.net, &mut training.updater)?
@@ -97,7 +110,7 @@ impl Training {
         state.peak_bytes.fixed = with_rule.saturating_sub(with_net) as u64;
         let updater = spec.recipe.optimizer().init()?;
         let base_lr = spec.recipe.lr;
-        Ok((Self { net, rule, updater, loader, meter, state, base_lr }, info))
+        Ok((Self { net, rule, updater, loader, meter, state, base_lr, first_step: true }, info))
     }
 
     /// Trains the epochs that are left; gives the step at which the loss stopped being a number.
@@ -163,7 +176,13 @@ impl Training {
         let (live, peak) = (self.meter.live(), self.meter.peak());
         let bytes = &mut self.state.peak_bytes;
         let stays = live.saturating_sub(live_before) as u64;
-        bytes.optimizer_state = bytes.optimizer_state.max(stays);
+        match (std::mem::take(&mut self.first_step), self.state.steps) {
+            (true, 0) => bytes.optimizer_state = stays,
+            // The first step after a resume moves what was loaded to its place; it was booked before.
+            (true, _) => {}
+            // Whatever else stays, from a worker thread that wakes late or a layer's buffers, is no state of the optimiser.
+            (false, _) => bytes.workspace += stays.saturating_sub(HELD_BYTES),
+        }
         bytes.step_peak = bytes.step_peak.max(peak.saturating_sub(live_before.max(live)) as u64);
     }
 
@@ -210,7 +229,7 @@ impl Training {
             peak_bytes: *bytes,
             unit_accuracy,
             data,
-            provenance: provenance::here(&spec.device, self.meter.definition()),
+            provenance: provenance::here(&spec.device, device::memory_definition(&spec.device)),
             spec: spec.clone(),
             curve: self.state.curve,
         }

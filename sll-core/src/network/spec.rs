@@ -137,6 +137,29 @@ impl NetworkSpec {
         self.find().map(|_| ())
     }
 
+    /// A setting that the network has no use for is a mistake, not a fact about the run.
+    fn refuse_idle_settings(&self, named: &Named) -> Result<()> {
+        let (mlp, cnn, vit) = match named.kind {
+            Kind::Mlp { .. } => (true, false, false),
+            Kind::Cnn { .. } => (false, true, false),
+            Kind::Vit { .. } => (false, false, true),
+        };
+        let hidden_dense = mlp || matches!(named.kind, Kind::Cnn { row } if !cnn::Plan::table_a5(row).dense.is_empty());
+        let used = [
+            ("dropout", self.dropout == 0.0 || hidden_dense, self.dropout.to_string()),
+            ("batch_norm", !self.batch_norm || cnn, self.batch_norm.to_string()),
+            ("activation", self.activation == Activation::Relu || mlp, format!("{:?}", self.activation)),
+            ("mean_token", !self.mean_token || vit, self.mean_token.to_string()),
+            ("patch", self.patch.is_none() || vit, format!("{:?}", self.patch.unwrap_or_default())),
+        ];
+        match used.into_iter().find(|(_, fits, _)| !fits) {
+            Some((key, _, value)) => {
+                Err(Error::setting(key, value, format!("{} has no use for it; leave it out", named.name)))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Builds the network for images `[c, h, w]` of `classes` classes with weights drawn from `seed`, on `device`.
     pub fn build(&self, image: [usize; 3], classes: usize, seed: u64, device: &Device) -> Result<Network> {
         let named = self.find()?;
@@ -148,6 +171,7 @@ impl NetworkSpec {
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(Error::setting("dropout", self.dropout, "must lie in [0, 1)"));
         }
+        self.refuse_idle_settings(named)?;
         let device = &device.clone().inner().autodiff();
         match named.kind {
             Kind::Mlp { width, depth } => {

@@ -1,16 +1,16 @@
 //! Learning rate over a run.
 
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// The learning rate as a function of progress.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase", tag = "kind")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind", deny_unknown_fields)]
 pub enum Schedule {
     /// The same throughout.
-    #[default]
-    Constant,
+    Constant {},
     /// `lr (1 + cos(π t)) / 2` with `t` the fraction of the run done, step by step.
-    Cosine,
+    Cosine {},
     /// Multiplied by `factor` at the start of each epoch listed.
     Step {
         /// Epochs, counted from 0, at which the rate falls.
@@ -20,12 +20,28 @@ pub enum Schedule {
     },
 }
 
+impl Default for Schedule {
+    fn default() -> Self {
+        Schedule::Constant {}
+    }
+}
+
 impl Schedule {
+    /// Checks the settings.
+    pub fn validate(&self) -> Result<()> {
+        match self {
+            Schedule::Step { factor, .. } if !(factor.is_finite() && *factor > 0.0) => {
+                Err(Error::setting("schedule.factor", factor, "must be a positive number, like 0.1"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The factor on the base rate at step `step` of `steps`, in epoch `epoch`.
     pub fn factor(&self, epoch: usize, step: usize, steps: usize) -> f64 {
         match self {
-            Schedule::Constant => 1.0,
-            Schedule::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps.max(1) as f64).cos()),
+            Schedule::Constant {} => 1.0,
+            Schedule::Cosine {} => 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps.max(1) as f64).cos()),
             Schedule::Step { at, factor } => factor.powi(at.iter().filter(|&&e| e <= epoch).count() as i32),
         }
     }
@@ -37,10 +53,10 @@ mod tests {
 
     #[test]
     fn cosine_falls_from_one_to_zero_and_step_falls_at_its_epochs() {
-        assert_eq!(Schedule::Constant.factor(3, 7, 9), 1.0);
-        assert_eq!(Schedule::Cosine.factor(0, 0, 100), 1.0);
-        assert!((Schedule::Cosine.factor(0, 50, 100) - 0.5).abs() < 1e-12);
-        assert!(Schedule::Cosine.factor(9, 100, 100).abs() < 1e-12);
+        assert_eq!(Schedule::Constant {}.factor(3, 7, 9), 1.0);
+        assert_eq!(Schedule::Cosine {}.factor(0, 0, 100), 1.0);
+        assert!((Schedule::Cosine {}.factor(0, 50, 100) - 0.5).abs() < 1e-12);
+        assert!(Schedule::Cosine {}.factor(9, 100, 100).abs() < 1e-12);
         let step = Schedule::Step { at: vec![2, 4], factor: 0.1 };
         let factors: Vec<f64> = (0..5).map(|epoch| step.factor(epoch, 0, 1)).collect();
         assert_eq!(factors, [1.0, 1.0, 0.1, 0.1, 0.1 * 0.1]);
