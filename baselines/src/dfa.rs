@@ -126,9 +126,8 @@ mod tests {
         let probabilities = burn::tensor::activation::softmax(valid.forward(batch.x.clone(), &sll_core::Pass::Eval), 1);
         let (q, b, x) = (floats(probabilities), floats(dfa.feedback[0].clone()), floats(batch.x.clone()));
         let before = net.params()[0][0].clone().try_to_vec::<f32>().unwrap();
-        let mut config = sll_core::optim::OptimizerConfig::default();
-        config.kind = sll_core::optim::OptimizerKind::Sgd;
-        let mut updater = config.init().unwrap();
+        let kind = sll_core::optim::OptimizerKind::Sgd;
+        let mut updater = sll_core::optim::OptimizerConfig { kind, ..Default::default() }.init().unwrap();
         updater.set_lr(1.0);
         dfa.step(&mut net, &batch, &mut updater).unwrap();
         let after = net.params()[0][0].clone().try_to_vec::<f32>().unwrap();

@@ -99,7 +99,7 @@ fn the_update_is_the_closed_form() {
         v.iter().map(|v| v.exp() / z).collect()
     };
     let n = batch.len();
-    let mut dw = vec![0.0f64; 25];
+    let mut dw = [0.0f64; 25];
     for s in 0..n {
         let (p, q) = (posterior(&h1, &r[0], s), posterior(&h2, &r[1], s));
         let bc: f64 = p.iter().zip(&q).map(|(p, q)| (p * q).sqrt()).sum();

@@ -141,10 +141,10 @@ fn spec(args: &RunArgs) -> Result<RunSpec> {
     }
     for (key, value) in flags(args) {
         // Another rule's or network's settings would not fit the one asked for by name.
-        if let (Some(head), Value::String(name)) = (key.strip_suffix(".name"), &value) {
-            if table.get(head).and_then(|t| t.get("name")) != Some(&Value::String(name.clone())) {
-                table.insert(head.to_string(), Table::new().into());
-            }
+        if let (Some(head), Value::String(name)) = (key.strip_suffix(".name"), &value)
+            && table.get(head).and_then(|t| t.get("name")).and_then(Value::as_str) != Some(name)
+        {
+            table.insert(head.to_string(), Table::new().into());
         }
         set(&mut table, &key, value)?;
     }
