@@ -53,9 +53,9 @@ fn libtorch(cuda: Option<usize>) -> Result<Device> {
     let probe = device.clone();
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let works = std::panic::catch_unwind(move || {
+    let works = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
         burn::tensor::Tensor::<1>::ones([1], &probe).into_scalar::<f32>();
-    });
+    }));
     std::panic::set_hook(hook);
     match works {
         Ok(()) => Ok(device),
