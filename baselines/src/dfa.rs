@@ -40,9 +40,7 @@ pub struct Dfa {
 impl DfaConfig {
     /// Draws the feedback matrices for `net` from `seed`.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Dfa> {
-        if !(self.feedback_gain.is_finite() && self.feedback_gain > 0.0) {
-            return Err(Error::setting("feedback_gain", self.feedback_gain, "must be a positive number (default 1)"));
-        }
+        Error::check_gain("feedback_gain", self.feedback_gain)?;
         let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
         let device = net.device().clone().inner();
         let bound = self.feedback_gain / (classes as f64).sqrt();

@@ -34,9 +34,7 @@ pub struct Fa {
 impl FaConfig {
     /// Installs feedback weights drawn from `seed` in every layer of `net` but the first, which sends nothing on.
     pub fn init(&self, net: &mut Network, seed: u64) -> Result<Fa> {
-        if !(self.feedback_gain.is_finite() && self.feedback_gain > 0.0) {
-            return Err(Error::setting("feedback_gain", self.feedback_gain, "must be a positive number (default 1)"));
-        }
+        Error::check_gain("feedback_gain", self.feedback_gain)?;
         let device = net.device().clone();
         let mut values = 0;
         for (layer, slots) in net.feedback().into_iter().enumerate() {

@@ -44,6 +44,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Checks a factor on random weights, whose default is 1.
+    pub fn check_gain(key: &'static str, gain: f64) -> Result<()> {
+        match gain.is_finite() && gain > 0.0 {
+            true => Ok(()),
+            false => Err(Error::setting(key, gain, "must be a positive number (default 1)")),
+        }
+    }
+
     /// Shorthand for [`Error::Setting`].
     pub fn setting(key: &'static str, value: impl ToString, reason: impl Into<String>) -> Self {
         Error::Setting { key, value: value.to_string(), reason: reason.into() }

@@ -45,9 +45,7 @@ pub struct Projection {
 impl ProjectionConfig {
     /// Checks the settings.
     pub fn validate(&self) -> Result<()> {
-        if !(self.gain.is_finite() && self.gain > 0.0) {
-            return Err(Error::setting("projection_gain", self.gain, "must be a positive number (default 1)"));
-        }
+        Error::check_gain("projection_gain", self.gain)?;
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(Error::setting("projection_dropout", self.dropout, "must lie in [0, 1)"));
         }

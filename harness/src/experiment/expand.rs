@@ -200,7 +200,9 @@ fn cell(
         base.insert("data_digest".into(), digest.clone().into());
     }
     base.insert("rule".into(), rule.clone().into());
-    base.insert("network".into(), column.column.network.clone().into());
+    let mut network = column.column.network.clone();
+    merge(&mut network, &row.network);
+    base.insert("network".into(), network.into());
     let mut recipe = column.column.recipe.clone();
     merge(&mut recipe, &row.recipe);
     recipe.insert("epochs".into(), (choices.epochs.unwrap_or(amount.epochs) as i64).into());
@@ -208,11 +210,6 @@ fn cell(
         recipe.insert("train_limit".into(), (limit as i64).into());
     }
     base.insert("recipe".into(), recipe.into());
-    set(&mut base, "network", {
-        let mut network = column.column.network.clone();
-        merge(&mut network, &row.network);
-        network.into()
-    })?;
     if let Some((path, value)) = parameter {
         set(&mut base, path, value)?;
     }
