@@ -37,7 +37,7 @@ impl FaConfig {
         Error::check_gain("feedback_gain", self.feedback_gain)?;
         let device = net.device().clone();
         let mut values = 0;
-        for (layer, slots) in net.feedback().into_iter().enumerate() {
+        for (layer, slots) in net.weights().into_iter().enumerate() {
             // The first affine map of the network has no gradient to send on.
             for (index, place) in slots.into_iter().enumerate().skip(usize::from(layer == 0)) {
                 values += place.values();
@@ -78,7 +78,7 @@ mod tests {
     fn with_feedback_equal_to_the_weights_it_is_bp() {
         // One step: the copy is of the weights before it, as BP's backward pass uses them.
         let tied: Build = &|net| {
-            net.feedback().into_iter().flatten().for_each(|slot| slot.tie());
+            net.weights().into_iter().flatten().for_each(|slot| slot.tie());
             Ok(Box::new(Fa { values: 0 }))
         };
         laws::close_update(|| laws::small_mlp(3), tied, &|_| Ok(Box::new(Bp)), 1e-6);

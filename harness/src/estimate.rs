@@ -58,7 +58,7 @@ fn rate(spec: &RunSpec, device: &Device) -> Result<f64> {
     let mut updater = spec.recipe.optimizer().init()?;
     let features = manifest.shape.iter().product();
     let x = Tensor::ones([spec.recipe.batch, features], device);
-    let batch = Batch { x, labels: vec![0; spec.recipe.batch], seed: 0 };
+    let batch = Batch::new(x, vec![0; spec.recipe.batch], 0);
     let per_step = rule.cost(&net).total() as f64 * spec.recipe.batch as f64;
     let mut step = || -> Result<()> {
         rule.step(&mut net, &batch, &mut updater)?.loss.into_scalar::<f32>();

@@ -24,7 +24,7 @@ fn step(criterion: &mut Criterion) {
             let mut updater = OptimizerConfig::default().init().expect("valid settings");
             updater.set_lr(1e-3);
             let x = Tensor::ones([BATCH, image.iter().product()], &Device::flex());
-            let batch = Batch { x, labels: vec![1; BATCH], seed: 0 };
+            let batch = Batch::new(x, vec![1; BATCH], 0);
             let macs = sll.cost(&net).total() * BATCH as u64;
             println!(
                 "{rule} on {name}: {} MMAC, {} MB of optimiser traffic",

@@ -59,7 +59,7 @@ fn train(device: &Device) -> Result<(f32, f32), Error> {
         let quadrant: Tensor<1, Int> =
             (x.clone().greater_elem(0.0).int() * Tensor::from_ints([[1, 2]], device)).sum_dim(1).squeeze_dim(1);
         let labels = quadrant.into_data().iter::<i64>().map(|k| k as usize).collect();
-        let report = sll.step(&mut net, &Batch { x, labels, seed: step }, &mut updater)?;
+        let report = sll.step(&mut net, &Batch::new(x, labels, step), &mut updater)?;
         losses.push(report.loss.into_scalar::<f32>());
     }
     Ok((losses[0], losses[199]))

@@ -44,7 +44,8 @@ pub fn batch(net: &Network, step: u64) -> Batch {
             *value += if i % 4 == label { 1.0 } else { 0.0 };
         }
     }
-    Batch { x: upload(values, [n, features], &net.device().clone().inner()), labels, seed: step }
+    let x = upload(values, [n, features], &net.device().clone().inner());
+    Batch { step, ..Batch::new(x, labels, step) }
 }
 
 fn updater(kind: OptimizerKind, lr: f64) -> Updater {

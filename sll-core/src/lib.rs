@@ -10,7 +10,7 @@
 //! let mut sll = SllConfig::default().init(&net, 0)?;
 //! let mut updater = OptimizerConfig::default().init()?;
 //! updater.set_lr(1e-3);
-//! let batch = Batch { x: Tensor::ones([2, 16], &device), labels: vec![0, 2], seed: 1 };
+//! let batch = Batch::new(Tensor::ones([2, 16], &device), vec![0, 2], 1);
 //! let report = sll.step(&mut net, &batch, &mut updater)?;
 //! assert!(report.loss.into_scalar::<f32>() > 0.0);
 //! # Ok::<(), sll_core::Error>(())
@@ -21,6 +21,7 @@ mod error;
 #[cfg(any(test, feature = "laws"))]
 pub mod laws;
 pub mod layer;
+pub mod learned;
 pub mod memory;
 pub mod network;
 pub mod op;

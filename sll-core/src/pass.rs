@@ -11,6 +11,12 @@ pub enum Pass {
         /// Different for every step of a run; the layer's index is mixed in by [`Pass::at`].
         seed: u64,
     },
+    /// The training pass of the same seed once more: the same masks and batch statistics, but running statistics are
+    /// left alone. For rules that run a layer more than once in a step.
+    Replay {
+        /// The seed of the first pass.
+        seed: u64,
+    },
     /// Evaluation: no noise, running statistics.
     Eval,
 }
@@ -20,6 +26,7 @@ impl Pass {
     pub fn at(self, index: usize) -> Self {
         match self {
             Pass::Train { seed } => Pass::Train { seed: mix(seed, index as u64 + 1) },
+            Pass::Replay { seed } => Pass::Replay { seed: mix(seed, index as u64 + 1) },
             Pass::Eval => Pass::Eval,
         }
     }
@@ -27,7 +34,9 @@ impl Pass {
     /// A dropout mask of `n` values at `rate`, or `None` where nothing is dropped.
     pub fn mask(self, n: usize, rate: f64) -> Option<Vec<f32>> {
         match self {
-            Pass::Train { seed } if rate > 0.0 => Some(Stream::new(seed, Purpose::Dropout, &[]).keep_mask(n, rate)),
+            Pass::Train { seed } | Pass::Replay { seed } if rate > 0.0 => {
+                Some(Stream::new(seed, Purpose::Dropout, &[]).keep_mask(n, rate))
+            }
             _ => None,
         }
     }

@@ -20,6 +20,12 @@ pub enum Purpose {
     Dropout = 4,
     /// Masks on SLL's projections.
     ProjectionDropout = 5,
+    /// Wrong labels of contrastive rules.
+    Negative = 6,
+    /// Noise on targets and inputs of a rule.
+    Noise = 7,
+    /// Initial values of what a rule learns besides the network.
+    Learned = 8,
 }
 
 /// A seeded stream of random numbers with a name of its own.
@@ -59,6 +65,11 @@ impl Stream {
     /// `n` values of `±scale`, each sign with probability one half.
     pub fn signs(&mut self, n: usize, scale: f64) -> Vec<f32> {
         (0..n).map(|_| if self.0.next_u32() & 1 == 0 { scale as f32 } else { -scale as f32 }).collect()
+    }
+
+    /// `n` whole numbers uniform in `0..bound`.
+    pub fn below(&mut self, n: usize, bound: usize) -> Vec<usize> {
+        (0..n).map(|_| ((u64::from(self.0.next_u32()) * bound as u64) >> 32) as usize).collect()
     }
 
     /// An inverted-dropout mask: `0` with probability `rate`, else `1 / (1 - rate)`.

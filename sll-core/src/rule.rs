@@ -17,9 +17,18 @@ pub struct Batch {
     pub labels: Vec<usize>,
     /// Seeds every random draw of this step; different for every step of a run.
     pub seed: u64,
+    /// Steps done before this one, for rules that alternate.
+    pub step: u64,
+    /// Epochs done before this one, for rules that train in phases.
+    pub epoch: usize,
 }
 
 impl Batch {
+    /// A batch that stands alone: the first step of the first epoch.
+    pub fn new(x: Tensor<2>, labels: Vec<usize>, seed: u64) -> Self {
+        Self { x, labels, seed, step: 0, epoch: 0 }
+    }
+
     /// Checks that every label is one of `classes`, and that there is one for each sample.
     pub fn check(&self, classes: usize) -> Result<()> {
         if let Some(label) = self.labels.iter().find(|&&label| label >= classes) {
@@ -54,6 +63,11 @@ impl Batch {
         Pass::Train { seed: self.seed }
     }
 
+    /// The training pass of this step once more; see [`Pass::Replay`].
+    pub fn replay(&self) -> Pass {
+        Pass::Replay { seed: self.seed }
+    }
+
     /// Number of samples.
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -68,7 +82,8 @@ impl Batch {
 /// What a step did, left on the device so that nothing waits for it.
 #[derive(Clone, Debug)]
 pub struct StepReport {
-    /// The network's training loss: mean cross-entropy at the output, `[1]`.
+    /// The rule's training loss, `[1]`: mean cross-entropy at the output where the rule has one there, else the mean of
+    /// its own objective.
     pub loss: Tensor<1>,
     /// One entry a unit that has an objective of its own.
     pub units: Vec<UnitLoss>,
@@ -143,4 +158,22 @@ pub trait LearningRule: Send {
 
     /// Values that the rule keeps fixed: projections and feedback weights.
     fn fixed_values(&self, net: &Network) -> usize;
+
+    /// Values that the rule learns besides the network's parameters.
+    fn learned_values(&self) -> usize {
+        0
+    }
+
+    /// What the rule has learned, for checkpoints, in parts.
+    fn record(&self) -> Result<Vec<Vec<u8>>> {
+        Ok(Vec::new())
+    }
+
+    /// Restores what [`LearningRule::record`] gave.
+    fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
+        match record.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Record { what: "the rule".into(), reason: "this rule learns nothing".into() }),
+        }
+    }
 }

@@ -21,7 +21,7 @@ fn step_peak(depth: usize, units: Option<usize>) -> usize {
     let mut rule = SllConfig { units, ..SllConfig::default() }.init(&net, 1).unwrap();
     let mut updater = OptimizerConfig::default().init().unwrap();
     updater.set_lr(1e-3);
-    let batch = Batch { x: Tensor::ones([BATCH, WIDTH], &Device::flex()), labels: vec![3; BATCH], seed: 0 };
+    let batch = Batch::new(Tensor::ones([BATCH, WIDTH], &Device::flex()), vec![3; BATCH], 0);
     (0..4)
         .map(|_| {
             let live = HeapMeter.live();

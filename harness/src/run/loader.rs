@@ -78,7 +78,8 @@ impl Loader {
         }
         let labels = chosen.iter().map(|&i| usize::from(self.train.labels[i as usize])).collect();
         let seed = mix(mix(self.seed, epoch as u64 + 1), step as u64 + 1);
-        Batch { x: self.upload(pixels), labels, seed }
+        let done = (epoch * self.steps() + step) as u64;
+        Batch { step: done, epoch, ..Batch::new(self.upload(pixels), labels, seed) }
     }
 
     /// The evaluation images in order, `batch` at a time.

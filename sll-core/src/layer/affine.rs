@@ -3,7 +3,7 @@
 use crate::op::{feedback_conv2d, feedback_matmul};
 use crate::rng::{Stream, upload};
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, module::conv2d, ops::ConvOptions};
+use burn::tensor::{Device, Gradients, Tensor, module::conv2d, ops::ConvOptions};
 
 /// `y = x W + b`, with `W [n, m]` and `b [m]` drawn from `U(±1/√n)` (PyTorch's default).
 #[derive(Module, Debug)]
@@ -81,24 +81,24 @@ impl Kernel {
     }
 }
 
-/// A weight whose transpose a feedback rule may replace.
-pub enum FeedbackSlot<'a> {
+/// The weights of one affine map: feedback rules replace their transpose, Hebbian rules change them.
+pub enum WeightSlot<'a> {
     /// A matrix.
     Matrix(&'a mut Affine),
     /// A convolution kernel.
     Kernel(&'a mut Kernel),
 }
 
-impl FeedbackSlot<'_> {
+impl WeightSlot<'_> {
     /// Sends the signal through fixed random weights drawn from the forward weights' own law, times `gain`.
     pub fn randomise(self, gain: f64, stream: &mut Stream, device: &Device) {
         let draw = |fan_in: usize, n: usize, s: &mut Stream| s.uniform(n, gain / (fan_in as f64).sqrt());
         match self {
-            FeedbackSlot::Matrix(a) => {
+            WeightSlot::Matrix(a) => {
                 let [n, m] = a.weight.dims();
                 a.feedback = Some(upload(draw(n, n * m, stream), [n, m], device));
             }
-            FeedbackSlot::Kernel(k) => {
+            WeightSlot::Kernel(k) => {
                 let [o, c, h, w] = k.weight.dims();
                 k.feedback = Some(upload(draw(c * h * w, o * c * h * w, stream), [o, c, h, w], device));
             }
@@ -108,16 +108,51 @@ impl FeedbackSlot<'_> {
     /// Number of weights, and so of feedback weights.
     pub fn values(&self) -> usize {
         match self {
-            FeedbackSlot::Matrix(a) => a.weight.shape().num_elements(),
-            FeedbackSlot::Kernel(k) => k.weight.shape().num_elements(),
+            WeightSlot::Matrix(a) => a.weight.shape().num_elements(),
+            WeightSlot::Kernel(k) => k.weight.shape().num_elements(),
+        }
+    }
+
+    /// The weights, one row a unit or output channel: `[m, n]`, or `[o, c k²]`.
+    pub fn rows(&self) -> Tensor<2> {
+        match self {
+            WeightSlot::Matrix(a) => a.weight.val().inner().transpose(),
+            WeightSlot::Kernel(k) => k.weight.val().inner().flatten(1, 3),
+        }
+    }
+
+    /// Replaces the weights by rows as [`WeightSlot::rows`] gives them.
+    pub fn set_rows(self, rows: Tensor<2>) {
+        match self {
+            WeightSlot::Matrix(a) => set(&mut a.weight, rows.transpose()),
+            WeightSlot::Kernel(k) => {
+                let shape = k.weight.dims();
+                set(&mut k.weight, rows.reshape(shape));
+            }
+        }
+    }
+
+    /// The weights' gradient in `grads`, as rows.
+    pub fn gradient(&self, grads: &Gradients) -> Option<Tensor<2>> {
+        match self {
+            WeightSlot::Matrix(a) => a.weight.val().grad(grads).map(Tensor::transpose),
+            WeightSlot::Kernel(k) => k.weight.val().grad(grads).map(|g| g.flatten(1, 3)),
         }
     }
 
     /// Sends the signal through a copy of the present forward weights: the feedback that makes FA be BP.
     pub fn tie(self) {
         match self {
-            FeedbackSlot::Matrix(a) => a.feedback = Some(a.weight.val().detach()),
-            FeedbackSlot::Kernel(k) => k.feedback = Some(k.weight.val().detach()),
+            WeightSlot::Matrix(a) => a.feedback = Some(a.weight.val().detach()),
+            WeightSlot::Kernel(k) => k.feedback = Some(k.weight.val().detach()),
         }
     }
+}
+
+/// New values for a parameter, which keeps its identity, and so its optimiser state.
+fn set<const D: usize>(param: &mut Param<Tensor<D>>, values: Tensor<D>) {
+    *param = param.clone().map(|old| match old.is_autodiff() {
+        true => Tensor::from_inner(values).require_grad(),
+        false => values,
+    });
 }

@@ -1,6 +1,6 @@
 //! Transformer encoder blocks.
 
-use super::{Affine, FeedbackSlot, Layer, LayerCost};
+use super::{Affine, Layer, LayerCost, WeightSlot};
 use crate::rng::Stream;
 use crate::{pass::Pass, shape::Shape};
 use burn::module::Module;
@@ -89,8 +89,8 @@ impl Layer for EncoderBlock {
         LayerCost { forward, input_grad: t * self.qkv.macs(), activations }
     }
 
-    fn feedback(&mut self) -> Vec<FeedbackSlot<'_>> {
-        [&mut self.qkv, &mut self.proj, &mut self.fc1, &mut self.fc2].into_iter().map(FeedbackSlot::Matrix).collect()
+    fn weights(&mut self) -> Vec<WeightSlot<'_>> {
+        [&mut self.qkv, &mut self.proj, &mut self.fc1, &mut self.fc2].into_iter().map(WeightSlot::Matrix).collect()
     }
 
     fn name(&self) -> String {

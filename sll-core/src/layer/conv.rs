@@ -1,29 +1,44 @@
-//! Convolutional layers: convolution, batch norm, ReLU and the pooling behind it are one layer.
+//! Convolutional layers: convolution, batch norm, activation and the pooling behind it are one layer.
 
-use super::{FeedbackSlot, Kernel, Layer, LayerCost};
+use super::{Activation, Kernel, Layer, LayerCost, Stages, WeightSlot};
 use crate::rng::Stream;
 use crate::{pass::Pass, shape::Shape};
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig};
-use burn::tensor::{Device, Tensor, activation::relu, module::max_pool2d, ops::MaxPoolOptions};
+use burn::tensor::module::{adaptive_avg_pool2d, batch_norm_train, max_pool2d};
+use burn::tensor::{Device, Tensor, ops::MaxPoolOptions};
 
-/// `h = maxpool(relu(batchnorm(conv(x))))`, batch norm and 2x2 pooling as options.
+/// What follows a convolution's activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pool {
+    /// Nothing.
+    None,
+    /// The largest of each 2x2 square.
+    Max2,
+    /// Averages over a 2x2 grid of cells, whatever the size of the map.
+    Grid2,
+}
+
+/// `h = pool(φ(batchnorm(conv(x))))`, batch norm and pooling as options.
 #[derive(Module, Debug)]
 pub struct Conv {
     kernel: Kernel,
     norm: Option<BatchNorm>,
-    pool: bool,
+    #[module(skip)]
+    pool: Pool,
+    #[module(skip)]
+    activation: Activation,
     height: usize,
     width: usize,
 }
 
 impl Conv {
-    /// A `k x k` convolution from a `[c, h, w]` map to `channels` channels, then 2x2 max pooling if `pool`.
+    /// A `k x k` convolution from a `[c, h, w]` map to `channels` channels, with batch norm if `norm`, then `pool`.
     pub fn new(
         [c, h, w]: [usize; 3],
-        channels: usize,
-        k: usize,
-        pool: bool,
+        (channels, k): (usize, usize),
+        pool: Pool,
+        activation: Activation,
         norm: bool,
         stream: &mut Stream,
         device: &Device,
@@ -32,9 +47,14 @@ impl Conv {
             kernel: Kernel::new(c, channels, k, stream, device),
             norm: norm.then(|| BatchNormConfig::new(channels).init(device)),
             pool,
+            activation,
             height: h,
             width: w,
         }
+    }
+
+    fn map(&self, x: Tensor<2>, channels: usize) -> Tensor<4> {
+        x.reshape([-1, channels as i32, self.height as i32, self.width as i32])
     }
 }
 
@@ -44,22 +64,20 @@ impl Layer for Conv {
     }
 
     fn output(&self) -> Shape {
-        let by = if self.pool { 2 } else { 1 };
-        Shape::Map { c: self.kernel.weight.dims()[0], h: self.height / by, w: self.width / by }
+        let (h, w) = match self.pool {
+            Pool::None => (self.height, self.width),
+            Pool::Max2 => (self.height / 2, self.width / 2),
+            Pool::Grid2 => (2, 2),
+        };
+        Shape::Map { c: self.kernel.weight.dims()[0], h, w }
     }
 
-    fn forward(&self, x: Tensor<2>, _pass: &Pass) -> Tensor<2> {
-        let [_, c, _, _] = self.kernel.weight.dims();
-        let x = x.reshape([-1, c as i32, self.height as i32, self.width as i32]);
-        let mut z = self.kernel.forward(x);
-        if let Some(norm) = &self.norm {
-            z = norm.forward(z);
-        }
-        let mut h = relu(z);
-        if self.pool {
-            h = max_pool2d(h, MaxPoolOptions::new([2, 2]));
-        }
-        h.flatten(1, 3)
+    fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        self.pool(self.activate(self.pre_activation(x), pass))
+    }
+
+    fn stages(&self) -> Option<&dyn Stages> {
+        Some(self)
     }
 
     fn cost(&self) -> LayerCost {
@@ -67,19 +85,56 @@ impl Layer for Conv {
         let channels = self.kernel.weight.dims()[0] as u64;
         let macs = self.kernel.macs_per_position() * positions;
         let kept = channels * positions * (1 + u64::from(self.norm.is_some()));
-        let pooled = if self.pool { self.output().len() as u64 } else { 0 };
+        let pooled = if self.pool == Pool::None { 0 } else { self.output().len() as u64 };
         LayerCost { forward: macs, input_grad: macs, activations: kept + pooled }
     }
 
-    fn feedback(&mut self) -> Vec<FeedbackSlot<'_>> {
-        vec![FeedbackSlot::Kernel(&mut self.kernel)]
+    fn weights(&mut self) -> Vec<WeightSlot<'_>> {
+        vec![WeightSlot::Kernel(&mut self.kernel)]
     }
 
     fn name(&self) -> String {
         let [o, c, k, _] = self.kernel.weight.dims();
         let norm = if self.norm.is_some() { " batchnorm" } else { "" };
-        let pool = if self.pool { " maxpool2" } else { "" };
+        let pool = match self.pool {
+            Pool::None => "",
+            Pool::Max2 => " maxpool2",
+            Pool::Grid2 => " avgpool to 2x2",
+        };
         format!("conv{k}x{k} {c} -> {o}{norm}{pool}")
+    }
+}
+
+impl Stages for Conv {
+    fn pre_activation(&self, x: Tensor<2>) -> Tensor<2> {
+        let [_, c, _, _] = self.kernel.weight.dims();
+        self.kernel.forward(self.map(x, c)).flatten(1, 3)
+    }
+
+    fn activate(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        let mut z = self.map(z, self.kernel.weight.dims()[0]);
+        if let Some(norm) = &self.norm {
+            z = match pass {
+                Pass::Replay { .. } if z.is_autodiff() => {
+                    batch_norm_train(z, norm.gamma.val(), norm.beta.val(), norm.epsilon).output
+                }
+                _ => norm.forward(z),
+            };
+        }
+        self.activation.forward(z).flatten(1, 3)
+    }
+
+    fn pool(&self, h: Tensor<2>) -> Tensor<2> {
+        let map = |h| self.map(h, self.kernel.weight.dims()[0]);
+        match self.pool {
+            Pool::None => h,
+            Pool::Max2 => max_pool2d(map(h), MaxPoolOptions::new([2, 2])).flatten(1, 3),
+            Pool::Grid2 => adaptive_avg_pool2d(map(h), [2, 2]).flatten(1, 3),
+        }
+    }
+
+    fn pre_activation_shape(&self) -> Shape {
+        Shape::Map { c: self.kernel.weight.dims()[0], h: self.height, w: self.width }
     }
 }
 
@@ -93,7 +148,7 @@ mod tests {
         let (c, o, side) = (2, 3, 4usize);
         let device = Device::flex();
         let mut stream = Stream::new(3, Purpose::Weights, &[]);
-        let layer = Conv::new([c, side, side], o, 3, true, false, &mut stream, &device);
+        let layer = Conv::new([c, side, side], (o, 3), Pool::Max2, Activation::Relu, false, &mut stream, &device);
         let image = stream.normal(c * side * side, 1.0);
         let out = layer.forward(upload(image.clone(), [1, c * side * side], &device), &Pass::Eval);
         let out = out.into_data().try_to_vec::<f32>().unwrap();

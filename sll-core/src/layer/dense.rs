@@ -1,6 +1,6 @@
 //! Fully connected layers.
 
-use super::{Affine, FeedbackSlot, Layer, LayerCost};
+use super::{Affine, Layer, LayerCost, Stages, WeightSlot};
 use crate::rng::{Stream, upload};
 use crate::{pass::Pass, shape::Shape};
 use burn::module::Module;
@@ -16,6 +16,8 @@ pub enum Activation {
     Relu,
     /// `tanh z`.
     Tanh,
+    /// `max(z - mean of z over the units or channels, 0)` (Coates & Ng 2011; SoftHebb's).
+    Triangle,
     /// `z`: a classifier's output.
     None,
 }
@@ -26,6 +28,7 @@ impl Activation {
         match self {
             Activation::Relu => activation::relu(z),
             Activation::Tanh => z.tanh(),
+            Activation::Triangle => activation::relu(z.clone() - z.mean_dim(1)),
             Activation::None => z,
         }
     }
@@ -57,8 +60,11 @@ impl Layer for Dense {
     }
 
     fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        let h = self.activation.forward(self.affine.forward(x));
-        drop_out(h, self.dropout, pass)
+        self.activate(self.affine.forward(x), pass)
+    }
+
+    fn stages(&self) -> Option<&dyn Stages> {
+        Some(self)
     }
 
     fn cost(&self) -> LayerCost {
@@ -66,13 +72,31 @@ impl Layer for Dense {
         LayerCost { forward: macs, input_grad: macs, activations: self.output().len() as u64 }
     }
 
-    fn feedback(&mut self) -> Vec<FeedbackSlot<'_>> {
-        vec![FeedbackSlot::Matrix(&mut self.affine)]
+    fn weights(&mut self) -> Vec<WeightSlot<'_>> {
+        vec![WeightSlot::Matrix(&mut self.affine)]
     }
 
     fn name(&self) -> String {
         let [n, m] = self.affine.weight.dims();
         format!("dense {n} -> {m}")
+    }
+}
+
+impl Stages for Dense {
+    fn pre_activation(&self, x: Tensor<2>) -> Tensor<2> {
+        self.affine.forward(x)
+    }
+
+    fn activate(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        drop_out(self.activation.forward(z), self.dropout, pass)
+    }
+
+    fn pool(&self, h: Tensor<2>) -> Tensor<2> {
+        h
+    }
+
+    fn pre_activation_shape(&self) -> Shape {
+        self.output()
     }
 }
 

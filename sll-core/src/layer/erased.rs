@@ -1,12 +1,11 @@
 //! Layers without their type, so that one chain can mix a user's layers with ours.
 
-use super::{FeedbackSlot, Joins, Layer, LayerCost};
+use super::{Joins, Layer, LayerCost, Stages, WeightSlot};
 use crate::error::{Error, Result};
+use crate::learned::Learned;
 use crate::{pass::Pass, shape::Shape};
-use burn::module::{ModuleVisitor, Param};
-use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::store::ModuleRecord;
-use burn::tensor::{Bytes, Gradients, Tensor, TensorData};
+use burn::optim::ModuleOptimizer;
+use burn::tensor::{Gradients, Tensor, TensorData};
 
 /// A [`Layer`] behind a pointer: everything a rule, an optimiser or a checkpoint does with one.
 pub trait DynLayer: Send {
@@ -18,8 +17,10 @@ pub trait DynLayer: Send {
     fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2>;
     /// See [`Layer::cost`].
     fn cost(&self) -> LayerCost;
-    /// See [`Layer::feedback`].
-    fn feedback(&mut self) -> Vec<FeedbackSlot<'_>>;
+    /// See [`Layer::stages`].
+    fn stages(&self) -> Option<&dyn Stages>;
+    /// See [`Layer::weights`].
+    fn weights(&mut self) -> Vec<WeightSlot<'_>>;
     /// See [`Layer::joins`].
     fn joins(&self) -> Joins;
     /// See [`Layer::name`].
@@ -40,113 +41,82 @@ pub trait DynLayer: Send {
     fn load(&mut self, bytes: Vec<u8>) -> Result<()>;
 }
 
-/// Holds the layer; empty only while it is being updated, so that no second handle on its parameters exists then.
-pub(crate) struct Slot<L>(Option<L>);
+/// A layer of a known type.
+pub(crate) struct Slot<L>(Learned<L>);
 
 impl<L: Layer + 'static> Slot<L> {
     pub(crate) fn boxed(layer: L) -> Box<dyn DynLayer> {
-        Box::new(Self(Some(layer)))
-    }
-
-    fn get(&self) -> &L {
-        self.0.as_ref().expect("a layer is absent only inside its own update")
+        Box::new(Self(Learned::new(layer)))
     }
 }
 
 impl<L: Layer + 'static> DynLayer for Slot<L> {
     fn input(&self) -> Shape {
-        self.get().input()
+        self.0.get().input()
     }
 
     fn output(&self) -> Shape {
-        self.get().output()
+        self.0.get().output()
     }
 
     fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        self.get().forward(x, pass)
+        self.0.get().forward(x, pass)
+    }
+
+    fn stages(&self) -> Option<&dyn Stages> {
+        self.0.get().stages()
     }
 
     fn cost(&self) -> LayerCost {
-        self.get().cost()
+        self.0.get().cost()
     }
 
-    fn feedback(&mut self) -> Vec<FeedbackSlot<'_>> {
-        self.0.as_mut().map(Layer::feedback).unwrap_or_default()
+    fn weights(&mut self) -> Vec<WeightSlot<'_>> {
+        self.0.get_mut().weights()
     }
 
     fn joins(&self) -> Joins {
-        self.get().joins()
+        self.0.get().joins()
     }
 
     fn name(&self) -> String {
-        self.get().name()
+        self.0.get().name()
     }
 
     fn num_params(&self) -> usize {
-        let mut count = Trainable(0);
-        self.get().visit(&mut count);
-        count.0
+        self.0.num_params()
     }
 
     fn params(&self) -> Vec<TensorData> {
-        let mut values = Values(Vec::new());
-        self.settled().visit(&mut values);
-        values.0
+        self.0.params()
     }
 
     fn update(&mut self, grads: &mut Gradients, optimizer: &mut ModuleOptimizer, lr: f64) {
-        let grads = GradientsParams::from_module(grads, self.get());
-        self.0 = self.0.take().map(|layer| optimizer.step(lr, layer, grads));
+        self.0.step(grads, optimizer, lr);
     }
 
     fn valid(&self) -> Box<dyn DynLayer> {
-        Self::boxed(self.get().valid())
+        Self::boxed(self.0.get().valid())
     }
 
     fn duplicate(&self) -> Box<dyn DynLayer> {
-        Self::boxed(self.get().clone())
+        Self::boxed(self.0.get().clone())
     }
 
     fn record(&self) -> Result<Vec<u8>> {
-        let bytes = self.settled().clone().into_record().into_bytes();
-        Ok(bytes.map_err(|e| self.bad_record(e))?.to_vec())
+        self.0.record().map_err(|e| self.name_in(e))
     }
 
     fn load(&mut self, bytes: Vec<u8>) -> Result<()> {
-        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes)).map_err(|e| self.bad_record(e))?;
-        self.0 = Some(self.get().clone().try_load_record(record).map_err(|e| self.bad_record(e))?);
-        Ok(())
+        self.0.load(bytes).map_err(|e| self.name_in(e))
     }
 }
 
 impl<L: Layer + 'static> Slot<L> {
-    /// The layer with its running statistics brought up to date: burn holds the last batch's back until the next one,
-    /// or until `valid` is asked for.
-    fn settled(&self) -> &L {
-        drop(self.get().valid());
-        self.get()
-    }
-
-    fn bad_record(&self, error: impl ToString) -> Error {
-        Error::Record { what: format!("layer `{}`", self.get().name()), reason: error.to_string() }
-    }
-}
-
-/// Counts values that are trained, which running statistics are not.
-struct Trainable(usize);
-
-impl ModuleVisitor for Trainable {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if param.is_require_grad() {
-            self.0 += param.shape().num_elements();
+    fn name_in(&self, error: Error) -> Error {
+        match error {
+            Error::Record { reason, .. } => Error::Record { what: format!("layer `{}`", self.name()), reason },
+            other => other,
         }
-    }
-}
-
-struct Values(Vec<TensorData>);
-
-impl ModuleVisitor for Values {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.0.push(param.val().into_data());
     }
 }

@@ -1,6 +1,6 @@
 //! Classification head on tokens.
 
-use super::{Affine, FeedbackSlot, Joins, Layer, LayerCost};
+use super::{Affine, Joins, Layer, LayerCost, WeightSlot};
 use crate::rng::Stream;
 use crate::summary::Summary;
 use crate::{pass::Pass, shape::Shape};
@@ -45,8 +45,8 @@ impl Layer for TokenHead {
         LayerCost { forward: macs, input_grad: macs, activations: 2 * d + self.output().len() as u64 }
     }
 
-    fn feedback(&mut self) -> Vec<FeedbackSlot<'_>> {
-        vec![FeedbackSlot::Matrix(&mut self.affine)]
+    fn weights(&mut self) -> Vec<WeightSlot<'_>> {
+        vec![WeightSlot::Matrix(&mut self.affine)]
     }
 
     fn joins(&self) -> Joins {

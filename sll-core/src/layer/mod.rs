@@ -8,9 +8,9 @@ mod erased;
 mod head;
 mod patch;
 
-pub use affine::{Affine, FeedbackSlot, Kernel};
+pub use affine::{Affine, Kernel, WeightSlot};
 pub use block::EncoderBlock;
-pub use conv::Conv;
+pub use conv::{Conv, Pool};
 pub use dense::{Activation, Dense};
 pub use erased::DynLayer;
 pub(crate) use erased::Slot;
@@ -39,8 +39,15 @@ pub trait Layer: Module {
         LayerCost { forward: weights, input_grad: weights, activations: self.output().len() as u64 }
     }
 
-    /// The weights through which feedback rules send their signal; none means that the exact Jacobian is used.
-    fn feedback(&mut self) -> Vec<FeedbackSlot<'_>> {
+    /// The layer as one affine map and what follows it, for rules whose update is written in pre-activations; `None`
+    /// where it is more than that, as a transformer's block is.
+    fn stages(&self) -> Option<&dyn Stages> {
+        None
+    }
+
+    /// The weights of its affine maps, through which feedback rules send their signal and which Hebbian rules change;
+    /// none means that the exact Jacobian is used.
+    fn weights(&mut self) -> Vec<WeightSlot<'_>> {
         Vec::new()
     }
 
@@ -53,6 +60,21 @@ pub trait Layer: Module {
     fn name(&self) -> String {
         format!("{} -> {}", self.input(), self.output())
     }
+}
+
+/// `forward = pool(activate(pre_activation(x)))`, the three taken one by one.
+pub trait Stages {
+    /// `z = x W + b`, or the convolution, flattened: `[b, input]` to `[b, units · positions]`.
+    fn pre_activation(&self, x: Tensor<2>) -> Tensor<2>;
+
+    /// `h = dropout(φ(norm(z)))`, of the shape of `z`.
+    fn activate(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2>;
+
+    /// The pooling behind the activation; the identity where there is none.
+    fn pool(&self, h: Tensor<2>) -> Tensor<2>;
+
+    /// What one sample's `z` looks like.
+    fn pre_activation_shape(&self) -> Shape;
 }
 
 /// Which neighbour a layer can never be cut from: a patch embedding belongs to the first encoder block's unit, a

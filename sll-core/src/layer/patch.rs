@@ -1,6 +1,6 @@
 //! Patch embedding: an image becomes a sequence of tokens (Dosovitskiy et al. 2021).
 
-use super::{Affine, FeedbackSlot, Joins, Layer, LayerCost};
+use super::{Affine, Joins, Layer, LayerCost, WeightSlot};
 use crate::rng::{Stream, upload};
 use crate::{pass::Pass, shape::Shape};
 use burn::module::{Module, Param};
@@ -78,8 +78,8 @@ impl Layer for PatchEmbedding {
         LayerCost { forward: macs, input_grad: macs, activations: self.output().len() as u64 }
     }
 
-    fn feedback(&mut self) -> Vec<FeedbackSlot<'_>> {
-        vec![FeedbackSlot::Matrix(&mut self.affine)]
+    fn weights(&mut self) -> Vec<WeightSlot<'_>> {
+        vec![WeightSlot::Matrix(&mut self.affine)]
     }
 
     fn joins(&self) -> Joins {

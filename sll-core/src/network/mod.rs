@@ -8,8 +8,7 @@ pub mod vit;
 pub use spec::{NetworkSpec, catalogue};
 
 use crate::error::{Error, Result};
-use crate::layer::{DynLayer, FeedbackSlot, Joins, Layer, LayerCost, Slot};
-
+use crate::layer::{DynLayer, Joins, Layer, LayerCost, Slot, Stages, WeightSlot};
 use crate::{pass::Pass, shape::Shape};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use std::ops::Range;
@@ -110,9 +109,14 @@ impl Network {
         self.layers.iter().map(|layer| layer.params()).collect()
     }
 
-    /// Feedback slots of each layer; see [`Layer::feedback`].
-    pub fn feedback(&mut self) -> Vec<Vec<FeedbackSlot<'_>>> {
-        self.layers.iter_mut().map(|layer| layer.feedback()).collect()
+    /// Layer `index` as an affine map and what follows it; see [`Layer::stages`].
+    pub fn stages(&self, index: usize) -> Option<&dyn Stages> {
+        self.layers[index].stages()
+    }
+
+    /// The weights of each layer's affine maps; see [`Layer::weights`].
+    pub fn weights(&mut self) -> Vec<Vec<WeightSlot<'_>>> {
+        self.layers.iter_mut().map(|layer| layer.weights()).collect()
     }
 
     /// Runs the layers `range` on `x [b, input of the first]`.

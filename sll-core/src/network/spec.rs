@@ -24,7 +24,7 @@ pub struct NetworkSpec {
     /// Batch norm after every convolution.
     #[serde(default)]
     pub batch_norm: bool,
-    /// The pointwise function of hidden dense layers.
+    /// The pointwise function of hidden layers; transformers have their own.
     #[serde(default)]
     pub activation: Activation,
     /// Summarise tokens by their mean in place of a class token.
@@ -92,6 +92,12 @@ const NAMED: &[Named] = &[
         kind: Kind::Cnn { row: 4 },
     },
     Named {
+        name: "cnn-small",
+        about: "96-M-192-M-512-avg2x2-1024-K (the LLS paper's small CNN: appendix A.2.1)",
+        usual: ([3, 32, 32], 10),
+        kind: Kind::Cnn { row: 0 },
+    },
+    Named {
         name: "vit-7",
         about: "ViT, 7 blocks of width 384, 12 heads, MLP x2, patches of 4 (Table A6: CIFAR)",
         usual: ([3, 32, 32], 10),
@@ -104,6 +110,11 @@ const NAMED: &[Named] = &[
         kind: Kind::Vit { patch: 16, blocks: 12, heads: 6, ratio: 3 },
     },
 ];
+
+/// Row 0 is the appendix's small network, which Table A5 does not have.
+fn plan(row: usize) -> cnn::Plan {
+    if row == 0 { cnn::Plan::small() } else { cnn::Plan::table_a5(row) }
+}
 
 /// Every named network.
 pub fn catalogue() -> &'static [Named] {
@@ -144,11 +155,11 @@ impl NetworkSpec {
             Kind::Cnn { .. } => (false, true, false),
             Kind::Vit { .. } => (false, false, true),
         };
-        let hidden_dense = mlp || matches!(named.kind, Kind::Cnn { row } if !cnn::Plan::table_a5(row).dense.is_empty());
+        let hidden_dense = mlp || matches!(named.kind, Kind::Cnn { row } if !plan(row).dense.is_empty());
         let used = [
             ("dropout", self.dropout == 0.0 || hidden_dense, self.dropout.to_string()),
             ("batch_norm", !self.batch_norm || cnn, self.batch_norm.to_string()),
-            ("activation", self.activation == Activation::Relu || mlp, format!("{:?}", self.activation)),
+            ("activation", self.activation == Activation::Relu || !vit, format!("{:?}", self.activation)),
             ("mean_token", !self.mean_token || vit, self.mean_token.to_string()),
             ("patch", self.patch.is_none() || vit, format!("{:?}", self.patch.unwrap_or_default())),
         ];
@@ -179,14 +190,15 @@ impl NetworkSpec {
                 mlp::mlp(image.iter().product(), size, classes, (self.activation, self.dropout), seed, device)
             }
             Kind::Cnn { row } => {
-                let mut plan = cnn::Plan::table_a5(row);
+                let mut plan = plan(row);
                 if let Some(width) = self.width {
                     plan = plan.with_width(width);
                 }
                 if let Some(depth) = self.depth {
                     plan = plan.with_depth(depth);
                 }
-                cnn::cnn(image, &plan, classes, (self.batch_norm, self.dropout), seed, device)
+                let settings = (self.activation, self.batch_norm, self.dropout);
+                cnn::cnn(image, &plan, classes, settings, seed, device)
             }
             Kind::Vit { patch, blocks, heads, ratio } => {
                 let sizes = vit::Sizes {

@@ -64,10 +64,23 @@ impl<B: InjectOps, C: CheckpointStrategy> InjectOps for Autodiff<B, C> {
 /// # Panics
 /// If the shapes differ, or if `output` has no graph (an evaluation-mode network).
 pub fn inject<const D: usize>(output: Tensor<D>, signal: Tensor<D>) -> Gradients {
+    root(output, signal).backward()
+}
+
+/// [`inject`] at several places of one graph at once: `dθ = Σ_i (∂output_i/∂θ)ᵀ signal_i`.
+///
+/// # Panics
+/// As [`inject`], and if there is no pair.
+pub fn inject_all<const D: usize>(pairs: impl IntoIterator<Item = (Tensor<D>, Tensor<D>)>) -> Gradients {
+    let roots = pairs.into_iter().map(|(output, signal)| root(output, signal));
+    roots.reduce(|a, b| a + b).expect("a pair of output and signal").backward()
+}
+
+/// A scalar whose gradient at `output` is `signal`.
+fn root<const D: usize>(output: Tensor<D>, signal: Tensor<D>) -> Tensor<1> {
     assert_eq!(output.dims(), signal.dims(), "the signal must have the shape of the output it trains");
     let signal = if signal.is_autodiff() { signal.detach() } else { Tensor::from_inner(signal) };
-    let root = <Dispatch as InjectOps>::inject_scalar(output.into_dispatch(), signal.into_dispatch());
-    Tensor::<1>::from_dispatch(root).backward()
+    Tensor::from_dispatch(<Dispatch as InjectOps>::inject_scalar(output.into_dispatch(), signal.into_dispatch()))
 }
 
 #[cfg(test)]
@@ -87,6 +100,19 @@ mod tests {
         injected.into_data().assert_eq(&expected.into_data(), true);
         let from_plain = w.grad(&inject(output(), signal.inner())).unwrap();
         assert_eq!(from_plain.dims(), [4, 3]);
+    }
+
+    #[test]
+    fn several_places_add_up() {
+        let device = Device::flex().autodiff();
+        let w = Tensor::<2>::random([4, 3], Distribution::Default, &device).require_grad();
+        let (s, t) = (Tensor::<2>::ones([4, 3], &device), Tensor::<2>::ones([4, 3], &device) * 2.0);
+        let low = w.clone() * 2.0;
+        let high = low.clone().tanh();
+        let expected =
+            w.grad(&((low.clone() * s.clone()).sum() + (high.clone() * t.clone()).sum()).backward()).unwrap();
+        let found = w.grad(&inject_all([(low, s), (high, t)])).unwrap();
+        found.into_data().assert_approx_eq::<f32>(&expected.into_data(), Default::default());
     }
 
     #[test]

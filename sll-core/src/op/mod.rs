@@ -9,4 +9,4 @@ mod feedback;
 mod inject;
 
 pub use feedback::{feedback_conv2d, feedback_matmul};
-pub use inject::inject;
+pub use inject::{inject, inject_all};

@@ -7,7 +7,9 @@ pub use adamax::{Adamax, AdamaxConfig, AdamaxState};
 pub use schedule::Schedule;
 
 use crate::error::{Error, Result};
+use crate::learned::Learned;
 use crate::network::Network;
+use burn::module::Module;
 use burn::optim::{
     AdamConfig, AdamWConfig, ModuleOptimizer, SgdConfig, decay::WeightDecayConfig, momentum::MomentumConfig,
 };
@@ -91,6 +93,16 @@ impl Updater {
         for index in range.rev() {
             net.update_layer(index, &mut grads, &mut self.optimizer, self.lr);
         }
+    }
+
+    /// Moves parameters that are no layer's, with the learning rate multiplied by `lr_factor`.
+    pub fn step_learned<M: Module>(&mut self, module: &mut Learned<M>, grads: &mut Gradients, lr_factor: f64) {
+        module.step(grads, &mut self.optimizer, self.lr * lr_factor);
+    }
+
+    /// The present learning rate.
+    pub fn lr(&self) -> f64 {
+        self.lr
     }
 
     /// The optimiser's state.

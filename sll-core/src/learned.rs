@@ -1,0 +1,148 @@
+//! Parameters that an optimiser moves, outside the network or in it: a burn module that can be updated, saved and restored.
+
+use crate::error::{Error, Result};
+use crate::op::inject;
+use crate::optim::Updater;
+use crate::rng::upload;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::store::ModuleRecord;
+use burn::tensor::{Bytes, Device, Gradients, Tensor, TensorData};
+
+/// Holds a module; empty only while it is being updated, so that no second handle on its parameters exists then.
+pub struct Learned<M>(Option<M>);
+
+impl<M: Module> Learned<M> {
+    /// Wraps `module`, which lives on a training device.
+    pub fn new(module: M) -> Self {
+        Self(Some(module))
+    }
+
+    /// The module.
+    pub fn get(&self) -> &M {
+        self.0.as_ref().expect("a module is absent only inside its own update")
+    }
+
+    /// The module, to be changed in place by something that is not a gradient.
+    pub fn get_mut(&mut self) -> &mut M {
+        self.0.as_mut().expect("a module is absent only inside its own update")
+    }
+
+    /// Takes the module's gradients out of `grads` and moves it by one step of `updater`, whose learning rate is
+    /// multiplied by `lr_factor`.
+    pub fn update(&mut self, grads: &mut Gradients, updater: &mut Updater, lr_factor: f64) {
+        updater.step_learned(self, grads, lr_factor);
+    }
+
+    pub(crate) fn step(&mut self, grads: &mut Gradients, optimizer: &mut ModuleOptimizer, lr: f64) {
+        let grads = GradientsParams::from_module(grads, self.get());
+        self.0 = self.0.take().map(|module| optimizer.step(lr, module, grads));
+    }
+
+    /// Number of trainable values.
+    pub fn num_params(&self) -> usize {
+        let mut count = Trainable(0);
+        self.get().visit(&mut count);
+        count.0
+    }
+
+    /// Parameters and running statistics, one entry each, in a fixed order.
+    pub fn params(&self) -> Vec<TensorData> {
+        let mut values = Values(Vec::new());
+        self.settled().visit(&mut values);
+        values.0
+    }
+
+    /// Parameters and running statistics as bytes.
+    pub fn record(&self) -> Result<Vec<u8>> {
+        let bytes = self.settled().clone().into_record().into_bytes();
+        Ok(bytes.map_err(|e| bad_record(e))?.to_vec())
+    }
+
+    /// Restores what [`Learned::record`] gave.
+    pub fn load(&mut self, bytes: Vec<u8>) -> Result<()> {
+        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes)).map_err(|e| bad_record(e))?;
+        self.0 = Some(self.get().clone().try_load_record(record).map_err(|e| bad_record(e))?);
+        Ok(())
+    }
+
+    /// The module with its running statistics brought up to date: burn holds the last batch's back until the next one,
+    /// or until `valid` is asked for.
+    fn settled(&self) -> &M {
+        drop(self.get().valid());
+        self.get()
+    }
+}
+
+/// The records of several modules of one rule, in order.
+pub fn record_all<'a, M: Module + 'a>(modules: impl IntoIterator<Item = &'a Learned<M>>) -> Result<Vec<Vec<u8>>> {
+    modules.into_iter().map(Learned::record).collect()
+}
+
+/// Restores what [`record_all`] gave.
+pub fn load_all<'a, M: Module + 'a>(
+    modules: impl IntoIterator<Item = &'a mut Learned<M>>,
+    records: Vec<Vec<u8>>,
+) -> Result<()> {
+    let modules: Vec<_> = modules.into_iter().collect();
+    if modules.len() != records.len() {
+        return Err(bad_record(format!("it has {} parts, this rule {}", records.len(), modules.len())));
+    }
+    modules.into_iter().zip(records).try_for_each(|(module, bytes)| module.load(bytes))
+}
+
+fn bad_record(error: impl ToString) -> Error {
+    Error::Record { what: "learned parameters".into(), reason: error.to_string() }
+}
+
+/// A learned matrix: feedback weights, a local head, label codes.
+#[derive(Module, Debug)]
+pub struct Matrix {
+    /// `[rows, columns]`.
+    pub value: Param<Tensor<2>>,
+}
+
+impl Matrix {
+    /// A matrix of `values`, row by row, on a training device.
+    pub fn new(values: Vec<f32>, [rows, columns]: [usize; 2], device: &Device) -> Self {
+        let device = device.clone().inner().autodiff();
+        Self { value: Param::from_tensor(upload(values, [rows, columns], &device)) }
+    }
+
+    /// The present values, without a graph.
+    pub fn plain(&self) -> Tensor<2> {
+        self.value.val().inner()
+    }
+
+    /// `gradient` as gradients of this matrix, for [`Learned::update`].
+    pub fn gradients(&self, gradient: Tensor<2>) -> Gradients {
+        inject(self.value.val(), gradient)
+    }
+}
+
+impl Learned<Matrix> {
+    /// One step along a gradient that was computed by hand.
+    pub fn descend(&mut self, gradient: Tensor<2>, updater: &mut Updater, lr_factor: f64) {
+        let mut grads = self.get().gradients(gradient);
+        self.update(&mut grads, updater, lr_factor);
+    }
+}
+
+/// Counts values that are trained, which running statistics are not.
+struct Trainable(usize);
+
+impl ModuleVisitor for Trainable {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if param.is_require_grad() {
+            self.0 += param.shape().num_elements();
+        }
+    }
+}
+
+struct Values(Vec<TensorData>);
+
+impl ModuleVisitor for Values {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.push(param.val().into_data());
+    }
+}
