@@ -6,12 +6,10 @@
 //! No signal passes from layer to layer, but the error is known only after the whole forward pass, so every layer's
 //! activations are kept until then: memory grows with depth as BP's does. In a transformer a block is one layer.
 
-use burn::tensor::{Device, Tensor};
+use crate::direct;
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use sll_core::divergence::cross_entropy;
-use sll_core::op::inject;
 use sll_core::optim::Updater;
-use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Error, Network, Result};
 use std::ops::Range;
@@ -41,41 +39,15 @@ impl DfaConfig {
     /// Draws the feedback matrices for `net` from `seed`.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Dfa> {
         Error::check_gain("feedback_gain", self.feedback_gain)?;
-        let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
-        let device = net.device().clone().inner();
-        let bound = self.feedback_gain / (classes as f64).sqrt();
-        let draw = |index: usize, n: usize, device: &Device| {
-            let mut stream = Stream::new(seed, Purpose::Feedback, &[index as u64]);
-            upload(stream.uniform(classes * n, bound), [classes, n], device)
-        };
-        let hidden = units[..units.len() - 1].iter().enumerate();
-        let feedback = hidden.map(|(i, unit)| draw(i, net.output_of(unit.end - 1).len(), &device)).collect();
-        Ok(Dfa { units, feedback })
+        let feedback = direct::feedback(net, self.feedback_gain, seed)?;
+        Ok(Dfa { units: net.units(Cut::EveryLayer)?, feedback })
     }
 }
 
 impl LearningRule for Dfa {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
-        let pass = batch.pass();
-        let mut outputs = Vec::with_capacity(self.units.len());
-        let mut x = Tensor::from_inner(batch.x.clone());
-        for unit in &self.units {
-            let output = net.forward_range(unit.clone(), x, &pass);
-            x = output.clone().detach();
-            outputs.push(output);
-        }
-        let (loss, _, error) = cross_entropy(x.inner(), batch.targets(net.classes(), &batch.x.device()));
-        let error = error * (1.0 / batch.len() as f64);
-        for (index, unit) in self.units.iter().enumerate().rev() {
-            let Some(output) = outputs.pop() else { break };
-            let signal = match self.feedback.get(index) {
-                Some(feedback) => error.clone().matmul(feedback.clone()),
-                None => error.clone(),
-            };
-            updater.step(net, unit.clone(), inject(output, signal));
-        }
-        Ok(StepReport { loss: loss.mean(), units: Vec::new() })
+        let feedback = &self.feedback;
+        direct::step(&self.units, net, batch, updater, |index, _, error, _| error.matmul(feedback[index].clone()))
     }
 
     fn cut(&self) -> Cut {
@@ -95,6 +67,7 @@ impl LearningRule for Dfa {
 mod tests {
     use super::*;
     use crate::bp::Bp;
+    use burn::tensor::Device;
     use sll_core::laws::{self, Build};
 
     const DFA: Build = &|net| Ok(Box::new(DfaConfig::default().init(net, 3)?));
@@ -112,36 +85,21 @@ mod tests {
 
     #[test]
     fn the_update_is_the_closed_form() {
-        // dW_1 = xᵀ ((e B) (.) 1[z > 0]) in plain loops, for a 12-16-16-4 network without dropout's scale on kept units.
-        laws::one_thread();
-        let spec = sll_core::NetworkSpec { width: Some(5), ..sll_core::NetworkSpec::named("mlp-2x800") };
-        let mut net = spec.build([1, 3, 2], 4, 2, &Device::flex()).unwrap();
+        // dW_1 = xᵀ ((e B) (.) 1[z > 0]) in plain loops.
+        let mut net = laws::plain_mlp(6, 5, 4);
         let mut dfa = DfaConfig::default().init(&net, 3).unwrap();
-        let batch = laws::batch(&net, 1);
-        let valid = net.valid();
-        let floats = |t: Tensor<2>| t.into_data().try_to_vec::<f32>().unwrap();
-        let h1 = floats(valid.forward_range(0..1, batch.x.clone(), &sll_core::Pass::Eval));
-        let probabilities = burn::tensor::activation::softmax(valid.forward(batch.x.clone(), &sll_core::Pass::Eval), 1);
-        let (q, b, x) = (floats(probabilities), floats(dfa.feedback[0].clone()), floats(batch.x.clone()));
-        let before = net.params()[0][0].clone().try_to_vec::<f32>().unwrap();
-        let kind = sll_core::optim::OptimizerKind::Sgd;
-        let mut updater = sll_core::optim::OptimizerConfig { kind, ..Default::default() }.init().unwrap();
-        updater.set_lr(1.0);
-        dfa.step(&mut net, &batch, &mut updater).unwrap();
-        let after = net.params()[0][0].clone().try_to_vec::<f32>().unwrap();
+        let (batch, floats) = (laws::batch(&net, 1), laws::floats);
+        let (h, b) = (floats(laws::hidden(&net, 1, &batch)), floats(dfa.feedback[0].clone()));
+        let q = floats(laws::posterior(&net, &batch));
+        let (x, moved) = (floats(batch.x.clone()), laws::moved(&mut net, &mut dfa, &batch));
         let n = batch.len();
-        for i in 0..6 {
-            for j in 0..5 {
-                let mut dw = 0.0f32;
-                for s in 0..n {
-                    let dh: f32 = (0..4)
-                        .map(|k| (q[s * 4 + k] - f32::from(batch.labels[s] == k)) / n as f32 * b[k * 5 + j])
-                        .sum();
-                    dw += x[s * 6 + i] * if h1[s * 5 + j] > 0.0 { dh } else { 0.0 };
-                }
-                let moved = before[i * 5 + j] - after[i * 5 + j];
-                assert!((moved - dw).abs() < 1e-5, "w[{i}][{j}] moved by {moved}, closed form {dw}");
-            }
+        for (i, j) in (0..6).flat_map(|i| (0..5).map(move |j| (i, j))) {
+            let dh = |s: usize| -> f32 {
+                (0..4).map(|k| (q[s * 4 + k] - f32::from(batch.labels[s] == k)) / n as f32 * b[k * 5 + j]).sum()
+            };
+            let dw: f32 = (0..n).filter(|s| h[s * 5 + j] > 0.0).map(|s| x[s * 6 + i] * dh(s)).sum();
+            let found = moved[0][0][i * 5 + j];
+            assert!((found - dw).abs() < 1e-5, "w[{i}][{j}] moved by {found}, closed form {dw}");
         }
     }
 

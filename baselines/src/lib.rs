@@ -1,8 +1,22 @@
 //! The rules that SLL is compared with, one file each, and the register of all rules by name.
 
 pub mod bp;
+pub mod checkpoint;
+pub mod df;
 pub mod dfa;
+mod direct;
+pub mod dkp;
+pub mod drtp;
+pub mod dtp;
 pub mod fa;
+pub mod ff;
+pub mod lls;
+pub mod local;
+pub mod pepita;
 mod register;
+pub mod sgr;
+pub mod similarity;
+pub mod softhebb;
+pub mod sp;
 
 pub use register::{RuleInfo, RuleSpec, rules};

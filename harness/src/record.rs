@@ -60,7 +60,7 @@ pub struct PeakBytes {
     pub parameters: u64,
     /// The optimiser's state.
     pub optimizer_state: u64,
-    /// What the rule keeps fixed: projections and feedback weights.
+    /// What the rule keeps besides the network, fixed or learned: projections, feedback weights, heads.
     pub fixed: u64,
     /// What the tensor library keeps for itself between steps, like packing buffers of its matrix products.
     pub workspace: u64,

@@ -143,6 +143,17 @@ impl RunSpec {
         Ok(())
     }
 
+    /// Why the rule cannot run on the network, if it cannot. Other mistakes are errors.
+    pub fn unsupported(&self) -> Result<Option<String>> {
+        let manifest = datasets::manifest(&self.dataset)?;
+        let mut net = self.network.build(manifest.shape, manifest.classes, 0, &burn::tensor::Device::flex())?;
+        match self.rule.init(&mut net, 0) {
+            Ok(_) => Ok(None),
+            Err(error @ sll_core::Error::Unsupported { .. }) => Ok(Some(error.to_string())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Says which content is meant where unverified data are allowed: drops the permission where the content is official,
     /// and pins the digest where it is not.
     pub fn pin_data(&mut self, options: &LoadOptions) -> Result<()> {

@@ -5,7 +5,8 @@ use crate::optim::{OptimizerConfig, OptimizerKind, Updater};
 use crate::rng::{Purpose, Stream, upload};
 use crate::rule::{Batch, LearningRule};
 use crate::{NetworkSpec, Result};
-use burn::tensor::{Device, TensorData};
+use crate::Pass;
+use burn::tensor::{Device, Tensor, TensorData};
 
 /// Builds a rule for a network, as rules that install feedback need it: mutably.
 pub type Build<'a> = &'a dyn Fn(&mut Network) -> Result<Box<dyn LearningRule>>;
@@ -46,6 +47,46 @@ pub fn batch(net: &Network, step: u64) -> Batch {
     }
     let x = upload(values, [n, features], &net.device().clone().inner());
     Batch { step, ..Batch::new(x, labels, step) }
+}
+
+/// A network `inputs - width - 4` of ReLU units without dropout, small enough for plain loops.
+pub fn plain_mlp(inputs: usize, width: usize, classes: usize) -> Network {
+    let spec = NetworkSpec { depth: Some(1), width: Some(width), ..NetworkSpec::named("mlp-2x800") };
+    spec.build([1, 1, inputs], classes, 2, &Device::flex()).expect("a valid network")
+}
+
+/// The values of a tensor, row by row.
+pub fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().expect("f32 values")
+}
+
+/// What the lowest `layers` layers make of the batch, without noise.
+pub fn hidden(net: &Network, layers: usize, batch: &Batch) -> Tensor<2> {
+    net.valid().forward_range(0..layers, batch.x.clone(), &Pass::Eval)
+}
+
+/// The network's softmax posterior, without noise.
+pub fn posterior(net: &Network, batch: &Batch) -> Tensor<2> {
+    burn::tensor::activation::softmax(net.valid().forward(batch.x.clone(), &Pass::Eval), 1)
+}
+
+/// One step of gradient descent at learning rate 1: what was taken from each parameter, so the gradient the rule used.
+pub fn moved(net: &mut Network, rule: &mut dyn LearningRule, batch: &Batch) -> Vec<Vec<Vec<f32>>> {
+    one_thread();
+    let values = |net: &Network| -> Vec<Vec<Vec<f32>>> {
+        let layer = |l: Vec<TensorData>| l.into_iter().map(|d| d.try_to_vec().expect("f32 parameters")).collect();
+        net.params().into_iter().map(layer).collect()
+    };
+    let before = values(net);
+    rule.step(net, batch, &mut descent()).expect("a step");
+    let difference = |(a, b): (Vec<f32>, Vec<f32>)| a.into_iter().zip(b).map(|(a, b)| a - b).collect();
+    let layers = before.into_iter().zip(values(net));
+    layers.map(|(a, b)| a.into_iter().zip(b).map(difference).collect()).collect()
+}
+
+/// Gradient descent at learning rate 1: parameters move by their gradients.
+pub fn descent() -> Updater {
+    updater(OptimizerKind::Sgd, 1.0)
 }
 
 fn updater(kind: OptimizerKind, lr: f64) -> Updater {
@@ -108,9 +149,11 @@ pub fn resumes(net: impl Fn() -> Network, build: Build) {
         rule.step(&mut first, &batch, &mut updater_1).expect("a step");
     }
     let (layers, state) = (first.record().expect("a record"), updater_1.record().expect("a record"));
+    let learned = rule.record().expect("a record");
     let (mut second, mut updater_2) = (net(), updater(OptimizerKind::Adam, 1e-2));
     let mut rule = build(&mut second).expect("the rule fits the network");
     second.load(layers).expect("loads");
+    rule.load(learned).expect("loads");
     updater_2.load(state).expect("loads");
     updater_2.set_lr(1e-2);
     for step in 2..4 {
@@ -126,6 +169,47 @@ pub fn local(shallow: impl Fn() -> Network, deep: impl Fn() -> Network, shared: 
     let (a, b) = (train(&mut shallow(), build, 0..3), train(&mut deep(), build, 0..3));
     assert_ne!(a[..shared], shallow().params()[..shared], "training moved nothing");
     assert_eq!(a[..shared], b[..shared], "a lower layer's update depends on the layers above it");
+}
+
+/// How far up the update of a layer reaches: after one step, weights of layer `changed` have no influence, bit for bit, on
+/// the update of any layer more than `hops` below it, and do have one on the layer `hops` below.
+pub fn reaches(net: impl Fn() -> Network, changed: usize, hops: usize, build: Build) {
+    let other = || {
+        let mut other = net();
+        for slot in other.weights().swap_remove(changed) {
+            let rows = slot.rows();
+            slot.set_rows(rows * -0.5);
+        }
+        other
+    };
+    let (before, a, b) = (net().params(), train(&mut net(), build, 0..1), train(&mut other(), build, 0..1));
+    let below = changed - hops;
+    assert_ne!(a[..=below], before[..=below], "training moved nothing");
+    assert_eq!(a[..below], b[..below], "an update reaches more than {hops} layers up");
+    if hops > 0 {
+        assert_ne!(a[below], b[below], "an update reaches less than {hops} layers up");
+    }
+}
+
+/// Percent of 20 fresh batches of a learnable task that the rule classifies right after `steps`.
+pub fn accuracy(net: impl Fn() -> Network, build: Build, steps: u64) -> f64 {
+    one_thread();
+    let mut net = net();
+    let mut rule = build(&mut net).expect("the rule fits the network");
+    let mut updater = updater(OptimizerKind::Adam, 3e-3);
+    for step in 0..steps {
+        let batch = batch(&net, step);
+        rule.step(&mut net, &batch, &mut updater).expect("a step");
+    }
+    let (valid, mut right, mut seen) = (net.valid(), 0, 0);
+    for step in 10_000..10_020 {
+        let batch = batch(&net, step);
+        let chosen = rule.predict(&valid, batch.x).argmax(1).into_data().convert::<i64>();
+        let chosen = chosen.try_to_vec::<i64>().expect("class indices");
+        right += chosen.iter().zip(&batch.labels).filter(|(chosen, label)| **chosen == **label as i64).count();
+        seen += batch.labels.len();
+    }
+    100.0 * right as f64 / seen as f64
 }
 
 /// The training loss falls on a learnable task: mean of the last quarter of `steps` below that of the first quarter.

@@ -56,13 +56,13 @@ impl<M: Module> Learned<M> {
     /// Parameters and running statistics as bytes.
     pub fn record(&self) -> Result<Vec<u8>> {
         let bytes = self.settled().clone().into_record().into_bytes();
-        Ok(bytes.map_err(|e| bad_record(e))?.to_vec())
+        Ok(bytes.map_err(bad_record)?.to_vec())
     }
 
     /// Restores what [`Learned::record`] gave.
     pub fn load(&mut self, bytes: Vec<u8>) -> Result<()> {
-        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes)).map_err(|e| bad_record(e))?;
-        self.0 = Some(self.get().clone().try_load_record(record).map_err(|e| bad_record(e))?);
+        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes)).map_err(bad_record)?;
+        self.0 = Some(self.get().clone().try_load_record(record).map_err(bad_record)?);
         Ok(())
     }
 
@@ -105,8 +105,17 @@ pub struct Matrix {
 impl Matrix {
     /// A matrix of `values`, row by row, on a training device.
     pub fn new(values: Vec<f32>, [rows, columns]: [usize; 2], device: &Device) -> Self {
-        let device = device.clone().inner().autodiff();
-        Self { value: Param::from_tensor(upload(values, [rows, columns], &device)) }
+        Self::from_plain(upload(values, [rows, columns], &device.clone().inner()))
+    }
+
+    /// A matrix that starts at `values`, which lie on a plain device.
+    pub fn from_plain(values: Tensor<2>) -> Self {
+        Self { value: Param::from_tensor(Tensor::from_inner(values)) }
+    }
+
+    /// Multiplies every value: decay.
+    pub fn scale(&mut self, factor: f64) {
+        self.value = self.value.clone().map(|value| Tensor::from_inner(value.inner() * factor).require_grad());
     }
 
     /// The present values, without a graph.

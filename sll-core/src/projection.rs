@@ -1,6 +1,8 @@
 //! Fixed random projections: the local heads of SLL (paper, section 3.3, "Stochastic Random Projection").
 
 use crate::error::{Error, Result};
+use crate::learned::{Learned, Matrix};
+use crate::optim::Updater;
 use crate::rng::{Purpose, Stream, upload};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -31,12 +33,18 @@ pub struct ProjectionConfig {
     pub gain: f64,
     /// Probability of zeroing an entry in each training step; kept ones are scaled by `1/(1 - dropout)`.
     pub dropout: f64,
+    /// Whether it is trained by its unit's objective.
+    pub learned: bool,
 }
 
-/// `R [n, d_o]`, stored so that `v = h R` for rows `h`.
-#[derive(Clone, Debug)]
+enum Held {
+    Fixed(Tensor<2>),
+    Learned(Learned<Matrix>),
+}
+
+/// `R [n, d_o]`, stored so that `v = h R` for rows `h`: fixed, or in one of the paper's ablations learned.
 pub struct Projection {
-    matrix: Tensor<2>,
+    matrix: Held,
     dropout: f64,
     seed: u64,
     index: u64,
@@ -63,6 +71,10 @@ impl ProjectionConfig {
             ProjectionLaw::Rademacher => stream.signs(count, self.gain / fan_in),
         };
         let matrix = upload(entries, [n, codes], &device.clone().inner());
+        let matrix = match self.learned {
+            true => Held::Learned(Learned::new(Matrix::from_plain(matrix))),
+            false => Held::Fixed(matrix),
+        };
         Projection { matrix, dropout: self.dropout, seed, index: index as u64 }
     }
 }
@@ -70,7 +82,10 @@ impl ProjectionConfig {
 impl Projection {
     /// The fixed matrix, without noise.
     pub fn clean(&self) -> Tensor<2> {
-        self.matrix.clone()
+        match &self.matrix {
+            Held::Fixed(matrix) => matrix.clone(),
+            Held::Learned(matrix) => matrix.get().plain(),
+        }
     }
 
     /// The matrix of one training step: entries multiplied by a fresh mask, one for the whole batch.
@@ -78,20 +93,59 @@ impl Projection {
         if self.dropout == 0.0 {
             return self.clean();
         }
-        let [n, codes] = self.matrix.dims();
+        self.clean() * self.mask(step_seed)
+    }
+
+    fn mask(&self, step_seed: u64) -> Tensor<2> {
+        let (n, codes) = (self.features(), self.codes());
         let mut stream = Stream::new(self.seed, Purpose::ProjectionDropout, &[self.index, step_seed]);
-        let mask = upload(stream.keep_mask(n * codes, self.dropout), [n, codes], &self.matrix.device());
-        self.matrix.clone() * mask
+        upload(stream.keep_mask(n * codes, self.dropout), [n, codes], &self.clean().device())
+    }
+
+    /// Trains a learned projection on `v = s R~`: `dR = (sᵀ dv) (.) M`. A fixed one stays.
+    pub fn train(&mut self, s: Tensor<2>, dv: Tensor<2>, step_seed: u64, updater: &mut Updater) {
+        let mask = (self.dropout > 0.0 && self.learned().is_some()).then(|| self.mask(step_seed));
+        if let Held::Learned(matrix) = &mut self.matrix {
+            let gradient = s.transpose().matmul(dv);
+            let gradient = match mask {
+                Some(mask) => gradient * mask,
+                None => gradient,
+            };
+            matrix.descend(gradient, updater, 1.0);
+        }
+    }
+
+    /// The matrix, where it is learned.
+    pub fn learned(&self) -> Option<&Learned<Matrix>> {
+        match &self.matrix {
+            Held::Learned(matrix) => Some(matrix),
+            Held::Fixed(_) => None,
+        }
+    }
+
+    /// The matrix, where it is learned.
+    pub fn learned_mut(&mut self) -> Option<&mut Learned<Matrix>> {
+        match &mut self.matrix {
+            Held::Learned(matrix) => Some(matrix),
+            Held::Fixed(_) => None,
+        }
     }
 
     /// Number of codes `d_o`.
     pub fn codes(&self) -> usize {
-        self.matrix.dims()[1]
+        self.shape()[1]
     }
 
     /// Features projected.
     pub fn features(&self) -> usize {
-        self.matrix.dims()[0]
+        self.shape()[0]
+    }
+
+    fn shape(&self) -> [usize; 2] {
+        match &self.matrix {
+            Held::Fixed(matrix) => matrix.dims(),
+            Held::Learned(matrix) => matrix.get().value.dims(),
+        }
     }
 }
 
@@ -100,7 +154,7 @@ mod tests {
     use super::*;
 
     fn std(law: ProjectionLaw) -> f64 {
-        let config = ProjectionConfig { law, gain: 2.0, dropout: 0.0 };
+        let config = ProjectionConfig { law, gain: 2.0, dropout: 0.0, learned: false };
         let values = config.init(400, 100, 3, 0, &Device::flex()).clean().into_data().try_to_vec::<f32>().unwrap();
         (values.iter().map(|&v| (v as f64).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
     }
@@ -119,7 +173,7 @@ mod tests {
 
     #[test]
     fn noise_is_fresh_each_step_and_repeatable() {
-        let config = ProjectionConfig { law: ProjectionLaw::FanInNormal, gain: 1.0, dropout: 0.5 };
+        let config = ProjectionConfig { law: ProjectionLaw::FanInNormal, gain: 1.0, dropout: 0.5, learned: false };
         let projection = config.init(20, 10, 3, 1, &Device::flex());
         let of = |step| projection.noisy(step).into_data().try_to_vec::<f32>().unwrap();
         assert_eq!(of(1), of(1));
@@ -130,7 +184,7 @@ mod tests {
 
     #[test]
     fn bad_settings_are_named() {
-        let config = ProjectionConfig { law: ProjectionLaw::FanInNormal, gain: 1.0, dropout: 1.0 };
+        let config = ProjectionConfig { law: ProjectionLaw::FanInNormal, gain: 1.0, dropout: 1.0, learned: false };
         assert!(config.validate().unwrap_err().to_string().contains("projection_dropout"));
         assert!(ProjectionConfig { gain: 0.0, dropout: 0.0, ..config }.validate().is_err());
     }

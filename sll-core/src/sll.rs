@@ -13,6 +13,7 @@
 
 use crate::divergence::{Divergence, cross_entropy};
 use crate::error::{Error, Result};
+use crate::learned::{Learned, load_all, record_all};
 use crate::network::{Cut, Network};
 use crate::op::inject;
 use crate::optim::Updater;
@@ -57,6 +58,13 @@ pub struct SllConfig {
     pub divergence: Divergence,
     /// Weight `a` of the divergence; 0 leaves random-head cross-entropy.
     pub align_weight: f64,
+    /// Weight of the hidden units' cross-entropy; 0 leaves alignment alone, with the label at the output only. (Unit 1 is
+    /// then trained only if it is aligned.)
+    #[serde(skip_serializing_if = "is_one")]
+    pub likelihood_weight: f64,
+    /// Whether projections are trained by their units' objectives instead of staying as drawn.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub learn_projection: bool,
     /// Whether the parent's posterior is a constant. If not, the divergence also trains the parent unit, which must
     /// then be held until its child has run: two units at a time in memory.
     pub stop_gradient: bool,
@@ -81,6 +89,8 @@ impl Default for SllConfig {
             projection_seed: None,
             divergence: Divergence::Neg2LogBc,
             align_weight: 1.0,
+            likelihood_weight: 1.0,
+            learn_projection: false,
             stop_gradient: true,
             first_aligned: 2,
             align_head: false,
@@ -103,6 +113,7 @@ pub struct Sll {
 /// A unit that has run and waits for its signal.
 struct Pending {
     unit: usize,
+    step_seed: u64,
     output: Tensor<2>,
     /// `dv`, `[b, codes]`.
     signal: Tensor<2>,
@@ -131,8 +142,12 @@ impl SllConfig {
     }
 
     fn validate(&self, classes: usize) -> Result<ProjectionConfig> {
-        let projection =
-            ProjectionConfig { law: self.projection, gain: self.projection_gain, dropout: self.projection_dropout };
+        let projection = ProjectionConfig {
+            law: self.projection,
+            gain: self.projection_gain,
+            dropout: self.projection_dropout,
+            learned: self.learn_projection,
+        };
         projection.validate()?;
         if self.codes(classes) < classes {
             let reason = format!("must be at least the number of classes, {classes}");
@@ -140,6 +155,14 @@ impl SllConfig {
         }
         if !(self.align_weight.is_finite() && self.align_weight >= 0.0) {
             return Err(Error::setting("align_weight", self.align_weight, "must be 0 or positive (default 1)"));
+        }
+        if !(self.likelihood_weight.is_finite() && self.likelihood_weight >= 0.0) {
+            let reason = "must be 0 or positive (default 1)";
+            return Err(Error::setting("likelihood_weight", self.likelihood_weight, reason));
+        }
+        if self.likelihood_weight == 0.0 && self.align_weight == 0.0 {
+            let reason = "nothing would train the hidden units; give one of it and align_weight a positive value";
+            return Err(Error::setting("likelihood_weight", 0, reason));
         }
         if self.first_aligned == 0 {
             return Err(Error::setting("first_aligned", 0, "units are counted from 1; 1 aligns with the raw input"));
@@ -161,6 +184,8 @@ impl SllConfig {
             (summary, projection.init(summary.len(), codes, seed, index + 1, net.device()))
         });
         let heads = heads.collect();
+        // Raw pixels' code trains no unit of its own: it stays fixed.
+        let projection = ProjectionConfig { learned: false, ..projection };
         let input_head = (self.first_aligned == 1 && self.align_weight > 0.0 && units.len() > 1)
             .then(|| projection.init(net.input().len(), codes, seed, 0, net.device()));
         Ok(Sll { config: *self, units, heads, input_head })
@@ -207,11 +232,16 @@ impl Sll {
     }
 
     /// Sends a unit its signal and updates it. Everything it held is gone when this returns.
-    fn train(&self, pending: Pending, net: &mut Network, updater: &mut Updater) {
-        let Pending { unit, output, signal, matrix, from_child } = pending;
-        let signal = match (matrix, self.heads.get(unit)) {
+    fn train(&mut self, pending: Pending, net: &mut Network, updater: &mut Updater) {
+        let Pending { unit, step_seed, output, signal, matrix, from_child } = pending;
+        let clean = self.hands_on_clean(unit);
+        let signal = match (matrix, self.heads.get_mut(unit)) {
             (Some(matrix), Some((summary, projection))) => {
-                let handed_on = if self.hands_on_clean(unit) { projection.clean() } else { matrix.clone() };
+                if projection.learned().is_some() {
+                    let s = summary.forward(plain(output.clone()));
+                    projection.train(s, signal.clone(), step_seed, updater);
+                }
+                let handed_on = if clean { projection.clean() } else { matrix.clone() };
                 let own = signal.matmul(matrix.transpose());
                 let ds = match from_child {
                     Some(from_child) => own + from_child.matmul(handed_on.transpose()),
@@ -241,6 +271,9 @@ impl LearningRule for Sll {
             let Projected { logits, matrix, parent: handed_on } = self.project(unit, plain(output.clone()), batch.seed);
             let targets = batch.targets(logits.dims()[1], &logits.device());
             let (loss, log_q, mut signal) = cross_entropy(logits, targets);
+            if unit < last && self.config.likelihood_weight != 1.0 {
+                signal = signal * self.config.likelihood_weight;
+            }
             let mut divergence = None;
             if let (true, Some(log_p)) = (self.is_aligned(unit), parent.take()) {
                 let diverged = self.config.divergence.evaluate(log_p, log_q.clone());
@@ -256,7 +289,8 @@ impl LearningRule for Sll {
             if let Some(previous) = waiting.take() {
                 self.train(previous, net, updater);
             }
-            let pending = Pending { unit, output, signal: signal * scale, matrix, from_child: None };
+            let (step_seed, signal) = (batch.seed, signal * scale);
+            let pending = Pending { unit, step_seed, output, signal, matrix, from_child: None };
             if self.config.stop_gradient || unit == last {
                 self.train(pending, net, updater);
             } else {
@@ -292,7 +326,8 @@ impl LearningRule for Sll {
         // Per head the projection and its way back; one more each for a noiseless posterior and for a child's gradient.
         let heads = self.heads.iter().enumerate().map(|(unit, (_, r))| {
             let to_child = !self.config.stop_gradient && self.is_aligned(unit + 1);
-            (2 + usize::from(self.hands_on_clean(unit)) + usize::from(to_child)) * r.features() * r.codes()
+            let learned = usize::from(r.learned().is_some());
+            (2 + learned + usize::from(self.hands_on_clean(unit)) + usize::from(to_child)) * r.features() * r.codes()
         });
         let input = self.input_head.iter().map(|r| r.features() * r.codes());
         StepCost { rule: heads.chain(input).sum::<usize>() as u64, ..StepCost::of_units(net, &self.units) }
@@ -300,8 +335,25 @@ impl LearningRule for Sll {
 
     fn fixed_values(&self, _net: &Network) -> usize {
         let heads = self.heads.iter().map(|(_, r)| r);
-        heads.chain(&self.input_head).map(|r| r.features() * r.codes()).sum()
+        let fixed = heads.chain(&self.input_head).filter(|r| r.learned().is_none());
+        fixed.map(|r| r.features() * r.codes()).sum()
     }
+
+    fn learned_values(&self) -> usize {
+        self.heads.iter().filter_map(|(_, r)| r.learned()).map(Learned::num_params).sum()
+    }
+
+    fn record(&self) -> Result<Vec<Vec<u8>>> {
+        record_all(self.heads.iter().filter_map(|(_, r)| r.learned()))
+    }
+
+    fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
+        load_all(self.heads.iter_mut().filter_map(|(_, r)| r.learned_mut()), record)
+    }
+}
+
+fn is_one(weight: &f64) -> bool {
+    *weight == 1.0
 }
 
 fn plain(x: Tensor<2>) -> Tensor<2> {

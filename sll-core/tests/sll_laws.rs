@@ -53,10 +53,48 @@ fn every_setting_learns() {
         SllConfig { projection_dim: Some(9), ..d() },
         SllConfig { align_weight: 0.0, ..d() },
         SllConfig { stop_gradient: false, ..d() },
+        SllConfig { learn_projection: true, projection_dropout: 0.3, ..d() },
+        SllConfig { likelihood_weight: 0.0, first_aligned: 1, ..d() },
     ];
     for config in configs {
         laws::learns(|| laws::small_mlp(3), &|net| Ok(Box::new(config.init(net, 3)?)), 240);
     }
+}
+
+#[test]
+fn alignment_alone_leaves_a_unit_without_parent_as_it_is() {
+    let mut net = laws::small_mlp(3);
+    let before = net.params();
+    let mut sll = SllConfig { likelihood_weight: 0.0, ..SllConfig::default() }.init(&net, 3).unwrap();
+    let batch = laws::batch(&net, 0);
+    sll.step(&mut net, &batch, &mut laws::descent()).unwrap();
+    assert_eq!(net.params()[0], before[0]);
+    assert!((1..4).all(|layer| net.params()[layer] != before[layer]));
+}
+
+#[test]
+fn a_learned_projection_moves_along_the_gradient_of_its_units_objective() {
+    // dR = hᵀ (softmax(h R) - y) / b for unit 1, which has no parent, in plain loops.
+    let mut net = laws::plain_mlp(6, 5, 4);
+    let mut sll = SllConfig { learn_projection: true, ..SllConfig::default() }.init(&net, 3).unwrap();
+    let batch = laws::batch(&net, 1);
+    let (h, before) = (laws::floats(laws::hidden(&net, 1, &batch)), sll.projections().remove(0));
+    laws::moved(&mut net, &mut sll, &batch);
+    let after = sll.projections().remove(0);
+    let (b, mut gradient) = (batch.len(), vec![0.0; 20]);
+    for s in 0..b {
+        let logit = |k: usize| (0..5).map(|j| h[s * 5 + j] * before[j * 4 + k]).sum::<f32>().exp();
+        let total: f32 = (0..4).map(logit).sum();
+        for (j, k) in (0..5).flat_map(|j| (0..4).map(move |k| (j, k))) {
+            gradient[j * 4 + k] += h[s * 5 + j] * (logit(k) / total - f32::from(batch.labels[s] == k)) / b as f32;
+        }
+    }
+    let close = |i: usize| (before[i] - after[i] - gradient[i]).abs() < 1e-5;
+    assert!((0..20).all(close));
+    laws::resumes(
+        || laws::small_mlp(3),
+        &|net| Ok(Box::new(SllConfig { learn_projection: true, ..SllConfig::default() }.init(net, 3)?)),
+    );
 }
 
 /// With dropout off, one batch and small steps, every unit whose parent stands still has a falling objective: unit 1
@@ -144,7 +182,7 @@ fn an_open_parent_descends_its_childs_divergence_too() {
         let floats = |t: Tensor<2>| -> Vec<f64> {
             t.into_data().try_to_vec::<f32>().unwrap().into_iter().map(f64::from).collect()
         };
-        let law = sll_core::projection::ProjectionConfig { law: Default::default(), gain: 1.0, dropout };
+        let law = sll_core::projection::ProjectionConfig { law: Default::default(), gain: 1.0, dropout, learned: false };
         let head = |unit| law.init(5, 4, 3, unit, &burn::tensor::Device::flex());
         let noisy = |unit| floats(head(unit).noisy(batch.seed));
         let handed_on = if parent == Parent::Clean { floats(head(1).clean()) } else { noisy(1) };

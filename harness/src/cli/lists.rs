@@ -3,9 +3,11 @@
 use super::{print, print_json};
 use crate::device;
 use crate::error::Result;
+use baselines::{RuleInfo, RuleSpec};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use sll_core::network::{NetworkSpec, catalogue};
+use sll_core::rule::StepCost;
 
 /// How to print a list.
 #[derive(Args, Debug)]
@@ -134,30 +136,64 @@ pub fn networks(args: NetworksArgs) -> Result<()> {
     print("MACs and activations (floats that a backward pass reads) are per sample.")
 }
 
-/// Prints the rules.
-pub fn rules(args: FormatArgs) -> Result<()> {
-    if args.format == Format::Json {
-        return print_json(&baselines::rules());
-    }
-    for rule in baselines::rules() {
-        print(&format!(
-            "{} ({})\n  update       {}\n  paper        {}",
-            rule.name, rule.title, rule.equation, rule.paper
-        ))?;
-        print(&format!("  stores       {}\n  activations  {}", rule.stores, rule.activations))?;
-        print(&format!("  update lock  {}\n  settings     {}", rule.update_locked, settings(rule)))?;
-    }
-    Ok(())
+/// One rule for programs.
+#[derive(Serialize)]
+struct DescribedRule {
+    #[serde(flatten)]
+    info: &'static RuleInfo,
+    spec: RuleSpec,
+    macs: Option<StepCost>,
+    macs_of_bp: Option<f64>,
+    fixed_values: Option<usize>,
+    learned_values: Option<usize>,
 }
 
-/// A rule's settings with their defaults, as in a spec; those that follow from the network are left out there.
-fn settings(rule: &baselines::RuleInfo) -> String {
-    let text = toml::to_string(&rule.default_spec()).expect("plain data");
-    let unset = if rule.name == "sll" {
-        "; unset: units (every layer), projection_dim (K), projection_seed (seed)"
-    } else {
-        ""
-    };
-    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("name = ")).collect();
-    if lines.is_empty() { "none".into() } else { format!("{}{unset}", lines.join(", ")) }
+/// Prints the rules, with their work on the paper's MLP for MNIST.
+pub fn rules(args: FormatArgs) -> Result<()> {
+    let mut bp = None;
+    let mut described = Vec::new();
+    for info in baselines::rules() {
+        let spec = (info.spec)();
+        let ([c, h, w], classes) = ([1, 28, 28], 10);
+        let mut net = NetworkSpec::named("mlp-2x800").build([c, h, w], classes, 0, &device::open("flex")?)?;
+        let rule = spec.init(&mut net, 0).ok();
+        let macs = rule.as_ref().map(|rule| rule.cost(&net));
+        let bp = *bp.get_or_insert(macs.map_or(1, |macs| macs.total()));
+        described.push(DescribedRule {
+            info,
+            spec,
+            macs,
+            macs_of_bp: macs.map(|macs| macs.total() as f64 / bp as f64),
+            fixed_values: rule.as_ref().map(|rule| rule.fixed_values(&net)),
+            learned_values: rule.as_ref().map(|rule| rule.learned_values()),
+        });
+    }
+    if args.format == Format::Json {
+        return print_json(&described);
+    }
+    for rule in &described {
+        let info = rule.info;
+        let mark = if info.reconstructed { " [reconstructed]" } else { "" };
+        print(&format!("{}{mark}\n  update       {}\n  paper        {}", info.title, info.equation, info.paper))?;
+        print(&format!("  stores       {}\n  activations  {}", info.stores, info.activations))?;
+        print(&format!("  update lock  {}", info.update_locked))?;
+        if let (Some(macs), Some(of_bp)) = (rule.macs, rule.macs_of_bp) {
+            let (fixed, learned) = (rule.fixed_values.unwrap_or(0), rule.learned_values.unwrap_or(0));
+            print(&format!(
+                "  work         {} MACs per sample and step, {of_bp:.2} of BP's; {fixed} values fixed, {learned} learned",
+                macs.total()
+            ))?;
+        }
+        print(&format!("  spec         rule = {{ {} }}", settings(&rule.spec)))?;
+    }
+    print(
+        "Work is for the paper's MLP for MNIST, 784-800-800-10, with the settings shown. `reconstructed`: put together from \
+         incomplete public sources. Settings that follow from the network or the seed are left out of `spec`.",
+    )
+}
+
+/// A rule with its settings, as in a run's spec.
+fn settings(rule: &RuleSpec) -> String {
+    let text = toml::to_string(rule).expect("plain data");
+    text.lines().collect::<Vec<_>>().join(", ")
 }

@@ -218,7 +218,11 @@ fn cell(
         table.insert("seed".into(), (seed as i64).into());
         RunSpec::from_table(table, &format!("experiment {}, row {}", experiment.name, row.label))
     });
-    Ok(PlannedCell { specs: specs.collect::<Result<_>>()?, quoted, missing: None })
+    let specs: Vec<RunSpec> = specs.collect::<Result<_>>()?;
+    match specs.first().map(RunSpec::unsupported).transpose()?.flatten() {
+        Some(reason) => Ok(PlannedCell { specs: Vec::new(), quoted, missing: Some(reason) }),
+        None => Ok(PlannedCell { specs, quoted, missing: None }),
+    }
 }
 
 #[cfg(test)]

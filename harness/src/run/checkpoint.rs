@@ -6,6 +6,7 @@ use crate::report::atomic::write_atomically;
 use serde::{Deserialize, Serialize};
 use sll_core::Network;
 use sll_core::optim::Updater;
+use sll_core::rule::LearningRule;
 use std::io::{BufRead, Read, Write};
 use std::path::Path;
 
@@ -24,12 +25,13 @@ pub struct Checkpoint {
     pub steps: u64,
 }
 
-/// Length-prefixed blocks: the JSON head, the optimiser, then one block a layer.
+/// Length-prefixed blocks: the JSON head, the optimiser, one block a layer, then what the rule has learned.
 impl Checkpoint {
     /// Writes the state to `path`, whole or not at all.
-    pub fn save(&self, path: &Path, net: &Network, updater: &Updater) -> Result<()> {
+    pub fn save(&self, path: &Path, net: &Network, rule: &dyn LearningRule, updater: &Updater) -> Result<()> {
         let mut blocks = vec![serde_json::to_vec(self).expect("a checkpoint is plain data"), updater.record()?];
         blocks.extend(net.record()?);
+        blocks.extend(rule.record()?);
         write_atomically(path, |file| {
             blocks.iter().try_for_each(|block| {
                 file.write_all(&(block.len() as u64).to_le_bytes())?;
@@ -38,9 +40,14 @@ impl Checkpoint {
         })
     }
 
-    /// Restores the state at `path` into `net` and `updater`; `None` where there is none. A damaged file is an error
-    /// that names it.
-    pub fn load(path: &Path, net: &mut Network, updater: &mut Updater) -> Result<Option<Self>> {
+    /// Restores the state at `path` into `net`, `rule` and `updater`; `None` where there is none. A damaged file is an
+    /// error that names it.
+    pub fn load(
+        path: &Path,
+        net: &mut Network,
+        rule: &mut dyn LearningRule,
+        updater: &mut Updater,
+    ) -> Result<Option<Self>> {
         let mut file = match std::fs::File::open(path) {
             Ok(file) => std::io::BufReader::new(file),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -62,12 +69,14 @@ impl Checkpoint {
             file.read_exact(&mut block).map_err(|e| damaged(&e.to_string()))?;
             blocks.push(block);
         }
-        if blocks.len() < 2 {
+        if blocks.len() < 2 + net.depth() {
             return Err(damaged("it ends early"));
         }
+        let learned = blocks.split_off(2 + net.depth());
         let layers = blocks.split_off(2);
         let state = serde_json::from_slice(&blocks[0]).map_err(|e| damaged(&e.to_string()))?;
         net.load(layers).map_err(|e| damaged(&e.to_string()))?;
+        rule.load(learned).map_err(|e| damaged(&e.to_string()))?;
         updater.load(blocks.swap_remove(1)).map_err(|e| damaged(&e.to_string()))?;
         Ok(Some(state))
     }

@@ -75,7 +75,7 @@ pub fn train(
     }
     let (mut training, info) = Training::new(spec, data, device)?;
     if let Some(path) = checkpoint
-        && let Some(state) = Checkpoint::load(path, &mut training.net, &mut training.updater)?
+        && let Some(state) = Checkpoint::load(path, &mut training.net, &mut *training.rule, &mut training.updater)?
     {
         training.state = state;
     }
@@ -128,7 +128,7 @@ impl Training {
             self.state.curve.push(point);
             self.state.epochs = epoch + 1;
             if let Some(path) = checkpoint {
-                self.state.save(path, &self.net, &self.updater)?;
+                self.state.save(path, &self.net, &*self.rule, &self.updater)?;
             }
             events.epoch(&EpochNews { point: &point, epochs: spec.recipe.epochs });
         }

@@ -132,6 +132,16 @@ impl WeightSlot<'_> {
         }
     }
 
+    /// Sets the bias to 0, for rules that have none.
+    pub fn clear_bias(&mut self) {
+        let bias = match self {
+            WeightSlot::Matrix(a) => &mut a.bias,
+            WeightSlot::Kernel(k) => &mut k.bias,
+        };
+        let zeros = bias.val().inner().zeros_like();
+        set(bias, zeros);
+    }
+
     /// The weights' gradient in `grads`, as rows.
     pub fn gradient(&self, grads: &Gradients) -> Option<Tensor<2>> {
         match self {

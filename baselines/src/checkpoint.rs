@@ -1,0 +1,128 @@
+//! BP with gradient checkpointing (Chen, Xu, Zhang & Guestrin 2016): the honest competitor on memory.
+//!
+//! The chain is cut into segments. The forward pass keeps each segment's input alone; the backward pass runs a segment
+//! again before it differentiates it. Same numbers as BP, bit for bit; with `√L` segments of `√L` layers, activations
+//! grow with `√L`, for one more forward pass (less the last segment's).
+
+use crate::bp::Bp;
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use sll_core::divergence::cross_entropy;
+use sll_core::op::inject;
+use sll_core::optim::Updater;
+use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
+use sll_core::{Cut, Network, Result};
+use std::ops::Range;
+
+/// Settings of BP with checkpointing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CheckpointConfig {
+    /// Segments; `⌈√L⌉` of the places where the network can be cut when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segments: Option<usize>,
+}
+
+/// The rule, built for one network.
+pub struct CheckpointedBp {
+    segments: Vec<Range<usize>>,
+}
+
+impl CheckpointConfig {
+    /// Cuts `net` into segments.
+    pub fn init(&self, net: &Network) -> Result<CheckpointedBp> {
+        let places = net.units(Cut::EveryLayer)?.len();
+        let count = self.segments.unwrap_or_else(|| (places as f64).sqrt().ceil() as usize);
+        Ok(CheckpointedBp { segments: net.units(Cut::Units(count))? })
+    }
+}
+
+impl LearningRule for CheckpointedBp {
+    fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
+        batch.check(net.classes())?;
+        let last = self.segments.len() - 1;
+        let mut inputs = vec![batch.x.clone()];
+        for segment in &self.segments[..last] {
+            let x = Tensor::from_inner(inputs[inputs.len() - 1].clone());
+            inputs.push(net.forward_range(segment.clone(), x, &batch.pass()).inner());
+        }
+        let mut loss = None;
+        let mut signal: Option<Tensor<2>> = None;
+        for (index, segment) in self.segments.iter().enumerate().rev() {
+            let Some(input) = inputs.pop() else { break };
+            let x = Tensor::from_inner(input);
+            let x = if index > 0 { x.require_grad() } else { x };
+            let pass = if index == last { batch.pass() } else { batch.replay() };
+            let output = net.forward_range(segment.clone(), x.clone(), &pass);
+            let down = match signal.take() {
+                Some(signal) => signal,
+                None => {
+                    let logits = output.clone().inner();
+                    let targets = batch.targets(net.classes(), &logits.device());
+                    let (value, _, error) = cross_entropy(logits, targets);
+                    loss = Some(value.mean());
+                    error * (1.0 / batch.len() as f64)
+                }
+            };
+            let grads = inject(output, down);
+            signal = x.grad(&grads);
+            drop(x);
+            updater.step(net, segment.clone(), grads);
+        }
+        Ok(StepReport { loss: loss.expect("a network has a last segment"), units: Vec::new() })
+    }
+
+    fn cut(&self) -> Cut {
+        Cut::Units(self.segments.len())
+    }
+
+    fn cost(&self, net: &Network) -> StepCost {
+        let above = self.segments[self.segments.len() - 1].start;
+        let again = net.costs()[..above].iter().map(|c| c.forward).sum();
+        StepCost { rule: again, ..Bp.cost(net) }
+    }
+
+    fn fixed_values(&self, _net: &Network) -> usize {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sll_core::laws::{self, Build};
+
+    const BP: Build = &|_| Ok(Box::new(Bp));
+    const HALVES: Build = &|net| Ok(Box::new(CheckpointConfig { segments: Some(2) }.init(net)?));
+
+    #[test]
+    fn is_bp_bit_for_bit() {
+        laws::same_update(|| laws::small_mlp(3), HALVES, BP);
+        laws::same_update(laws::small_cnn, HALVES, BP);
+        laws::same_update(|| laws::small_vit(false), HALVES, BP);
+        let each: Build = &|net| Ok(Box::new(CheckpointConfig { segments: Some(4) }.init(net)?));
+        laws::same_update(|| laws::small_mlp(3), each, BP);
+    }
+
+    #[test]
+    fn default_is_the_square_root_of_the_depth_and_runs_all_but_the_last_segment_twice() {
+        let net = laws::small_mlp(8);
+        let rule = CheckpointConfig::default().init(&net).unwrap();
+        assert_eq!(rule.segments, vec![0..3, 3..6, 6..9]);
+        let forward: Vec<u64> = net.costs().iter().map(|c| c.forward).collect();
+        assert_eq!(rule.cost(&net).total() - Bp.cost(&net).total(), forward[..6].iter().sum::<u64>());
+    }
+
+    #[test]
+    fn repeats_resumes_and_learns() {
+        laws::repeats(|| laws::small_mlp(3), HALVES);
+        laws::resumes(laws::small_cnn, HALVES);
+        laws::learns(|| laws::small_mlp(2), HALVES, 80);
+    }
+
+    #[test]
+    fn too_many_segments_are_refused() {
+        let error = CheckpointConfig { segments: Some(9) }.init(&laws::small_mlp(2)).err().unwrap().to_string();
+        assert!(error.contains("1 to 3"), "{error}");
+    }
+}

@@ -1,0 +1,54 @@
+//! What direct feedback rules share: a forward pass through all units, then the output error sent straight to each.
+
+use burn::tensor::Tensor;
+use sll_core::divergence::cross_entropy;
+use sll_core::op::inject;
+use sll_core::optim::Updater;
+use sll_core::rng::{Purpose, Stream, upload};
+use sll_core::rule::{Batch, StepReport};
+use sll_core::{Cut, Network, Result};
+use std::ops::Range;
+
+/// Fixed random `B_l [K, n_l]` for each unit but the last, with entries from `U(±gain/√K)`: zero mean, as the rules need.
+pub fn feedback(net: &Network, gain: f64, seed: u64) -> Result<Vec<Tensor<2>>> {
+    let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
+    let device = net.device().clone().inner();
+    let bound = gain / (classes as f64).sqrt();
+    let draw = |(index, unit): (usize, &Range<usize>)| {
+        let n = net.output_of(unit.end - 1).len();
+        let mut stream = Stream::new(seed, Purpose::Feedback, &[index as u64]);
+        upload(stream.uniform(classes * n, bound), [classes, n], &device)
+    };
+    Ok(units[..units.len() - 1].iter().enumerate().map(draw).collect())
+}
+
+/// One step: `signal(l, h_l, e)` gives unit `l`'s `dh_l` from its output and the error `e = (softmax(z_L) - y)/b`. The
+/// last unit gets `e`.
+pub fn step(
+    units: &[Range<usize>],
+    net: &mut Network,
+    batch: &Batch,
+    updater: &mut Updater,
+    mut signal: impl FnMut(usize, Tensor<2>, Tensor<2>, &mut Updater) -> Tensor<2>,
+) -> Result<StepReport> {
+    batch.check(net.classes())?;
+    let pass = batch.pass();
+    let mut outputs = Vec::with_capacity(units.len());
+    let mut x = Tensor::from_inner(batch.x.clone());
+    for unit in units {
+        let output = net.forward_range(unit.clone(), x, &pass);
+        x = output.clone().detach();
+        outputs.push(output);
+    }
+    let (loss, _, error) = cross_entropy(x.inner(), batch.targets(net.classes(), &batch.x.device()));
+    let error = error * (1.0 / batch.len() as f64);
+    for (index, unit) in units.iter().enumerate().rev() {
+        let Some(output) = outputs.pop() else { break };
+        let signal = match index + 1 == units.len() {
+            true => error.clone(),
+            false => signal(index, output.clone().inner(), error.clone(), updater),
+        };
+        updater.step(net, unit.clone(), inject(output, signal));
+    }
+    Ok(StepReport { loss: loss.mean(), units: Vec::new() })
+}

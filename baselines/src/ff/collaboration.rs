@@ -1,0 +1,163 @@
+//! LC-FF: forward-forward with layer collaboration (Lorberbom, Gat, Adi, Schwing & Hazan 2024).
+//!
+//! ```text
+//! p_l = σ(s (G_l + sg(γ_l) - θ)),   γ_l = Σ of the other layers' goodness
+//! ```
+//!
+//! FF in which each layer sees how good the others already are: those below it (`lower`, no extra work), or all of them
+//! (`all`, one more forward pass for the goodness of the layers above). All layers are updated in every batch.
+
+use super::{Goodness, Labels, contrastive_cost, counted, goodness, layer_goodness, normalise, units};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use sll_core::op::inject;
+use sll_core::optim::Updater;
+use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
+use sll_core::{Cut, Network, Result};
+use std::ops::Range;
+
+/// Which other layers' goodness counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Others {
+    /// Layers `t < l`: the paper's better variant on Fashion-MNIST and CIFAR-10.
+    #[default]
+    Lower,
+    /// Layers `t ≠ l`.
+    All,
+}
+
+/// Settings of LC-FF.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LcffConfig {
+    /// Which layers collaborate.
+    pub others: Others,
+    /// Threshold `θ` on the sum of the layers' means of squares.
+    pub threshold: f64,
+    /// Factor `s` on goodness less threshold; the width of the layer when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steepness: Option<f64>,
+    /// Size of the label in the image, in units of the normalised pixels.
+    pub label_scale: f64,
+}
+
+impl Default for LcffConfig {
+    fn default() -> Self {
+        Self { others: Others::Lower, threshold: 1.0, steepness: None, label_scale: 3.0 }
+    }
+}
+
+/// The rule, built for one network.
+pub struct Lcff {
+    others: Others,
+    goodness: Goodness,
+    labels: Labels,
+    units: Vec<Range<usize>>,
+}
+
+impl LcffConfig {
+    /// Checks the settings and builds the rule for `net`.
+    pub fn init(&self, net: &Network) -> Result<Lcff> {
+        let units = units(net, "LC-FF")?;
+        let goodness = Goodness::new(self.threshold, self.steepness)?;
+        Ok(Lcff { others: self.others, goodness, labels: Labels::new(net, self.label_scale)?, units })
+    }
+}
+
+impl LearningRule for Lcff {
+    fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
+        batch.check(net.classes())?;
+        let (b, last) = (batch.len(), self.units.len() - 1);
+        let pairs = self.labels.pairs(batch);
+        // Goodness of every layer before any update; of the layers below it is known when a layer's turn comes.
+        let all: Option<Tensor<2>> = (self.others == Others::All).then(|| {
+            let mut x = pairs.clone();
+            let each = self.units[..last].iter().map(|unit| {
+                x = net.forward_range(unit.clone(), Tensor::from_inner(normalise(x.clone())), &batch.replay()).inner();
+                goodness::of(x.clone())
+            });
+            each.reduce(|a, b| a + b).expect("a hidden unit")
+        });
+        let mut x = pairs;
+        let mut below: Option<Tensor<2>> = None;
+        let mut loss: Option<Tensor<1>> = None;
+        for unit in &self.units[..last] {
+            let output = net.forward_range(unit.clone(), Tensor::from_inner(normalise(x)), &batch.pass());
+            x = output.clone().inner();
+            let own = goodness::of(x.clone());
+            let others = match &all {
+                Some(all) => Some(all.clone() - own.clone()),
+                None => below.clone(),
+            };
+            let (value, signal) = self.goodness.evaluate(x.clone(), b, others);
+            updater.step(net, unit.clone(), inject(output, signal));
+            below = Some(below.map_or(own.clone(), |sum| sum + own));
+            loss = Some(loss.map_or(value.clone(), |sum| sum + value));
+        }
+        Ok(StepReport { loss: loss.expect("a hidden unit") / last as f64, units: Vec::new() })
+    }
+
+    fn predict(&self, net: &Network, x: Tensor<2>) -> Tensor<2> {
+        self.labels.scores(x, |x| layer_goodness(net, &self.units, x, normalise, counted(&self.units)))
+    }
+
+    fn cut(&self) -> Cut {
+        Cut::EveryLayer
+    }
+
+    fn cost(&self, net: &Network) -> StepCost {
+        let cost = contrastive_cost(net, &self.units);
+        let again = if self.others == Others::All { cost.forward } else { 0 };
+        StepCost { rule: again, ..cost }
+    }
+
+    fn fixed_values(&self, _net: &Network) -> usize {
+        self.labels.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ff::FfConfig;
+    use sll_core::laws::{self, Build};
+
+    const LOWER: Build = &|net| Ok(Box::new(LcffConfig::default().init(net)?));
+    const ALL: Build = &|net| Ok(Box::new(LcffConfig { others: Others::All, ..LcffConfig::default() }.init(net)?));
+
+    #[test]
+    fn with_one_hidden_layer_it_is_ff() {
+        let ff: Build = &|net| Ok(Box::new(FfConfig::default().init(net)?));
+        laws::same_update(|| laws::small_mlp(1), LOWER, ff);
+        laws::close_update(|| laws::small_mlp(1), ALL, ff, 1e-4);
+    }
+
+    #[test]
+    fn collaboration_adds_the_other_layers_goodness_to_the_margin() {
+        // Two rows of one unit by hand: slope sign · s σ(sign · s (G + γ - θ)) · 2 h / n / b.
+        let h = Tensor::<2>::from_floats([[1.0, 0.5], [0.2, 0.4]], &burn::tensor::Device::flex());
+        let others = Tensor::<2>::from_floats([[0.7], [0.1]], &h.device());
+        let (_, signal) = Goodness::new(1.0, Some(3.0)).unwrap().evaluate(h, 1, Some(others));
+        let found = laws::floats(signal);
+        let slope = |sign: f32, g: f32| sign * 3.0 / (1.0 + (-sign * 3.0 * (g - 1.0)).exp());
+        let (positive, negative) = (slope(-1.0, 0.625 + 0.7), slope(1.0, 0.1 + 0.1));
+        let expected = [positive * 1.0, positive * 0.5, negative * 0.2, negative * 0.4];
+        found.iter().zip(expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-6, "{found:?} against {expected:?}"));
+    }
+
+    #[test]
+    fn lower_is_local_and_all_reaches_the_top_through_goodness() {
+        laws::local(|| laws::small_mlp(2), || laws::small_mlp(4), 2, LOWER);
+        laws::reaches(|| laws::small_mlp(3), 2, 2, ALL);
+    }
+
+    #[test]
+    fn repeats_resumes_and_learns() {
+        for build in [LOWER, ALL] {
+            laws::repeats(|| laws::small_mlp(3), build);
+            laws::resumes(|| laws::small_mlp(3), build);
+            laws::learns(|| laws::small_mlp(2), build, 200);
+        }
+    }
+}

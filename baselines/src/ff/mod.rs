@@ -1,0 +1,284 @@
+//! FF: the forward-forward algorithm (Hinton 2022); LC-FF and TFF are built on its parts.
+//!
+//! ```text
+//! h_l = f_l(x_l),   x_l = h_{l-1} / rms(h_{l-1}),   G_l = mean_j h_lj²
+//! L_l = mean over positives of softplus(-s (G_l - θ)) + mean over negatives of softplus(s (G_l - θ))
+//! ```
+//!
+//! A positive sample carries its own label inside the image, a negative one a wrong label ([`Labels`]). `s = n_l` is the
+//! usual sum of squares against a threshold of `n_l`. There is no error signal at all: each layer is updated as soon as it
+//! has run, on `2b` rows, and one layer's activations are held. The network's classifier takes no part unless `read_out`
+//! is `classifier`: a class is chosen by `K` forward passes, one a label, by the goodness of all layers but the first.
+//! Peer normalisation, a small extra of some implementations, is left out.
+
+mod collaboration;
+mod goodness;
+mod label;
+mod trifecta;
+
+pub use collaboration::{Lcff, LcffConfig, Others};
+pub use goodness::{Goodness, normalise};
+pub use label::Labels;
+pub use trifecta::{Tff, TffConfig};
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use sll_core::divergence::cross_entropy;
+use sll_core::op::inject;
+use sll_core::optim::Updater;
+use sll_core::rng::{Purpose, Stream};
+use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
+use sll_core::{Cut, Error, Network, Pass, Result};
+use std::ops::Range;
+
+/// How a class is read out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadOut {
+    /// The label whose forward pass has the largest goodness: `K` passes.
+    #[default]
+    Goodness,
+    /// The network's classifier on the last hidden layer, with a neutral label (`1/K` of each) in the image: one pass. It is
+    /// trained by cross-entropy, which costs one more forward pass a step.
+    Classifier,
+}
+
+/// Settings of FF.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FfConfig {
+    /// Threshold `θ` on the mean of squares.
+    pub threshold: f64,
+    /// Factor `s` on goodness less threshold; the width of the layer when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steepness: Option<f64>,
+    /// Size of the label in the image, in units of the normalised pixels.
+    pub label_scale: f64,
+    /// How a class is read out.
+    pub read_out: ReadOut,
+}
+
+impl Default for FfConfig {
+    fn default() -> Self {
+        Self { threshold: 1.0, steepness: None, label_scale: 3.0, read_out: ReadOut::Goodness }
+    }
+}
+
+/// The rule, built for one network.
+pub struct Ff {
+    read_out: ReadOut,
+    goodness: Goodness,
+    labels: Labels,
+    units: Vec<Range<usize>>,
+}
+
+/// The units of a network whose layers all are an affine map and what follows it; others have no goodness.
+fn units(net: &Network, rule: &str) -> Result<Vec<Range<usize>>> {
+    let units = net.units(Cut::EveryLayer)?;
+    if (0..net.depth()).any(|layer| net.stages(layer).is_none()) {
+        let reason = "a transformer's tokens have no goodness of their own; use an MLP or a convolutional network";
+        return Err(Error::Unsupported { rule: rule.into(), reason: reason.into() });
+    }
+    if units.len() < 2 {
+        let reason = "it trains hidden layers and this network has none; use a deeper one";
+        return Err(Error::Unsupported { rule: rule.into(), reason: reason.into() });
+    }
+    Ok(units)
+}
+
+/// For each sample a class that is not its own, each with the same probability.
+fn wrong_labels(batch: &Batch, classes: usize) -> Vec<usize> {
+    let shifts = Stream::new(batch.seed, Purpose::Negative, &[]).below(batch.len(), classes - 1);
+    batch.labels.iter().zip(shifts).map(|(label, shift)| (label + 1 + shift) % classes).collect()
+}
+
+impl FfConfig {
+    /// Checks the settings and builds the rule for `net`. Nothing is drawn at random beforehand.
+    pub fn init(&self, net: &Network) -> Result<Ff> {
+        let units = units(net, "FF")?;
+        let goodness = Goodness::new(self.threshold, self.steepness)?;
+        let labels = Labels::new(net, self.label_scale)?;
+        Ok(Ff { read_out: self.read_out, goodness, labels, units })
+    }
+}
+
+impl LearningRule for Ff {
+    fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
+        batch.check(net.classes())?;
+        let (b, last) = (batch.len(), self.units.len() - 1);
+        let mut x = self.labels.pairs(batch);
+        let mut loss: Option<Tensor<1>> = None;
+        for unit in &self.units[..last] {
+            let output = net.forward_range(unit.clone(), Tensor::from_inner(normalise(x)), &batch.pass());
+            x = output.clone().inner();
+            let (value, signal) = self.goodness.evaluate(x.clone(), b, None);
+            updater.step(net, unit.clone(), inject(output, signal));
+            loss = Some(loss.map_or(value.clone(), |sum| sum + value));
+        }
+        if self.read_out == ReadOut::Classifier {
+            let h = self.hidden(net, self.labels.neutral(batch.x.clone()), &batch.replay());
+            let output = net.forward_range(self.units[last].clone(), Tensor::from_inner(h), &batch.pass());
+            let logits = output.clone().inner();
+            let targets = batch.targets(net.classes(), &logits.device());
+            let (_, _, error) = cross_entropy(logits, targets);
+            updater.step(net, self.units[last].clone(), inject(output, error * (1.0 / b as f64)));
+        }
+        let loss = loss.expect("a hidden unit") / last as f64;
+        Ok(StepReport { loss, units: Vec::new() })
+    }
+
+    fn predict(&self, net: &Network, x: Tensor<2>) -> Tensor<2> {
+        match self.read_out {
+            ReadOut::Goodness => {
+                self.labels.scores(x, |x| layer_goodness(net, &self.units, x, normalise, counted(&self.units)))
+            }
+            ReadOut::Classifier => {
+                let h = self.hidden(net, self.labels.neutral(x), &Pass::Eval);
+                net.forward_range(self.units[self.units.len() - 1].clone(), h, &Pass::Eval)
+            }
+        }
+    }
+
+    fn cut(&self) -> Cut {
+        Cut::EveryLayer
+    }
+
+    fn cost(&self, net: &Network) -> StepCost {
+        let hidden = contrastive_cost(net, &self.units);
+        let costs = net.costs();
+        let all: u64 = costs.iter().map(|c| c.forward).sum();
+        let classifier: u64 = costs[self.units[self.units.len() - 1].clone()].iter().map(|c| c.forward).sum();
+        match self.read_out {
+            ReadOut::Goodness => hidden,
+            // One more forward pass, and the classifier's weight gradient.
+            ReadOut::Classifier => StepCost { rule: hidden.rule + all + classifier, ..hidden },
+        }
+    }
+
+    fn fixed_values(&self, _net: &Network) -> usize {
+        self.labels.values()
+    }
+}
+
+impl Ff {
+    /// The normalised output of the last hidden unit, without a graph.
+    fn hidden(&self, net: &Network, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        let train = *pass != Pass::Eval;
+        let mut x = normalise(x);
+        for unit in &self.units[..self.units.len() - 1] {
+            x = match train {
+                true => net.forward_range(unit.clone(), Tensor::from_inner(x), pass).inner(),
+                false => net.forward_range(unit.clone(), x, pass),
+            };
+            x = normalise(x);
+        }
+        x
+    }
+}
+
+/// The hidden units whose goodness is counted: all but the first, whose activity the label's own pixels dominate; a
+/// single one is counted.
+fn counted(units: &[Range<usize>]) -> Range<usize> {
+    let hidden = units.len() - 1;
+    usize::from(hidden > 1)..hidden
+}
+
+/// Sum of the goodness of the hidden units `counted`, `[b, 1]`, of an evaluation-mode network; `between` is what happens to
+/// a unit's input.
+fn layer_goodness(
+    net: &Network,
+    units: &[Range<usize>],
+    x: Tensor<2>,
+    between: impl Fn(Tensor<2>) -> Tensor<2>,
+    counted: Range<usize>,
+) -> Tensor<2> {
+    let mut x = x;
+    let mut sum: Option<Tensor<2>> = None;
+    for (index, unit) in units[..counted.end].iter().enumerate() {
+        x = net.forward_range(unit.clone(), between(x), &Pass::Eval);
+        if counted.contains(&index) {
+            let goodness = goodness::of(x.clone());
+            sum = Some(sum.map_or(goodness.clone(), |sum| sum + goodness));
+        }
+    }
+    sum.expect("a hidden unit is counted")
+}
+
+/// Forward and backward of the hidden units on two rows a sample.
+fn contrastive_cost(net: &Network, units: &[Range<usize>]) -> StepCost {
+    let (costs, hidden) = (net.costs(), 0..units[units.len() - 1].start);
+    let forward: u64 = costs[hidden.clone()].iter().map(|c| c.forward).sum();
+    let unneeded: u64 = units[..units.len() - 1].iter().map(|unit| costs[unit.start].input_grad).sum();
+    StepCost { forward: 2 * forward, backward: 2 * (2 * forward - unneeded), rule: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sll_core::laws::{self, Build, floats};
+
+    const FF: Build = &|net| Ok(Box::new(FfConfig::default().init(net)?));
+
+    #[test]
+    fn the_update_is_the_closed_form() {
+        // dW = mean over positives and negatives of x ∂softplus(∓ s (G - θ))/∂h (.) 1[z > 0] with ∂G/∂h = 2h/n, in plain loops.
+        let mut net = laws::plain_mlp(6, 5, 4);
+        let config = FfConfig { steepness: Some(2.0), threshold: 0.3, ..FfConfig::default() };
+        let mut rule = config.init(&net).unwrap();
+        let batch = laws::batch(&net, 1);
+        let b = batch.len();
+        let x = normalise(rule.labels.pairs(&batch));
+        let h = net.valid().forward_range(0..1, x.clone(), &Pass::Eval);
+        let (x, h) = (floats(x), floats(h));
+        let moved = laws::moved(&mut net, &mut rule, &batch);
+        for (i, j) in (0..6).flat_map(|i| (0..5).map(move |j| (i, j))) {
+            let mut dw = 0.0;
+            for s in 0..2 * b {
+                let g = (0..5).map(|j| h[s * 5 + j].powi(2)).sum::<f32>() / 5.0;
+                let sign = if s < b { -1.0 } else { 1.0 };
+                let slope = sign * 2.0 / (1.0 + (-sign * 2.0 * (g - 0.3)).exp());
+                dw += x[s * 6 + i] * slope * 2.0 * h[s * 5 + j] / 5.0 / b as f32;
+            }
+            assert!((moved[0][0][i * 5 + j] - dw).abs() < 1e-5, "w[{i}][{j}]: {} against {dw}", moved[0][0][i * 5 + j]);
+        }
+        assert!(moved[1][0].iter().all(|&v| v == 0.0), "the classifier takes no part");
+    }
+
+    #[test]
+    fn negatives_are_wrong_and_of_every_other_class() {
+        let net = laws::small_mlp(1);
+        let mut seen = [[false; 4]; 4];
+        for step in 0..20 {
+            let batch = laws::batch(&net, step);
+            for (right, wrong) in batch.labels.iter().zip(wrong_labels(&batch, 4)) {
+                seen[*right][wrong] = true;
+            }
+        }
+        assert!((0..16).all(|i| seen[i / 4][i % 4] == (i / 4 != i % 4)), "{seen:?}");
+    }
+
+    #[test]
+    fn is_local_repeats_resumes_and_learns() {
+        laws::local(|| laws::small_mlp(2), || laws::small_mlp(4), 2, FF);
+        laws::repeats(|| laws::small_mlp(3), FF);
+        laws::resumes(|| laws::small_mlp(3), FF);
+        laws::learns(|| laws::small_mlp(2), FF, 200);
+    }
+
+    #[test]
+    fn both_read_outs_choose_the_right_class_of_a_learnable_task() {
+        for read_out in [ReadOut::Goodness, ReadOut::Classifier] {
+            let build: Build = &|net| Ok(Box::new(FfConfig { read_out, ..FfConfig::default() }.init(net)?));
+            let accuracy = laws::accuracy(|| laws::small_mlp(2), build, 200);
+            assert!(accuracy > 60.0, "{read_out:?}: {accuracy} % of 4 classes");
+        }
+    }
+
+    #[test]
+    fn networks_without_goodness_are_refused() {
+        let error = FfConfig::default().init(&laws::small_vit(true)).err().unwrap().to_string();
+        assert!(error.contains("FF cannot run") && error.contains("MLP"), "{error}");
+        let config = FfConfig { threshold: -1.0, ..FfConfig::default() };
+        assert!(config.init(&laws::small_mlp(2)).err().unwrap().to_string().contains("threshold"));
+    }
+}

@@ -1,0 +1,276 @@
+//! LLS: local learning signals from fixed periodic bases (Apolinario, Roy & Frenkel 2024).
+//!
+//! ```text
+//! s = pool(h), a = s / ‖s‖,   v = Φ a / T,   L = CE(softmax(v), y),   Φ_kt = sin(f_k t), f_k from 50 to 512
+//! ```
+//!
+//! Variants: LLS-M scales each logit by a learned factor (`v (.) m`), LLS-MxM mixes them by a learned `K x K` matrix
+//! (`v M`). No other head is learned; the output layer is trained by cross-entropy. One layer's activations are held.
+
+use crate::local::{Local, Objective};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use sll_core::divergence::cross_entropy;
+use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::optim::Updater;
+use sll_core::rng::upload;
+use sll_core::rule::Batch;
+use sll_core::summary::{MapSummary, Summary};
+use sll_core::{Cut, Error, Network, Result};
+
+/// What is learned between the fixed basis and the local posterior.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mix {
+    /// Nothing: LLS.
+    #[default]
+    None,
+    /// A factor for each class: LLS-M.
+    M,
+    /// A matrix over the classes: LLS-MxM.
+    MxM,
+}
+
+/// The shape of the basis functions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wave {
+    /// `sin(f t)`.
+    #[default]
+    Sine,
+    /// `sign(sin(f t))`.
+    Square,
+}
+
+/// Settings of LLS.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LlsConfig {
+    /// The variant.
+    pub mix: Mix,
+    /// The basis functions.
+    pub wave: Wave,
+    /// Temperature `T` (authors' code: 0.5).
+    pub temperature: f64,
+    /// How feature maps are pooled before the basis (authors' code: to 4x4, deeper ones to 2x2).
+    pub summary: MapSummary,
+}
+
+impl Default for LlsConfig {
+    fn default() -> Self {
+        Self { mix: Mix::None, wave: Wave::Sine, temperature: 0.5, summary: MapSummary::Pool2 }
+    }
+}
+
+/// The local heads.
+pub struct Bases {
+    temperature: f64,
+    mix: Mix,
+    /// Pooling and `Φᵀ [m, K]` of each unit but the last.
+    heads: Vec<(Summary, Tensor<2>)>,
+    /// `m [1, K]` or `M [K, K]` of each, where there is one.
+    mixes: Vec<Learned<Matrix>>,
+}
+
+/// The rule.
+pub type Lls = Local<Bases>;
+
+impl LlsConfig {
+    /// Builds the rule for `net`. Nothing is drawn at random.
+    pub fn init(&self, net: &Network) -> Result<Lls> {
+        Error::check_gain("temperature", self.temperature)?;
+        let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
+        let device = net.device().clone().inner();
+        let hidden = &units[..units.len() - 1];
+        let heads = hidden.iter().map(|unit| {
+            let summary = Summary::new(net.output_of(unit.end - 1), self.summary);
+            (summary, upload(self.basis(summary.len(), classes), [summary.len(), classes], &device))
+        });
+        let heads = heads.collect();
+        let mix = |_| {
+            let matrix = match self.mix {
+                Mix::None => return None,
+                Mix::M => Matrix::new(vec![1.0; classes], [1, classes], net.device()),
+                Mix::MxM => {
+                    let identity = (0..classes * classes).map(|i| f32::from(i % (classes + 1) == 0)).collect();
+                    Matrix::new(identity, [classes, classes], net.device())
+                }
+            };
+            Some(Learned::new(matrix))
+        };
+        let mixes = hidden.iter().filter_map(mix).collect();
+        Local::new(net, Bases { temperature: self.temperature, mix: self.mix, heads, mixes })
+    }
+
+    /// `Φᵀ [m, K]`, row by row, computed in f64: the arguments reach many thousands of radians.
+    fn basis(&self, m: usize, classes: usize) -> Vec<f32> {
+        let frequency = |k: usize| 50.0 + 462.0 * k as f64 / (classes - 1).max(1) as f64;
+        let value = |t: usize, k: usize| match self.wave {
+            Wave::Sine => (frequency(k) * t as f64).sin(),
+            Wave::Square => (frequency(k) * t as f64).sin().signum(),
+        };
+        (0..m).flat_map(|t| (0..classes).map(move |k| value(t, k) as f32)).collect()
+    }
+}
+
+/// What the head computes on the way, for the way back.
+struct Forward {
+    /// `a`, `[b, m]`.
+    direction: Tensor<2>,
+    /// `‖s‖`, `[b, 1]`.
+    norm: Tensor<2>,
+    /// `Φ a / T`.
+    raw: Tensor<2>,
+    logits: Tensor<2>,
+}
+
+impl Bases {
+    fn forward(&self, unit: usize, h: Tensor<2>) -> Forward {
+        let (summary, basis) = &self.heads[unit];
+        let s = summary.forward(h);
+        let norm = (s.clone() * s.clone()).sum_dim(1).sqrt().clamp_min(1e-12);
+        let direction = s / norm.clone();
+        let raw = direction.clone().matmul(basis.clone()) / self.temperature;
+        let logits = match (self.mix, self.mixes.get(unit)) {
+            (Mix::M, Some(m)) => raw.clone() * m.get().plain(),
+            (Mix::MxM, Some(m)) => raw.clone().matmul(m.get().plain()),
+            _ => raw.clone(),
+        };
+        Forward { direction, norm, raw, logits }
+    }
+}
+
+impl Objective for Bases {
+    fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2> {
+        let Forward { direction, norm, raw, logits } = self.forward(unit, h);
+        let targets = batch.targets(logits.dims()[1], &logits.device());
+        let (_, _, error) = cross_entropy(logits, targets);
+        let error = error * (1.0 / batch.len() as f64);
+        let (draw, dmix) = match (self.mix, self.mixes.get(unit)) {
+            (Mix::M, Some(m)) => (error.clone() * m.get().plain(), Some((error * raw).sum_dim(0))),
+            (Mix::MxM, Some(m)) => {
+                (error.clone().matmul(m.get().plain().transpose()), Some(raw.transpose().matmul(error)))
+            }
+            _ => (error, None),
+        };
+        if let (Some(gradient), Some(mix)) = (dmix, self.mixes.get_mut(unit)) {
+            mix.descend(gradient, updater, 1.0);
+        }
+        let (summary, basis) = &self.heads[unit];
+        let da = draw.matmul(basis.clone().transpose()) / self.temperature;
+        // Through the normalisation: what lies along `a` is lost.
+        let along = (da.clone() * direction.clone()).sum_dim(1);
+        summary.adjoint((da - direction * along) / norm)
+    }
+
+    fn scores(&self, unit: usize, h: Tensor<2>) -> Option<Tensor<2>> {
+        Some(self.forward(unit, h).logits)
+    }
+
+    fn macs(&self) -> u64 {
+        let mixed = self.mixes.iter().map(|m| 3 * m.num_params());
+        (2 * self.fixed_values() + mixed.sum::<usize>()) as u64
+    }
+
+    fn fixed_values(&self) -> usize {
+        self.heads.iter().map(|(_, basis)| basis.shape().num_elements()).sum()
+    }
+
+    fn learned_values(&self) -> usize {
+        self.mixes.iter().map(Learned::num_params).sum()
+    }
+
+    fn record(&self) -> Result<Vec<Vec<u8>>> {
+        record_all(&self.mixes)
+    }
+
+    fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
+        load_all(&mut self.mixes, record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sll_core::laws::{self, Build, floats};
+
+    const LLS: Build = &|net| Ok(Box::new(LlsConfig::default().init(net)?));
+    const MXM: Build = &|net| Ok(Box::new(LlsConfig { mix: Mix::MxM, ..LlsConfig::default() }.init(net)?));
+
+    /// The loss of one layer's output in plain f64.
+    fn loss(h: &[f64], labels: &[usize], mix: &[f64], square: bool) -> f64 {
+        let (b, k) = (labels.len(), 4);
+        let n = h.len() / b;
+        let mut total = 0.0;
+        for (s, &label) in labels.iter().enumerate() {
+            let row = &h[s * n..(s + 1) * n];
+            let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
+            let raw = |c: usize| -> f64 {
+                let f = 50.0 + 462.0 * c as f64 / 3.0;
+                let phi = |t: usize| if square { (f * t as f64).sin().signum() } else { (f * t as f64).sin() };
+                row.iter().enumerate().map(|(t, v)| phi(t) * v / norm).sum::<f64>() / 0.5
+            };
+            let logit = |c: usize| -> f64 {
+                match mix.len() {
+                    4 => raw(c) * mix[c],
+                    16 => (0..k).map(|j| raw(j) * mix[j * k + c]).sum(),
+                    _ => raw(c),
+                }
+            };
+            total += (0..k).map(|c| logit(c).exp()).sum::<f64>().ln() - logit(label);
+        }
+        total / b as f64
+    }
+
+    #[test]
+    fn the_signal_and_the_mixs_gradient_are_those_of_the_loss() {
+        for (mix, wave) in [(Mix::None, Wave::Sine), (Mix::M, Wave::Square), (Mix::MxM, Wave::Sine)] {
+            let net = laws::small_mlp(1);
+            let mut rule = LlsConfig { mix, wave, ..LlsConfig::default() }.init(&net).unwrap();
+            let batch = laws::batch(&net, 2);
+            let h = laws::hidden(&net, 1, &batch) + 0.1;
+            let values: Vec<f64> = floats(h.clone()).into_iter().map(f64::from).collect();
+            let plain = |m: &Bases| -> Vec<f64> {
+                m.mixes.first().map_or(vec![], |m| floats(m.get().plain()).into_iter().map(f64::from).collect())
+            };
+            let before = plain(rule.objective());
+            let mut updater = laws::descent();
+            let signal = floats(rule.objective_mut().signal(0, h, &batch, &mut updater));
+            let after = plain(rule.objective());
+            let slope = |f: &dyn Fn(f64) -> f64| (f(1e-5) - f(-1e-5)) / 2e-5;
+            for i in (0..values.len()).step_by(7) {
+                let expected = slope(&|by| {
+                    let mut h = values.clone();
+                    h[i] += by;
+                    loss(&h, &batch.labels, &before, wave == Wave::Square)
+                });
+                assert!((expected - f64::from(signal[i])).abs() < 1e-5, "{mix:?} h[{i}]: {expected}, {}", signal[i]);
+            }
+            for i in 0..before.len() {
+                let expected = slope(&|by| {
+                    let mut mix = before.clone();
+                    mix[i] += by;
+                    loss(&values, &batch.labels, &mix, wave == Wave::Square)
+                });
+                assert!((expected - (before[i] - after[i])).abs() < 1e-5, "{mix:?} M[{i}]");
+            }
+        }
+    }
+
+    #[test]
+    fn is_local_repeats_resumes_and_learns() {
+        laws::local(|| laws::small_mlp(2), || laws::small_mlp(4), 2, LLS);
+        laws::repeats(|| laws::small_mlp(3), LLS);
+        laws::resumes(|| laws::small_mlp(3), LLS);
+        laws::resumes(|| laws::small_mlp(3), MXM);
+        laws::learns(|| laws::small_mlp(2), LLS, 160);
+        laws::learns(laws::small_cnn, MXM, 80);
+        laws::learns(|| laws::small_vit(true), LLS, 120);
+    }
+
+    #[test]
+    fn bad_settings_are_named() {
+        let config = LlsConfig { temperature: 0.0, ..LlsConfig::default() };
+        assert!(config.init(&laws::small_mlp(1)).err().unwrap().to_string().contains("temperature"));
+    }
+}

@@ -1,0 +1,245 @@
+//! Local prediction and similarity losses: pred, sim and predsim (Nøkland & Eidnes 2019).
+//!
+//! ```text
+//! pred:     CE(softmax(A_l s_l), y)                     s_l = pool(h_l), A_l a learned linear head
+//! sim:      mean (S(f_l) - S(y))²                        S(X)_ij = cosine of centred rows i and j; f_l = h_l, or the
+//!                                                        deviation over space of each channel of a map
+//! predsim:  (1 - β) pred + β sim,  β = 0.99
+//! ```
+//!
+//! The paper puts a learned linear or convolutional layer before the similarity; this form compares the layer's output
+//! itself. The output layer is trained by cross-entropy. One layer's activations and `b²` similarities are held.
+
+use crate::local::{Local, Objective, gradient_of};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use sll_core::divergence::cross_entropy;
+use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::optim::Updater;
+use sll_core::rng::{Purpose, Stream};
+use sll_core::rule::Batch;
+use sll_core::summary::{MapSummary, Summary};
+use sll_core::{Cut, Error, Network, Result, Shape};
+
+/// Settings of the local losses.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SimilarityConfig {
+    /// Weight `β` of the similarity loss: 0 is pred, 1 is sim, between them predsim (authors' code: 0.99).
+    pub beta: f64,
+    /// How feature maps are pooled for the prediction head.
+    pub summary: MapSummary,
+}
+
+impl Default for SimilarityConfig {
+    fn default() -> Self {
+        Self { beta: 0.99, summary: MapSummary::Pool2 }
+    }
+}
+
+/// The local losses.
+pub struct Losses {
+    beta: f64,
+    classes: usize,
+    shapes: Vec<Shape>,
+    summaries: Vec<Summary>,
+    /// `A_lᵀ [n, K]`; none for sim.
+    heads: Vec<Learned<Matrix>>,
+}
+
+/// The rule.
+pub type Similarity = Local<Losses>;
+
+impl SimilarityConfig {
+    /// Draws the heads for `net` from `seed`.
+    pub fn init(&self, net: &Network, seed: u64) -> Result<Similarity> {
+        if !(0.0..=1.0).contains(&self.beta) {
+            let reason = "must lie in [0, 1]: 0 is pred, 1 is sim (default 0.99, predsim)";
+            return Err(Error::setting("beta", self.beta, reason));
+        }
+        let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
+        let shapes: Vec<Shape> = units[..units.len() - 1].iter().map(|unit| net.output_of(unit.end - 1)).collect();
+        let summaries: Vec<Summary> = shapes.iter().map(|&shape| Summary::new(shape, self.summary)).collect();
+        let head = |(index, summary): (usize, &Summary)| {
+            let n = summary.len();
+            let mut stream = Stream::new(seed, Purpose::Learned, &[index as u64]);
+            let values = stream.uniform(n * classes, 1.0 / (n as f64).sqrt());
+            (self.beta < 1.0).then(|| Learned::new(Matrix::new(values, [n, classes], net.device())))
+        };
+        let heads = summaries.iter().enumerate().filter_map(head).collect();
+        Local::new(net, Losses { beta: self.beta, classes, shapes, summaries, heads })
+    }
+}
+
+/// Cosines of the centred rows, `[b, b]`.
+fn similarity(rows: Tensor<2>) -> Tensor<2> {
+    let centred = rows.clone() - rows.mean_dim(1);
+    let norm = ((centred.clone() * centred.clone()).sum_dim(1) + 1e-12).sqrt();
+    let unit = centred / norm;
+    unit.clone().matmul(unit.transpose())
+}
+
+/// What is compared: the rows themselves, or each channel's deviation over space.
+fn features(h: Tensor<2>, shape: Shape) -> Tensor<2> {
+    match shape {
+        Shape::Map { c, h: height, w } if height * w > 1 => {
+            let map = h.reshape([-1, c as i32, (height * w) as i32]);
+            let centred = map.clone() - map.mean_dim(2);
+            let variance: Tensor<3> = (centred.clone() * centred).mean_dim(2);
+            (variance + 1e-8).sqrt().flatten(1, 2)
+        }
+        _ => h,
+    }
+}
+
+impl Objective for Losses {
+    fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2> {
+        let mut signal: Option<Tensor<2>> = None;
+        if self.beta > 0.0 {
+            let wanted = similarity(batch.targets(self.classes, &h.device()));
+            let (_, gradient) = gradient_of(h.clone(), |h| {
+                let differ = similarity(features(h, self.shapes[unit])) - Tensor::from_inner(wanted);
+                (differ.clone() * differ).mean()
+            });
+            signal = Some(gradient * self.beta);
+        }
+        if let Some(head) = self.heads.get_mut(unit) {
+            let (summary, weights) = (self.summaries[unit], head.get().plain());
+            let s = summary.forward(h);
+            let targets = batch.targets(weights.dims()[1], &s.device());
+            let (_, _, error) = cross_entropy(s.clone().matmul(weights.clone()), targets);
+            let error = error * ((1.0 - self.beta) / batch.len() as f64);
+            head.descend(s.transpose().matmul(error.clone()), updater, 1.0);
+            let gradient = summary.adjoint(error.matmul(weights.transpose()));
+            signal = Some(match signal {
+                Some(similar) => similar + gradient,
+                None => gradient,
+            });
+        }
+        signal.expect("one of the two losses has weight")
+    }
+
+    fn scores(&self, unit: usize, h: Tensor<2>) -> Option<Tensor<2>> {
+        let head = self.heads.get(unit)?;
+        Some(self.summaries[unit].forward(h).matmul(head.get().plain()))
+    }
+
+    /// Similarities at batch 128: `3 · 128 n` a sample.
+    fn macs(&self) -> u64 {
+        let heads = 3 * self.learned_values() as u64;
+        let compared = |shape: &Shape| match *shape {
+            Shape::Map { c, .. } => c,
+            other => other.len(),
+        };
+        let similar: usize = self.shapes.iter().map(|shape| 3 * 128 * compared(shape)).sum();
+        heads + if self.beta > 0.0 { similar as u64 } else { 0 }
+    }
+
+    fn learned_values(&self) -> usize {
+        self.heads.iter().map(Learned::num_params).sum()
+    }
+
+    fn record(&self) -> Result<Vec<Vec<u8>>> {
+        record_all(&self.heads)
+    }
+
+    fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
+        load_all(&mut self.heads, record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sll_core::laws::{self, Build, floats};
+
+    const PREDSIM: Build = &|net| Ok(Box::new(SimilarityConfig::default().init(net, 3)?));
+    const PRED: Build = &|net| Ok(Box::new(SimilarityConfig { beta: 0.0, ..SimilarityConfig::default() }.init(net, 3)?));
+    const SIM: Build = &|net| Ok(Box::new(SimilarityConfig { beta: 1.0, ..SimilarityConfig::default() }.init(net, 3)?));
+
+    /// Centred cosines of `b` rows in plain loops.
+    fn cosines(x: &[f64], b: usize) -> Vec<f64> {
+        let n = x.len() / b;
+        let unit: Vec<Vec<f64>> = x
+            .chunks(n)
+            .map(|row| {
+                let mean = row.iter().sum::<f64>() / n as f64;
+                let norm = (row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() + 1e-12).sqrt();
+                row.iter().map(|v| (v - mean) / norm).collect()
+            })
+            .collect();
+        let dot = |i: usize, j: usize| unit[i].iter().zip(&unit[j]).map(|(a, b)| a * b).sum();
+        (0..b * b).map(|at| dot(at / b, at % b)).collect()
+    }
+
+    /// `(1 - β) CE + β MSE` of one dense layer's output in plain loops.
+    fn loss(h: &[f64], head: &[f64], labels: &[usize], beta: f64) -> f64 {
+        let (b, k) = (labels.len(), 4);
+        let n = h.len() / b;
+        let one_hot: Vec<f64> = labels.iter().flat_map(|&y| (0..k).map(move |c| f64::from(c == y))).collect();
+        let (found, wanted) = (cosines(h, b), cosines(&one_hot, b));
+        let similar = found.iter().zip(wanted).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / (b * b) as f64;
+        let row = |s: usize| {
+            let logit = |c: usize| -> f64 { (0..n).map(|i| h[s * n + i] * head[i * k + c]).sum() };
+            (0..k).map(|c| logit(c).exp()).sum::<f64>().ln() - logit(labels[s])
+        };
+        let predicted = if beta < 1.0 { (0..b).map(row).sum::<f64>() / b as f64 } else { 0.0 };
+        (1.0 - beta) * predicted + beta * similar
+    }
+
+    #[test]
+    fn signals_are_the_gradients_of_the_loss() {
+        for beta in [0.0, 0.6, 1.0] {
+            let net = laws::small_mlp(1);
+            let mut rule = SimilarityConfig { beta, ..SimilarityConfig::default() }.init(&net, 3).unwrap();
+            let batch = laws::batch(&net, 2);
+            let h = laws::hidden(&net, 1, &batch);
+            let wide = |t: Tensor<2>| -> Vec<f64> { floats(t).into_iter().map(f64::from).collect() };
+            let head = |l: &Losses| l.heads.first().map_or(vec![], |head| wide(head.get().plain()));
+            let (values, before) = (wide(h.clone()), head(rule.objective()));
+            let signal = wide(rule.objective_mut().signal(0, h, &batch, &mut laws::descent()));
+            let after = head(rule.objective());
+            let nudged = |v: &[f64], i: usize, by: f64| {
+                let mut v = v.to_vec();
+                v[i] += by;
+                v
+            };
+            for i in (0..values.len()).step_by(5) {
+                let at = |by| loss(&nudged(&values, i, by), &before, &batch.labels, beta);
+                let slope = (at(1e-5) - at(-1e-5)) / 2e-5;
+                assert!((slope - signal[i]).abs() < 1e-5, "β {beta}, h[{i}]: {slope} against {}", signal[i]);
+            }
+            for i in 0..before.len() {
+                let at = |by| loss(&values, &nudged(&before, i, by), &batch.labels, beta);
+                let slope = (at(1e-5) - at(-1e-5)) / 2e-5;
+                assert!((slope - (before[i] - after[i])).abs() < 1e-5, "β {beta}, A[{i}]");
+            }
+        }
+    }
+
+    #[test]
+    fn a_map_is_compared_by_its_channels_deviations() {
+        let shape = Shape::Map { c: 2, h: 1, w: 3 };
+        let map = Tensor::<2>::from_floats([[1.0, 2.0, 3.0, 4.0, 4.0, 4.0]], &burn::tensor::Device::flex());
+        let found = floats(features(map, shape));
+        assert!((found[0] - (2f32 / 3.0).sqrt()).abs() < 1e-4 && found[1].abs() < 1e-3, "{found:?}");
+    }
+
+    #[test]
+    fn is_local_repeats_resumes_and_learns() {
+        for build in [PRED, SIM, PREDSIM] {
+            laws::local(|| laws::small_mlp(2), || laws::small_mlp(4), 2, build);
+            laws::resumes(|| laws::small_mlp(3), build);
+            laws::learns(|| laws::small_mlp(2), build, 160);
+        }
+        laws::repeats(|| laws::small_mlp(3), PREDSIM);
+        laws::learns(laws::small_cnn, PREDSIM, 80);
+        laws::learns(|| laws::small_vit(true), PREDSIM, 120);
+    }
+
+    #[test]
+    fn bad_settings_are_named() {
+        let config = SimilarityConfig { beta: 1.5, ..SimilarityConfig::default() };
+        assert!(config.init(&laws::small_mlp(1), 0).err().unwrap().to_string().contains("beta"));
+    }
+}

@@ -1,0 +1,328 @@
+//! SoftHebb: soft winner-take-all Hebbian layers under a linear classifier (Journé et al. 2023).
+//!
+//! `u = W x` without bias, at every position of a convolution, and `y = softmax(t u)` over the units or channels; the
+//! winner keeps `+y`, all others get `-y`. With the sum over samples and positions `dW_k = Σ y_k (x - u_k w_k)`,
+//! `w_k <- w_k + η_k dW_k / max|dW|` and `η_k = η |‖w_k‖ - 1|^p`: rows settle at norm 1. All hidden layers learn at
+//! once, each from the output of those below, for `unsupervised_epochs`; then they are frozen, running statistics
+//! included, and the output layer learns by cross-entropy.
+//!
+//! Meant for convolutions with batch norm and `activation = "triangle"`. Unlike in the reference a layer's batch norm
+//! follows its convolution in place of preceding it, borders are padded with zeros, and the activation has no power.
+//!
+//! One layer's activations are kept: memory is constant in depth. The hidden layers see no label and no optimiser.
+
+use burn::tensor::{Tensor, activation};
+use serde::{Deserialize, Serialize};
+use sll_core::divergence::cross_entropy;
+use sll_core::layer::WeightSlot;
+use sll_core::op::inject;
+use sll_core::optim::Updater;
+use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
+use sll_core::{Cut, Error, Network, Pass, Result, Shape};
+
+/// Settings of SoftHebb.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SoftHebbConfig {
+    /// Epochs of Hebbian learning; the classifier learns in all later ones. At 0 the hidden layers stay random, and a
+    /// batch norm keeps its initial statistics.
+    pub unsupervised_epochs: usize,
+    /// `t`, the factor on `u` in the competition: larger is harder.
+    pub temperature: f64,
+    /// `η` of the Hebbian layers, which the recipe's learning rate does not touch.
+    pub lr: f64,
+    /// `p`, how strongly a row's learning rate depends on its norm; 0 for not at all.
+    pub lr_exponent: f64,
+    /// Norm of each row of hidden weights at the start: the reference's, large enough for different units to win at
+    /// first, where small rows leave all to a few. Not 1, where a row stands still.
+    pub init_norm: f64,
+}
+
+impl Default for SoftHebbConfig {
+    fn default() -> Self {
+        Self { unsupervised_epochs: 1, temperature: 1.0, lr: 0.05, lr_exponent: 0.5, init_norm: 25.0 }
+    }
+}
+
+/// The rule, built for one network.
+pub struct SoftHebb(SoftHebbConfig);
+
+impl SoftHebbConfig {
+    fn check(&self) -> Result<()> {
+        for (key, value) in [("temperature", self.temperature), ("lr", self.lr), ("init_norm", self.init_norm)] {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(Error::setting(key, value, "must be a positive number"));
+            }
+        }
+        if !(self.lr_exponent.is_finite() && self.lr_exponent >= 0.0) {
+            return Err(Error::setting("lr_exponent", self.lr_exponent, "must be 0 or positive (default 0.5)"));
+        }
+        if self.init_norm == 1.0 && self.lr_exponent > 0.0 {
+            let reason = "rows of norm 1 have learning rate 0 and never move; take a larger norm (default 25)";
+            return Err(Error::setting("init_norm", self.init_norm, reason));
+        }
+        Ok(())
+    }
+
+    /// Scales the hidden layers' weights and clears their biases.
+    pub fn init(&self, net: &mut Network) -> Result<SoftHebb> {
+        self.check()?;
+        for layer in 0..net.depth() - 1 {
+            let staged = net.stages(layer).is_some();
+            let Some(mut slot) = slot(net, layer).filter(|_| staged) else {
+                let name = &net.layer_names()[layer];
+                let reason = format!("layer {layer} ({name}) is more than one affine map; use an MLP or a CNN");
+                return Err(Error::Unsupported { rule: "SoftHebb".into(), reason });
+            };
+            slot.clear_bias();
+            let rows = slot.rows();
+            let scale = norms(&rows).recip() * self.init_norm;
+            slot.set_rows(rows * scale);
+        }
+        Ok(SoftHebb(*self))
+    }
+}
+
+/// What competes: the channels of a map, the units of a vector.
+fn channels(shape: Shape) -> usize {
+    match shape {
+        Shape::Map { c, .. } => c,
+        other => other.len(),
+    }
+}
+
+/// The only affine map of a layer.
+fn slot(net: &mut Network, layer: usize) -> Option<WeightSlot<'_>> {
+    let mut slots = net.weights().swap_remove(layer);
+    (slots.len() == 1).then(|| slots.remove(0))
+}
+
+/// `[rows, 1]`.
+fn norms(rows: &Tensor<2>) -> Tensor<2> {
+    rows.clone().square().sum_dim(1).sqrt()
+}
+
+/// `±y` and the winner's `y` at each position, from `u [b, channels, positions]`.
+fn compete(u: &Tensor<3>, temperature: f64) -> (Tensor<3>, Tensor<3>) {
+    let y = activation::softmax(u.clone() * temperature, 1);
+    let winner = u.clone().equal(u.clone().max_dim(1));
+    let sure = y.clone().max_dim(1);
+    (y.clone().neg().mask_where(winner, y), sure)
+}
+
+impl SoftHebb {
+    /// One step of every hidden layer; gives the mean of one minus the winner's `y`.
+    fn learn_features(&self, net: &mut Network, batch: &Batch) -> Tensor<1> {
+        let mut x = Tensor::from_inner(batch.x.clone());
+        let mut doubts = Vec::with_capacity(net.depth());
+        for layer in 0..net.depth() - 1 {
+            let stages = net.stages(layer).expect("init refuses layers without stages");
+            let z = stages.pre_activation(x);
+            x = stages.pool(stages.activate(z.clone().detach(), &batch.pass().at(layer))).detach();
+            let units = channels(stages.pre_activation_shape());
+            let u = z.clone().inner().reshape([batch.len() as i32, units as i32, -1]);
+            let (y, sure) = compete(&u, self.0.temperature);
+            doubts.push(sure.mean() * -1.0 + 1.0);
+            let forget = (y.clone() * u).sum_dim(2).sum_dim(0).reshape([-1, 1]);
+            let grads = inject(z, y.flatten(1, 2));
+            let slot = slot(net, layer).expect("init refuses layers without weights");
+            let learn = slot.gradient(&grads).expect("the weights made z");
+            let rows = slot.rows();
+            let change = learn - forget * rows.clone();
+            let largest = change.clone().abs().max().reshape([1, 1]) + 1e-30;
+            let lr = (norms(&rows) - 1.0).abs().powf_scalar(self.0.lr_exponent) * self.0.lr;
+            slot.set_rows(rows + change / largest * lr);
+        }
+        Tensor::cat(doubts, 0).mean()
+    }
+
+    /// One step of the output layer on frozen features; gives the cross-entropy.
+    fn learn_classes(&self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Tensor<1> {
+        let output = net.depth() - 1;
+        let features = net.valid().forward_range(0..output, batch.x.clone(), &Pass::Eval);
+        let logits = net.forward_range(output..output + 1, Tensor::from_inner(features), &batch.pass());
+        let targets = batch.targets(net.classes(), &batch.x.device());
+        let (loss, _, error) = cross_entropy(logits.clone().inner(), targets);
+        updater.step(net, output..output + 1, inject(logits, error * (1.0 / batch.len() as f64)));
+        loss.mean()
+    }
+}
+
+impl LearningRule for SoftHebb {
+    /// The loss of a Hebbian step, which has no objective, is the mean over layers of one minus the winner's `y`.
+    fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
+        batch.check(net.classes())?;
+        let features = batch.epoch < self.0.unsupervised_epochs && net.depth() > 1;
+        let loss = match features {
+            true => self.learn_features(net, batch),
+            false => self.learn_classes(net, batch, updater),
+        };
+        Ok(StepReport { loss, units: Vec::new() })
+    }
+
+    fn cut(&self) -> Cut {
+        Cut::EveryLayer
+    }
+
+    /// Of a Hebbian step: the hidden layers' forward pass and `Σ y x`. A classifier's step takes a forward pass of all
+    /// layers and a backward pass of the output layer's weights.
+    fn cost(&self, net: &Network) -> StepCost {
+        let hidden = net.costs()[..net.depth() - 1].iter().map(|c| c.forward).sum();
+        StepCost { forward: hidden, backward: 0, rule: hidden }
+    }
+
+    fn fixed_values(&self, _net: &Network) -> usize {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+    use sll_core::NetworkSpec;
+    use sll_core::laws::{self, Build};
+    use sll_core::layer::Activation;
+    use sll_core::optim::{OptimizerConfig, OptimizerKind};
+
+    const HEBB: Build = &|net| Ok(Box::new(SoftHebbConfig::default().init(net)?));
+
+    fn floats(tensor: Tensor<2>) -> Vec<f32> {
+        tensor.into_data().try_to_vec().unwrap()
+    }
+
+    fn first_rows(net: &mut Network) -> Vec<Vec<f32>> {
+        let rows = slot(net, 0).unwrap().rows();
+        let n = rows.dims()[1];
+        floats(rows).chunks(n).map(<[f32]>::to_vec).collect()
+    }
+
+    fn adam() -> Updater {
+        let mut updater = OptimizerConfig { kind: OptimizerKind::Adam, ..Default::default() }.init().unwrap();
+        updater.set_lr(1e-2);
+        updater
+    }
+
+    fn cnn() -> Network {
+        let spec = NetworkSpec {
+            width: Some(4),
+            batch_norm: true,
+            activation: Activation::Triangle,
+            ..NetworkSpec::named("cnn-1")
+        };
+        spec.build([1, 16, 16], 4, 5, &Device::flex()).unwrap()
+    }
+
+    /// The definition in plain loops: new rows from rows `[k][n]` and patches `[position][n]`.
+    fn definition(rows: &[Vec<f32>], patches: &[Vec<f32>], config: &SoftHebbConfig) -> Vec<Vec<f32>> {
+        let mut change = vec![vec![0.0; rows[0].len()]; rows.len()];
+        for x in patches {
+            let u: Vec<f32> = rows.iter().map(|w| w.iter().zip(x).map(|(w, x)| w * x).sum()).collect();
+            let winner = (0..u.len()).max_by(|&a, &b| u[a].total_cmp(&u[b])).unwrap();
+            let weight = |k: usize| ((u[k] - u[winner]) * config.temperature as f32).exp();
+            let total: f32 = (0..u.len()).map(weight).sum();
+            for (k, w) in rows.iter().enumerate() {
+                let y = weight(k) / total * if k == winner { 1.0 } else { -1.0 };
+                for (i, d) in change[k].iter_mut().enumerate() {
+                    *d += y * (x[i] - u[k] * w[i]);
+                }
+            }
+        }
+        let largest = change.iter().flatten().fold(0.0f32, |m, d| m.max(d.abs()));
+        let step = |(w, d): (&Vec<f32>, &Vec<f32>)| {
+            let norm = w.iter().map(|w| w * w).sum::<f32>().sqrt();
+            let lr = config.lr as f32 * (norm - 1.0).abs().powf(config.lr_exponent as f32);
+            w.iter().zip(d).map(|(w, d)| w + lr * d / largest).collect()
+        };
+        rows.iter().zip(&change).map(step).collect()
+    }
+
+    #[test]
+    fn one_step_is_the_definition_in_plain_loops() {
+        laws::one_thread();
+        let config = SoftHebbConfig { temperature: 0.7, lr: 0.3, init_norm: 2.0, ..Default::default() };
+        let images = |x: &Tensor<2>| floats(x.clone()).chunks(x.dims()[1]).map(<[f32]>::to_vec).collect::<Vec<_>>();
+        let patch = |image: &Vec<f32>, row: i32, column: i32| -> Vec<f32> {
+            let pixel = |r: i32, c: i32| {
+                if (0..16).contains(&r) && (0..16).contains(&c) { image[(r * 16 + c) as usize] } else { 0.0 }
+            };
+            (0..9).map(|i| pixel(row + i / 3 - 1, column + i % 3 - 1)).collect()
+        };
+        for (mut net, conv) in [(laws::small_mlp(1), false), (cnn(), true)] {
+            let (mut rule, batch) = (config.init(&mut net).unwrap(), laws::batch(&net, 0));
+            let mut patches = images(&batch.x);
+            if conv {
+                let at = |image| (0..256).map(move |p| patch(image, p / 16, p % 16));
+                patches = patches.iter().flat_map(at).collect();
+            }
+            let before = first_rows(&mut net);
+            assert!(before.iter().all(|w| (w.iter().map(|w| w * w).sum::<f32>() - 4.0).abs() < 1e-4));
+            let expected = definition(&before, &patches, &config);
+            rule.step(&mut net, &batch, &mut adam()).unwrap();
+            for (k, (found, expected)) in first_rows(&mut net).iter().zip(&expected).enumerate() {
+                for (a, b) in found.iter().zip(expected) {
+                    assert!((a - b).abs() < 1e-4, "row {k}: {found:?}, not {expected:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_settle_at_norm_1() {
+        laws::one_thread();
+        let mut net = laws::small_mlp(1);
+        let mut rule = SoftHebbConfig { init_norm: 3.0, ..Default::default() }.init(&mut net).unwrap();
+        for step in 0..400 {
+            let batch = laws::batch(&net, step);
+            rule.step(&mut net, &batch, &mut adam()).unwrap();
+        }
+        for w in first_rows(&mut net) {
+            let norm = w.iter().map(|w| w * w).sum::<f32>().sqrt();
+            assert!((norm - 1.0).abs() < 0.1, "norm {norm}");
+        }
+    }
+
+    #[test]
+    fn after_the_unsupervised_epochs_only_the_classifier_learns() {
+        laws::one_thread();
+        let mut net = cnn();
+        let (mut rule, mut updater) = (SoftHebbConfig::default().init(&mut net).unwrap(), adam());
+        let mut step = |net: &mut Network, epoch, step| {
+            let batch = Batch { epoch, ..laws::batch(net, step) };
+            rule.step(net, &batch, &mut updater).unwrap().loss.into_scalar::<f32>()
+        };
+        let (start, output) = (net.params(), net.depth() - 1);
+        for i in 0..3 {
+            let doubt = step(&mut net, 0, i);
+            assert!(doubt > 0.0 && doubt < 1.0, "doubt {doubt}");
+        }
+        let learned = net.params();
+        assert!((0..output).all(|l| start[l] != learned[l]));
+        assert_eq!(start[output], learned[output]);
+        let losses: Vec<f32> = (0..40).map(|i| step(&mut net, 1, i)).collect();
+        let (first, last) = (losses[..10].iter().sum::<f32>(), losses[30..].iter().sum::<f32>());
+        assert!(last < 0.8 * first, "the classifier's loss went from {first} to {last}");
+        assert_eq!(net.params()[..output], learned[..output]);
+        assert_ne!(net.params()[output], learned[output]);
+    }
+
+    #[test]
+    fn repeats_resumes_and_is_local() {
+        laws::repeats(cnn, HEBB);
+        laws::resumes(|| laws::small_mlp(2), HEBB);
+        laws::resumes(cnn, HEBB);
+        laws::local(|| laws::small_mlp(2), || laws::small_mlp(4), 2, HEBB);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = |config: SoftHebbConfig| config.init(&mut cnn()).err().unwrap().to_string();
+        let good = SoftHebbConfig::default();
+        assert!(error(SoftHebbConfig { temperature: 0.0, ..good }).contains("temperature"));
+        assert!(error(SoftHebbConfig { lr: f64::NAN, ..good }).contains("lr"));
+        assert!(error(SoftHebbConfig { lr_exponent: -1.0, ..good }).contains("lr_exponent"));
+        assert!(error(SoftHebbConfig { init_norm: 1.0, ..good }).contains("never move"));
+        let refused = good.init(&mut laws::small_vit(true)).err().unwrap().to_string();
+        assert!(refused.contains("SoftHebb") && refused.contains("CNN"), "{refused}");
+    }
+}

@@ -1,0 +1,227 @@
+//! SP: signal propagation (Kohan, Rietman & Siegelmann 2023).
+//!
+//! The learning signal takes the forward path: beside the inputs, one code a class goes through every layer, and each
+//! layer is trained to bring a sample's output near its class's.
+//!
+//! ```text
+//! h_1 = f_1(x), t_1 = S (one row a class, learned);   h_l = f_l(sg(h_{l-1})), t_l = f_l(sg(t_{l-1}))
+//! q_l = softmax(g ⟨h_l, t_l⟩ / √n_l),   L_l = CE(q_l, y),   trained through h_l and t_l
+//! ```
+//!
+//! This is the paper's "input-label direct" form (its code's v1). The output layer is trained by cross-entropy. One
+//! layer's activations of both streams are held, and nothing waits for the output.
+
+use crate::local::train_classifier;
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use sll_core::divergence::cross_entropy;
+use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::op::inject_all;
+use sll_core::optim::Updater;
+use sll_core::rng::{Purpose, Stream};
+use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
+use sll_core::{Cut, Error, Network, Pass, Result};
+use std::ops::Range;
+
+/// Settings of SP.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpConfig {
+    /// Factor `g` on the scaled inner products, the inverse temperature of the local posteriors.
+    pub gain: f64,
+    /// Standard deviation of the signal layer's initial codes.
+    pub signal_std: f64,
+    /// Learning rate of the signal layer over that of the network; 0 keeps it fixed.
+    pub signal_lr_factor: f64,
+}
+
+impl Default for SpConfig {
+    fn default() -> Self {
+        Self { gain: 1.0, signal_std: 0.5, signal_lr_factor: 1.0 }
+    }
+}
+
+/// The rule, built for one network.
+pub struct Sp {
+    config: SpConfig,
+    units: Vec<Range<usize>>,
+    classes: usize,
+    /// `S [K, n_1]`.
+    signal: Learned<Matrix>,
+}
+
+/// What the local loss of two streams gives.
+struct Compared {
+    loss: Tensor<1>,
+    dh: Tensor<2>,
+    dt: Tensor<2>,
+}
+
+impl SpConfig {
+    /// Draws the signal layer for `net` from `seed`.
+    pub fn init(&self, net: &Network, seed: u64) -> Result<Sp> {
+        Error::check_gain("gain", self.gain)?;
+        Error::check_gain("signal_std", self.signal_std)?;
+        if !(self.signal_lr_factor.is_finite() && self.signal_lr_factor >= 0.0) {
+            return Err(Error::setting("signal_lr_factor", self.signal_lr_factor, "must be 0 or positive (default 1)"));
+        }
+        let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
+        let n = net.output_of(units[0].end - 1).len();
+        let codes = Stream::new(seed, Purpose::Learned, &[0]).normal(classes * n, self.signal_std);
+        let signal = Learned::new(Matrix::new(codes, [classes, n], net.device()));
+        Ok(Sp { config: *self, units, classes, signal })
+    }
+
+    fn logits(&self, h: Tensor<2>, t: Tensor<2>) -> Tensor<2> {
+        let scale = self.gain / (h.dims()[1] as f64).sqrt();
+        h.matmul(t.transpose()) * scale
+    }
+
+    fn compare(&self, h: Tensor<2>, t: Tensor<2>, targets: Tensor<2>) -> Compared {
+        let [b, n] = h.dims();
+        let (loss, _, error) = cross_entropy(self.logits(h.clone(), t.clone()), targets);
+        let dlogits = error * (self.gain / (n as f64).sqrt() / b as f64);
+        Compared { loss: loss.mean(), dh: dlogits.clone().matmul(t), dt: dlogits.transpose().matmul(h) }
+    }
+}
+
+impl LearningRule for Sp {
+    fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
+        batch.check(net.classes())?;
+        let last = self.units.len() - 1;
+        let targets = batch.targets(self.classes, &batch.x.device());
+        let (mut h, mut t) = (batch.x.clone(), self.signal.get().plain());
+        let mut losses = Vec::with_capacity(last);
+        for (index, unit) in self.units[..last].iter().enumerate() {
+            let output = net.forward_range(unit.clone(), Tensor::from_inner(h), &batch.pass());
+            h = output.clone().inner();
+            let carried = (index > 0).then(|| {
+                let output = net.forward_range(unit.clone(), Tensor::from_inner(t.clone()), &batch.replay());
+                t = output.clone().inner();
+                output
+            });
+            let Compared { loss, dh, dt } = self.config.compare(h.clone(), t.clone(), targets.clone());
+            losses.push(UnitLoss { cross_entropy: loss, divergence: None });
+            let grads = match carried {
+                Some(carried) => inject_all([(output, dh), (carried, dt)]),
+                None => {
+                    if self.config.signal_lr_factor > 0.0 {
+                        self.signal.descend(dt, updater, self.config.signal_lr_factor);
+                    }
+                    inject_all([(output, dh)])
+                }
+            };
+            updater.step(net, unit.clone(), grads);
+        }
+        let loss = train_classifier(net, self.units[last].clone(), h, batch, updater);
+        Ok(StepReport { loss, units: losses })
+    }
+
+    fn unit_scores(&self, net: &Network, x: Tensor<2>) -> Vec<Tensor<2>> {
+        let (mut h, mut t) = (x, self.signal.get().plain());
+        let mut scores = Vec::new();
+        for (index, unit) in self.units.iter().enumerate() {
+            h = net.forward_range(unit.clone(), h, &Pass::Eval);
+            if index + 1 == self.units.len() {
+                scores.push(h.clone());
+            } else {
+                if index > 0 {
+                    t = net.forward_range(unit.clone(), t, &Pass::Eval);
+                }
+                scores.push(self.config.logits(h.clone(), t.clone()));
+            }
+        }
+        scores
+    }
+
+    fn cut(&self) -> Cut {
+        Cut::EveryLayer
+    }
+
+    /// Per sample at batch 128, over which the codes' own pass is shared: `3 K / 128` of the hidden layers' forward work.
+    fn cost(&self, net: &Network) -> StepCost {
+        let hidden = &self.units[..self.units.len() - 1];
+        let products: usize = hidden.iter().map(|unit| 3 * self.classes * net.output_of(unit.end - 1).len()).sum();
+        let costs = net.costs();
+        let carried: u64 = hidden[1..].iter().flat_map(|unit| &costs[unit.clone()]).map(|c| c.forward).sum();
+        let shared = 2 * carried * self.classes as u64 / 128;
+        StepCost { rule: products as u64 + shared, ..StepCost::of_units(net, &self.units) }
+    }
+
+    fn fixed_values(&self, _net: &Network) -> usize {
+        0
+    }
+
+    fn learned_values(&self) -> usize {
+        self.signal.num_params()
+    }
+
+    fn record(&self) -> Result<Vec<Vec<u8>>> {
+        record_all([&self.signal])
+    }
+
+    fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
+        load_all([&mut self.signal], record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sll_core::laws::{self, Build, floats};
+
+    const SP: Build = &|net| Ok(Box::new(SpConfig::default().init(net, 3)?));
+
+    #[test]
+    fn signals_of_both_streams_are_the_gradients_of_the_loss() {
+        // Central differences of -mean log softmax(g h tᵀ / √n)[y], in f64.
+        let (b, n, k, labels) = (3, 4, 2, [0, 1, 1]);
+        let config = SpConfig { gain: 1.7, ..SpConfig::default() };
+        let mut stream = Stream::new(1, Purpose::Noise, &[]);
+        let (h, t) = (stream.normal(b * n, 1.0), stream.normal(k * n, 1.0));
+        let loss = |h: &[f64], t: &[f64]| -> f64 {
+            let row = |s: usize| {
+                let logit = |c: usize| (0..n).map(|i| h[s * n + i] * t[c * n + i]).sum::<f64>() * 1.7 / (n as f64).sqrt();
+                (0..k).map(|c| logit(c).exp()).sum::<f64>().ln() - logit(labels[s])
+            };
+            (0..b).map(row).sum::<f64>() / b as f64
+        };
+        let wide = |v: &[f32]| v.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+        let device = burn::tensor::Device::flex();
+        let upload = |v: &[f32], shape| sll_core::rng::upload(v.to_vec(), shape, &device);
+        let batch = Batch::new(upload(&h, [b, n]), labels.to_vec(), 0);
+        let found = config.compare(upload(&h, [b, n]), upload(&t, [k, n]), batch.targets(k, &device));
+        let (dh, dt, step) = (floats(found.dh), floats(found.dt), 1e-5);
+        assert!((f64::from(floats(found.loss)[0]) - loss(&wide(&h), &wide(&t))).abs() < 1e-5);
+        let nudged = |v: &[f32], i: usize, by: f64| {
+            let mut v = wide(v);
+            v[i] += by;
+            v
+        };
+        for i in 0..b * n {
+            let slope = (loss(&nudged(&h, i, step), &wide(&t)) - loss(&nudged(&h, i, -step), &wide(&t))) / (2.0 * step);
+            assert!((slope - f64::from(dh[i])).abs() < 1e-5);
+        }
+        for i in 0..k * n {
+            let slope = (loss(&wide(&h), &nudged(&t, i, step)) - loss(&wide(&h), &nudged(&t, i, -step))) / (2.0 * step);
+            assert!((slope - f64::from(dt[i])).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn is_local_repeats_resumes_and_learns() {
+        laws::local(|| laws::small_mlp(2), || laws::small_mlp(4), 2, SP);
+        laws::repeats(|| laws::small_mlp(3), SP);
+        laws::resumes(|| laws::small_mlp(3), SP);
+        laws::learns(|| laws::small_mlp(2), SP, 80);
+        laws::learns(laws::small_cnn, SP, 40);
+        laws::learns(|| laws::small_vit(false), SP, 60);
+    }
+
+    #[test]
+    fn bad_settings_are_named() {
+        let error = |config: SpConfig| config.init(&laws::small_mlp(1), 0).err().unwrap().to_string();
+        assert!(error(SpConfig { signal_std: -1.0, ..SpConfig::default() }).contains("signal_std"));
+        assert!(error(SpConfig { gain: f64::NAN, ..SpConfig::default() }).contains("gain"));
+    }
+}
