@@ -7,7 +7,7 @@
 //! FF in which each layer sees how good the others already are: those below it (`lower`, no extra work), or all of them
 //! (`all`, one more forward pass for the goodness of the layers above). All layers are updated in every batch.
 
-use super::{Goodness, Labels, contrastive_cost, counted, goodness, layer_goodness, normalise, units};
+use super::{Goodness, Labels, contrastive_cost, goodness, layer_goodness, normalise, units};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::op::inject;
@@ -99,7 +99,9 @@ impl LearningRule for Lcff {
     }
 
     fn predict(&self, net: &Network, x: Tensor<2>) -> Tensor<2> {
-        self.labels.scores(x, |x| layer_goodness(net, &self.units, x, normalise, counted(&self.units)))
+        // The margin that is trained is that of the sum.
+        let hidden = 0..self.units.len() - 1;
+        self.labels.scores(x, |x| layer_goodness(net, &self.units, x, normalise, hidden.clone()))
     }
 
     fn cut(&self) -> Cut {

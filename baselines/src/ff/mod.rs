@@ -56,11 +56,14 @@ pub struct FfConfig {
     pub label_scale: f64,
     /// How a class is read out.
     pub read_out: ReadOut,
+    /// Leave the first hidden layer's goodness out when a class is chosen, as the paper does; a single hidden layer is
+    /// always counted.
+    pub skip_first: bool,
 }
 
 impl Default for FfConfig {
     fn default() -> Self {
-        Self { threshold: 1.0, steepness: None, label_scale: 3.0, read_out: ReadOut::Goodness }
+        Self { threshold: 1.0, steepness: None, label_scale: 3.0, read_out: ReadOut::Goodness, skip_first: true }
     }
 }
 
@@ -70,6 +73,8 @@ pub struct Ff {
     goodness: Goodness,
     labels: Labels,
     units: Vec<Range<usize>>,
+    /// The hidden units whose goodness chooses a class.
+    counted: Range<usize>,
 }
 
 /// The units of a network whose layers all are an affine map and what follows it; others have no goodness.
@@ -98,7 +103,9 @@ impl FfConfig {
         let units = units(net, "FF")?;
         let goodness = Goodness::new(self.threshold, self.steepness)?;
         let labels = Labels::new(net, self.label_scale)?;
-        Ok(Ff { read_out: self.read_out, goodness, labels, units })
+        let hidden = units.len() - 1;
+        let counted = usize::from(self.skip_first && hidden > 1)..hidden;
+        Ok(Ff { read_out: self.read_out, goodness, labels, units, counted })
     }
 }
 
@@ -130,7 +137,7 @@ impl LearningRule for Ff {
     fn predict(&self, net: &Network, x: Tensor<2>) -> Tensor<2> {
         match self.read_out {
             ReadOut::Goodness => {
-                self.labels.scores(x, |x| layer_goodness(net, &self.units, x, normalise, counted(&self.units)))
+                self.labels.scores(x, |x| layer_goodness(net, &self.units, x, normalise, self.counted.clone()))
             }
             ReadOut::Classifier => {
                 let h = self.hidden(net, self.labels.neutral(x), &Pass::Eval);
@@ -174,13 +181,6 @@ impl Ff {
         }
         x
     }
-}
-
-/// The hidden units whose goodness is counted: all but the first, whose activity the label's own pixels dominate; a
-/// single one is counted.
-fn counted(units: &[Range<usize>]) -> Range<usize> {
-    let hidden = units.len() - 1;
-    usize::from(hidden > 1)..hidden
 }
 
 /// Sum of the goodness of the hidden units `counted`, `[b, 1]`, of an evaluation-mode network; `between` is what happens to

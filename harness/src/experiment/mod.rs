@@ -148,6 +148,14 @@ const BUILTIN: &[(&str, &str)] = builtin![
     "ablation_alignment",
     "ablation_dropout",
     "tune_dropout",
+    "tune_dkp",
+    "tune_drtp",
+    "tune_dtp",
+    "tune_ff",
+    "tune_lls",
+    "tune_pepita",
+    "tune_similarity",
+    "tune_sp",
 ];
 
 /// Names of the experiments of a kind.
@@ -169,9 +177,11 @@ pub fn find(name: &str, kind: Kind) -> Result<Experiment> {
 }
 
 fn parse(name: &str) -> Result<Experiment> {
+    // `tune-ff` and `tune_ff` are one.
+    let plain = |name: &str| name.replace('-', "_");
     let (_, text) = BUILTIN
         .iter()
-        .find(|(known, _)| *known == name)
+        .find(|(known, _)| plain(known) == plain(name))
         .ok_or_else(|| Error::Input(format!("there is no experiment `{name}`")))?;
     toml::from_str(text).map_err(|e| Error::Failed(format!("experiments/{name}.toml: {e}")))
 }
