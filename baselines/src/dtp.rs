@@ -67,6 +67,12 @@ pub struct Dtp {
 }
 
 impl DtpConfig {
+    /// TP. Without the difference correction nothing works before the inverses do, and a small step drowns in what they
+    /// get wrong (results/tune_dtp.md).
+    pub fn tp() -> Self {
+        Self { difference: false, inverse_epochs: 1, target_step: 50.0, ..Self::default() }
+    }
+
     fn validate(&self) -> Result<()> {
         let positive = |value: f64| value.is_finite() && value > 0.0;
         if !positive(self.target_step) {

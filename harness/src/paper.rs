@@ -43,7 +43,7 @@ fn find(table: &str, column: &str, row: &str) -> Option<&'static Entry> {
     entries().get(table)?.iter().find(|entry| entry.column == column && rule(&entry.row) == rule(row))
 }
 
-/// The accuracy at `row`, `column` of `table1`, `table2`, `table3` or `small-cnn` (appendix A.2.1), if there is one.
+/// The accuracy at `row`, `column` of `table1`, `table2`, `table3` or `small_cnn` (appendix A.2.1), if there is one.
 pub fn quoted(table: &str, column: &str, row: &str) -> Option<Quoted> {
     find(table, column, row).map(|entry| Quoted {
         mean: entry.mean,
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn tables_have_as_many_numbers_as_the_paper_prints() {
         let counts: Vec<_> = entries().iter().map(|(table, entries)| (table.as_str(), entries.len())).collect();
-        assert_eq!(counts, [("small-cnn", 10), ("table1", 20), ("table2", 42), ("table3", 10)]);
+        assert_eq!(counts, [("small_cnn", 10), ("table1", 20), ("table2", 42), ("table3", 10)]);
     }
 
     #[test]

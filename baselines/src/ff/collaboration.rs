@@ -35,16 +35,16 @@ pub struct LcffConfig {
     pub others: Others,
     /// Threshold `θ` on the sum of the layers' means of squares.
     pub threshold: f64,
-    /// Factor `s` on goodness less threshold; the width of the layer when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub steepness: Option<f64>,
+    /// Factor `s` on goodness less threshold. A sum of squares in place of the mean would be the width of the layer; so
+    /// steep a loss learns worse here (results/tune_ff.md).
+    pub steepness: f64,
     /// Size of the label in the image, in units of the normalised pixels.
     pub label_scale: f64,
 }
 
 impl Default for LcffConfig {
     fn default() -> Self {
-        Self { others: Others::Lower, threshold: 1.0, steepness: None, label_scale: 3.0 }
+        Self { others: Others::Lower, threshold: 1.0, steepness: 4.0, label_scale: 10.0 }
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
         // Two rows of one unit by hand: slope sign · s σ(sign · s (G + γ - θ)) · 2 h / n / b.
         let h = Tensor::<2>::from_floats([[1.0, 0.5], [0.2, 0.4]], &burn::tensor::Device::flex());
         let others = Tensor::<2>::from_floats([[0.7], [0.1]], &h.device());
-        let (_, signal) = Goodness::new(1.0, Some(3.0)).unwrap().evaluate(h, 1, Some(others));
+        let (_, signal) = Goodness::new(1.0, 3.0).unwrap().evaluate(h, 1, Some(others));
         let found = laws::floats(signal);
         let slope = |sign: f32, g: f32| sign * 3.0 / (1.0 + (-sign * 3.0 * (g - 1.0)).exp());
         let (positive, negative) = (slope(-1.0, 0.625 + 0.7), slope(1.0, 0.1 + 0.1));

@@ -7,7 +7,7 @@ use sll_core::{Error, Result};
 #[derive(Clone, Copy, Debug)]
 pub struct Goodness {
     threshold: f64,
-    steepness: Option<f64>,
+    steepness: f64,
 }
 
 /// `G = mean_j h_j²`, `[b, 1]`.
@@ -23,11 +23,9 @@ pub fn normalise(h: Tensor<2>) -> Tensor<2> {
 
 impl Goodness {
     /// Checks the settings.
-    pub fn new(threshold: f64, steepness: Option<f64>) -> Result<Self> {
+    pub fn new(threshold: f64, steepness: f64) -> Result<Self> {
         Error::check_gain("threshold", threshold)?;
-        if let Some(steepness) = steepness {
-            Error::check_gain("steepness", steepness)?;
-        }
+        Error::check_gain("steepness", steepness)?;
         Ok(Self { threshold, steepness })
     }
 
@@ -35,7 +33,7 @@ impl Goodness {
     /// from elsewhere that counts with this unit's, `[2b, 1]`.
     pub fn evaluate(&self, h: Tensor<2>, b: usize, others: Option<Tensor<2>>) -> (Tensor<1>, Tensor<2>) {
         let [rows, n] = h.dims();
-        let steepness = self.steepness.unwrap_or(n as f64);
+        let steepness = self.steepness;
         let goodness = match others {
             Some(others) => of(h.clone()) + others,
             None => of(h.clone()),

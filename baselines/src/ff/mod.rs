@@ -5,10 +5,9 @@
 //! L_l = mean over positives of softplus(-s (G_l - θ)) + mean over negatives of softplus(s (G_l - θ))
 //! ```
 //!
-//! A positive sample carries its own label inside the image, a negative one a wrong label ([`Labels`]). `s = n_l` is the
-//! usual sum of squares against a threshold of `n_l`. There is no error signal at all: each layer is updated as soon as it
+//! A positive sample carries its own label inside the image, a negative one a wrong label ([`Labels`]). There is no error signal at all: each layer is updated as soon as it
 //! has run, on `2b` rows, and one layer's activations are held. The network's classifier takes no part unless `read_out`
-//! is `classifier`: a class is chosen by `K` forward passes, one a label, by the goodness of all layers but the first.
+//! is `classifier`: a class is chosen by `K` forward passes, one a label, by the goodness of the hidden layers.
 //! Peer normalisation, a small extra of some implementations, is left out.
 
 mod collaboration;
@@ -49,21 +48,21 @@ pub enum ReadOut {
 pub struct FfConfig {
     /// Threshold `θ` on the mean of squares.
     pub threshold: f64,
-    /// Factor `s` on goodness less threshold; the width of the layer when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub steepness: Option<f64>,
+    /// Factor `s` on goodness less threshold. A sum of squares in place of the mean would be the width of the layer; so
+    /// steep a loss learns worse here (results/tune_ff.md).
+    pub steepness: f64,
     /// Size of the label in the image, in units of the normalised pixels.
     pub label_scale: f64,
     /// How a class is read out.
     pub read_out: ReadOut,
-    /// Leave the first hidden layer's goodness out when a class is chosen, as the paper does; a single hidden layer is
-    /// always counted.
+    /// Leave the first hidden layer's goodness out when a class is chosen, as the paper does after its many epochs; a
+    /// single hidden layer is always counted.
     pub skip_first: bool,
 }
 
 impl Default for FfConfig {
     fn default() -> Self {
-        Self { threshold: 1.0, steepness: None, label_scale: 3.0, read_out: ReadOut::Goodness, skip_first: true }
+        Self { threshold: 1.0, steepness: 4.0, label_scale: 10.0, read_out: ReadOut::Goodness, skip_first: false }
     }
 }
 
@@ -223,7 +222,7 @@ mod tests {
     fn the_update_is_the_closed_form() {
         // dW = mean over positives and negatives of x ∂softplus(∓ s (G - θ))/∂h (.) 1[z > 0] with ∂G/∂h = 2h/n, in plain loops.
         let mut net = laws::plain_mlp(6, 5, 4);
-        let config = FfConfig { steepness: Some(2.0), threshold: 0.3, ..FfConfig::default() };
+        let config = FfConfig { steepness: 2.0, threshold: 0.3, ..FfConfig::default() };
         let mut rule = config.init(&net).unwrap();
         let batch = laws::batch(&net, 1);
         let b = batch.len();

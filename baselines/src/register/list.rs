@@ -111,7 +111,7 @@ const RULES: &[RuleInfo] = &[
         stores: "learned: inverses, about one value a weight between hidden layers",
         activations: EVERY,
         update_locked: "yes",
-        spec: || RuleSpec::Dtp(DtpConfig { difference: false, ..Default::default() }),
+        spec: || RuleSpec::Dtp(DtpConfig::tp()),
         ..UNLOCKED
     },
     RuleInfo {

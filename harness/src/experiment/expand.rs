@@ -106,8 +106,10 @@ fn settle<'a>(
     data: &LoadOptions,
     lines: &mut Vec<String>,
 ) -> Result<Vec<Settled<'a>>> {
-    let status = datasets::status(&column.dataset, data)?;
-    let amount = column.profile.get(choices.profile.name()).copied();
+    let amount = column.amount(choices.profile.name(), &choices.device);
+    let narrowed = amount.iter().flat_map(|a| &a.network).map(|(key, value)| format!("{key} {value}"));
+    let narrowed = narrowed.collect::<Vec<_>>().join(", ");
+    let own = if narrowed.is_empty() { column.label.clone() } else { format!("{} ({narrowed})", column.label) };
     let settled = |label: String, dataset: &str, amount, missing, quoted| Settled {
         column,
         label,
@@ -117,8 +119,12 @@ fn settle<'a>(
         unverified: None,
         quoted,
     };
-    let full = |missing| settled(column.label.clone(), &column.dataset, amount, missing, true);
-    match (status, &column.sample) {
+    let full = |missing| settled(own.clone(), &column.dataset, amount.clone(), missing, true);
+    if let Some(reason) = &column.missing {
+        lines.push(format!("{}: {reason}", column.label));
+        return Ok(if amount.is_some() { vec![full(Some(reason.clone()))] } else { vec![] });
+    }
+    match (datasets::status(&column.dataset, data)?, &column.sample) {
         _ if amount.is_none() && !column.profile.contains_key("sample") => Ok(vec![]),
         (Status::Embedded, _) => {
             lines.push(format!("{}: embedded sample", column.label));
@@ -146,7 +152,7 @@ fn settle<'a>(
         (Status::Missing { .. }, _) if choices.assume_present => Ok(vec![full(None)]),
         (Status::Missing { next, .. }, sample) => {
             let missing = format!("{} is not on this machine; {next}", column.dataset);
-            let amount = column.profile.get("sample").copied();
+            let amount = column.amount("sample", &choices.device);
             match (choices.profile, sample, amount) {
                 (Profile::Quick, Some(sample), Some(amount)) => {
                     lines.push(format!(
@@ -189,7 +195,7 @@ fn cell(
     let name = column.column.quoted.as_deref().filter(|_| column.quoted);
     let quoted = name.and_then(|name| paper::quoted(&experiment.name, name, &row.label));
     let missing = row.missing.clone().or_else(|| column.missing.clone());
-    let (Some(rule), Some(amount), None) = (&row.rule, column.amount, &missing) else {
+    let (Some(rule), Some(amount), None) = (&row.rule, &column.amount, &missing) else {
         return Ok(PlannedCell { specs: Vec::new(), quoted, missing });
     };
     let mut base = Table::new();
@@ -201,6 +207,7 @@ fn cell(
     }
     base.insert("rule".into(), rule.clone().into());
     let mut network = column.column.network.clone();
+    merge(&mut network, &amount.network);
     merge(&mut network, &row.network);
     base.insert("network".into(), network.into());
     let mut recipe = column.column.recipe.clone();

@@ -107,10 +107,12 @@ pub struct Column {
     pub recipe: toml::Table,
     /// Epochs and seeds by profile (`sample` for the embedded sample); a profile left out leaves the column out.
     pub profile: BTreeMap<String, Amount>,
+    /// Why no run of it is possible in this version.
+    pub missing: Option<String>,
 }
 
 /// How much of a column a profile runs.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Amount {
     /// Epochs.
@@ -119,6 +121,20 @@ pub struct Amount {
     pub seeds: u64,
     /// Train on the first this many images only.
     pub train_limit: Option<usize>,
+    /// Changes to the column's network; its label then names them.
+    #[serde(default)]
+    pub network: toml::Table,
+    /// What stands in for all of this on a processor without a GPU.
+    pub on_flex: Option<Box<Amount>>,
+}
+
+impl Column {
+    /// How much of the column `profile` runs on `device`.
+    pub fn amount(&self, profile: &str, device: &str) -> Option<Amount> {
+        let amount = self.profile.get(profile)?;
+        let here = amount.on_flex.as_deref().filter(|_| device == "flex");
+        Some(here.unwrap_or(amount).clone())
+    }
 }
 
 /// A swept parameter.
@@ -141,6 +157,9 @@ macro_rules! builtin {
 
 const BUILTIN: &[(&str, &str)] = builtin![
     "table1",
+    "table2",
+    "small_cnn",
+    "rules_mlp",
     "ablation_width",
     "ablation_depth",
     "ablation_projection",
@@ -148,13 +167,16 @@ const BUILTIN: &[(&str, &str)] = builtin![
     "ablation_alignment",
     "ablation_dropout",
     "tune_dropout",
+    "tune_cnn",
     "tune_dkp",
     "tune_drtp",
     "tune_dtp",
     "tune_ff",
     "tune_lls",
     "tune_pepita",
+    "tune_pepita_cnn",
     "tune_similarity",
+    "tune_softhebb",
     "tune_sp",
 ];
 
