@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Reproduces the paper's tables and sweeps.
 #
-#   ./reproduce.sh table1 [options]        a table of `harness table --help`
-#   ./reproduce.sh sweep NAME [options]    a sweep of `harness sweep --help`, like ablation_width
+#   ./reproduce.sh table1 [options]        a table: table1, table2, small-cnn (appendix), rules-mlp (every rule, one MLP)
+#   ./reproduce.sh sweep NAME [options]    a sweep of `harness sweep --help`, like ablation_width, or tune-ff: how FF's
+#                                          settings were chosen, on held-out training images
 #   ./reproduce.sh all [options]           every table and ablation
 #
 # Options are those of the harness: --profile quick|short|paper, --device flex|cpu-tch|cuda:N, --data-dir DIR, --seeds N,
@@ -11,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-usage() { sed -n '2,10s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,11s/^# \{0,1\}//p' "$0"; }
 
 what=${1:-}
 case "$what" in
@@ -31,7 +32,7 @@ harness() { cargo run --quiet -p harness ${features[@]+"${features[@]}"} -- "$@"
 case "$what" in
   sweep) harness sweep "$@" ;;
   all)
-    harness table table1 "$@"
+    for name in table1 table2 small-cnn rules-mlp; do harness table "$name" "$@"; done
     for name in width depth projection projection_seed alignment dropout; do harness sweep "ablation_$name" "$@"; done
     ;;
   *) harness table "$what" "$@" ;;

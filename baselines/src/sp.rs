@@ -37,7 +37,7 @@ pub struct SpConfig {
 
 impl Default for SpConfig {
     fn default() -> Self {
-        Self { gain: 1.0, signal_std: 0.5, signal_lr_factor: 1.0 }
+        Self { gain: 3.0, signal_std: 1.0, signal_lr_factor: 1.0 }
     }
 }
 

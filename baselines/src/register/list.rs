@@ -270,7 +270,6 @@ const RULES: &[RuleInfo] = &[
         update_locked: "one layer",
         reconstructed: true,
         spec: || RuleSpec::Df(DfConfig { coordination: Coordination::Feedback, ..Default::default() }),
-        ..UNLOCKED
     },
     RuleInfo {
         title: "DF-O",
@@ -281,7 +280,6 @@ const RULES: &[RuleInfo] = &[
         update_locked: "one layer",
         reconstructed: true,
         spec: || RuleSpec::Df(DfConfig { coordination: Coordination::Overlap, ..Default::default() }),
-        ..UNLOCKED
     },
     RuleInfo {
         title: "SLL",

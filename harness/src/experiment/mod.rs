@@ -172,6 +172,7 @@ const BUILTIN: &[(&str, &str)] = builtin![
     "tune_drtp",
     "tune_dtp",
     "tune_ff",
+    "tune_ff_cnn",
     "tune_lls",
     "tune_pepita",
     "tune_pepita_cnn",

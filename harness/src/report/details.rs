@@ -5,6 +5,8 @@ use super::markdown::{aggregate_text, quoted_text};
 use super::stats::CellStats;
 use super::{Cell, Report, distinct};
 use crate::record::{PeakBytes, RunResult};
+use baselines::bp::Bp;
+use sll_core::rule::LearningRule;
 
 /// Cells that have what `filter` asks for, with their row's and column's labels.
 fn cells<'a>(
@@ -34,6 +36,7 @@ pub fn runs(report: &Report) -> Option<String> {
             "recipe",
             "parameters",
             "MACs per sample and step",
+            "of BP's",
             "seconds per run",
             "data",
         ],
@@ -51,6 +54,7 @@ pub fn runs(report: &Report) -> Option<String> {
             each(&recipe),
             each(&|run| grouped(run.parameters)),
             each(&|run| grouped(run.macs.total())),
+            each(&|run| of_bp(run)),
             cell.aggregate(|run| run.seconds).map_or("—".into(), |seconds| aggregate_text(seconds, 1)),
             each(&data),
         ]);
@@ -58,9 +62,18 @@ pub fn runs(report: &Report) -> Option<String> {
     }
     let about = "n counts the runs that did not diverge; seeds lists the diverged ones too. The best epoch is chosen on \
                  the same images that the accuracy is measured on, so it flatters. MACs are multiply-accumulates, counted from \
-                 the network's shape. Seconds include evaluation. Data are named with the first 12 hex digits of their \
+                 the network's shape, heads and projections and their way back included; the next column sets them against \
+                 a step of BP on the same network. Seconds include evaluation. Data are named with the first 12 hex digits of their \
                  SHA-256; every run's whole spec is in the Parquet file.";
     (!grid.is_empty()).then(|| format!("## What was run\n\n{grid}\n{about}\n"))
+}
+
+/// Work of a step against backpropagation's on the same network and data.
+fn of_bp(run: &RunResult) -> String {
+    let Ok(manifest) = datasets::manifest(&run.data.name) else { return "—".into() };
+    let device = burn::tensor::Device::flex();
+    let Ok(net) = run.spec.network.build(manifest.shape, manifest.classes, 0, &device) else { return "—".into() };
+    format!("{:.2}", run.macs.total() as f64 / Bp.cost(&net).total() as f64)
 }
 
 fn network(run: &RunResult) -> String {
