@@ -89,10 +89,9 @@ mod tests {
         laws::local(|| laws::small_mlp(2), || laws::small_mlp(4), 2, DRTP);
         laws::repeats(|| laws::small_mlp(3), DRTP);
         laws::resumes(|| laws::small_mlp(3), DRTP);
-        for accuracy in [
-            laws::accuracy(|| laws::small_mlp(2), DRTP, 200),
-            laws::accuracy(|| laws::small_vit(true), DRTP, 120),
-        ] {
+        for accuracy in
+            [laws::accuracy(|| laws::small_mlp(2), DRTP, 200), laws::accuracy(|| laws::small_vit(true), DRTP, 120)]
+        {
             assert!(accuracy > 60.0, "{accuracy} % of 4 classes");
         }
     }

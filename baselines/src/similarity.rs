@@ -154,7 +154,8 @@ mod tests {
     use sll_core::laws::{self, Build, floats};
 
     const PREDSIM: Build = &|net| Ok(Box::new(SimilarityConfig::default().init(net, 3)?));
-    const PRED: Build = &|net| Ok(Box::new(SimilarityConfig { beta: 0.0, ..SimilarityConfig::default() }.init(net, 3)?));
+    const PRED: Build =
+        &|net| Ok(Box::new(SimilarityConfig { beta: 0.0, ..SimilarityConfig::default() }.init(net, 3)?));
     const SIM: Build = &|net| Ok(Box::new(SimilarityConfig { beta: 1.0, ..SimilarityConfig::default() }.init(net, 3)?));
 
     /// Centred cosines of `b` rows in plain loops.

@@ -181,7 +181,8 @@ mod tests {
         let (h, t) = (stream.normal(b * n, 1.0), stream.normal(k * n, 1.0));
         let loss = |h: &[f64], t: &[f64]| -> f64 {
             let row = |s: usize| {
-                let logit = |c: usize| (0..n).map(|i| h[s * n + i] * t[c * n + i]).sum::<f64>() * 1.7 / (n as f64).sqrt();
+                let logit =
+                    |c: usize| (0..n).map(|i| h[s * n + i] * t[c * n + i]).sum::<f64>() * 1.7 / (n as f64).sqrt();
                 (0..k).map(|c| logit(c).exp()).sum::<f64>().ln() - logit(labels[s])
             };
             (0..b).map(row).sum::<f64>() / b as f64

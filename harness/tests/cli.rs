@@ -193,7 +193,10 @@ fn a_table_fills_its_files_once_and_leaves_what_is_missing_empty() {
     }
     let text = std::fs::read_to_string(folder.path().join("table1.md")).unwrap();
     assert!(text.contains("99.25") && text.contains("cifar-100 is not on this machine"), "{text}");
-    assert!(text.contains("PEPITA") && text.contains("not implemented yet"));
+    for rule in ["BP", "TP", "FA", "DFA", "PEPITA", "SP", "SLL"] {
+        let line = text.lines().find(|line| line.starts_with(&format!("| {rule} "))).unwrap();
+        assert!(line.contains("(n=1)"), "{line}");
+    }
     let second = run(folder.path(), &args);
     assert!(stderr(&second).contains(" 0 to do"), "{}", stderr(&second));
     assert_eq!(text, std::fs::read_to_string(folder.path().join("table1.md")).unwrap());
@@ -202,8 +205,13 @@ fn a_table_fills_its_files_once_and_leaves_what_is_missing_empty() {
 #[test]
 fn lists_speak_json_too() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(json(&run(folder.path(), &["networks", "--format", "json"])).as_array().unwrap().len(), 8);
-    assert!(json(&run(folder.path(), &["rules", "--format", "json"])).as_array().unwrap().len() >= 4);
+    assert_eq!(json(&run(folder.path(), &["networks", "--format", "json"])).as_array().unwrap().len(), 9);
+    let rules = json(&run(folder.path(), &["rules", "--format", "json"]));
+    let rules = rules.as_array().unwrap();
+    assert!(rules.len() >= 30);
+    assert!(rules.iter().all(|rule| rule["macs_of_bp"].as_f64().unwrap() > 0.4), "{rules:?}");
+    let text = String::from_utf8(run(folder.path(), &["rules"]).stdout).unwrap();
+    assert!(text.contains("SGR [reconstructed]") && text.contains("rule = { name = \"df\""), "{text}");
     assert!(run(folder.path(), &["doctor"]).status.success());
     let verified = run(folder.path(), &["data", "verify", "mnist-sample"]);
     assert!(verified.status.success(), "{}", stderr(&verified));

@@ -1,11 +1,11 @@
 //! Laws that rules obey, as helpers for their tests. A new rule calls those that hold for it; see `baselines`.
 
+use crate::Pass;
 use crate::network::Network;
 use crate::optim::{OptimizerConfig, OptimizerKind, Updater};
 use crate::rng::{Purpose, Stream, upload};
 use crate::rule::{Batch, LearningRule};
 use crate::{NetworkSpec, Result};
-use crate::Pass;
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Builds a rule for a network, as rules that install feedback need it: mutably.

@@ -91,10 +91,9 @@ fn a_learned_projection_moves_along_the_gradient_of_its_units_objective() {
     }
     let close = |i: usize| (before[i] - after[i] - gradient[i]).abs() < 1e-5;
     assert!((0..20).all(close));
-    laws::resumes(
-        || laws::small_mlp(3),
-        &|net| Ok(Box::new(SllConfig { learn_projection: true, ..SllConfig::default() }.init(net, 3)?)),
-    );
+    laws::resumes(|| laws::small_mlp(3), &|net| {
+        Ok(Box::new(SllConfig { learn_projection: true, ..SllConfig::default() }.init(net, 3)?))
+    });
 }
 
 /// With dropout off, one batch and small steps, every unit whose parent stands still has a falling objective: unit 1
@@ -182,7 +181,8 @@ fn an_open_parent_descends_its_childs_divergence_too() {
         let floats = |t: Tensor<2>| -> Vec<f64> {
             t.into_data().try_to_vec::<f32>().unwrap().into_iter().map(f64::from).collect()
         };
-        let law = sll_core::projection::ProjectionConfig { law: Default::default(), gain: 1.0, dropout, learned: false };
+        let law =
+            sll_core::projection::ProjectionConfig { law: Default::default(), gain: 1.0, dropout, learned: false };
         let head = |unit| law.init(5, 4, 3, unit, &burn::tensor::Device::flex());
         let noisy = |unit| floats(head(unit).noisy(batch.seed));
         let handed_on = if parent == Parent::Clean { floats(head(1).clean()) } else { noisy(1) };

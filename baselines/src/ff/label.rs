@@ -26,7 +26,8 @@ impl Labels {
         Error::check_gain("label_scale", scale)?;
         let (n, classes, device) = (net.input().len(), net.classes(), net.device().clone().inner());
         if classes > n || classes < 2 {
-            let reason = format!("it writes one of {classes} labels into {n} input values, which needs 2 to {n} classes");
+            let reason =
+                format!("it writes one of {classes} labels into {n} input values, which needs 2 to {n} classes");
             return Err(Error::Unsupported { rule: "FF".into(), reason });
         }
         let map = match net.input() {

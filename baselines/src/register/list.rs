@@ -341,9 +341,10 @@ mod tests {
         for info in rules() {
             let spec = (info.spec)();
             let text = format!("name = \"{}\"", spec.name());
-            let parsed: Result<RuleSpec, _> = serde::Deserialize::deserialize(
-                serde::de::value::MapDeserializer::<_, serde::de::value::Error>::new([("name", spec.name())].into_iter()),
-            );
+            let parsed: Result<RuleSpec, _> =
+                serde::Deserialize::deserialize(serde::de::value::MapDeserializer::<_, serde::de::value::Error>::new(
+                    [("name", spec.name())].into_iter(),
+                ));
             assert_eq!(parsed.expect(&text).name(), spec.name());
         }
     }

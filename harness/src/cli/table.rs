@@ -20,6 +20,9 @@ pub struct TableArgs {
     /// Seeds 0..N in place of the profile's.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
+    /// Run this row only (repeatable); the others show what has been run before.
+    #[arg(long = "row", value_name = "LABEL")]
+    rows: Vec<String>,
     /// Epochs in place of the profile's.
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
@@ -69,19 +72,14 @@ pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
     let paper = Choices { profile: Profile::Paper, seeds: None, epochs: None, assume_present: true, ..choices.clone() };
     eprintln!("{}", estimate::paper_cost(&experiment, &paper, &device)?);
 
-    let jobs = jobs(&plan);
+    known_rows(&plan, &args.rows)?;
+    let jobs = jobs(&plan, &args.rows);
     if jobs.is_empty() {
-        let reasons: std::collections::BTreeSet<&str> = plan
-            .cells
-            .iter()
-            .zip(plan.experiment.rows.iter().flat_map(|row| std::iter::repeat_n(row, plan.columns.len())))
-            .filter(|(_, row)| row.rule.is_some())
-            .filter_map(|(cell, _)| cell.missing.as_deref())
-            .collect();
+        let reasons = plan.reasons();
         let why = if reasons.is_empty() {
             format!("{} has no runs in the profile {}; try --profile short", plan.experiment.name, profile.name())
         } else {
-            reasons.into_iter().collect::<Vec<_>>().join("; ")
+            reasons.join("; ")
         };
         return Err(Error::Missing(format!("nothing to run, nothing written: {why}")));
     }
@@ -109,12 +107,29 @@ fn write(report: &Report, args: &TableArgs) -> Result<Vec<std::path::PathBuf>> {
     Ok(written)
 }
 
-/// Every run of a plan, first seeds first, so that an interrupted table has something in every cell.
-fn jobs(plan: &Plan) -> Vec<Job> {
+/// A wrong label is reported with the right ones.
+fn known_rows(plan: &Plan, rows: &[String]) -> Result<()> {
+    let known: Vec<&str> = plan.experiment.rows.iter().map(|row| row.label.as_str()).collect();
+    match rows.iter().find(|row| !known.contains(&row.as_str())) {
+        Some(row) => Err(Error::Input(format!(
+            "`--row {row}`: {} has no such row; its rows are {}",
+            plan.experiment.name,
+            known.join(", ")
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Every run of a plan, or of some of its rows, first seeds first, so that an interrupted table has something in every
+/// cell.
+fn jobs(plan: &Plan, rows: &[String]) -> Vec<Job> {
     let columns = plan.columns.len();
     let mut jobs: Vec<(usize, Job)> = Vec::new();
     for (index, cell) in plan.cells.iter().enumerate() {
         let (row, column) = (&plan.experiment.rows[index / columns], &plan.columns[index % columns]);
+        if !rows.is_empty() && !rows.contains(&row.label) {
+            continue;
+        }
         for (seed, spec) in cell.specs.iter().enumerate() {
             let title = format!("{} | {} | seed {}", row.label, column.label, spec.seed);
             jobs.push((seed, Job { title, spec: spec.clone() }));
@@ -133,6 +148,7 @@ fn report(plan: Plan, choices: &Choices, args: &TableArgs, store: &Store) -> Res
         let missing = cell.missing.or_else(|| runs.is_empty().then(|| "no run of this cell has finished".to_string()));
         Ok(Cell { missing, runs, quoted: cell.quoted })
     });
+    let rows: String = args.rows.iter().map(|row| format!(" --row '{row}'")).collect();
     let kind = if plan.experiment.kind == Kind::Table { "table" } else { "sweep" };
     let unverified = if args.data.allow_unverified { " --allow-unverified" } else { "" };
     Ok(Report {
@@ -141,7 +157,7 @@ fn report(plan: Plan, choices: &Choices, args: &TableArgs, store: &Store) -> Res
         notes: plan.experiment.notes.clone(),
         profile: choices.profile.name().to_string(),
         command: format!(
-            "harness {kind} {} --profile {} --device {}{}{}{unverified}",
+            "harness {kind} {} --profile {} --device {}{}{}{unverified}{rows}",
             plan.experiment.name,
             choices.profile.name(),
             choices.device,

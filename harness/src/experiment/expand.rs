@@ -38,6 +38,16 @@ pub struct Plan {
     pub choices: Vec<String>,
 }
 
+impl Plan {
+    /// Why rules that could run have nothing to run, each reason once.
+    pub fn reasons(&self) -> Vec<&str> {
+        let rows = self.experiment.rows.iter().flat_map(|row| std::iter::repeat_n(row, self.columns.len()));
+        let cells = self.cells.iter().zip(rows).filter(|(_, row)| row.rule.is_some());
+        let reasons: std::collections::BTreeSet<&str> = cells.filter_map(|(cell, _)| cell.missing.as_deref()).collect();
+        reasons.into_iter().collect()
+    }
+}
+
 /// One cell before its runs are made.
 #[derive(Clone, Debug, Default)]
 pub struct PlannedCell {
@@ -265,6 +275,39 @@ mod tests {
         }
         let plan = expand(find("table1", Kind::Table).unwrap(), &choices(Profile::Paper), &nowhere()).unwrap();
         assert!(plan.cells.iter().all(|cell| cell.specs.is_empty() && cell.missing.is_some()));
+    }
+
+    #[test]
+    fn a_rule_that_cannot_run_on_a_network_says_so_in_its_cell() {
+        let text = r#"
+            name = "table9"
+            kind = "table"
+            title = "TP and BP on convolutions"
+            [[rows]]
+            label = "TP"
+            rule = { name = "dtp", difference = false }
+            [[rows]]
+            label = "BP"
+            rule = { name = "bp" }
+            [[columns]]
+            label = "sample"
+            dataset = "mnist-sample"
+            network = { name = "cnn-1" }
+            profile.quick = { epochs = 9, seeds = 9, on_flex = { epochs = 1, seeds = 2, network = { width = 8 } } }
+            [[columns]]
+            label = "later"
+            dataset = "one-day"
+            network = { name = "cnn-1" }
+            missing = "one day"
+            profile.quick = { epochs = 1, seeds = 1 }
+        "#;
+        let plan = expand(toml::from_str(text).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap();
+        let labels: Vec<_> = plan.columns.iter().map(|c| c.label.as_str()).collect();
+        assert_eq!(labels, ["sample (width 8)", "later"]);
+        let [tp, tp_later, bp, bp_later] = plan.cells.as_slice() else { panic!("{} cells", plan.cells.len()) };
+        assert!(tp.specs.is_empty() && tp.missing.as_ref().unwrap().contains("cannot run on this network"));
+        assert_eq!((bp.specs.len(), bp.specs[0].network.width, bp.missing.as_ref()), (2, Some(8), None));
+        assert!([tp_later, bp_later].iter().all(|cell| cell.missing.as_deref() == Some("one day")));
     }
 
     #[test]
