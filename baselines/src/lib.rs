@@ -19,4 +19,4 @@ pub mod similarity;
 pub mod softhebb;
 pub mod sp;
 
-pub use register::{RuleInfo, RuleSpec, rules};
+pub use register::{Reach, RuleInfo, RuleSpec, rules};

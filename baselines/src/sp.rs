@@ -214,9 +214,9 @@ mod tests {
         laws::local(|| laws::small_mlp(2), || laws::small_mlp(4), 2, SP);
         laws::repeats(|| laws::small_mlp(3), SP);
         laws::resumes(|| laws::small_mlp(3), SP);
-        laws::learns(|| laws::small_mlp(2), SP, 80);
-        laws::learns(laws::small_cnn, SP, 40);
-        laws::learns(|| laws::small_vit(false), SP, 60);
+        laws::learns(|| laws::small_mlp(2), SP, 160);
+        laws::learns(laws::small_cnn, SP, 80);
+        laws::learns(|| laws::small_vit(false), SP, 120);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! LC-FF: forward-forward with layer collaboration (Lorberbom, Gat, Adi, Schwing & Hazan 2024).
 //!
 //! ```text
-//! p_l = σ(s (G_l + sg(γ_l) - θ)),   γ_l = Σ of the other layers' goodness
+//! p_l = σ(s (G_l - θ + sg(γ_l))),   γ_l = Σ_t (G_t - θ) over other layers t
 //! ```
+//!
+//! The paper has one θ for the sum. Here each layer brings its own, so that a deep network's sum does not start far above
+//! it; with one hidden layer both are FF.
 //!
 //! FF in which each layer sees how good the others already are: those below it (`lower`, no extra work), or all of them
 //! (`all`, one more forward pass for the goodness of the layers above). All layers are updated in every batch.
@@ -33,7 +36,7 @@ pub enum Others {
 pub struct LcffConfig {
     /// Which layers collaborate.
     pub others: Others,
-    /// Threshold `θ` on the sum of the layers' means of squares.
+    /// Threshold `θ` on each layer's mean of squares.
     pub threshold: f64,
     /// Factor `s` on goodness less threshold. A sum of squares in place of the mean would be the width of the layer; so
     /// steep a loss learns worse here (results/tune_ff.md).
@@ -51,6 +54,7 @@ impl Default for LcffConfig {
 /// The rule, built for one network.
 pub struct Lcff {
     others: Others,
+    threshold: f64,
     goodness: Goodness,
     labels: Labels,
     units: Vec<Range<usize>>,
@@ -61,7 +65,13 @@ impl LcffConfig {
     pub fn init(&self, net: &Network) -> Result<Lcff> {
         let units = units(net, "LC-FF")?;
         let goodness = Goodness::new(self.threshold, self.steepness)?;
-        Ok(Lcff { others: self.others, goodness, labels: Labels::new(net, self.label_scale)?, units })
+        Ok(Lcff {
+            others: self.others,
+            threshold: self.threshold,
+            goodness,
+            labels: Labels::new(net, self.label_scale)?,
+            units,
+        })
     }
 }
 
@@ -71,11 +81,13 @@ impl LearningRule for Lcff {
         let (b, last) = (batch.len(), self.units.len() - 1);
         let pairs = self.labels.pairs(batch);
         // Goodness of every layer before any update; of the layers below it is known when a layer's turn comes.
+        let threshold = self.threshold;
+        let excess = |h: Tensor<2>| goodness::of(h) - threshold;
         let all: Option<Tensor<2>> = (self.others == Others::All).then(|| {
             let mut x = pairs.clone();
             let each = self.units[..last].iter().map(|unit| {
                 x = net.forward_range(unit.clone(), Tensor::from_inner(normalise(x.clone())), &batch.replay()).inner();
-                goodness::of(x.clone())
+                excess(x.clone())
             });
             each.reduce(|a, b| a + b).expect("a hidden unit")
         });
@@ -85,7 +97,7 @@ impl LearningRule for Lcff {
         for unit in &self.units[..last] {
             let output = net.forward_range(unit.clone(), Tensor::from_inner(normalise(x)), &batch.pass());
             x = output.clone().inner();
-            let own = goodness::of(x.clone());
+            let own = excess(x.clone());
             let others = match &all {
                 Some(all) => Some(all.clone() - own.clone()),
                 None => below.clone(),

@@ -10,6 +10,32 @@ use crate::similarity::SimilarityConfig;
 use serde::Serialize;
 use sll_core::sll::SllConfig;
 
+/// What the update of a layer in one step may depend on, besides the layers below it; held to by `tests/locality.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reach {
+    /// Nothing above the layer.
+    Own,
+    /// The next layer.
+    Next,
+    /// Layers above, through the output's error or each layer's goodness alone.
+    Output,
+    /// The weights of every layer above.
+    All,
+}
+
+impl Reach {
+    /// A line for people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Reach::Own => "nothing above it",
+            Reach::Next => "the next layer",
+            Reach::Output => "layers above, through the output's error or their goodness alone",
+            Reach::All => "the weights of every layer above",
+        }
+    }
+}
+
 /// What `harness rules` prints of a rule or a variant of one.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct RuleInfo {
@@ -25,6 +51,8 @@ pub struct RuleInfo {
     pub activations: &'static str,
     /// Whether a layer's update waits for layers above it.
     pub update_locked: &'static str,
+    /// What the update of a layer depends on above it.
+    pub reach: Reach,
     /// Put together from incomplete public sources: what its paper leaves open is a choice of ours.
     pub reconstructed: bool,
     /// The rule with the settings that make it this variant, all others at their defaults.
@@ -43,6 +71,7 @@ const UNLOCKED: RuleInfo = RuleInfo {
     stores: "nothing",
     activations: LOCAL,
     update_locked: "no",
+    reach: Reach::Own,
     reconstructed: false,
     spec: || RuleSpec::Bp(Default::default()),
 };
@@ -54,6 +83,7 @@ const RULES: &[RuleInfo] = &[
         paper: "Rumelhart, Hinton & Williams 1986",
         activations: EVERY,
         update_locked: "yes",
+        reach: Reach::All,
         spec: || RuleSpec::Bp(Default::default()),
         ..UNLOCKED
     },
@@ -63,6 +93,7 @@ const RULES: &[RuleInfo] = &[
         paper: "Chen, Xu, Zhang & Guestrin 2016",
         activations: "sqrt(L) inputs and one segment's",
         update_locked: "yes",
+        reach: Reach::All,
         spec: || RuleSpec::BpCheckpoint(Default::default()),
         ..UNLOCKED
     },
@@ -73,6 +104,7 @@ const RULES: &[RuleInfo] = &[
         stores: "fixed: B, one value a weight above the first layer",
         activations: EVERY,
         update_locked: "yes",
+        reach: Reach::All,
         spec: || RuleSpec::Fa(Default::default()),
         ..UNLOCKED
     },
@@ -83,6 +115,7 @@ const RULES: &[RuleInfo] = &[
         stores: "fixed: B, K n_l values a hidden layer",
         activations: EVERY,
         update_locked: "until the output",
+        reach: Reach::Output,
         spec: || RuleSpec::Dfa(Default::default()),
         ..UNLOCKED
     },
@@ -93,6 +126,7 @@ const RULES: &[RuleInfo] = &[
         stores: "learned: B, K n_l values a hidden layer",
         activations: EVERY,
         update_locked: "until the output",
+        reach: Reach::Output,
         spec: || RuleSpec::Dkp(Default::default()),
         ..UNLOCKED
     },
@@ -111,6 +145,7 @@ const RULES: &[RuleInfo] = &[
         stores: "learned: inverses, about one value a weight between hidden layers",
         activations: EVERY,
         update_locked: "yes",
+        reach: Reach::All,
         spec: || RuleSpec::Dtp(DtpConfig::tp()),
         ..UNLOCKED
     },
@@ -121,6 +156,7 @@ const RULES: &[RuleInfo] = &[
         stores: "learned: inverses, about one value a weight between hidden layers",
         activations: EVERY,
         update_locked: "yes",
+        reach: Reach::All,
         spec: || RuleSpec::Dtp(Default::default()),
         ..UNLOCKED
     },
@@ -131,6 +167,7 @@ const RULES: &[RuleInfo] = &[
         stores: "fixed: F, K n_0 values",
         activations: EVERY,
         update_locked: "until the second pass",
+        reach: Reach::Output,
         spec: || RuleSpec::Pepita(Default::default()),
         ..UNLOCKED
     },
@@ -141,6 +178,7 @@ const RULES: &[RuleInfo] = &[
         stores: "fixed: F, K n_0 values",
         activations: "one layer's, twice",
         update_locked: "until the second pass",
+        reach: Reach::Output,
         spec: || RuleSpec::Pepita(PepitaConfig { memory: Memory::Light, ..Default::default() }),
         ..UNLOCKED
     },
@@ -248,6 +286,7 @@ const RULES: &[RuleInfo] = &[
         paper: "Lorberbom et al. 2024",
         activations: "one layer's, twice",
         update_locked: "until the goodness of all layers",
+        reach: Reach::Output,
         spec: || RuleSpec::LcFf(LcffConfig { others: Others::All, ..Default::default() }),
         ..UNLOCKED
     },
@@ -258,6 +297,7 @@ const RULES: &[RuleInfo] = &[
         stores: "learned: an image a class, K n_0 values",
         activations: "two layers', twice",
         update_locked: "one layer",
+        reach: Reach::Next,
         spec: || RuleSpec::Tff(Default::default()),
         ..UNLOCKED
     },
@@ -269,6 +309,7 @@ const RULES: &[RuleInfo] = &[
         activations: "two layers'",
         update_locked: "one layer",
         reconstructed: true,
+        reach: Reach::Next,
         spec: || RuleSpec::Df(DfConfig { coordination: Coordination::Feedback, ..Default::default() }),
     },
     RuleInfo {
@@ -279,6 +320,7 @@ const RULES: &[RuleInfo] = &[
         activations: "two layers'",
         update_locked: "one layer",
         reconstructed: true,
+        reach: Reach::Next,
         spec: || RuleSpec::Df(DfConfig { coordination: Coordination::Overlap, ..Default::default() }),
     },
     RuleInfo {

@@ -2,7 +2,7 @@
 
 mod list;
 
-pub use list::{RuleInfo, rules};
+pub use list::{Reach, RuleInfo, rules};
 
 use crate::bp::{Bp, BpConfig};
 use crate::checkpoint::CheckpointConfig;

@@ -176,7 +176,7 @@ pub fn rules(args: FormatArgs) -> Result<()> {
         let mark = if info.reconstructed { " [reconstructed]" } else { "" };
         print(&format!("{}{mark}\n  update       {}\n  paper        {}", info.title, info.equation, info.paper))?;
         print(&format!("  stores       {}\n  activations  {}", info.stores, info.activations))?;
-        print(&format!("  update lock  {}", info.update_locked))?;
+        print(&format!("  update lock  {}\n  depends on   {}", info.update_locked, info.reach.text()))?;
         if let (Some(macs), Some(of_bp)) = (rule.macs, rule.macs_of_bp) {
             let (fixed, learned) = (rule.fixed_values.unwrap_or(0), rule.learned_values.unwrap_or(0));
             print(&format!(

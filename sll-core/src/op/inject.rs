@@ -107,10 +107,14 @@ mod tests {
         let device = Device::flex().autodiff();
         let w = Tensor::<2>::random([4, 3], Distribution::Default, &device).require_grad();
         let (s, t) = (Tensor::<2>::ones([4, 3], &device), Tensor::<2>::ones([4, 3], &device) * 2.0);
-        let low = w.clone() * 2.0;
-        let high = low.clone().tanh();
+        let chain = || {
+            let low = w.clone() * 2.0;
+            (low.clone(), low.tanh())
+        };
+        let (low, high) = chain();
         let expected =
-            w.grad(&((low.clone() * s.clone()).sum() + (high.clone() * t.clone()).sum()).backward()).unwrap();
+            w.grad(&((low * s.clone()).sum() + (high * t.clone()).sum()).backward()).unwrap();
+        let (low, high) = chain();
         let found = w.grad(&inject_all([(low, s), (high, t)])).unwrap();
         found.into_data().assert_approx_eq::<f32>(&expected.into_data(), Default::default());
     }
