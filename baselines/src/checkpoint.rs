@@ -1,8 +1,8 @@
 //! BP with gradient checkpointing (Chen, Xu, Zhang & Guestrin 2016): the honest competitor on memory.
 //!
 //! The chain is cut into segments. The forward pass keeps each segment's input alone; the backward pass runs a segment
-//! again before it differentiates it. Same numbers as BP, bit for bit; with `√L` segments of `√L` layers, activations
-//! grow with `√L`, for one more forward pass (less the last segment's).
+//! again before it differentiates it. Same numbers as BP, bit for bit (up to rounding in a transformer); with `√L`
+//! segments of `√L` layers, activations grow with `√L`, for one more forward pass (less the last segment's).
 
 use crate::bp::Bp;
 use burn::tensor::Tensor;
@@ -11,7 +11,7 @@ use sll_core::divergence::cross_entropy;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::{Cut, Network, Result};
+use sll_core::{Cut, Error, Network, Result};
 use std::ops::Range;
 
 /// Settings of BP with checkpointing.
@@ -32,6 +32,10 @@ impl CheckpointConfig {
     /// Cuts `net` into segments.
     pub fn init(&self, net: &Network) -> Result<CheckpointedBp> {
         let places = net.units(Cut::EveryLayer)?.len();
+        if let Some(segments) = self.segments.filter(|n| !(1..=places).contains(n)) {
+            let reason = format!("this network can be cut into 1 to {places} segments");
+            return Err(Error::setting("segments", segments, reason));
+        }
         let count = self.segments.unwrap_or_else(|| (places as f64).sqrt().ceil() as usize);
         Ok(CheckpointedBp { segments: net.units(Cut::Units(count))? })
     }
@@ -43,8 +47,8 @@ impl LearningRule for CheckpointedBp {
         let last = self.segments.len() - 1;
         let mut inputs = vec![batch.x.clone()];
         for segment in &self.segments[..last] {
-            let x = Tensor::from_inner(inputs[inputs.len() - 1].clone());
-            inputs.push(net.forward_range(segment.clone(), x, &batch.pass()).inner());
+            let x = inputs[inputs.len() - 1].clone();
+            inputs.push(net.forward_plain(segment.clone(), x, &batch.pass()));
         }
         let mut loss = None;
         let mut signal: Option<Tensor<2>> = None;
@@ -99,7 +103,8 @@ mod tests {
     fn is_bp_bit_for_bit() {
         laws::same_update(|| laws::small_mlp(3), HALVES, BP);
         laws::same_update(laws::small_cnn, HALVES, BP);
-        laws::same_update(|| laws::small_vit(false), HALVES, BP);
+        // A transformer without a graph takes other kernels, which round differently.
+        laws::close_update(|| laws::small_vit(false), HALVES, BP, 1e-4);
         let each: Build = &|net| Ok(Box::new(CheckpointConfig { segments: Some(4) }.init(net)?));
         laws::same_update(|| laws::small_mlp(3), each, BP);
     }
@@ -123,6 +128,6 @@ mod tests {
     #[test]
     fn too_many_segments_are_refused() {
         let error = CheckpointConfig { segments: Some(9) }.init(&laws::small_mlp(2)).err().unwrap().to_string();
-        assert!(error.contains("1 to 3"), "{error}");
+        assert!(error.contains("`segments` = 9") && error.contains("1 to 3"), "{error}");
     }
 }

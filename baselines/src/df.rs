@@ -60,7 +60,7 @@ pub struct DfConfig {
     /// Whether the anchors are trained.
     pub learned_anchors: bool,
     /// How feature maps become vectors.
-    pub grid: MapSummary,
+    pub summary: MapSummary,
 }
 
 impl Default for DfConfig {
@@ -72,7 +72,7 @@ impl Default for DfConfig {
             negatives: 4,
             feedback_gain: 0.1,
             learned_anchors: true,
-            grid: MapSummary::Pool2,
+            summary: MapSummary::Pool2,
         }
     }
 }
@@ -127,7 +127,7 @@ impl DfConfig {
         if classes < 2 {
             return Err(Error::Unsupported { rule: "DF".into(), reason: "it needs two classes; use BP".into() });
         }
-        let summaries: Vec<_> = units.iter().map(|u| Summary::new(net.output_of(u.end - 1), self.grid)).collect();
+        let summaries: Vec<_> = units.iter().map(|u| Summary::new(net.output_of(u.end - 1), self.summary)).collect();
         let normal = |purpose, index: usize, [rows, n]: [usize; 2], fan: usize| {
             Stream::new(seed, purpose, &[index as u64 + 1]).normal(rows * n, 1.0 / (fan as f64).sqrt())
         };

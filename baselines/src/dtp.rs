@@ -116,7 +116,7 @@ impl Dtp {
     /// and the target above.
     fn target(&self, index: usize, below: Tensor<2>, output: Tensor<2>, target: Tensor<2>) -> Tensor<2> {
         let inverse = self.inverses[index].get();
-        let g = |h| inverse.forward(Tensor::from_inner(h), &Pass::Eval).inner();
+        let g = |h| inverse.forward(h, &Pass::Eval);
         match self.config.difference {
             true => below + g(target) - g(output),
             false => g(target),
@@ -130,7 +130,7 @@ impl Dtp {
         let noisy = below + upload(noise, [b, n], &device);
         // Replayed, so that the masks are those of the activations that targets pass through. No graph leaves f.
         let unit = self.units[index + 1].clone();
-        let image = net.forward_range(unit, Tensor::from_inner(noisy.clone()), &batch.replay()).inner();
+        let image = net.forward_plain(unit, noisy.clone(), &batch.replay());
         let inverse = &mut self.inverses[index];
         let guess = inverse.get().forward(Tensor::from_inner(image), &Pass::Eval);
         let signal = (guess.clone().inner() - noisy) * (2.0 / b as f64);
@@ -138,11 +138,29 @@ impl Dtp {
     }
 }
 
+impl Dtp {
+    /// A step of the early epochs: the inverses learn around activations that stay as they are.
+    fn learn_inverses(&mut self, net: &Network, batch: &Batch, updater: &mut Updater) -> StepReport {
+        let mut h = batch.x.clone();
+        for unit in 0..self.units.len() {
+            let below = h;
+            h = net.forward_plain(self.units[unit].clone(), below.clone(), &batch.pass());
+            if (1..=self.inverses.len()).contains(&unit) {
+                self.learn_inverse(unit - 1, below, net, batch, updater);
+            }
+        }
+        let (loss, _, _) = cross_entropy(h, batch.targets(net.classes(), &batch.x.device()));
+        StepReport { loss: loss.mean(), units: Vec::new() }
+    }
+}
+
 impl LearningRule for Dtp {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
         batch.check(net.classes())?;
         let (pass, last, b) = (batch.pass(), self.units.len() - 1, batch.len() as f64);
-        let forward_learns = batch.epoch >= self.config.inverse_epochs;
+        if batch.epoch < self.config.inverse_epochs {
+            return Ok(self.learn_inverses(net, batch, updater));
+        }
         let mut outputs = Vec::with_capacity(last);
         let mut x = Tensor::from_inner(batch.x.clone());
         for unit in &self.units[..last] {
@@ -156,18 +174,14 @@ impl LearningRule for Dtp {
         let mut grads = inject(logits, error * (1.0 / b));
         let gradient = top.grad_remove(&mut grads).expect("the output layer reads the last hidden layer");
         let mut target = top.inner() - gradient * (self.config.target_step * b);
-        if forward_learns {
-            updater.step(net, self.units[last].clone(), grads);
-        }
+        updater.step(net, self.units[last].clone(), grads);
         while let Some(output) = outputs.pop() {
             let (unit, h, t) = (outputs.len(), output.clone().inner(), target.clone());
             if let Some(below) = outputs.last().map(|below| below.clone().inner()) {
                 target = self.target(unit - 1, below.clone(), h.clone(), t.clone());
                 self.learn_inverse(unit - 1, below, net, batch, updater);
             }
-            if forward_learns {
-                updater.step(net, self.units[unit].clone(), inject(output, (h - t) * (2.0 / b)));
-            }
+            updater.step(net, self.units[unit].clone(), inject(output, (h - t) * (2.0 / b)));
         }
         Ok(StepReport { loss: loss.mean(), units: Vec::new() })
     }

@@ -107,6 +107,8 @@ impl LlsConfig {
         let frequency = |k: usize| 50.0 + 462.0 * k as f64 / (classes - 1).max(1) as f64;
         let value = |t: usize, k: usize| match self.wave {
             Wave::Sine => (frequency(k) * t as f64).sin(),
+            // sign(0) is 0, which f64::signum does not say.
+            Wave::Square if t == 0 => 0.0,
             Wave::Square => (frequency(k) * t as f64).sin().signum(),
         };
         (0..m).flat_map(|t| (0..classes).map(move |k| value(t, k) as f32)).collect()
@@ -207,7 +209,7 @@ mod tests {
             let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
             let raw = |c: usize| -> f64 {
                 let f = 50.0 + 462.0 * c as f64 / 3.0;
-                let phi = |t: usize| if square { (f * t as f64).sin().signum() } else { (f * t as f64).sin() };
+                let phi = |t: usize| if square && t > 0 { (f * t as f64).sin().signum() } else { (f * t as f64).sin() };
                 row.iter().enumerate().map(|(t, v)| phi(t) * v / norm).sum::<f64>() / 0.5
             };
             let logit = |c: usize| -> f64 {

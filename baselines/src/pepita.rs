@@ -99,9 +99,9 @@ impl PepitaConfig {
     }
 }
 
-/// `h` and, pooled, the next layer's input, without a graph.
+/// `h` and, pooled, the next layer's input, from a plain `z`.
 fn activate(stages: &dyn Stages, z: Tensor<2>, pass: &Pass) -> (Tensor<2>, Tensor<2>) {
-    let h = stages.activate(z.detach(), pass).detach();
+    let h = stages.activate(z, pass);
     (h.clone(), stages.pool(h))
 }
 
@@ -115,9 +115,7 @@ impl LearningRule for Pepita {
         batch.check(net.classes())?;
         let (output, replay) = (net.depth() - 1, batch.replay());
         let targets = batch.targets(net.classes(), &batch.x.device());
-        let clean = || Tensor::from_inner(batch.x.clone());
-
-        let (mut x, mut kept) = (clean(), Vec::new());
+        let (mut x, mut kept) = (batch.x.clone(), Vec::new());
         for layer in 0..output {
             let stages = stages(net, layer);
             let (h, next) = activate(stages, stages.pre_activation(x), &batch.pass().at(layer));
@@ -126,11 +124,11 @@ impl LearningRule for Pepita {
                 kept.push(h);
             }
         }
-        let logits = net.forward_range(output..output + 1, x, &batch.pass()).inner();
+        let logits = net.forward_plain(output..output + 1, x, &batch.pass());
         let (loss, _, error) = cross_entropy(logits, targets.clone());
 
-        let mut modulated = Tensor::from_inner(batch.x.clone() + error.matmul(self.projection.clone()));
-        let (mut kept, mut x) = (kept.into_iter(), clean());
+        let mut modulated = batch.x.clone() + error.matmul(self.projection.clone());
+        let (mut kept, mut x) = (kept.into_iter(), batch.x.clone());
         for layer in 0..output {
             let (stages, pass) = (stages(net, layer), replay.at(layer));
             let first = kept.next().unwrap_or_else(|| {
@@ -138,14 +136,14 @@ impl LearningRule for Pepita {
                 x = next;
                 h
             });
-            let z = stages.pre_activation(modulated);
-            let (second, next) = activate(stages, z.clone(), &pass);
+            let z = stages.pre_activation(Tensor::from_inner(modulated));
+            let (second, next) = activate(stages, z.clone().inner(), &pass);
             modulated = next;
             let signal = (first - second) * (self.scales[layer] / batch.len() as f64);
             // Both streams have passed this layer: it may change.
             updater.step(net, layer..layer + 1, inject(z, signal));
         }
-        let logits = net.forward_range(output..output + 1, modulated, &replay);
+        let logits = net.forward_range(output..output + 1, Tensor::from_inner(modulated), &replay);
         let (_, _, error) = cross_entropy(logits.clone().inner(), targets);
         updater.step(net, output..output + 1, inject(logits, error * (1.0 / batch.len() as f64)));
         Ok(StepReport { loss: loss.mean(), units: Vec::new() })

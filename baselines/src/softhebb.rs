@@ -113,12 +113,12 @@ fn compete(u: &Tensor<3>, temperature: f64) -> (Tensor<3>, Tensor<3>) {
 impl SoftHebb {
     /// One step of every hidden layer; gives the mean of one minus the winner's `y`.
     fn learn_features(&self, net: &mut Network, batch: &Batch) -> Tensor<1> {
-        let mut x = Tensor::from_inner(batch.x.clone());
+        let mut x = batch.x.clone();
         let mut doubts = Vec::with_capacity(net.depth());
         for layer in 0..net.depth() - 1 {
             let stages = net.stages(layer).expect("init refuses layers without stages");
-            let z = stages.pre_activation(x);
-            x = stages.pool(stages.activate(z.clone().detach(), &batch.pass().at(layer))).detach();
+            let z = stages.pre_activation(Tensor::from_inner(x));
+            x = stages.pool(stages.activate(z.clone().inner(), &batch.pass().at(layer)));
             let units = channels(stages.pre_activation_shape());
             let u = z.clone().inner().reshape([batch.len() as i32, units as i32, -1]);
             let (y, sure) = compete(&u, self.0.temperature);
@@ -164,11 +164,15 @@ impl LearningRule for SoftHebb {
         Cut::EveryLayer
     }
 
-    /// Of a Hebbian step: the hidden layers' forward pass and `Σ y x`. A classifier's step takes a forward pass of all
-    /// layers and a backward pass of the output layer's weights.
+    /// Of a Hebbian step: the hidden layers' forward pass and `Σ y x`. A classifier's step, which is all there is
+    /// without Hebbian epochs, takes a forward pass of all layers and the output layer's weight gradient.
     fn cost(&self, net: &Network) -> StepCost {
-        let hidden = net.costs()[..net.depth() - 1].iter().map(|c| c.forward).sum();
-        StepCost { forward: hidden, backward: 0, rule: hidden }
+        let (costs, output) = (net.costs(), net.depth() - 1);
+        let hidden: u64 = costs[..output].iter().map(|c| c.forward).sum();
+        match hidden > 0 && self.0.unsupervised_epochs > 0 {
+            true => StepCost { forward: hidden, backward: 0, rule: hidden },
+            false => StepCost { forward: hidden + costs[output].forward, backward: costs[output].forward, rule: 0 },
+        }
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

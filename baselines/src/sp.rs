@@ -143,7 +143,7 @@ impl LearningRule for Sp {
         let hidden = &self.units[..self.units.len() - 1];
         let products: usize = hidden.iter().map(|unit| 3 * self.classes * net.output_of(unit.end - 1).len()).sum();
         let costs = net.costs();
-        let carried: u64 = hidden[1..].iter().flat_map(|unit| &costs[unit.clone()]).map(|c| c.forward).sum();
+        let carried: u64 = hidden.iter().skip(1).flat_map(|unit| &costs[unit.clone()]).map(|c| c.forward).sum();
         let shared = 2 * carried * self.classes as u64 / 128;
         StepCost { rule: products as u64 + shared, ..StepCost::of_units(net, &self.units) }
     }

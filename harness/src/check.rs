@@ -123,7 +123,7 @@ impl Baseline {
             let change = |now: u64, then: u64| now as f64 / then as f64 - 1.0;
             let (bytes, step) = (change(now.bytes, then.bytes), change(now.step_bytes, then.step_bytes));
             lines.push(format!(
-                "{:<12} {:>9.2} {:>9.2} {:>+7.2}   {:>12} {:>12} {:>+7.2}%   {:>12} {:>12} {:>+7.2}%",
+                "{:<28} {:>9.2} {:>9.2} {:>+7.2}   {:>12} {:>12} {:>+7.2}%   {:>12} {:>12} {:>+7.2}%",
                 now.name,
                 now.accuracy,
                 then.accuracy,

@@ -146,8 +146,22 @@ impl RunSpec {
         Ok(())
     }
 
-    /// Why the rule cannot run on the network, if it cannot. Other mistakes are errors.
+    /// Why the rule has too few epochs, if it has: one that prepares for as long as it runs never trains its output.
+    pub fn too_short(&self) -> Option<String> {
+        let (key, preparation) = self.rule.preparation();
+        (preparation >= self.recipe.epochs).then(|| {
+            let (epochs, rule) = (self.recipe.epochs, self.rule.title());
+            format!(
+                "`epochs` = {epochs}: {rule} prepares for {preparation} (`{key}`) before its output is trained; take more"
+            )
+        })
+    }
+
+    /// Why the rule cannot run on the network or in these epochs, if it cannot. Other mistakes are errors.
     pub fn unsupported(&self) -> Result<Option<String>> {
+        if let Some(reason) = self.too_short() {
+            return Ok(Some(reason));
+        }
         let manifest = datasets::manifest(&self.dataset)?;
         // Refusals go by the kinds of layers, not by their width: a narrow network is asked, for speed.
         let narrow = NetworkSpec { width: Some(NARROW), ..self.network.clone() };

@@ -180,7 +180,7 @@ fn a_diverging_run_is_kept_as_such() {
 #[test]
 fn a_table_fills_its_files_once_and_leaves_what_is_missing_empty() {
     let folder = tempfile::tempdir().unwrap();
-    let args = ["table", "table1", "--profile", "quick", "--epochs", "1", "--seeds", "1", "--jobs", "2"];
+    let args = ["table", "table1", "--profile", "quick", "--epochs", "2", "--seeds", "1", "--jobs", "2"];
     let first = run(folder.path(), &args);
     assert!(first.status.success(), "{}", stderr(&first));
     let talk = stderr(&first);

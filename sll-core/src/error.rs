@@ -44,11 +44,11 @@ pub enum Error {
 }
 
 impl Error {
-    /// Checks a factor on random weights, whose default is 1.
+    /// Checks a factor: finite and above 0.
     pub fn check_gain(key: &'static str, gain: f64) -> Result<()> {
         match gain.is_finite() && gain > 0.0 {
             true => Ok(()),
-            false => Err(Error::setting(key, gain, "must be a positive number (default 1)")),
+            false => Err(Error::setting(key, gain, "must be a positive number")),
         }
     }
 

@@ -34,6 +34,13 @@ impl<M: Module> Learned<M> {
         updater.step_learned(self, grads, lr_factor);
     }
 
+    /// The name of its first parameter, which no other module shares.
+    pub(crate) fn identity(&self) -> String {
+        let mut first = First(None);
+        self.get().visit(&mut first);
+        first.0.unwrap_or_default()
+    }
+
     pub(crate) fn step(&mut self, grads: &mut Gradients, optimizer: &mut ModuleOptimizer, lr: f64) {
         let grads = GradientsParams::from_module(grads, self.get());
         self.0 = self.0.take().map(|module| optimizer.step(lr, module, grads));
@@ -145,6 +152,14 @@ impl ModuleVisitor for Trainable {
         if param.is_require_grad() {
             self.0 += param.shape().num_elements();
         }
+    }
+}
+
+struct First(Option<String>);
+
+impl ModuleVisitor for First {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.get_or_insert_with(|| param.id.to_string());
     }
 }
 

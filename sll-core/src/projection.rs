@@ -102,13 +102,25 @@ impl Projection {
         upload(stream.keep_mask(n * codes, self.dropout), [n, codes], &self.clean().device())
     }
 
-    /// Trains a learned projection on `v = s R~`: `dR = (sᵀ dv) (.) M`. A fixed one stays.
-    pub fn train(&mut self, s: Tensor<2>, dv: Tensor<2>, step_seed: u64, updater: &mut Updater) {
+    /// Trains a learned projection on `v = s R~`, and where they were used on noiseless logits `s R`:
+    /// `dR = (sᵀ dv) (.) M + sᵀ dv_clean`. A fixed one stays.
+    pub fn train(
+        &mut self,
+        s: Tensor<2>,
+        dv: Tensor<2>,
+        clean: Option<Tensor<2>>,
+        step_seed: u64,
+        updater: &mut Updater,
+    ) {
         let mask = (self.dropout > 0.0 && self.learned().is_some()).then(|| self.mask(step_seed));
         if let Held::Learned(matrix) = &mut self.matrix {
-            let gradient = s.transpose().matmul(dv);
+            let gradient = s.clone().transpose().matmul(dv);
             let gradient = match mask {
                 Some(mask) => gradient * mask,
+                None => gradient,
+            };
+            let gradient = match clean {
+                Some(clean) => gradient + s.transpose().matmul(clean),
                 None => gradient,
             };
             matrix.descend(gradient, updater, 1.0);

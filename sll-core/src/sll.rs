@@ -237,16 +237,21 @@ impl Sll {
         let clean = self.hands_on_clean(unit);
         let signal = match (matrix, self.heads.get_mut(unit)) {
             (Some(matrix), Some((summary, projection))) => {
-                if projection.learned().is_some() {
-                    let s = summary.forward(plain(output.clone()));
-                    projection.train(s, signal.clone(), step_seed, updater);
-                }
                 let handed_on = if clean { projection.clean() } else { matrix.clone() };
-                let own = signal.matmul(matrix.transpose());
-                let ds = match from_child {
+                let own = signal.clone().matmul(matrix.transpose());
+                let ds = match from_child.clone() {
                     Some(from_child) => own + from_child.matmul(handed_on.transpose()),
                     None => own,
                 };
+                if projection.learned().is_some() {
+                    // A child's gradient belongs to the logits that were handed on: the noisy ones, or clean ones.
+                    let (noisy, noiseless) = match (from_child, clean) {
+                        (Some(child), false) => (signal + child, None),
+                        (child, _) => (signal, child),
+                    };
+                    let s = summary.forward(plain(output.clone()));
+                    projection.train(s, noisy, noiseless, step_seed, updater);
+                }
                 summary.adjoint(ds)
             }
             _ => signal,
@@ -327,7 +332,9 @@ impl LearningRule for Sll {
         let heads = self.heads.iter().enumerate().map(|(unit, (_, r))| {
             let to_child = !self.config.stop_gradient && self.is_aligned(unit + 1);
             let learned = usize::from(r.learned().is_some());
-            (2 + learned + usize::from(self.hands_on_clean(unit)) + usize::from(to_child)) * r.features() * r.codes()
+            let clean = usize::from(self.hands_on_clean(unit));
+            let child = usize::from(to_child) * (1 + learned * clean);
+            (2 + learned + clean + child) * r.features() * r.codes()
         });
         let input = self.input_head.iter().map(|r| r.features() * r.codes());
         StepCost { rule: heads.chain(input).sum::<usize>() as u64, ..StepCost::of_units(net, &self.units) }

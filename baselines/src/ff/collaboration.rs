@@ -69,7 +69,7 @@ impl LcffConfig {
             others: self.others,
             threshold: self.threshold,
             goodness,
-            labels: Labels::new(net, self.label_scale)?,
+            labels: Labels::new(net, self.label_scale, "LC-FF")?,
             units,
         })
     }
@@ -86,7 +86,7 @@ impl LearningRule for Lcff {
         let all: Option<Tensor<2>> = (self.others == Others::All).then(|| {
             let mut x = pairs.clone();
             let each = self.units[..last].iter().map(|unit| {
-                x = net.forward_range(unit.clone(), Tensor::from_inner(normalise(x.clone())), &batch.replay()).inner();
+                x = net.forward_plain(unit.clone(), normalise(x.clone()), &batch.replay());
                 excess(x.clone())
             });
             each.reduce(|a, b| a + b).expect("a hidden unit")

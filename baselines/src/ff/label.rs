@@ -17,18 +17,17 @@ pub struct Labels {
     /// `[1, input]`: 0 where the image makes way.
     keep: Tensor<2>,
     classes: usize,
-    on_map: bool,
 }
 
 impl Labels {
     /// Labels for the inputs of `net`, `scale` high.
-    pub fn new(net: &Network, scale: f64) -> Result<Self> {
+    pub fn new(net: &Network, scale: f64, rule: &str) -> Result<Self> {
         Error::check_gain("label_scale", scale)?;
         let (n, classes, device) = (net.input().len(), net.classes(), net.device().clone().inner());
         if classes > n || classes < 2 {
             let reason =
                 format!("it writes one of {classes} labels into {n} input values, which needs 2 to {n} classes");
-            return Err(Error::Unsupported { rule: "FF".into(), reason });
+            return Err(Error::Unsupported { rule: rule.into(), reason });
         }
         let map = match net.input() {
             Shape::Map { h, w, .. } => Some((h, w)),
@@ -41,12 +40,12 @@ impl Labels {
         let codes = (0..classes).flat_map(|class| (0..n).map(move |i| code(class, i) as f32)).collect();
         let keep = (0..n).map(|i| f32::from(map.is_some() || i >= classes)).collect();
         let (codes, keep) = (upload(codes, [classes, n], &device), upload(keep, [1, n], &device));
-        Ok(Self { codes, keep, classes, on_map: map.is_some() })
+        Ok(Self { codes, keep, classes })
     }
 
     /// Values kept for it.
     pub fn values(&self) -> usize {
-        if self.on_map { self.codes.shape().num_elements() } else { 0 }
+        self.codes.shape().num_elements() + self.keep.shape().num_elements()
     }
 
     fn write(&self, x: Tensor<2>, codes: Tensor<2>) -> Tensor<2> {
@@ -95,7 +94,7 @@ mod tests {
     #[test]
     fn a_vector_carries_a_one_hot_label_and_keeps_the_rest() {
         let net = laws::small_mlp(1);
-        let labels = Labels::new(&net, 2.0).unwrap();
+        let labels = Labels::new(&net, 2.0, "FF").unwrap();
         let x = Tensor::<2>::ones([1, 12], net.device()).inner() * 0.5;
         let row = floats(labels.with(x.clone(), vec![1]));
         assert_eq!(row[..5], [0.0, 2.0, 0.0, 0.0, 0.5]);

@@ -83,6 +83,10 @@ fn units(net: &Network, rule: &str) -> Result<Vec<Range<usize>>> {
         let reason = "a transformer's tokens have no goodness of their own; use an MLP or a convolutional network";
         return Err(Error::Unsupported { rule: rule.into(), reason: reason.into() });
     }
+    if net.classes() < 2 {
+        let reason = "a wrong label needs a second class";
+        return Err(Error::Unsupported { rule: rule.into(), reason: reason.into() });
+    }
     if units.len() < 2 {
         let reason = "it trains hidden layers and this network has none; use a deeper one";
         return Err(Error::Unsupported { rule: rule.into(), reason: reason.into() });
@@ -101,7 +105,7 @@ impl FfConfig {
     pub fn init(&self, net: &Network) -> Result<Ff> {
         let units = units(net, "FF")?;
         let goodness = Goodness::new(self.threshold, self.steepness)?;
-        let labels = Labels::new(net, self.label_scale)?;
+        let labels = Labels::new(net, self.label_scale, "FF")?;
         let hidden = units.len() - 1;
         let counted = usize::from(self.skip_first && hidden > 1)..hidden;
         Ok(Ff { read_out: self.read_out, goodness, labels, units, counted })
@@ -169,16 +173,8 @@ impl LearningRule for Ff {
 impl Ff {
     /// The normalised output of the last hidden unit, without a graph.
     fn hidden(&self, net: &Network, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        let train = *pass != Pass::Eval;
-        let mut x = normalise(x);
-        for unit in &self.units[..self.units.len() - 1] {
-            x = match train {
-                true => net.forward_range(unit.clone(), Tensor::from_inner(x), pass).inner(),
-                false => net.forward_range(unit.clone(), x, pass),
-            };
-            x = normalise(x);
-        }
-        x
+        let hidden = &self.units[..self.units.len() - 1];
+        hidden.iter().fold(normalise(x), |x, unit| normalise(net.forward_plain(unit.clone(), x, pass)))
     }
 }
 

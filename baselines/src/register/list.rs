@@ -260,6 +260,7 @@ const RULES: &[RuleInfo] = &[
         title: "FF",
         equation: "L_l = softplus(-s (G_l - theta)) of a right label, softplus(s (G_l - theta)) of a wrong one, G_l = mean h_l^2",
         paper: "Hinton 2022 (on conv nets, labels as waves: Scodellaro et al. 2023)",
+        stores: "fixed: labels, (K + 1) n_0 values",
         activations: "one layer's, twice",
         spec: || RuleSpec::Ff(Default::default()),
         ..UNLOCKED
@@ -268,6 +269,7 @@ const RULES: &[RuleInfo] = &[
         title: "FF, linear read-out",
         equation: "as FF; read out by a linear classifier in one pass",
         paper: "Hinton 2022",
+        stores: "fixed: labels, (K + 1) n_0 values",
         activations: "one layer's, twice",
         spec: || RuleSpec::Ff(FfConfig { read_out: ReadOut::Classifier, ..Default::default() }),
         ..UNLOCKED
@@ -276,6 +278,7 @@ const RULES: &[RuleInfo] = &[
         title: "LC-FF",
         equation: "as FF with G_l + sg(sum of G_t, t < l)",
         paper: "Lorberbom et al. 2024",
+        stores: "fixed: labels, (K + 1) n_0 values",
         activations: "one layer's, twice",
         spec: || RuleSpec::LcFf(Default::default()),
         ..UNLOCKED
@@ -284,6 +287,7 @@ const RULES: &[RuleInfo] = &[
         title: "LC-FF, all layers",
         equation: "as FF with G_l + sg(sum of G_t, t != l)",
         paper: "Lorberbom et al. 2024",
+        stores: "fixed: labels, (K + 1) n_0 values",
         activations: "one layer's, twice",
         update_locked: "until the goodness of all layers",
         reach: Reach::Output,

@@ -92,6 +92,15 @@ impl RuleSpec {
         })
     }
 
+    /// Epochs at the start in which the network's output is not trained yet, with the setting that says so.
+    pub fn preparation(&self) -> (&'static str, usize) {
+        match self {
+            RuleSpec::SoftHebb(config) => ("unsupervised_epochs", config.unsupervised_epochs),
+            RuleSpec::Dtp(config) => ("inverse_epochs", config.inverse_epochs),
+            _ => ("", 0),
+        }
+    }
+
     /// The name in specs.
     pub fn name(&self) -> &'static str {
         match self {

@@ -268,6 +268,7 @@ mod tests {
         let labels: Vec<_> = plan.columns.iter().map(|c| c.label.as_str()).collect();
         assert!(labels.contains(&"mnist-sample"), "{labels:?}");
         for (i, column) in plan.columns.iter().enumerate() {
+            // The first row, BP, whose one epoch is enough.
             let runs = plan.cells[i].specs.len();
             assert_eq!(runs > 0, column.label.ends_with("sample"), "{}", column.label);
             assert!(plan.cells[i].specs.iter().all(|s| s.dataset.ends_with("-sample")));

@@ -223,6 +223,28 @@ mod tests {
     }
 
     #[test]
+    fn every_rule_of_the_register_has_a_row_in_rules_mlp() {
+        let experiment = parse("rules_mlp").unwrap();
+        let labels: Vec<_> = experiment.rows.iter().map(|row| row.label.as_str()).collect();
+        for info in baselines::rules() {
+            assert!(labels.contains(&info.title), "{} has no row", info.title);
+        }
+    }
+
+    #[test]
+    fn no_two_rows_of_an_experiment_are_one() {
+        for (name, _) in BUILTIN {
+            let rows = parse(name).unwrap().rows;
+            for (i, row) in rows.iter().enumerate() {
+                let same = |other: &&Row| {
+                    (&other.rule, &other.recipe, &other.network) == (&row.rule, &row.recipe, &row.network)
+                };
+                assert!(!rows[..i].iter().any(|other| same(&other)), "{name}: {} twice", row.label);
+            }
+        }
+    }
+
+    #[test]
     fn a_wrong_name_gets_the_right_ones() {
         let error = find("table9", Kind::Table).unwrap_err().to_string();
         assert!(error.contains("table9") && error.contains("table1"), "{error}");

@@ -62,6 +62,9 @@ pub fn train(
     checkpoint: Option<&Path>,
     events: &mut dyn Events,
 ) -> Result<RunResult> {
+    if let Some(reason) = spec.too_short() {
+        return Err(Error::Input(reason));
+    }
     let device = device::open(&spec.device)?;
     let options = LoadOptions { allow_unverified: spec.allow_unverified, ..options.clone() };
     let data = datasets::load(&spec.dataset, &options)?;
@@ -147,10 +150,11 @@ impl Training {
             let live = self.meter.live();
             self.meter.reset_peak();
             let batch = self.loader.batch(epoch, step, &order);
+            let trained = self.updater.trained();
             let report = self.rule.step(&mut self.net, &batch, &mut self.updater)?;
             drop(batch);
             held.push(report.loss);
-            self.account(live);
+            self.account(live, self.updater.trained() > trained);
             self.state.steps += 1;
             events.step(epoch, step + 1, steps);
             if held.len() == LOSSES_HELD || step + 1 == steps {
@@ -170,9 +174,9 @@ impl Training {
         Ok((sum / steps as f64, None))
     }
 
-    /// Books a step: what stays after it is the optimiser's state, made by the first step; what it held above is the
-    /// step's peak. The first step's peak counts only above what it left, for it makes that state.
-    fn account(&mut self, live_before: usize) {
+    /// Books a step: what stays after one that moved parameters for the first time, as the first step does, is the
+    /// optimiser's state; what it held above is the step's peak, which counts only above what it left.
+    fn account(&mut self, live_before: usize, new_state: bool) {
         let (live, peak) = (self.meter.live(), self.meter.peak());
         let bytes = &mut self.state.peak_bytes;
         let stays = live.saturating_sub(live_before) as u64;
@@ -180,6 +184,8 @@ impl Training {
             (true, 0) => bytes.optimizer_state = stays,
             // The first step after a resume moves what was loaded to its place; it was booked before.
             (true, _) => {}
+            // A rule that trains in phases has more state from a later phase on.
+            (false, _) if new_state => bytes.optimizer_state += stays,
             // Whatever else stays, from a worker thread that wakes late or a layer's buffers, is no state of the optimiser.
             (false, _) => bytes.workspace += stays.saturating_sub(HELD_BYTES),
         }

@@ -40,9 +40,13 @@ impl Affine {
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let y = match &self.feedback {
             Some(feedback) if x.is_autodiff() => feedback_matmul(x, self.weight.val(), feedback.clone()),
-            _ => x.matmul(self.weight.val()),
+            _ => {
+                let weight = beside(&self.weight, &x);
+                x.matmul(weight)
+            }
         };
-        y + self.bias.val().unsqueeze()
+        let bias = beside(&self.bias, &y);
+        y + bias.unsqueeze()
     }
 
     /// MACs of one row.
@@ -70,7 +74,8 @@ impl Kernel {
             }
             _ => {
                 let options = ConvOptions::new([1, 1], [padding, padding], [1, 1], 1);
-                conv2d(x, self.weight.val(), Some(self.bias.val()), options)
+                let (weight, bias) = (beside(&self.weight, &x), beside(&self.bias, &x));
+                conv2d(x, weight, Some(bias), options)
             }
         }
     }
@@ -157,6 +162,12 @@ impl WeightSlot<'_> {
             WeightSlot::Kernel(k) => k.feedback = Some(k.weight.val().detach()),
         }
     }
+}
+
+/// The parameter as it can be combined with `x`: without a graph where `x` has none.
+pub(super) fn beside<const D: usize, const E: usize>(param: &Param<Tensor<D>>, x: &Tensor<E>) -> Tensor<D> {
+    let value = param.val();
+    if value.is_autodiff() && !x.is_autodiff() { value.inner() } else { value }
 }
 
 /// New values for a parameter, which keeps its identity, and so its optimiser state.

@@ -1,5 +1,6 @@
 //! Convolutional layers: convolution, batch norm, activation and the pooling behind it are one layer.
 
+use super::affine::beside;
 use super::{Activation, Kernel, Layer, LayerCost, Stages, WeightSlot};
 use crate::rng::Stream;
 use crate::{pass::Pass, shape::Shape};
@@ -58,6 +59,25 @@ impl Conv {
     }
 }
 
+/// Batch norm by the pass, not by the device: burn's own looks at the device, and a training pass without a graph is
+/// one too.
+fn normalise(norm: &BatchNorm, z: Tensor<4>, pass: &Pass) -> Tensor<4> {
+    if *pass == Pass::Eval || (z.is_autodiff() && !matches!(pass, Pass::Replay { .. })) {
+        return norm.forward(z);
+    }
+    let plain = !z.is_autodiff();
+    let (gamma, beta) = (beside(&norm.gamma, &z), beside(&norm.beta, &z));
+    let result = batch_norm_train(z, gamma, beta, norm.epsilon);
+    if matches!(pass, Pass::Train { .. }) {
+        for (running, seen) in [(&norm.running_mean, result.mean), (&norm.running_var, result.variance)] {
+            let old = running.value_sync();
+            let seen = if plain && old.is_autodiff() { Tensor::from_inner(seen) } else { seen };
+            running.update(old * (1.0 - norm.momentum) + seen * norm.momentum);
+        }
+    }
+    result.output
+}
+
 impl Layer for Conv {
     fn input(&self) -> Shape {
         Shape::Map { c: self.kernel.weight.dims()[1], h: self.height, w: self.width }
@@ -114,12 +134,7 @@ impl Stages for Conv {
     fn activate(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let mut z = self.map(z, self.kernel.weight.dims()[0]);
         if let Some(norm) = &self.norm {
-            z = match pass {
-                Pass::Replay { .. } if z.is_autodiff() => {
-                    batch_norm_train(z, norm.gamma.val(), norm.beta.val(), norm.epsilon).output
-                }
-                _ => norm.forward(z),
-            };
+            z = normalise(norm, z, pass);
         }
         self.activation.forward(z).flatten(1, 3)
     }

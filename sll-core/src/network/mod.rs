@@ -124,6 +124,18 @@ impl Network {
         range.fold(x, |x, index| self.layers[index].forward(x, &pass.at(index)))
     }
 
+    /// Runs the layers `range` of a training network on a plain `x` and keeps no graph: for forward passes that nobody
+    /// differentiates. (A graph that is only dropped stays in burn's memory until some backward pass goes through it.)
+    pub fn forward_plain(&self, range: Range<usize>, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        range.fold(x, |x, index| {
+            let layer = &self.layers[index];
+            match layer.stages() {
+                Some(stages) => stages.pool(stages.activate(stages.pre_activation(x), &pass.at(index))),
+                None => layer.valid().forward(x, &pass.at(index)),
+            }
+        })
+    }
+
     /// `[b, input]` to logits `[b, K]`.
     pub fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         self.forward_range(0..self.depth(), x, pass)

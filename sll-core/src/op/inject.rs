@@ -112,8 +112,7 @@ mod tests {
             (low.clone(), low.tanh())
         };
         let (low, high) = chain();
-        let expected =
-            w.grad(&((low * s.clone()).sum() + (high * t.clone()).sum()).backward()).unwrap();
+        let expected = w.grad(&((low * s.clone()).sum() + (high * t.clone()).sum()).backward()).unwrap();
         let (low, high) = chain();
         let found = w.grad(&inject_all([(low, s), (high, t)])).unwrap();
         found.into_data().assert_approx_eq::<f32>(&expected.into_data(), Default::default());

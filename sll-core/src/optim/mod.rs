@@ -15,6 +15,7 @@ use burn::optim::{
 };
 use burn::tensor::{Bytes, Gradients};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// The optimiser's law. `β = (0.9, 0.999)`, `ε = 1e-8` as in PyTorch.
@@ -71,7 +72,7 @@ impl OptimizerConfig {
                 SgdConfig::new().with_momentum(momentum).with_weight_decay(decay).init()
             }
         };
-        Ok(Updater { optimizer, lr: 0.0 })
+        Ok(Updater { optimizer, lr: 0.0, trained: BTreeSet::new() })
     }
 }
 
@@ -80,6 +81,8 @@ impl OptimizerConfig {
 pub struct Updater {
     optimizer: ModuleOptimizer,
     lr: f64,
+    /// Layers, and parameters outside the network by their first one's identity, that have been moved.
+    trained: BTreeSet<String>,
 }
 
 impl Updater {
@@ -91,13 +94,20 @@ impl Updater {
     /// Moves the layers `range` by one step, taking their gradients out of `grads` layer by layer.
     pub fn step(&mut self, net: &mut Network, range: Range<usize>, mut grads: Gradients) {
         for index in range.rev() {
+            self.trained.insert(index.to_string());
             net.update_layer(index, &mut grads, &mut self.optimizer, self.lr);
         }
     }
 
     /// Moves parameters that are no layer's, with the learning rate multiplied by `lr_factor`.
     pub fn step_learned<M: Module>(&mut self, module: &mut Learned<M>, grads: &mut Gradients, lr_factor: f64) {
+        self.trained.insert(module.identity());
         module.step(grads, &mut self.optimizer, self.lr * lr_factor);
+    }
+
+    /// How many layers and modules of a rule have been moved so far, each of which has state from then on.
+    pub fn trained(&self) -> usize {
+        self.trained.len()
     }
 
     /// The present learning rate.
