@@ -25,7 +25,7 @@ pub struct DkpConfig {
     pub feedback_gain: f64,
     /// Learning rate of `B` over that of the network (public re-implementation: 1e-4 over 1e-3).
     pub feedback_lr_factor: f64,
-    /// Decay `λ` of `B` in a step (public re-implementation: 1e-6).
+    /// Decay `λ` of `B` in a step (public re-implementation: 1e-6), on top of the recipe's weight decay, which `B` shares.
     pub feedback_decay: f64,
 }
 

@@ -85,14 +85,14 @@ pub struct StepReport {
     /// The rule's training loss, `[1]`: mean cross-entropy at the output where the rule has one there, else the mean of
     /// its own objective.
     pub loss: Tensor<1>,
-    /// One entry a unit that has an objective of its own.
+    /// Objectives of single units, in order, where the rule reports them; empty where it does not.
     pub units: Vec<UnitLoss>,
 }
 
 /// The local objective of one unit in one step, batch means.
 #[derive(Clone, Debug)]
 pub struct UnitLoss {
-    /// Cross-entropy of the unit's posterior, `[1]`.
+    /// Cross-entropy of the unit's posterior, `[1]`; of a rule without one, its own objective.
     pub cross_entropy: Tensor<1>,
     /// Divergence from the parent's posterior, `[1]`; absent where the unit is not aligned.
     pub divergence: Option<Tensor<1>>,
