@@ -31,7 +31,7 @@ fn measure(net: &mut Network, rule: &mut dyn LearningRule, steps: u64) -> (Vec<u
     let mut peak = 0;
     for step in 0..steps {
         let before = HeapMeter.live();
-        HeapMeter.reset_peak();
+        HeapMeter.begin_step();
         let batch = Batch { step, ..Batch::new(x.clone(), labels.clone(), step) };
         rule.step(net, &batch, &mut updater).unwrap();
         drop(batch);

@@ -2,6 +2,7 @@
 
 use crate::spec::RunSpec;
 use serde::{Deserialize, Serialize};
+use sll_core::memory::StepBytes;
 use sll_core::rule::StepCost;
 
 /// A finished run.
@@ -66,7 +67,10 @@ pub struct PeakBytes {
     pub workspace: u64,
     /// The most that a training step holds above all of these: the batch, activations, gradients, temporaries.
     pub step_peak: u64,
-    /// The sum.
+    /// What `step_peak` is made of at that moment.
+    #[serde(default)]
+    pub step: StepBytes,
+    /// The sum of the others but `step`.
     pub total: u64,
 }
 

@@ -25,7 +25,7 @@ fn step_peak(depth: usize, units: Option<usize>) -> usize {
     (0..4)
         .map(|_| {
             let live = HeapMeter.live();
-            HeapMeter.reset_peak();
+            HeapMeter.begin_step();
             rule.step(&mut net, &batch, &mut updater).unwrap();
             HeapMeter.peak() - live.max(HeapMeter.live())
         })

@@ -38,6 +38,7 @@ pub fn run(seed: u64, accuracy: f64) -> RunResult {
             workspace: 524_288,
             step_peak: 2 * 1024 * 1024,
             total: 17_943_160,
+            step: Default::default(),
         },
         curve: vec![point(1, accuracy - 10.0), point(2, accuracy + 0.5), point(3, accuracy)],
         unit_accuracy: vec![],

@@ -7,7 +7,7 @@ use crate::spec::RunSpec;
 use crate::{device, provenance};
 use datasets::{Dataset, LoadOptions};
 use sll_core::Network;
-use sll_core::memory::{HeapMeter, Meter};
+use sll_core::memory::{Category, HeapMeter, Meter, StepBytes, scope};
 use sll_core::optim::Updater;
 use sll_core::rule::LearningRule;
 use std::path::Path;
@@ -148,8 +148,10 @@ impl Training {
             self.updater.set_lr(self.base_lr * factor);
             // The batch belongs to the step: it is made inside the window that is measured.
             let live = self.meter.live();
-            self.meter.reset_peak();
+            self.meter.begin_step();
+            let activations = scope(Category::Activations);
             let batch = self.loader.batch(epoch, step, &order);
+            drop(activations);
             let trained = self.updater.trained();
             let report = self.rule.step(&mut self.net, &batch, &mut self.updater)?;
             drop(batch);
@@ -189,7 +191,13 @@ impl Training {
             // Whatever else stays, from a worker thread that wakes late or a layer's buffers, is no state of the optimiser.
             (false, _) => bytes.workspace += stays.saturating_sub(HELD_BYTES),
         }
-        bytes.step_peak = bytes.step_peak.max(peak.saturating_sub(live_before.max(live)) as u64);
+        let above = peak.saturating_sub(live_before.max(live)) as u64;
+        if above > bytes.step_peak {
+            bytes.step_peak = above;
+            // What the step leaves behind was workspace while it ran, and is booked as state.
+            let made = self.meter.step();
+            bytes.step = StepBytes { workspace: above.saturating_sub(made.activations + made.gradients), ..made };
+        }
     }
 
     /// Percent of the evaluation images classified right.

@@ -1,9 +1,9 @@
 //! The trainable affine maps inside layers, each with a place for a fixed feedback weight.
 
-use crate::op::{feedback_conv2d, feedback_matmul};
+use crate::op::{Patches, affine, conv2d, patch_affine};
 use crate::rng::{Stream, upload};
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Gradients, Tensor, module::conv2d, ops::ConvOptions};
+use burn::tensor::{Device, Gradients, Tensor};
 
 /// `y = x W + b`, with `W [n, m]` and `b [m]` drawn from `U(±1/√n)` (PyTorch's default).
 #[derive(Module, Debug)]
@@ -38,15 +38,21 @@ impl Affine {
 
     /// `[b, n]` to `[b, m]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let y = match &self.feedback {
-            Some(feedback) if x.is_autodiff() => feedback_matmul(x, self.weight.val(), feedback.clone()),
-            _ => {
-                let weight = beside(&self.weight, &x);
-                x.matmul(weight)
-            }
-        };
-        let bias = beside(&self.bias, &y);
-        y + bias.unsqueeze()
+        let (weight, bias, feedback) = self.beside(&x);
+        affine(x, weight, bias, feedback)
+    }
+
+    /// Every patch of images `[b, c h w]` to `m` features: `[b patches, m]`.
+    pub fn forward_patches(&self, x: Tensor<2>, patches: Patches) -> Tensor<2> {
+        let (weight, bias, feedback) = self.beside(&x);
+        patch_affine(x, weight, bias, feedback, patches)
+    }
+
+    /// Weight, bias and what carries the signal back, as they can be combined with `x`.
+    pub(super) fn beside(&self, x: &Tensor<2>) -> (Tensor<2>, Tensor<1>, Tensor<2>) {
+        let weight = beside(&self.weight, x);
+        let feedback = carrier(&self.feedback, &weight);
+        (weight, beside(&self.bias, x), feedback)
     }
 
     /// MACs of one row.
@@ -67,17 +73,9 @@ impl Kernel {
     /// `[b, c, h, w]` to `[b, o, h, w]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let padding = self.weight.dims()[2] / 2;
-        match &self.feedback {
-            Some(feedback) if x.is_autodiff() => {
-                let y = feedback_conv2d(x, self.weight.val(), feedback.clone(), padding);
-                y + self.bias.val().reshape([1, -1, 1, 1])
-            }
-            _ => {
-                let options = ConvOptions::new([1, 1], [padding, padding], [1, 1], 1);
-                let (weight, bias) = (beside(&self.weight, &x), beside(&self.bias, &x));
-                conv2d(x, weight, Some(bias), options)
-            }
-        }
+        let weight = beside(&self.weight, &x);
+        let feedback = carrier(&self.feedback, &weight);
+        conv2d(x.clone(), weight, beside(&self.bias, &x), feedback, padding)
     }
 
     /// MACs of one output position.
@@ -168,6 +166,14 @@ impl WeightSlot<'_> {
 pub(super) fn beside<const D: usize, const E: usize>(param: &Param<Tensor<D>>, x: &Tensor<E>) -> Tensor<D> {
     let value = param.val();
     if value.is_autodiff() && !x.is_autodiff() { value.inner() } else { value }
+}
+
+/// What carries the signal back: fixed feedback weights where they are set and a graph is there, else the weight itself.
+fn carrier<const D: usize>(feedback: &Option<Tensor<D>>, weight: &Tensor<D>) -> Tensor<D> {
+    match feedback {
+        Some(feedback) if weight.is_autodiff() => feedback.clone(),
+        _ => weight.clone(),
+    }
 }
 
 /// New values for a parameter, which keeps its identity, and so its optimiser state.

@@ -1,21 +1,21 @@
 //! Transformer encoder blocks.
 
-use super::{Affine, Layer, LayerCost, WeightSlot};
+use super::{Affine, Layer, LayerCost, Norm, WeightSlot};
+use crate::op::{AttentionWeights, Heads, MlpWeights, attention_block, mlp_block};
 use crate::rng::Stream;
 use crate::{pass::Pass, shape::Shape};
 use burn::module::Module;
-use burn::nn::{LayerNorm, LayerNormConfig};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor};
 
 /// Pre-norm encoder block on `t` tokens of width `d`:
 /// `x <- x + proj(attention(norm1(x)))`, `x <- x + fc2(gelu(fc1(norm2(x))))`,
 /// attention `= softmax(q kᵀ / √(d/heads)) v` per head (Vaswani et al. 2017; Dosovitskiy et al. 2021).
 #[derive(Module, Debug)]
 pub struct EncoderBlock {
-    norm1: LayerNorm,
+    norm1: Norm,
     qkv: Affine,
     proj: Affine,
-    norm2: LayerNorm,
+    norm2: Norm,
     fc1: Affine,
     fc2: Affine,
     heads: usize,
@@ -33,10 +33,10 @@ impl EncoderBlock {
         device: &Device,
     ) -> Self {
         Self {
-            norm1: LayerNormConfig::new(d).init(device),
+            norm1: Norm::new(d, device),
             qkv: Affine::new(d, 3 * d, stream, device),
             proj: Affine::new(d, d, stream, device),
-            norm2: LayerNormConfig::new(d).init(device),
+            norm2: Norm::new(d, device),
             fc1: Affine::new(d, ratio * d, stream, device),
             fc2: Affine::new(ratio * d, d, stream, device),
             heads,
@@ -49,15 +49,18 @@ impl EncoderBlock {
         self.proj.weight.dims()[0]
     }
 
-    /// `[b t, d]` to `[b t, d]`.
-    fn attend(&self, x: Tensor<2>, batch: usize) -> Tensor<2> {
-        let (t, d, heads) = (self.tokens, self.width(), self.heads);
-        let dh = d / heads;
-        let qkv = self.qkv.forward(x).reshape([batch, t, 3, heads, dh]).permute([2, 0, 3, 1, 4]);
-        let part = |i: usize| qkv.clone().narrow(0, i, 1).reshape([batch, heads, t, dh]);
-        let scores = part(0).matmul(part(1).swap_dims(2, 3)) * (1.0 / (dh as f64).sqrt());
-        let mixed = activation::softmax(scores, 3).matmul(part(2));
-        self.proj.forward(mixed.swap_dims(1, 2).reshape([batch * t, d]))
+    /// `x + proj(attention(norm1(x)))` on `[b t, d]`.
+    fn attend(&self, x: Tensor<2>) -> Tensor<2> {
+        let weights =
+            AttentionWeights { norm: self.norm1.beside(&x), qkv: self.qkv.beside(&x), proj: self.proj.beside(&x) };
+        attention_block(x, weights, Heads { tokens: self.tokens, heads: self.heads })
+    }
+
+    /// `x + fc2(gelu(fc1(norm2(x))))` on `[b t, d]`.
+    fn transform(&self, x: Tensor<2>) -> Tensor<2> {
+        let weights =
+            MlpWeights { norm: self.norm2.beside(&x), first: self.fc1.beside(&x), second: self.fc2.beside(&x) };
+        mlp_block(x, weights)
     }
 }
 
@@ -71,12 +74,9 @@ impl Layer for EncoderBlock {
     }
 
     fn forward(&self, x: Tensor<2>, _pass: &Pass) -> Tensor<2> {
-        let [batch, _] = x.dims();
-        let (t, d) = (self.tokens, self.width());
-        let x = x.reshape([batch * t, d]);
-        let x = x.clone() + self.attend(self.norm1.forward(x), batch);
-        let hidden = activation::gelu(self.fc1.forward(self.norm2.forward(x.clone())));
-        (x + self.fc2.forward(hidden)).reshape([batch, t * d])
+        let [batch, features] = x.dims();
+        let rows = x.reshape([batch * self.tokens, self.width()]);
+        self.transform(self.attend(rows)).reshape([batch, features])
     }
 
     fn cost(&self) -> LayerCost {
@@ -102,37 +102,78 @@ impl Layer for EncoderBlock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::op::inject;
     use crate::rng::{Purpose, upload};
+    use burn::tensor::{Tolerance, activation};
 
-    /// `softmax(q kᵀ / √dh) v` per head in plain loops, for 2 images of 3 tokens of width 4 and 2 heads.
+    /// `x̂ (.) γ + β` of burn's own operations, differentiated by burn.
+    fn norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>) -> Tensor<2> {
+        let centred = x.clone() - x.mean_dim(1);
+        let deviation = (centred.clone().powi_scalar(2).mean_dim(1) + 1e-5).sqrt();
+        centred / deviation * gamma.unsqueeze() + beta.unsqueeze()
+    }
+
+    fn map(x: Tensor<2>, affine: &Affine) -> Tensor<2> {
+        x.matmul(affine.weight.val()) + affine.bias.val().unsqueeze()
+    }
+
+    /// The block's formula, written with burn's own operations.
+    fn composed(block: &EncoderBlock, x: Tensor<2>, batch: usize) -> Tensor<2> {
+        let (t, d, heads) = (block.tokens, block.width(), block.heads);
+        let rows = x.reshape([batch * t, d]);
+        let (gamma, beta) = block.norm1.beside(&rows);
+        let qkv = map(norm(rows.clone(), gamma, beta), &block.qkv).reshape([batch, t, 3, heads, d / heads]);
+        let part = |i: usize| qkv.clone().narrow(2, i, 1).reshape([batch, t, heads, d / heads]).swap_dims(1, 2);
+        let scores = part(0).matmul(part(1).swap_dims(2, 3)) / ((d / heads) as f64).sqrt();
+        let mixed = activation::softmax(scores, 3).matmul(part(2)).swap_dims(1, 2).reshape([batch * t, d]);
+        let rows = rows + map(mixed, &block.proj);
+        let (gamma, beta) = block.norm2.beside(&rows);
+        let hidden = activation::gelu(map(norm(rows.clone(), gamma, beta), &block.fc1));
+        (rows + map(hidden, &block.fc2)).reshape([batch, t * d])
+    }
+
+    /// Enough rows for several chunks, the last of another size.
     #[test]
-    fn attention_is_softmax_of_scaled_products_head_by_head() {
-        let (batch, t, d, heads, dh) = (2, 3, 4, 2, 2);
-        let device = Device::flex();
+    fn output_and_gradients_are_those_of_the_composed_formula() {
+        let (batch, t, d) = (700, 3, 8);
+        let device = Device::flex().autodiff();
         let mut stream = Stream::new(2, Purpose::Weights, &[]);
-        let block = EncoderBlock::new((t, d, false), heads, 2, &mut stream, &device);
-        let x = upload(stream.normal(batch * t * d, 1.0), [batch * t, d], &device);
-        let values = |t: Tensor<2>| t.into_data().try_to_vec::<f32>().unwrap();
-        let qkv = values(block.qkv.forward(x.clone()));
-        let at = |part: usize, row: usize, head: usize, i: usize| qkv[row * 3 * d + part * d + head * dh + i];
-        let mut mixed = vec![0.0f32; batch * t * d];
-        for image in 0..batch {
-            for (head, query) in (0..heads).flat_map(|h| (0..t).map(move |q| (h, image * t + q))) {
-                let keys = image * t..(image + 1) * t;
-                let score = |key: usize| {
-                    let product: f32 = (0..dh).map(|i| at(0, query, head, i) * at(1, key, head, i)).sum();
-                    (product / (dh as f32).sqrt()).exp()
-                };
-                let sum: f32 = keys.clone().map(score).sum();
-                for i in 0..dh {
-                    let value: f32 = keys.clone().map(|key| score(key) / sum * at(2, key, head, i)).sum();
-                    mixed[query * d + head * dh + i] = value;
-                }
-            }
+        let block = EncoderBlock::new((t, d, false), 2, 2, &mut stream, &device);
+        let x = upload(stream.normal(batch * t * d, 1.0), [batch, t * d], &device).require_grad();
+        let signal = upload(stream.normal(batch * t * d, 1.0), [batch, t * d], &device);
+        let (found, expected) = (block.forward(x.clone(), &Pass::Eval), composed(&block, x.clone(), batch));
+        let close = |a: Tensor<2>, b: Tensor<2>, what: &str| {
+            println!("{what}");
+            a.into_data().assert_approx_eq::<f32>(&b.into_data(), Tolerance::rel_abs(1e-3, 1e-3));
+        };
+        close(found.clone(), expected.clone(), "output");
+        let plain = block.valid().forward(x.clone().inner(), &Pass::Eval);
+        close(plain, found.clone(), "output without a graph");
+        let (found, expected) = (inject(found, signal.clone()), inject(expected, signal));
+        close(x.grad(&found).unwrap(), x.grad(&expected).unwrap(), "x");
+        for (name, affine) in [("qkv", &block.qkv), ("proj", &block.proj), ("fc1", &block.fc1), ("fc2", &block.fc2)] {
+            let (w, b) = (affine.weight.val(), affine.bias.val());
+            close(w.grad(&found).unwrap(), w.grad(&expected).unwrap(), name);
+            close(b.grad(&found).unwrap().unsqueeze(), b.grad(&expected).unwrap().unsqueeze(), name);
         }
-        let expected = values(block.proj.forward(upload(mixed, [batch * t, d], &device)));
-        for (a, b) in values(block.attend(x, batch)).iter().zip(&expected) {
-            assert!((a - b).abs() < 1e-5, "{a} against {b}");
+        for norm in [&block.norm1, &block.norm2] {
+            let (gamma, beta) = norm.beside(&x);
+            close(gamma.grad(&found).unwrap().unsqueeze(), gamma.grad(&expected).unwrap().unsqueeze(), "gamma");
+            close(beta.grad(&found).unwrap().unsqueeze(), beta.grad(&expected).unwrap().unsqueeze(), "beta");
         }
+    }
+
+    #[test]
+    fn a_first_block_without_a_graph_below_has_the_same_parameter_gradients() {
+        let device = Device::flex().autodiff();
+        let mut stream = Stream::new(3, Purpose::Weights, &[]);
+        let block = EncoderBlock::new((3, 8, false), 2, 2, &mut stream, &device);
+        let x = upload(stream.normal(5 * 24, 1.0), [5, 24], &device);
+        let signal = upload(stream.normal(5 * 24, 1.0), [5, 24], &device);
+        let below = x.clone().require_grad();
+        let (with, without) = (block.forward(below, &Pass::Eval), block.forward(x, &Pass::Eval));
+        let (with, without) = (inject(with, signal.clone()), inject(without, signal));
+        let w = block.qkv.weight.val();
+        w.grad(&with).unwrap().into_data().assert_eq(&w.grad(&without).unwrap().into_data(), true);
     }
 }

@@ -1,6 +1,8 @@
 //! Fully connected layers.
 
 use super::{Affine, Layer, LayerCost, Stages, WeightSlot};
+use crate::memory::{Category, scope};
+use crate::op::rectify;
 use crate::rng::{Stream, upload};
 use crate::{pass::Pass, shape::Shape};
 use burn::module::Module;
@@ -26,7 +28,7 @@ impl Activation {
     /// Applies the function.
     pub fn forward<const D: usize>(self, z: Tensor<D>) -> Tensor<D> {
         match self {
-            Activation::Relu => activation::relu(z),
+            Activation::Relu => rectify(z, None),
             Activation::Tanh => z.tanh(),
             Activation::Triangle => activation::relu(z.clone() - z.mean_dim(1)),
             Activation::None => z,
@@ -34,7 +36,8 @@ impl Activation {
     }
 }
 
-/// `h = dropout(φ(x W + b))`.
+/// `h = dropout(φ(x W + b))`, inverted dropout: `h (.) M`, `M = 0` with probability `rate`, else `1 / (1 - rate)`, in
+/// training.
 #[derive(Module, Debug)]
 pub struct Dense {
     affine: Affine,
@@ -88,7 +91,15 @@ impl Stages for Dense {
     }
 
     fn activate(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        drop_out(self.activation.forward(z), self.dropout, pass)
+        let [batch, n] = z.dims();
+        let _temporary = scope(Category::Workspace);
+        let mask = pass.mask(batch * n, self.dropout).map(|mask| upload(mask, [batch, n], &z.device()));
+        drop(_temporary);
+        match (self.activation, mask) {
+            (Activation::Relu, mask) => rectify(z, mask.map(|mask| (mask, 1.0 / (1.0 - self.dropout)))),
+            (activation, Some(mask)) => activation.forward(z) * mask,
+            (activation, None) => activation.forward(z),
+        }
     }
 
     fn pool(&self, h: Tensor<2>) -> Tensor<2> {
@@ -97,17 +108,5 @@ impl Stages for Dense {
 
     fn pre_activation_shape(&self) -> Shape {
         self.output()
-    }
-}
-
-/// Inverted dropout: `h (.) M`, `M = 0` with probability `rate`, else `1 / (1 - rate)`; nothing in evaluation.
-pub(super) fn drop_out(h: Tensor<2>, rate: f64, pass: &Pass) -> Tensor<2> {
-    let [batch, n] = h.dims();
-    match pass.mask(batch * n, rate) {
-        Some(mask) => {
-            let device = h.device();
-            h * upload(mask, [batch, n], &device)
-        }
-        None => h,
     }
 }

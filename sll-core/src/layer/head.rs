@@ -1,17 +1,16 @@
 //! Classification head on tokens.
 
-use super::{Affine, Joins, Layer, LayerCost, WeightSlot};
+use super::{Affine, Joins, Layer, LayerCost, Norm, WeightSlot};
 use crate::rng::Stream;
 use crate::summary::Summary;
 use crate::{pass::Pass, shape::Shape};
 use burn::module::Module;
-use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor};
 
 /// `logits = norm(summary(tokens)) W + b`; the summary is the class token where there is one, else the mean.
 #[derive(Module, Debug)]
 pub struct TokenHead {
-    norm: LayerNorm,
+    norm: Norm,
     affine: Affine,
     tokens: usize,
     class: bool,
@@ -20,7 +19,7 @@ pub struct TokenHead {
 impl TokenHead {
     /// A head from `tokens` of width `d` to `classes` logits.
     pub fn new((tokens, d, class): (usize, usize, bool), classes: usize, stream: &mut Stream, device: &Device) -> Self {
-        let (norm, affine) = (LayerNormConfig::new(d).init(device), Affine::new(d, classes, stream, device));
+        let (norm, affine) = (Norm::new(d, device), Affine::new(d, classes, stream, device));
         Self { norm, affine, tokens, class }
     }
 }

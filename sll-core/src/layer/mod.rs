@@ -6,6 +6,7 @@ mod conv;
 mod dense;
 mod erased;
 mod head;
+mod norm;
 mod patch;
 
 pub use affine::{Affine, Kernel, WeightSlot};
@@ -15,6 +16,7 @@ pub use dense::{Activation, Dense};
 pub use erased::DynLayer;
 pub(crate) use erased::Slot;
 pub use head::TokenHead;
+pub use norm::Norm;
 pub use patch::PatchEmbedding;
 
 use crate::{pass::Pass, shape::Shape};

@@ -1,6 +1,7 @@
 //! Patch embedding: an image becomes a sequence of tokens (Dosovitskiy et al. 2021).
 
 use super::{Affine, Joins, Layer, LayerCost, WeightSlot};
+use crate::op::Patches;
 use crate::rng::{Stream, upload};
 use crate::{pass::Pass, shape::Shape};
 use burn::module::{Module, Param};
@@ -58,14 +59,10 @@ impl Layer for PatchEmbedding {
     }
 
     fn forward(&self, x: Tensor<2>, _pass: &Pass) -> Tensor<2> {
-        let (c, p) = (self.channels, self.patch);
-        let (rows, columns) = (self.height / p, self.width / p);
-        let [batch, _] = x.dims();
+        let (batch, p) = (x.dims()[0], self.patch);
+        let patches = Patches { channels: self.channels, rows: self.height / p, columns: self.width / p, side: p };
         let [t, d] = self.positions.dims();
-        // [b, c, row, y, column, x] -> [b, row, column, c, y, x]: one row of the matrix is one patch.
-        let patches = x.reshape([batch, c, rows, p, columns, p]).permute([0, 2, 4, 1, 3, 5]);
-        let patches = patches.reshape([batch * rows * columns, c * p * p]);
-        let mut tokens = self.affine.forward(patches).reshape([batch, rows * columns, d]);
+        let mut tokens = self.affine.forward_patches(x, patches).reshape([batch, self.patches(), d]);
         if let Some(class) = &self.class {
             let class = class.val().unsqueeze::<3>().expand([batch, 1, d]);
             tokens = Tensor::cat(vec![class, tokens], 1);

@@ -9,6 +9,7 @@ pub use spec::{NetworkSpec, catalogue};
 
 use crate::error::{Error, Result};
 use crate::layer::{DynLayer, Joins, Layer, LayerCost, Slot, Stages, WeightSlot};
+use crate::memory::{Category, scope};
 use crate::{pass::Pass, shape::Shape};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use std::ops::Range;
@@ -104,6 +105,11 @@ impl Network {
         self.layers.iter().map(|layer| layer.num_params()).sum()
     }
 
+    /// Number of trainable values of layer `index`.
+    pub fn layer_params(&self, index: usize) -> usize {
+        self.layers[index].num_params()
+    }
+
     /// Parameters and running statistics of each layer.
     pub fn params(&self) -> Vec<Vec<TensorData>> {
         self.layers.iter().map(|layer| layer.params()).collect()
@@ -121,12 +127,14 @@ impl Network {
 
     /// Runs the layers `range` on `x [b, input of the first]`.
     pub fn forward_range(&self, range: Range<usize>, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        let _activations = scope(Category::Activations);
         range.fold(x, |x, index| self.layers[index].forward(x, &pass.at(index)))
     }
 
     /// Runs the layers `range` of a training network on a plain `x` and keeps no graph: for forward passes that nobody
     /// differentiates. (A graph that is only dropped stays in burn's memory until some backward pass goes through it.)
     pub fn forward_plain(&self, range: Range<usize>, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        let _activations = scope(Category::Activations);
         range.fold(x, |x, index| {
             let layer = &self.layers[index];
             match layer.stages() {

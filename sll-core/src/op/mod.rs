@@ -1,12 +1,29 @@
-//! The two operations that burn does not have and learning rules need, as burn backend extensions: a gradient put in
-//! from outside ([`inject`]) and affine maps whose backward pass uses other weights ([`feedback_matmul`],
-//! [`feedback_conv2d`]). Every backend compiled in is named here and nowhere else in this crate.
+//! Operations written for training layer by layer, as burn backend extensions with backward passes of their own: a gradient
+//! put in from outside ([`inject`]), affine maps and convolutions whose signal may go back through other weights
+//! ([`affine`], [`conv2d`]), and the two halves of an encoder block ([`attention_block`], [`mlp_block`]).
+//!
+//! Each keeps what its backward pass cannot make again by reading values once, and nothing else. Every product of matrices
+//! and every convolution is counted ([`macs`]). Every backend compiled in is named here and nowhere else in this crate.
 
-// burn-tch is deprecated upstream; its impls live in these two files and in the harness's `device.rs`.
+// burn-tch is deprecated upstream; its impls live in this folder and in the harness's `device.rs`.
 #![cfg_attr(feature = "tch", allow(deprecated))]
 
-mod feedback;
+mod affine;
+mod attention;
+mod conv;
+mod count;
 mod inject;
+mod mlp;
+mod norm;
+mod rectify;
+mod rows;
 
-pub use feedback::{feedback_conv2d, feedback_matmul};
+pub use affine::{Patches, affine, patch_affine};
+pub use attention::{AttentionWeights, Heads, attention_block};
+pub use conv::conv2d;
+pub use count::{macs, matmul};
 pub use inject::{inject, inject_all};
+pub use mlp::{MlpWeights, mlp_block};
+pub use norm::layer_norm;
+pub use rectify::rectify;
+pub use rows::chunk_rows;

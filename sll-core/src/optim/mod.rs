@@ -8,6 +8,7 @@ pub use schedule::Schedule;
 
 use crate::error::{Error, Result};
 use crate::learned::Learned;
+use crate::memory::gradients_used;
 use crate::network::Network;
 use burn::module::Module;
 use burn::optim::{
@@ -96,6 +97,7 @@ impl Updater {
         for index in range.rev() {
             self.trained.insert(index.to_string());
             net.update_layer(index, &mut grads, &mut self.optimizer, self.lr);
+            gradients_used(net.layer_params(index));
         }
     }
 

@@ -1,0 +1,156 @@
+//! Every byte of the heap, counted at the allocator.
+
+use super::{CATEGORY, Category, GRADIENTS, Meter, StepBytes};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+/// Live bytes when the step began.
+static STOOD: AtomicUsize = AtomicUsize::new(0);
+/// Number of the present step; an allocation carries that of its own.
+static STEP: AtomicUsize = AtomicUsize::new(0);
+/// Live activation bytes of the present step.
+static ACTIVATIONS: AtomicUsize = AtomicUsize::new(0);
+/// Activation and gradient bytes at the peak.
+static PEAK_ACTIVATIONS: AtomicUsize = AtomicUsize::new(0);
+static PEAK_GRADIENTS: AtomicUsize = AtomicUsize::new(0);
+
+/// The system's allocator with every byte counted. A program that wants exact numbers declares
+/// `#[global_allocator] static ALLOCATOR: CountingAllocator = CountingAllocator;`.
+///
+/// Each block is preceded by a tag that says in which step it was made and whether as an activation. Tags, and what the
+/// system adds to a block, are not in the counts.
+pub struct CountingAllocator;
+
+/// Room for the tag that keeps the alignment of any ordinary type.
+const TAG: usize = 16;
+
+fn room(layout: Layout) -> usize {
+    layout.align().max(TAG)
+}
+
+fn with_tag(layout: Layout, size: usize) -> Option<Layout> {
+    Layout::from_size_align(size.checked_add(room(layout))?, room(layout)).ok()
+}
+
+fn present_tag() -> usize {
+    STEP.load(Relaxed) << 1 | usize::from(CATEGORY.load(Relaxed) == Category::Activations as u8)
+}
+
+/// Whether a block of `tag` counts among the present step's activations.
+fn is_activation(tag: usize) -> bool {
+    tag & 1 == 1 && tag >> 1 == STEP.load(Relaxed)
+}
+
+fn grow(bytes: usize, tag: usize) {
+    if is_activation(tag) {
+        ACTIVATIONS.fetch_add(bytes, Relaxed);
+    }
+    let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
+    if live > PEAK.load(Relaxed) {
+        PEAK.fetch_max(live, Relaxed);
+        PEAK_ACTIVATIONS.store(ACTIVATIONS.load(Relaxed), Relaxed);
+        PEAK_GRADIENTS.store(GRADIENTS.load(Relaxed), Relaxed);
+    }
+}
+
+fn shrink(bytes: usize, tag: usize) {
+    if is_activation(tag) {
+        ACTIVATIONS.fetch_sub(bytes, Relaxed);
+    }
+    LIVE.fetch_sub(bytes, Relaxed);
+}
+
+/// Tags and counts a block whose tag's room starts at `base`.
+///
+/// # Safety
+/// `base` is null, or a block of at least `room(layout)` bytes, aligned to it.
+#[allow(unsafe_code)] // a tag has to be written before the block it is about
+unsafe fn tagged(base: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+    if base.is_null() {
+        return base;
+    }
+    let tag = present_tag();
+    let pointer = unsafe { base.add(room(layout)) };
+    unsafe { pointer.cast::<usize>().sub(1).write(tag) };
+    grow(size, tag);
+    pointer
+}
+
+// SAFETY: every call is handed on to the system's allocator with room for a tag before the block; the pointer given out
+// is that far into the system's block, has the alignment asked for, and is moved back before the system sees it again.
+#[allow(unsafe_code)] // `GlobalAlloc` is an unsafe trait; there is no other way to see every byte
+unsafe impl GlobalAlloc for CountingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let Some(whole) = with_tag(layout, layout.size()) else { return std::ptr::null_mut() };
+        unsafe { tagged(System.alloc(whole), layout, layout.size()) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let Some(whole) = with_tag(layout, layout.size()) else { return std::ptr::null_mut() };
+        unsafe { tagged(System.alloc_zeroed(whole), layout, layout.size()) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        let tag = unsafe { pointer.cast::<usize>().sub(1).read() };
+        if let Some(whole) = with_tag(layout, layout.size()) {
+            unsafe { System.dealloc(pointer.sub(room(layout)), whole) };
+        }
+        shrink(layout.size(), tag);
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let tag = unsafe { pointer.cast::<usize>().sub(1).read() };
+        let (Some(whole), Some(new)) = (with_tag(layout, layout.size()), with_tag(layout, size)) else {
+            return std::ptr::null_mut();
+        };
+        let moved = unsafe { System.realloc(pointer.sub(room(layout)), whole, new.size()) };
+        let moved = unsafe { tagged(moved, layout, size) };
+        if !moved.is_null() {
+            // The old block counts until the new one is filled, as it does when the system has to move it.
+            shrink(layout.size(), tag);
+        }
+        moved
+    }
+}
+
+/// Reads what [`CountingAllocator`] counted. Only meaningful in a program that declares it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeapMeter;
+
+impl Meter for HeapMeter {
+    fn definition(&self) -> &'static str {
+        "bytes requested from the process's heap by the training step, counted at every allocation (flex keeps tensors there)"
+    }
+
+    fn live(&self) -> usize {
+        LIVE.load(Relaxed)
+    }
+
+    fn peak(&self) -> usize {
+        PEAK.load(Relaxed)
+    }
+
+    fn begin_step(&self) {
+        STEP.fetch_add(1, Relaxed);
+        ACTIVATIONS.store(0, Relaxed);
+        PEAK_ACTIVATIONS.store(0, Relaxed);
+        PEAK_GRADIENTS.store(0, Relaxed);
+        GRADIENTS.store(0, Relaxed);
+        let live = LIVE.load(Relaxed);
+        STOOD.store(live, Relaxed);
+        PEAK.store(live, Relaxed);
+    }
+
+    fn step(&self) -> StepBytes {
+        let total = self.peak().saturating_sub(STOOD.load(Relaxed));
+        let activations = PEAK_ACTIVATIONS.load(Relaxed).min(total);
+        let gradients = PEAK_GRADIENTS.load(Relaxed).min(total - activations);
+        StepBytes {
+            activations: activations as u64,
+            gradients: gradients as u64,
+            workspace: (total - activations - gradients) as u64,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Memory as a measured fact: the meter every report goes through, and an exact one for the process's heap.
+//!
+//! A training step's peak is split into what it is made of at that very moment:
+//!
+//! - **activations**: outputs of forward passes, alive for a backward pass or for the next unit, and the batch itself;
+//! - **gradients**: gradients of parameters that no optimiser has taken yet;
+//! - **workspace**: all the rest of the step: signals on their way back, temporaries, the optimiser's included.
+//!
+//! What stood before the step (parameters, optimiser state, fixed matrices) is in none of the three.
+
+mod heap;
+
+pub use heap::{CountingAllocator, HeapMeter};
+
+use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
+
+/// Where a device's memory is read.
+pub trait Meter {
+    /// What the numbers count, for people.
+    fn definition(&self) -> &'static str;
+    /// Bytes allocated now.
+    fn live(&self) -> usize;
+    /// The most bytes allocated at once since [`Meter::begin_step`].
+    fn peak(&self) -> usize;
+    /// Starts a step: a new peak at the bytes allocated now, which from here on are what stood before it.
+    fn begin_step(&self);
+    /// The composition of the peak since [`Meter::begin_step`], above what stood then.
+    fn step(&self) -> StepBytes;
+}
+
+/// What a step held at its peak, above what stood before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepBytes {
+    /// Outputs of forward passes and the batch.
+    pub activations: u64,
+    /// Gradients of parameters.
+    pub gradients: u64,
+    /// Everything else.
+    pub workspace: u64,
+}
+
+impl StepBytes {
+    /// The peak.
+    pub fn total(&self) -> u64 {
+        self.activations + self.gradients + self.workspace
+    }
+}
+
+/// What allocations of the present moment are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Category {
+    /// Anything that is not an activation.
+    Workspace,
+    /// The output of a forward pass.
+    Activations,
+}
+
+static CATEGORY: AtomicU8 = AtomicU8::new(Category::Workspace as u8);
+static GRADIENTS: AtomicUsize = AtomicUsize::new(0);
+
+/// What is allocated while this lives, on any thread, is of its category. One step runs at a time in a process.
+#[must_use = "it ends when it is dropped"]
+pub struct Scope(u8);
+
+/// Books what is allocated from here on as `category`, until the scope is dropped.
+pub fn scope(category: Category) -> Scope {
+    Scope(CATEGORY.swap(category as u8, Relaxed))
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        CATEGORY.store(self.0, Relaxed);
+    }
+}
+
+/// Books `values` gradient values of parameters that a backward pass has made.
+pub(crate) fn gradients_made(values: usize) {
+    GRADIENTS.fetch_add(4 * values, Relaxed);
+}
+
+/// Books `values` gradient values as used up by the optimiser.
+pub(crate) fn gradients_used(values: usize) {
+    let used = |bytes: usize| Some(bytes.saturating_sub(4 * values));
+    // The closure always gives a value.
+    let _ = GRADIENTS.fetch_update(Relaxed, Relaxed, used);
+}

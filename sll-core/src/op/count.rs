@@ -1,0 +1,108 @@
+//! Matrix products and convolutions, with every multiply-accumulate counted where it is done.
+
+use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
+use burn::backend::autodiff::{grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::backend::{TensorMetadata, tensor::FloatTensor};
+use burn::tensor::Tensor;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+static MACS: AtomicU64 = AtomicU64::new(0);
+
+/// Multiply-accumulates (MACs) of all matrix products and convolutions that this process has done through this crate, on
+/// every device, backward passes included.
+pub fn macs() -> u64 {
+    MACS.load(Relaxed)
+}
+
+pub(super) fn add_macs(macs: usize) {
+    MACS.fetch_add(macs as u64, Relaxed);
+}
+
+/// `a b`, a matrix or a batch of matrices, counted.
+pub(super) fn product<B: Backend>(a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
+    let inner = a.shape()[a.rank() - 1];
+    let result = B::float_matmul(a, b);
+    add_macs(result.shape().num_elements() * inner);
+    result
+}
+
+/// `aᵀ`: the last two dimensions swapped.
+pub(super) fn transposed<B: Backend>(a: FloatTensor<B>) -> FloatTensor<B> {
+    B::float_transpose(a)
+}
+
+/// Backend operation behind [`matmul`].
+#[backend_extension(Flex, LibTorch: cfg(feature = "tch"), Autodiff)]
+pub trait ProductOps: Backend {
+    /// `a b`.
+    fn counted_product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        product::<Self>(a, b)
+    }
+}
+
+impl ProductOps for Flex {}
+#[cfg(feature = "tch")]
+impl ProductOps for burn::backend::LibTorch {}
+
+#[derive(Debug)]
+struct Product;
+
+impl<B: Backend> Backward<B, 2> for Product {
+    type State = (Option<FloatTensor<B>>, Option<FloatTensor<B>>);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Grads, _: &mut Checkpointer) {
+        let dy = grads.consume::<B>(&ops.node);
+        let ([a_node, b_node], (a, b)) = (ops.parents, ops.state);
+        if let (Some(node), Some(b)) = (a_node, b) {
+            grads.register::<B>(node.id, product::<B>(dy.clone(), transposed::<B>(b)));
+        }
+        if let (Some(node), Some(a)) = (b_node, a) {
+            grads.register::<B>(node.id, product::<B>(transposed::<B>(a), dy));
+        }
+    }
+}
+
+impl<B: ProductOps, C: CheckpointStrategy> ProductOps for Autodiff<B, C> {
+    fn counted_product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (a_tracked, b_tracked) = (a.is_tracked(), b.is_tracked());
+        let prep = Product.prepare::<C>([a.node(), b.node()]).compute_bound().stateful();
+        let (a, b) = (a.into_primitive(), b.into_primitive());
+        let y = product::<B>(a.clone(), b.clone());
+        match prep {
+            OpsKind::Tracked(prep) => prep.finish((b_tracked.then_some(a), a_tracked.then_some(b)), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+}
+
+/// The matrix product `a b`, counted in [`macs`] as its backward pass will be. Rules multiply matrices with this.
+///
+/// # Shapes
+/// `a [.., n, k]`, `b [.., k, m]`, the same leading dimensions: `[.., n, m]`.
+pub fn matmul<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
+    Tensor::from_dispatch(<Dispatch as ProductOps>::counted_product(a.into_dispatch(), b.into_dispatch()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, Distribution};
+
+    #[test]
+    fn counts_and_differentiates_like_the_ordinary_product() {
+        let device = Device::flex().autodiff();
+        let random = |shape| Tensor::<2>::random(shape, Distribution::Default, &device);
+        let (a, b, dy) = (random([5, 4]).require_grad(), random([4, 3]).require_grad(), random([5, 3]));
+        let expected = (a.clone().matmul(b.clone()) * dy.clone()).sum().backward();
+        let before = macs();
+        let found = (matmul(a.clone(), b.clone()) * dy.clone()).sum().backward();
+        // Other tests of this process multiply too: at least these three products.
+        assert!(macs() - before >= 3 * 5 * 4 * 3);
+        for leaf in [&a, &b] {
+            leaf.grad(&found).unwrap().into_data().assert_eq(&leaf.grad(&expected).unwrap().into_data(), true);
+        }
+        let constant = (matmul(a.clone().detach(), b.clone()) * dy).sum().backward();
+        b.grad(&constant).unwrap().into_data().assert_eq(&b.grad(&expected).unwrap().into_data(), true);
+    }
+}

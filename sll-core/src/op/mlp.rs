@@ -1,0 +1,178 @@
+//! The second half of a transformer's encoder block: `y = x + gelu(norm(x) W₁ + b₁) W₂ + b₂` on rows of tokens.
+//!
+//! Kept for the backward pass: `x` and the pre-activations `norm(x) W₁ + b₁`. The norm and the gelu are made again, a few
+//! rows at a time, and `dx` takes the place of `dy`.
+
+use super::affine::register_parameter;
+use super::count::{product, transposed};
+use super::norm::{NormGradients, Normed};
+use super::rows::{accumulate, as_row, blank, chunks, put, sum_rows, take};
+use crate::memory::{Category, scope};
+use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
+use burn::backend::autodiff::{grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::backend::{TensorMetadata, tensor::FloatTensor};
+use burn::tensor::Tensor;
+
+/// Backend operation behind [`mlp_block`].
+#[backend_extension(Flex, LibTorch: cfg(feature = "tch"), Autodiff)]
+pub trait MlpOps: Backend {
+    /// `x + gelu(norm(x) W₁ + b₁) W₂ + b₂`, parameters in the order of [`MlpWeights`].
+    #[allow(clippy::too_many_arguments)] // burn's dispatch takes tensors one by one
+    fn mlp_rows(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        w1: FloatTensor<Self>,
+        b1: FloatTensor<Self>,
+        w2: FloatTensor<Self>,
+        b2: FloatTensor<Self>,
+        _feedback1: FloatTensor<Self>,
+        _feedback2: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        forward::<Self>(&x, &Values { gamma, beta, w1, b1, w2, b2 }, false).0
+    }
+}
+
+impl MlpOps for Flex {}
+#[cfg(feature = "tch")]
+impl MlpOps for burn::backend::LibTorch {}
+
+struct Values<B: Backend> {
+    gamma: FloatTensor<B>,
+    beta: FloatTensor<B>,
+    w1: FloatTensor<B>,
+    b1: FloatTensor<B>,
+    w2: FloatTensor<B>,
+    b2: FloatTensor<B>,
+}
+
+/// The output, and the pre-activations if they are to be kept.
+fn forward<B: Backend>(x: &FloatTensor<B>, p: &Values<B>, keep: bool) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
+    let (shape, hidden) = (x.shape(), p.w1.shape()[1]);
+    let mut y = blank::<B>(shape[0], shape[1], x);
+    let mut kept = keep.then(|| blank::<B>(shape[0], hidden, x));
+    let _temporaries = scope(Category::Workspace);
+    for rows in chunks(shape[0], 1) {
+        let x = take::<B>(x, &rows);
+        let normed = Normed::<B>::of(x.clone()).scaled(p.gamma.clone(), p.beta.clone());
+        let z = B::float_add(product::<B>(normed, p.w1.clone()), as_row::<B>(p.b1.clone()));
+        kept = kept.map(|kept| put::<B>(kept, &rows, z.clone()));
+        let out = B::float_add(product::<B>(B::gelu(z), p.w2.clone()), as_row::<B>(p.b2.clone()));
+        y = put::<B>(y, &rows, B::float_add(out, x));
+    }
+    (y, kept)
+}
+
+#[derive(Debug)]
+struct Mlp;
+
+#[derive(Clone, Debug)]
+struct Kept<B: Backend> {
+    x: FloatTensor<B>,
+    z: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    beta: FloatTensor<B>,
+    feedback1: FloatTensor<B>,
+    feedback2: FloatTensor<B>,
+}
+
+impl<B: Backend> Backward<B, 7> for Mlp {
+    type State = Kept<B>;
+
+    fn backward(self, ops: Ops<Self::State, 7>, grads: &mut Grads, _: &mut Checkpointer) {
+        let mut dy = grads.consume::<B>(&ops.node);
+        let ([x_node, gamma_node, beta_node, w1_node, b1_node, w2_node, b2_node], kept) =
+            (ops.parents.map(|p| p.map(|p| p.id)), ops.state);
+        let (mut dw1, mut db1, mut dw2, mut norm) = (None, None, None, NormGradients::default());
+        register_parameter::<B>(grads, b2_node, sum_rows::<B>(dy.clone()));
+        for rows in chunks(kept.x.shape()[0], 1) {
+            let (x, z, signal) = (take::<B>(&kept.x, &rows), take::<B>(&kept.z, &rows), take::<B>(&dy, &rows));
+            accumulate::<B>(&mut dw2, product::<B>(transposed::<B>(B::gelu(z.clone())), signal.clone()));
+            let dh = product::<B>(signal.clone(), transposed::<B>(kept.feedback2.clone()));
+            let dz = B::gelu_backward(z, dh);
+            let normed = Normed::<B>::of(x);
+            let n = normed.scaled(kept.gamma.clone(), kept.beta.clone());
+            accumulate::<B>(&mut dw1, product::<B>(transposed::<B>(n), dz.clone()));
+            accumulate::<B>(&mut db1, sum_rows::<B>(dz.clone()));
+            let dn = product::<B>(dz, transposed::<B>(kept.feedback1.clone()));
+            let dx = B::float_add(normed.backward(dn, kept.gamma.clone(), &mut norm), signal);
+            dy = put::<B>(dy, &rows, dx);
+        }
+        let parameters =
+            [(gamma_node, norm.gamma), (beta_node, norm.beta), (w1_node, dw1), (b1_node, db1), (w2_node, dw2)];
+        for (node, gradient) in parameters {
+            if let Some(gradient) = gradient {
+                register_parameter::<B>(grads, node, gradient);
+            }
+        }
+        if let Some(node) = x_node {
+            grads.register::<B>(node, dy);
+        }
+    }
+}
+
+impl<B: MlpOps, C: CheckpointStrategy> MlpOps for Autodiff<B, C> {
+    fn mlp_rows(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        w1: FloatTensor<Self>,
+        b1: FloatTensor<Self>,
+        w2: FloatTensor<Self>,
+        b2: FloatTensor<Self>,
+        feedback1: FloatTensor<Self>,
+        feedback2: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), gamma.node(), beta.node(), w1.node(), b1.node(), w2.node(), b2.node()];
+        let prep = Mlp.prepare::<C>(nodes).compute_bound().stateful();
+        let x = x.into_primitive();
+        let values = Values::<B> {
+            gamma: gamma.into_primitive(),
+            beta: beta.into_primitive(),
+            w1: w1.into_primitive(),
+            b1: b1.into_primitive(),
+            w2: w2.into_primitive(),
+            b2: b2.into_primitive(),
+        };
+        match prep {
+            OpsKind::Tracked(prep) => {
+                let (y, z) = forward::<B>(&x, &values, true);
+                let z = z.expect("the pre-activations were asked for");
+                let (feedback1, feedback2) = (feedback1.into_primitive(), feedback2.into_primitive());
+                let Values { gamma, beta, .. } = values;
+                prep.finish(Kept { x, z, gamma, beta, feedback1, feedback2 }, y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(forward::<B>(&x, &values, false).0),
+        }
+    }
+}
+
+/// A norm, two affine maps, and what carries the signal back through each map: its own weight for backpropagation.
+pub struct MlpWeights {
+    /// `γ` and `β`, `[d]`.
+    pub norm: (Tensor<1>, Tensor<1>),
+    /// `W₁ [d, h]`, `b₁ [h]` and the feedback `[d, h]`.
+    pub first: (Tensor<2>, Tensor<1>, Tensor<2>),
+    /// `W₂ [h, d]`, `b₂ [d]` and the feedback `[h, d]`.
+    pub second: (Tensor<2>, Tensor<1>, Tensor<2>),
+}
+
+/// `x + gelu(norm(x) W₁ + b₁) W₂ + b₂`.
+///
+/// # Shapes
+/// `x [n, d]`: `[n, d]`.
+pub fn mlp_block(x: Tensor<2>, weights: MlpWeights) -> Tensor<2> {
+    let MlpWeights { norm: (gamma, beta), first: (w1, b1, f1), second: (w2, b2, f2) } = weights;
+    Tensor::from_dispatch(<Dispatch as MlpOps>::mlp_rows(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+        w1.into_dispatch(),
+        b1.into_dispatch(),
+        w2.into_dispatch(),
+        b2.into_dispatch(),
+        f1.into_dispatch(),
+        f2.into_dispatch(),
+    ))
+}

@@ -1,0 +1,133 @@
+//! Layer norm (Ba, Kiros & Hinton 2016) of rows: `n = x̂ (.) γ + β`, `x̂ = (x - mean) / √(var + ε)`. Only `x` is kept;
+//! `x̂` is made again on the way back, which reads one row at a time and multiplies no matrices.
+
+use super::affine::register_parameter;
+use super::rows::{accumulate, as_row, blank, chunks, put, sum_rows, take};
+use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
+use burn::backend::autodiff::{grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::backend::{TensorMetadata, tensor::FloatTensor};
+use burn::tensor::Tensor;
+
+/// `ε`, PyTorch's default.
+const EPSILON: f64 = 1e-5;
+
+/// Rows brought to mean 0 and variance 1.
+pub(super) struct Normed<B: Backend> {
+    /// `x̂ [n, d]`.
+    pub unit: FloatTensor<B>,
+    /// `1 / √(var + ε)`, `[n, 1]`.
+    inverse: FloatTensor<B>,
+}
+
+impl<B: Backend> Normed<B> {
+    pub fn of(x: FloatTensor<B>) -> Self {
+        let centred = B::float_sub(x.clone(), B::float_mean_dim(x, 1));
+        let variance = B::float_mean_dim(B::float_mul(centred.clone(), centred.clone()), 1);
+        let inverse = B::float_recip(B::float_sqrt(B::float_add_scalar(variance, EPSILON.into())));
+        Self { unit: B::float_mul(centred, inverse.clone()), inverse }
+    }
+
+    /// `x̂ (.) γ + β`.
+    pub fn scaled(&self, gamma: FloatTensor<B>, beta: FloatTensor<B>) -> FloatTensor<B> {
+        B::float_add(B::float_mul(self.unit.clone(), as_row::<B>(gamma)), as_row::<B>(beta))
+    }
+
+    /// From `dn` to `dx`, adding `Σ dn (.) x̂` and `Σ dn` to the gradients of `γ` and `β`.
+    ///
+    /// `dx = (g - mean(g) - x̂ mean(g (.) x̂)) / √(var + ε)` with `g = dn (.) γ`.
+    pub fn backward(self, dn: FloatTensor<B>, gamma: FloatTensor<B>, sums: &mut NormGradients<B>) -> FloatTensor<B> {
+        let product = B::float_mul(dn.clone(), self.unit.clone());
+        accumulate::<B>(&mut sums.gamma, sum_rows::<B>(product));
+        accumulate::<B>(&mut sums.beta, sum_rows::<B>(dn.clone()));
+        let g = B::float_mul(dn, as_row::<B>(gamma));
+        let along = B::float_mean_dim(B::float_mul(g.clone(), self.unit.clone()), 1);
+        let mean = B::float_mean_dim(g.clone(), 1);
+        let inner = B::float_sub(B::float_sub(g, mean), B::float_mul(self.unit, along));
+        B::float_mul(inner, self.inverse)
+    }
+}
+
+/// Gradients of `γ` and `β` so far.
+pub(super) struct NormGradients<B: Backend> {
+    pub gamma: Option<FloatTensor<B>>,
+    pub beta: Option<FloatTensor<B>>,
+}
+
+impl<B: Backend> Default for NormGradients<B> {
+    fn default() -> Self {
+        Self { gamma: None, beta: None }
+    }
+}
+
+/// Backend operation behind [`layer_norm`].
+#[backend_extension(Flex, LibTorch: cfg(feature = "tch"), Autodiff)]
+pub trait NormOps: Backend {
+    /// `x̂ (.) γ + β`.
+    fn layer_norm_rows(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>) -> FloatTensor<Self> {
+        forward::<Self>(&x, gamma, beta)
+    }
+}
+
+impl NormOps for Flex {}
+#[cfg(feature = "tch")]
+impl NormOps for burn::backend::LibTorch {}
+
+fn forward<B: Backend>(x: &FloatTensor<B>, gamma: FloatTensor<B>, beta: FloatTensor<B>) -> FloatTensor<B> {
+    let shape = x.shape();
+    let mut y = blank::<B>(shape[0], shape[1], x);
+    for rows in chunks(shape[0], 1) {
+        let normed = Normed::<B>::of(take::<B>(x, &rows)).scaled(gamma.clone(), beta.clone());
+        y = put::<B>(y, &rows, normed);
+    }
+    y
+}
+
+#[derive(Debug)]
+struct Norm;
+
+impl<B: Backend> Backward<B, 3> for Norm {
+    type State = (FloatTensor<B>, FloatTensor<B>);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Grads, _: &mut Checkpointer) {
+        let mut dy = grads.consume::<B>(&ops.node);
+        let ([x_node, gamma_node, beta_node], (x, gamma)) = (ops.parents.map(|p| p.map(|p| p.id)), ops.state);
+        let mut sums = NormGradients::default();
+        for rows in chunks(x.shape()[0], 1) {
+            let dn = take::<B>(&dy, &rows);
+            let dx = Normed::<B>::of(take::<B>(&x, &rows)).backward(dn, gamma.clone(), &mut sums);
+            dy = put::<B>(dy, &rows, dx);
+        }
+        if let (Some(gamma), Some(beta)) = (sums.gamma, sums.beta) {
+            register_parameter::<B>(grads, gamma_node, gamma);
+            register_parameter::<B>(grads, beta_node, beta);
+        }
+        if let Some(node) = x_node {
+            grads.register::<B>(node, dy);
+        }
+    }
+}
+
+impl<B: NormOps, C: CheckpointStrategy> NormOps for Autodiff<B, C> {
+    fn layer_norm_rows(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>) -> FloatTensor<Self> {
+        let prep = Norm.prepare::<C>([x.node(), gamma.node(), beta.node()]).compute_bound().stateful();
+        let (x, gamma, beta) = (x.into_primitive(), gamma.into_primitive(), beta.into_primitive());
+        let y = forward::<B>(&x, gamma.clone(), beta);
+        match prep {
+            OpsKind::Tracked(prep) => prep.finish((x, gamma), y),
+            OpsKind::UnTracked(prep) => prep.finish(y),
+        }
+    }
+}
+
+/// Layer norm of each row of `x`.
+///
+/// # Shapes
+/// `x [n, d]`, `gamma` and `beta [d]`: `[n, d]`.
+pub fn layer_norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as NormOps>::layer_norm_rows(
+        x.into_dispatch(),
+        gamma.into_dispatch(),
+        beta.into_dispatch(),
+    ))
+}

@@ -1,0 +1,85 @@
+//! Long matrices in chunks of rows: what an operation needs for a moment then exists for a few rows at a time.
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, TensorMetadata};
+use burn::tensor::{Shape, Slice};
+use std::ops::Range;
+
+/// Rows that are worth a chunk of their own: enough for a matrix product to run at full speed.
+const ROWS: usize = 1024;
+/// Chunks at the most, so that a GPU is not fed crumbs.
+const CHUNKS: usize = 16;
+
+/// Ranges of whole groups of `group` rows each (the tokens of an image) that make up `rows`.
+pub(super) fn chunks(rows: usize, group: usize) -> impl Iterator<Item = Range<usize>> {
+    let step = chunk_rows(rows, group);
+    (0..rows).step_by(step).map(move |start| start..(start + step).min(rows))
+}
+
+/// Rows of the largest chunk that [`chunks`] gives.
+pub fn chunk_rows(rows: usize, group: usize) -> usize {
+    let wanted = ROWS.max(rows.div_ceil(CHUNKS));
+    (wanted / group).max(1) * group
+}
+
+/// Rows `range` of a matrix, without a copy where the backend has views.
+pub(super) fn take<B: Backend>(matrix: &FloatTensor<B>, range: &Range<usize>) -> FloatTensor<B> {
+    let shape = matrix.shape();
+    if range.len() == shape[0] {
+        return matrix.clone();
+    }
+    B::float_slice(matrix.clone(), &slices(range, shape.num_dims()))
+}
+
+/// Writes rows `range` of a matrix, in place where nobody else holds it.
+pub(super) fn put<B: Backend>(matrix: FloatTensor<B>, range: &Range<usize>, rows: FloatTensor<B>) -> FloatTensor<B> {
+    let rank = matrix.rank();
+    B::float_slice_assign(matrix, &slices(range, rank), rows)
+}
+
+fn slices(range: &Range<usize>, rank: usize) -> Vec<Slice> {
+    let rows = Slice::new(range.start as isize, Some(range.end as isize), 1);
+    std::iter::once(rows).chain(std::iter::repeat_n(Slice::full(), rank - 1)).collect()
+}
+
+/// A matrix to be filled, of the type and on the device of `like`.
+pub(super) fn blank<B: Backend>(rows: usize, columns: usize, like: &FloatTensor<B>) -> FloatTensor<B> {
+    B::float_zeros(Shape::from([rows, columns]), &like.device(), like.dtype().into())
+}
+
+/// Adds to a running sum.
+pub(super) fn accumulate<B: Backend>(sum: &mut Option<FloatTensor<B>>, term: FloatTensor<B>) {
+    *sum = Some(match sum.take() {
+        Some(sum) => B::float_add(sum, term),
+        None => term,
+    });
+}
+
+/// Sums over the rows: `[n, m]` to `[m]`.
+pub(super) fn sum_rows<B: Backend>(matrix: FloatTensor<B>) -> FloatTensor<B> {
+    let columns = matrix.shape()[1];
+    B::float_reshape(B::float_sum_dim(matrix, 0), Shape::from([columns]))
+}
+
+/// A vector `[m]` as a row `[1, m]`, to be added to each row.
+pub(super) fn as_row<B: Backend>(vector: FloatTensor<B>) -> FloatTensor<B> {
+    let columns = vector.shape()[0];
+    B::float_reshape(vector, Shape::from([1, columns]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_cover_every_row_once_in_whole_groups() {
+        for (rows, group) in [(10, 1), (1024, 1), (65 * 128, 65), (197 * 256, 197), (5000, 5000), (3 * 4000, 4000)] {
+            let parts: Vec<_> = chunks(rows, group).collect();
+            assert_eq!(parts.first().unwrap().start, 0);
+            assert_eq!(parts.last().unwrap().end, rows);
+            assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start));
+            assert!(parts.iter().all(|part| part.len() % group == 0 && part.len() <= chunk_rows(rows, group)));
+        }
+        assert_eq!(chunks(65 * 128, 65).count(), 9);
+    }
+}
