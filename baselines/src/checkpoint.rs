@@ -5,12 +5,11 @@
 //! segments of `√L` layers, activations grow with `√L`, for one more forward pass (less the last segment's).
 
 use crate::bp::Bp;
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
+use sll_core::segments::Segments;
 use sll_core::{Cut, Error, Network, Result};
 use std::ops::Range;
 
@@ -44,36 +43,12 @@ impl CheckpointConfig {
 impl LearningRule for CheckpointedBp {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
         batch.check(net.classes())?;
-        let last = self.segments.len() - 1;
-        let mut inputs = vec![batch.x.clone()];
-        for segment in &self.segments[..last] {
-            let x = inputs[inputs.len() - 1].clone();
-            inputs.push(net.forward_plain(segment.clone(), x, &batch.pass()));
-        }
-        let mut loss = None;
-        let mut signal: Option<Tensor<2>> = None;
-        for (index, segment) in self.segments.iter().enumerate().rev() {
-            let Some(input) = inputs.pop() else { break };
-            let x = Tensor::from_inner(input);
-            let x = if index > 0 { x.require_grad() } else { x };
-            let pass = if index == last { batch.pass() } else { batch.replay() };
-            let output = net.forward_range(segment.clone(), x.clone(), &pass);
-            let down = match signal.take() {
-                Some(signal) => signal,
-                None => {
-                    let logits = output.clone().inner();
-                    let targets = batch.targets(net.classes(), &logits.device());
-                    let (value, _, error) = cross_entropy(logits, targets);
-                    loss = Some(value.mean());
-                    error * (1.0 / batch.len() as f64)
-                }
-            };
-            let grads = inject(output, down);
-            signal = x.grad(&grads);
-            drop(x);
-            updater.step(net, segment.clone(), grads);
-        }
-        Ok(StepReport { loss: loss.expect("a network has a last segment"), units: Vec::new() })
+        let run = Segments::forward(net, &self.segments, batch.x.clone(), batch);
+        let logits = run.output();
+        let targets = batch.targets(net.classes(), &logits.device());
+        let (loss, _, error) = cross_entropy(logits, targets);
+        run.train(error * (1.0 / batch.len() as f64), net, batch, updater);
+        Ok(StepReport { loss: loss.mean(), units: Vec::new() })
     }
 
     fn cut(&self) -> Cut {

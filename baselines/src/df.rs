@@ -22,7 +22,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
 use sll_core::learned::{Learned, Matrix, load_all, record_all};
-use sll_core::op::inject;
+use sll_core::op::{Product, inject};
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
@@ -173,7 +173,7 @@ impl Df {
         };
         let (a, length) = normalise(summary.forward(output));
         let (e, lengths) = normalise(anchors.get().plain());
-        let goodness = a.clone().matmul(e.clone().transpose());
+        let goodness = a.clone().product(e.clone().transpose());
         let classes = goodness.dims()[1];
         let (y, wrong) = (batch.targets(classes, &goodness.device()), self.negatives(unit, batch, classes));
         let right = (goodness.clone() * y.clone()).sum_dim(1);
@@ -181,7 +181,7 @@ impl Df {
         let pushed = violation.clone().greater_elem(0.0).float() * wrong.clone();
         let loss = (wrong.clone() * (violation + goodness * self.config.pull)).sum_dim(1);
         let dg = (pushed.clone() + wrong * self.config.pull - y * pushed.sum_dim(1)) * scale;
-        let (da, de) = (dg.clone().matmul(e.clone()), dg.transpose().matmul(a.clone()));
+        let (da, de) = (dg.clone().product(e.clone()), dg.transpose().product(a.clone()));
         Judged { loss, ds: through_norm(da, a, length), anchors: Some(through_norm(de, e, lengths)) }
     }
 
@@ -241,7 +241,7 @@ impl LearningRule for Df {
                 let mut above = self
                     .feedback
                     .get(below.unit)
-                    .map(|b| self.signal(below.unit, ds.matmul(b.clone()) * self.config.feedback_gain));
+                    .map(|b| self.signal(below.unit, ds.product(b.clone()) * self.config.feedback_gain));
                 if overlaps {
                     // A graph is differentiated once, and this unit's own update waits for the unit above.
                     above = input.grad(&inject(output, signal.clone()));
@@ -265,7 +265,7 @@ impl LearningRule for Df {
             match self.anchors.get(unit) {
                 Some((summary, anchors)) => {
                     let (e, _) = normalise(anchors.get().plain());
-                    normalise(summary.forward(h.clone())).0.matmul(e.transpose())
+                    normalise(summary.forward(h.clone())).0.product(e.transpose())
                 }
                 None => h.clone(),
             }
@@ -283,7 +283,7 @@ impl LearningRule for Df {
         let anchors = (2 + u64::from(self.config.learned_anchors)) * self.anchor_values() as u64;
         let again = self.units[1..].iter().filter(|_| self.config.coordination == Coordination::Overlap);
         let costs = net.costs();
-        let overlap: u64 = again.flat_map(|range| &costs[range.clone()]).map(|c| 3 * c.forward).sum();
+        let overlap: u64 = again.flat_map(|range| &costs[range.clone()]).map(|c| 3 * c.forward + c.again).sum();
         let feedback: u64 = self.feedback.iter().map(|b| (b.dims()[0] * b.dims()[1]) as u64).sum();
         StepCost { rule: anchors + overlap + feedback, ..StepCost::of_units(net, &self.units) }
     }

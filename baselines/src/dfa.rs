@@ -9,6 +9,7 @@
 use crate::direct;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use sll_core::op::Product;
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Error, Network, Result};
@@ -47,7 +48,7 @@ impl DfaConfig {
 impl LearningRule for Dfa {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
         let feedback = &self.feedback;
-        direct::step(&self.units, net, batch, updater, |index, _, error, _| error.matmul(feedback[index].clone()))
+        direct::step(&self.units, net, batch, updater, |index, _, error, _| error.product(feedback[index].clone()))
     }
 
     fn cut(&self) -> Cut {

@@ -12,6 +12,7 @@
 use crate::direct;
 use serde::{Deserialize, Serialize};
 use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::op::Product;
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Error, Network, Result};
@@ -62,8 +63,8 @@ impl LearningRule for Dkp {
         let (feedback, config) = (&mut self.feedback, self.config);
         direct::step(&self.units, net, batch, updater, |index, h, error, updater| {
             let b = &mut feedback[index];
-            let signal = error.clone().matmul(b.get().plain());
-            b.descend(error.transpose().matmul(h), updater, config.feedback_lr_factor);
+            let signal = error.clone().product(b.get().plain());
+            b.descend(error.transpose().product(h), updater, config.feedback_lr_factor);
             if config.feedback_decay > 0.0 {
                 b.get_mut().scale(1.0 - config.feedback_decay);
             }

@@ -9,6 +9,7 @@
 use crate::local::{Local, Objective};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use sll_core::op::Product;
 use sll_core::optim::Updater;
 use sll_core::rule::Batch;
 use sll_core::{Error, Network, Result};
@@ -48,7 +49,7 @@ impl Objective for Targets {
     fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, _updater: &mut Updater) -> Tensor<2> {
         let feedback = self.feedback[unit].clone();
         let targets = batch.targets(feedback.dims()[0], &h.device());
-        targets.matmul(feedback) * (-1.0 / batch.len() as f64)
+        targets.product(feedback) * (-1.0 / batch.len() as f64)
     }
 
     fn macs(&self) -> u64 {

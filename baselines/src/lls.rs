@@ -12,6 +12,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
 use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::op::Product;
 use sll_core::optim::Updater;
 use sll_core::rng::upload;
 use sll_core::rule::Batch;
@@ -132,10 +133,10 @@ impl Bases {
         let s = summary.forward(h);
         let norm = (s.clone() * s.clone()).sum_dim(1).sqrt().clamp_min(1e-12);
         let direction = s / norm.clone();
-        let raw = direction.clone().matmul(basis.clone()) / self.temperature;
+        let raw = direction.clone().product(basis.clone()) / self.temperature;
         let logits = match (self.mix, self.mixes.get(unit)) {
             (Mix::M, Some(m)) => raw.clone() * m.get().plain(),
-            (Mix::MxM, Some(m)) => raw.clone().matmul(m.get().plain()),
+            (Mix::MxM, Some(m)) => raw.clone().product(m.get().plain()),
             _ => raw.clone(),
         };
         Forward { direction, norm, raw, logits }
@@ -151,7 +152,7 @@ impl Objective for Bases {
         let (draw, dmix) = match (self.mix, self.mixes.get(unit)) {
             (Mix::M, Some(m)) => (error.clone() * m.get().plain(), Some((error * raw).sum_dim(0))),
             (Mix::MxM, Some(m)) => {
-                (error.clone().matmul(m.get().plain().transpose()), Some(raw.transpose().matmul(error)))
+                (error.clone().product(m.get().plain().transpose()), Some(raw.transpose().product(error)))
             }
             _ => (error, None),
         };
@@ -159,7 +160,7 @@ impl Objective for Bases {
             mix.descend(gradient, updater, 1.0);
         }
         let (summary, basis) = &self.heads[unit];
-        let da = draw.matmul(basis.clone().transpose()) / self.temperature;
+        let da = draw.product(basis.clone().transpose()) / self.temperature;
         // Through the normalisation: what lies along `a` is lost.
         let along = (da.clone() * direction.clone()).sum_dim(1);
         summary.adjoint((da - direction * along) / norm)
@@ -170,7 +171,8 @@ impl Objective for Bases {
     }
 
     fn macs(&self) -> u64 {
-        let mixed = self.mixes.iter().map(|m| 3 * m.num_params());
+        // Of the mixes only a matrix multiplies; a vector scales.
+        let mixed = self.mixes.iter().filter(|_| self.mix == Mix::MxM).map(|m| 3 * m.num_params());
         (2 * self.fixed_values() + mixed.sum::<usize>()) as u64
     }
 

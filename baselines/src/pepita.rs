@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
 use sll_core::layer::Stages;
-use sll_core::op::inject;
+use sll_core::op::{Product, inject};
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -127,7 +127,7 @@ impl LearningRule for Pepita {
         let logits = net.forward_plain(output..output + 1, x, &batch.pass());
         let (loss, _, error) = cross_entropy(logits, targets.clone());
 
-        let mut modulated = batch.x.clone() + error.matmul(self.projection.clone());
+        let mut modulated = batch.x.clone() + error.product(self.projection.clone());
         let (mut kept, mut x) = (kept.into_iter(), batch.x.clone());
         for layer in 0..output {
             let (stages, pass) = (stages(net, layer), replay.at(layer));

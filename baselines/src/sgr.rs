@@ -24,6 +24,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
 use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::op::Product;
 use sll_core::op::{inject, inject_all};
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
@@ -163,7 +164,7 @@ impl Sgr {
         let (logits, summary) = match self.heads.get(unit) {
             Some((summary, head)) => {
                 let s = summary.forward(output);
-                (s.clone().matmul(head.get().plain()), s)
+                (s.clone().product(head.get().plain()), s)
             }
             None => (output.clone(), output),
         };
@@ -175,13 +176,19 @@ impl Sgr {
     /// `dh = Sᵀ A dv`.
     fn signal(&self, unit: usize, dv: Tensor<2>) -> Tensor<2> {
         match self.heads.get(unit) {
-            Some((summary, head)) => summary.adjoint(dv.matmul(head.get().plain().transpose())),
+            Some((summary, head)) => summary.adjoint(dv.product(head.get().plain().transpose())),
             None => dv,
         }
     }
 
-    fn train_head(&mut self, unit: usize, gradient: Tensor<2>, updater: &mut Updater) {
-        if let (Heads::Learned, Some((_, head))) = (self.config.heads, self.heads.get_mut(unit)) {
+    /// A learned head's gradient `sᵀ dv`; `None` where nothing is learned.
+    fn head_gradient(&self, unit: usize, summary: Tensor<2>, dv: Tensor<2>) -> Option<Tensor<2>> {
+        let learned = self.config.heads == Heads::Learned && unit < self.heads.len();
+        learned.then(|| summary.transpose().product(dv))
+    }
+
+    fn train_head(&mut self, unit: usize, gradient: Option<Tensor<2>>, updater: &mut Updater) {
+        if let (Some(gradient), Some((_, head))) = (gradient, self.heads.get_mut(unit)) {
             head.descend(gradient, updater, 1.0);
         }
     }
@@ -217,7 +224,8 @@ impl LearningRule for Sgr {
             match from_below.take().zip(input.grad(&own)) {
                 None => {
                     updater.step(net, range, own);
-                    self.train_head(unit, summary.transpose().matmul(dv), updater);
+                    let gradient = self.head_gradient(unit, summary, dv);
+                    self.train_head(unit, gradient, updater);
                 }
                 Some((asked, given)) => {
                     drop(own);
@@ -231,11 +239,11 @@ impl LearningRule for Sgr {
                         let Judged { summary, dv, .. } = self.judge(unit, output.clone().inner(), batch);
                         let dv = dv * (slope.clone() * sign + 0.5);
                         let signal = self.signal(unit, dv.clone());
-                        (summary.transpose().matmul(dv), (output, signal))
+                        (self.head_gradient(unit, summary, dv), (output, signal))
                     });
                     let [(plus, above), (minus, below)] = probes;
                     updater.step(net, range, inject_all([above, below]));
-                    self.train_head(unit, plus + minus, updater);
+                    self.train_head(unit, plus.zip(minus).map(|(plus, minus)| plus + minus), updater);
                 }
             }
             losses.push(UnitLoss { cross_entropy: loss.mean(), divergence });
@@ -249,7 +257,7 @@ impl LearningRule for Sgr {
         let scores = self.units.iter().enumerate().map(|(unit, range)| {
             h = net.forward_range(range.clone(), h.clone(), &Pass::Eval);
             match self.heads.get(unit) {
-                Some((summary, head)) => summary.forward(h.clone()).matmul(head.get().plain()),
+                Some((summary, head)) => summary.forward(h.clone()).product(head.get().plain()),
                 None => h.clone(),
             }
         });
@@ -269,8 +277,9 @@ impl LearningRule for Sgr {
             // A reconciled unit goes there and back for its input's gradient, and twice more for its parameters'.
             if self.config.weight > 0.0 && unit > 0 {
                 let forward: u64 = costs[range.clone()].iter().map(|c| c.forward).sum();
+                let again: u64 = costs[range.clone()].iter().map(|c| c.again).sum();
                 let unneeded = costs[range.start].input_grad;
-                cost.rule += 2 * forward + 2 * (2 * forward - unneeded) + unneeded + (2 + trained) * head(unit);
+                cost.rule += 2 * forward + 2 * (2 * forward + again - unneeded) + unneeded + (2 + trained) * head(unit);
             }
             cost.rule += trained * head(unit);
         }

@@ -15,6 +15,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
 use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::op::Product;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::Batch;
@@ -76,7 +77,7 @@ fn similarity(rows: Tensor<2>) -> Tensor<2> {
     let centred = rows.clone() - rows.mean_dim(1);
     let norm = ((centred.clone() * centred.clone()).sum_dim(1) + 1e-12).sqrt();
     let unit = centred / norm;
-    unit.clone().matmul(unit.transpose())
+    unit.clone().product(unit.transpose())
 }
 
 /// What is compared: the rows themselves, or each channel's deviation over space.
@@ -107,10 +108,10 @@ impl Objective for Losses {
             let (summary, weights) = (self.summaries[unit], head.get().plain());
             let s = summary.forward(h);
             let targets = batch.targets(weights.dims()[1], &s.device());
-            let (_, _, error) = cross_entropy(s.clone().matmul(weights.clone()), targets);
+            let (_, _, error) = cross_entropy(s.clone().product(weights.clone()), targets);
             let error = error * ((1.0 - self.beta) / batch.len() as f64);
-            head.descend(s.transpose().matmul(error.clone()), updater, 1.0);
-            let gradient = summary.adjoint(error.matmul(weights.transpose()));
+            head.descend(s.transpose().product(error.clone()), updater, 1.0);
+            let gradient = summary.adjoint(error.product(weights.transpose()));
             signal = Some(match signal {
                 Some(similar) => similar + gradient,
                 None => gradient,
@@ -121,7 +122,7 @@ impl Objective for Losses {
 
     fn scores(&self, unit: usize, h: Tensor<2>) -> Option<Tensor<2>> {
         let head = self.heads.get(unit)?;
-        Some(self.summaries[unit].forward(h).matmul(head.get().plain()))
+        Some(self.summaries[unit].forward(h).product(head.get().plain()))
     }
 
     /// Similarities at batch 128: `3 · 128 n` a sample.
@@ -131,7 +132,8 @@ impl Objective for Losses {
             Shape::Map { c, .. } => c,
             other => other.len(),
         };
-        let similar: usize = self.shapes.iter().map(|shape| 3 * 128 * compared(shape)).sum();
+        // The products between samples, of outputs both ways and of labels, are for a batch of 128.
+        let similar: usize = self.shapes.iter().map(|shape| 128 * (3 * compared(shape) + self.classes)).sum();
         heads + if self.beta > 0.0 { similar as u64 } else { 0 }
     }
 

@@ -16,6 +16,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
 use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::op::Product;
 use sll_core::op::inject_all;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
@@ -74,14 +75,14 @@ impl SpConfig {
 
     fn logits(&self, h: Tensor<2>, t: Tensor<2>) -> Tensor<2> {
         let scale = self.gain / (h.dims()[1] as f64).sqrt();
-        h.matmul(t.transpose()) * scale
+        h.product(t.transpose()) * scale
     }
 
     fn compare(&self, h: Tensor<2>, t: Tensor<2>, targets: Tensor<2>) -> Compared {
         let [b, n] = h.dims();
         let (loss, _, error) = cross_entropy(self.logits(h.clone(), t.clone()), targets);
         let dlogits = error * (self.gain / (n as f64).sqrt() / b as f64);
-        Compared { loss: loss.mean(), dh: dlogits.clone().matmul(t), dt: dlogits.transpose().matmul(h) }
+        Compared { loss: loss.mean(), dh: dlogits.clone().product(t), dt: dlogits.transpose().product(h) }
     }
 }
 
@@ -143,8 +144,13 @@ impl LearningRule for Sp {
         let hidden = &self.units[..self.units.len() - 1];
         let products: usize = hidden.iter().map(|unit| 3 * self.classes * net.output_of(unit.end - 1).len()).sum();
         let costs = net.costs();
-        let carried: u64 = hidden.iter().skip(1).flat_map(|unit| &costs[unit.clone()]).map(|c| c.forward).sum();
-        let shared = 2 * carried * self.classes as u64 / 128;
+        // The signals, one a class, run through all hidden units but the first, there and back; a batch of 128 shares them.
+        let run = |unit: &Range<usize>| {
+            let there: u64 = costs[unit.clone()].iter().map(|c| 3 * c.forward + c.again).sum();
+            there - costs[unit.start].input_grad
+        };
+        let carried: u64 = hidden.iter().skip(1).map(run).sum();
+        let shared = carried * self.classes as u64 / 128;
         StepCost { rule: products as u64 + shared, ..StepCost::of_units(net, &self.units) }
     }
 

@@ -30,6 +30,7 @@ mod pass;
 pub mod projection;
 pub mod rng;
 pub mod rule;
+pub mod segments;
 mod shape;
 pub mod sll;
 pub mod summary;

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::learned::{Learned, Matrix};
+use crate::op::Product;
 use crate::optim::Updater;
 use crate::rng::{Purpose, Stream, upload};
 use burn::tensor::{Device, Tensor};
@@ -35,10 +36,14 @@ pub struct ProjectionConfig {
     pub dropout: f64,
     /// Whether it is trained by its unit's objective.
     pub learned: bool,
+    /// Whether it is drawn from its seed at each use, so that no byte of it is kept.
+    pub regenerated: bool,
 }
 
 enum Held {
     Fixed(Tensor<2>),
+    /// Nothing but the law, the shape and the device it is drawn for.
+    Seed(ProjectionConfig, [usize; 2], Device),
     Learned(Learned<Matrix>),
 }
 
@@ -60,9 +65,8 @@ impl ProjectionConfig {
         Ok(())
     }
 
-    /// Draws the projection of unit `index`, from `n` features to `codes`, on the host.
-    pub fn init(&self, n: usize, codes: usize, seed: u64, index: usize, device: &Device) -> Projection {
-        let mut stream = Stream::new(seed, Purpose::Projection, &[index as u64]);
+    fn draw(&self, [n, codes]: [usize; 2], seed: u64, index: u64, device: &Device) -> Tensor<2> {
+        let mut stream = Stream::new(seed, Purpose::Projection, &[index]);
         let (count, fan_in) = (n * codes, (n as f64).sqrt());
         let entries = match self.law {
             ProjectionLaw::FanInNormal => stream.normal(count, self.gain / fan_in),
@@ -70,10 +74,17 @@ impl ProjectionConfig {
             ProjectionLaw::JlNormal => stream.normal(count, self.gain / (codes as f64).sqrt()),
             ProjectionLaw::Rademacher => stream.signs(count, self.gain / fan_in),
         };
-        let matrix = upload(entries, [n, codes], &device.clone().inner());
-        let matrix = match self.learned {
-            true => Held::Learned(Learned::new(Matrix::from_plain(matrix))),
-            false => Held::Fixed(matrix),
+        upload(entries, [n, codes], device)
+    }
+
+    /// Draws the projection of unit `index`, from `n` features to `codes`, on the host.
+    pub fn init(&self, n: usize, codes: usize, seed: u64, index: usize, device: &Device) -> Projection {
+        let device = device.clone().inner();
+        let drawn = |device: &Device| self.draw([n, codes], seed, index as u64, device);
+        let matrix = match (self.learned, self.regenerated) {
+            (true, _) => Held::Learned(Learned::new(Matrix::from_plain(drawn(&device)))),
+            (false, false) => Held::Fixed(drawn(&device)),
+            (false, true) => Held::Seed(*self, [n, codes], device),
         };
         Projection { matrix, dropout: self.dropout, seed, index: index as u64 }
     }
@@ -84,6 +95,7 @@ impl Projection {
     pub fn clean(&self) -> Tensor<2> {
         match &self.matrix {
             Held::Fixed(matrix) => matrix.clone(),
+            Held::Seed(config, shape, device) => config.draw(*shape, self.seed, self.index, device),
             Held::Learned(matrix) => matrix.get().plain(),
         }
     }
@@ -99,7 +111,15 @@ impl Projection {
     fn mask(&self, step_seed: u64) -> Tensor<2> {
         let (n, codes) = (self.features(), self.codes());
         let mut stream = Stream::new(self.seed, Purpose::ProjectionDropout, &[self.index, step_seed]);
-        upload(stream.keep_mask(n * codes, self.dropout), [n, codes], &self.clean().device())
+        upload(stream.keep_mask(n * codes, self.dropout), [n, codes], &self.device())
+    }
+
+    fn device(&self) -> Device {
+        match &self.matrix {
+            Held::Fixed(matrix) => matrix.device(),
+            Held::Seed(_, _, device) => device.clone(),
+            Held::Learned(matrix) => matrix.get().plain().device(),
+        }
     }
 
     /// Trains a learned projection on `v = s R~`, and where they were used on noiseless logits `s R`:
@@ -114,13 +134,13 @@ impl Projection {
     ) {
         let mask = (self.dropout > 0.0 && self.learned().is_some()).then(|| self.mask(step_seed));
         if let Held::Learned(matrix) = &mut self.matrix {
-            let gradient = s.clone().transpose().matmul(dv);
+            let gradient = s.clone().transpose().product(dv);
             let gradient = match mask {
                 Some(mask) => gradient * mask,
                 None => gradient,
             };
             let gradient = match clean {
-                Some(clean) => gradient + s.transpose().matmul(clean),
+                Some(clean) => gradient + s.transpose().product(clean),
                 None => gradient,
             };
             matrix.descend(gradient, updater, 1.0);
@@ -131,7 +151,7 @@ impl Projection {
     pub fn learned(&self) -> Option<&Learned<Matrix>> {
         match &self.matrix {
             Held::Learned(matrix) => Some(matrix),
-            Held::Fixed(_) => None,
+            _ => None,
         }
     }
 
@@ -139,8 +159,13 @@ impl Projection {
     pub fn learned_mut(&mut self) -> Option<&mut Learned<Matrix>> {
         match &mut self.matrix {
             Held::Learned(matrix) => Some(matrix),
-            Held::Fixed(_) => None,
+            _ => None,
         }
+    }
+
+    /// Whether it is fixed and kept.
+    pub fn is_stored(&self) -> bool {
+        matches!(self.matrix, Held::Fixed(_))
     }
 
     /// Number of codes `d_o`.
@@ -156,6 +181,7 @@ impl Projection {
     fn shape(&self) -> [usize; 2] {
         match &self.matrix {
             Held::Fixed(matrix) => matrix.dims(),
+            Held::Seed(_, shape, _) => *shape,
             Held::Learned(matrix) => matrix.get().value.dims(),
         }
     }
@@ -166,7 +192,7 @@ mod tests {
     use super::*;
 
     fn std(law: ProjectionLaw) -> f64 {
-        let config = ProjectionConfig { law, gain: 2.0, dropout: 0.0, learned: false };
+        let config = ProjectionConfig { law, gain: 2.0, dropout: 0.0, learned: false, regenerated: false };
         let values = config.init(400, 100, 3, 0, &Device::flex()).clean().into_data().try_to_vec::<f32>().unwrap();
         (values.iter().map(|&v| (v as f64).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
     }
@@ -185,7 +211,13 @@ mod tests {
 
     #[test]
     fn noise_is_fresh_each_step_and_repeatable() {
-        let config = ProjectionConfig { law: ProjectionLaw::FanInNormal, gain: 1.0, dropout: 0.5, learned: false };
+        let config = ProjectionConfig {
+            law: ProjectionLaw::FanInNormal,
+            gain: 1.0,
+            dropout: 0.5,
+            learned: false,
+            regenerated: false,
+        };
         let projection = config.init(20, 10, 3, 1, &Device::flex());
         let of = |step| projection.noisy(step).into_data().try_to_vec::<f32>().unwrap();
         assert_eq!(of(1), of(1));
@@ -195,8 +227,30 @@ mod tests {
     }
 
     #[test]
+    fn drawn_anew_it_is_the_same_matrix_and_nothing_is_kept() {
+        let kept = ProjectionConfig {
+            law: ProjectionLaw::Rademacher,
+            gain: 1.0,
+            dropout: 0.3,
+            learned: false,
+            regenerated: false,
+        };
+        let drawn = ProjectionConfig { regenerated: true, ..kept };
+        let of = |config: ProjectionConfig| config.init(20, 10, 3, 1, &Device::flex());
+        assert!(of(kept).is_stored() && !of(drawn).is_stored());
+        assert_eq!(of(kept).noisy(4).into_data(), of(drawn).noisy(4).into_data());
+        assert_eq!((of(drawn).features(), of(drawn).codes()), (20, 10));
+    }
+
+    #[test]
     fn bad_settings_are_named() {
-        let config = ProjectionConfig { law: ProjectionLaw::FanInNormal, gain: 1.0, dropout: 1.0, learned: false };
+        let config = ProjectionConfig {
+            law: ProjectionLaw::FanInNormal,
+            gain: 1.0,
+            dropout: 1.0,
+            learned: false,
+            regenerated: false,
+        };
         assert!(config.validate().unwrap_err().to_string().contains("projection_dropout"));
         assert!(ProjectionConfig { gain: 0.0, dropout: 0.0, ..config }.validate().is_err());
     }

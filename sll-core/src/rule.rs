@@ -126,12 +126,13 @@ impl StepCost {
     }
 
     /// Forward and backward of units trained by backpropagation inside: per unit three times the forward work, less
-    /// the gradient of the unit's input, which nobody needs.
+    /// the gradient of the unit's input, which nobody needs, and what layers do again.
     pub fn of_units(net: &Network, units: &[Range<usize>]) -> Self {
         let costs = net.costs();
         let forward: u64 = costs.iter().map(|c| c.forward).sum();
+        let again: u64 = costs.iter().map(|c| c.again).sum();
         let unneeded: u64 = units.iter().map(|unit| costs[unit.start].input_grad).sum();
-        Self { forward, backward: 2 * forward - unneeded, rule: 0 }
+        Self { forward, backward: 2 * forward + again - unneeded, rule: 0 }
     }
 }
 

@@ -15,10 +15,11 @@ use crate::divergence::{Divergence, cross_entropy};
 use crate::error::{Error, Result};
 use crate::learned::{Learned, load_all, record_all};
 use crate::network::{Cut, Network};
-use crate::op::inject;
+use crate::op::Product;
 use crate::optim::Updater;
 use crate::projection::{Projection, ProjectionConfig, ProjectionLaw};
 use crate::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
+use crate::segments::Segments;
 use crate::summary::{MapSummary, Summary};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,13 @@ pub struct SllConfig {
     pub parent: Parent,
     /// How feature maps become vectors.
     pub summary: MapSummary,
+    /// Keep only the inputs of a unit's layers and run each again on the way back: one layer at a time in memory whatever
+    /// the unit, for one more forward pass (less the last layers').
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub recompute: bool,
+    /// Draw projections from their seed whenever they are used, in place of keeping them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub regenerate: bool,
 }
 
 impl Default for SllConfig {
@@ -96,6 +104,8 @@ impl Default for SllConfig {
             align_head: false,
             parent: Parent::Reuse,
             summary: MapSummary::Flatten,
+            recompute: false,
+            regenerate: false,
         }
     }
 }
@@ -104,6 +114,8 @@ impl Default for SllConfig {
 pub struct Sll {
     config: SllConfig,
     units: Vec<Range<usize>>,
+    /// What of each unit is differentiated at once.
+    segments: Vec<Vec<Range<usize>>>,
     /// One for each unit but the last.
     heads: Vec<(Summary, Projection)>,
     /// The projection of the raw input, where unit 1 is aligned.
@@ -113,8 +125,7 @@ pub struct Sll {
 /// A unit that has run and waits for its signal.
 struct Pending {
     unit: usize,
-    step_seed: u64,
-    output: Tensor<2>,
+    output: Segments,
     /// `dv`, `[b, codes]`.
     signal: Tensor<2>,
     /// The matrix that made the logits of `signal`.
@@ -147,6 +158,7 @@ impl SllConfig {
             gain: self.projection_gain,
             dropout: self.projection_dropout,
             learned: self.learn_projection,
+            regenerated: self.regenerate,
         };
         projection.validate()?;
         if self.codes(classes) < classes {
@@ -188,7 +200,13 @@ impl SllConfig {
         let projection = ProjectionConfig { learned: false, ..projection };
         let input_head = (self.first_aligned == 1 && self.align_weight > 0.0 && units.len() > 1)
             .then(|| projection.init(net.input().len(), codes, seed, 0, net.device()));
-        Ok(Sll { config: *self, units, heads, input_head })
+        let places = net.units(Cut::EveryLayer)?;
+        let segments = units.iter().map(|unit| match self.recompute {
+            true => places.iter().filter(|place| unit.contains(&place.start)).cloned().collect(),
+            false => vec![unit.clone()],
+        });
+        let segments = segments.collect();
+        Ok(Sll { config: *self, units, segments, heads, input_head })
     }
 }
 
@@ -213,7 +231,7 @@ impl Sll {
         let head = self.input_head.as_ref()?;
         let x = plain(batch.x.clone());
         let matrix = if self.config.parent == Parent::Clean { head.clean() } else { head.noisy(batch.seed) };
-        Some(burn::tensor::activation::log_softmax(x.matmul(matrix), 1))
+        Some(burn::tensor::activation::log_softmax(x.product(matrix), 1))
     }
 
     /// Whether unit `unit` hands a noiseless posterior on, which then costs a projection of its own.
@@ -227,20 +245,20 @@ impl Sll {
             return Projected { logits: output, matrix: None, parent: None };
         };
         let (s, matrix) = (summary.forward(output), projection.noisy(seed));
-        let parent = self.hands_on_clean(unit).then(|| s.clone().matmul(projection.clean()));
-        Projected { logits: s.matmul(matrix.clone()), matrix: Some(matrix), parent }
+        let parent = self.hands_on_clean(unit).then(|| s.clone().product(projection.clean()));
+        Projected { logits: s.product(matrix.clone()), matrix: Some(matrix), parent }
     }
 
     /// Sends a unit its signal and updates it. Everything it held is gone when this returns.
-    fn train(&mut self, pending: Pending, net: &mut Network, updater: &mut Updater) {
-        let Pending { unit, step_seed, output, signal, matrix, from_child } = pending;
+    fn train(&mut self, pending: Pending, net: &mut Network, batch: &Batch, updater: &mut Updater) {
+        let Pending { unit, output, signal, matrix, from_child } = pending;
         let clean = self.hands_on_clean(unit);
         let signal = match (matrix, self.heads.get_mut(unit)) {
             (Some(matrix), Some((summary, projection))) => {
                 let handed_on = if clean { projection.clean() } else { matrix.clone() };
-                let own = signal.clone().matmul(matrix.transpose());
+                let own = signal.clone().product(matrix.transpose());
                 let ds = match from_child.clone() {
-                    Some(from_child) => own + from_child.matmul(handed_on.transpose()),
+                    Some(from_child) => own + from_child.product(handed_on.transpose()),
                     None => own,
                 };
                 if projection.learned().is_some() {
@@ -249,31 +267,31 @@ impl Sll {
                         (Some(child), false) => (signal + child, None),
                         (child, _) => (signal, child),
                     };
-                    let s = summary.forward(plain(output.clone()));
-                    projection.train(s, noisy, noiseless, step_seed, updater);
+                    let s = summary.forward(output.output());
+                    projection.train(s, noisy, noiseless, batch.seed, updater);
                 }
                 summary.adjoint(ds)
             }
             _ => signal,
         };
-        updater.step(net, self.units[unit].clone(), inject(output, signal));
+        output.train(signal, net, batch, updater);
     }
 }
 
 impl LearningRule for Sll {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
         batch.check(net.classes())?;
-        let (pass, last) = (batch.pass(), self.units.len() - 1);
+        let last = self.units.len() - 1;
         let scale = 1.0 / batch.len() as f64;
         let mut losses = Vec::with_capacity(self.units.len());
-        let mut x = Tensor::from_inner(plain(batch.x.clone()));
+        let mut x = plain(batch.x.clone());
         let mut parent = self.parent_of_input(batch);
         let mut waiting: Option<Pending> = None;
 
         for unit in 0..self.units.len() {
-            let output = net.forward_range(self.units[unit].clone(), x, &pass);
-            x = output.clone().detach();
-            let Projected { logits, matrix, parent: handed_on } = self.project(unit, plain(output.clone()), batch.seed);
+            let output = Segments::forward(net, &self.segments[unit], x, batch);
+            x = output.output();
+            let Projected { logits, matrix, parent: handed_on } = self.project(unit, x.clone(), batch.seed);
             let targets = batch.targets(logits.dims()[1], &logits.device());
             let (loss, log_q, mut signal) = cross_entropy(logits, targets);
             if unit < last && self.config.likelihood_weight != 1.0 {
@@ -292,12 +310,11 @@ impl LearningRule for Sll {
             let posterior = handed_on.map(|v| burn::tensor::activation::log_softmax(v, 1));
             parent = (unit < last).then(|| posterior.unwrap_or(log_q));
             if let Some(previous) = waiting.take() {
-                self.train(previous, net, updater);
+                self.train(previous, net, batch, updater);
             }
-            let (step_seed, signal) = (batch.seed, signal * scale);
-            let pending = Pending { unit, step_seed, output, signal, matrix, from_child: None };
+            let pending = Pending { unit, output, signal: signal * scale, matrix, from_child: None };
             if self.config.stop_gradient || unit == last {
-                self.train(pending, net, updater);
+                self.train(pending, net, batch, updater);
             } else {
                 waiting = Some(pending);
             }
@@ -314,7 +331,7 @@ impl LearningRule for Sll {
             let scored = match self.heads.get(unit) {
                 // Codes beyond the classes can win no sample: they are labels of nothing.
                 Some((summary, projection)) => {
-                    summary.forward(h.clone()).matmul(projection.clean()).narrow(1, 0, net.classes())
+                    summary.forward(h.clone()).product(projection.clean()).narrow(1, 0, net.classes())
                 }
                 None => h.clone(),
             };
@@ -337,12 +354,15 @@ impl LearningRule for Sll {
             (2 + learned + clean + child) * r.features() * r.codes()
         });
         let input = self.input_head.iter().map(|r| r.features() * r.codes());
-        StepCost { rule: heads.chain(input).sum::<usize>() as u64, ..StepCost::of_units(net, &self.units) }
+        let costs = net.costs();
+        let again = self.segments.iter().flat_map(|s| &s[..s.len() - 1]).flat_map(|range| &costs[range.clone()]);
+        let rule = heads.chain(input).sum::<usize>() as u64 + again.map(|c| c.forward).sum::<u64>();
+        StepCost { rule, ..StepCost::of_units(net, &self.units) }
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {
         let heads = self.heads.iter().map(|(_, r)| r);
-        let fixed = heads.chain(&self.input_head).filter(|r| r.learned().is_none());
+        let fixed = heads.chain(&self.input_head).filter(|r| r.is_stored());
         fixed.map(|r| r.features() * r.codes()).sum()
     }
 

@@ -181,8 +181,13 @@ fn an_open_parent_descends_its_childs_divergence_too() {
         let floats = |t: Tensor<2>| -> Vec<f64> {
             t.into_data().try_to_vec::<f32>().unwrap().into_iter().map(f64::from).collect()
         };
-        let law =
-            sll_core::projection::ProjectionConfig { law: Default::default(), gain: 1.0, dropout, learned: false };
+        let law = sll_core::projection::ProjectionConfig {
+            law: Default::default(),
+            gain: 1.0,
+            dropout,
+            learned: false,
+            regenerated: false,
+        };
         let head = |unit| law.init(5, 4, 3, unit, &burn::tensor::Device::flex());
         let noisy = |unit| floats(head(unit).noisy(batch.seed));
         let handed_on = if parent == Parent::Clean { floats(head(1).clean()) } else { noisy(1) };

@@ -121,9 +121,9 @@ impl LearningRule for Lcff {
     }
 
     fn cost(&self, net: &Network) -> StepCost {
-        let cost = contrastive_cost(net, &self.units);
+        let cost = contrastive_cost(net, &self.units, self.labels.macs());
         let again = if self.others == Others::All { cost.forward } else { 0 };
-        StepCost { rule: again, ..cost }
+        StepCost { rule: cost.rule + again, ..cost }
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

@@ -6,6 +6,7 @@
 
 use super::wrong_labels;
 use burn::tensor::Tensor;
+use sll_core::op::Product;
 use sll_core::rng::upload;
 use sll_core::rule::Batch;
 use sll_core::{Error, Network, Result, Shape};
@@ -48,6 +49,11 @@ impl Labels {
         self.codes.shape().num_elements() + self.keep.shape().num_elements()
     }
 
+    /// MACs of writing one sample's label.
+    pub fn macs(&self) -> u64 {
+        self.codes.shape().num_elements() as u64
+    }
+
     fn write(&self, x: Tensor<2>, codes: Tensor<2>) -> Tensor<2> {
         x * self.keep.clone() + codes
     }
@@ -55,7 +61,7 @@ impl Labels {
     /// `x` with `labels`.
     pub fn with(&self, x: Tensor<2>, labels: Vec<usize>) -> Tensor<2> {
         let one_hot = Batch::new(x.clone(), labels, 0).targets(self.classes, &x.device());
-        self.write(x, one_hot.matmul(self.codes.clone()))
+        self.write(x, one_hot.product(self.codes.clone()))
     }
 
     /// The batch with its own labels, then with wrong ones: `[2b, input]`.

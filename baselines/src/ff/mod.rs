@@ -154,7 +154,7 @@ impl LearningRule for Ff {
     }
 
     fn cost(&self, net: &Network) -> StepCost {
-        let hidden = contrastive_cost(net, &self.units);
+        let hidden = contrastive_cost(net, &self.units, self.labels.macs());
         let costs = net.costs();
         let all: u64 = costs.iter().map(|c| c.forward).sum();
         let classifier: u64 = costs[self.units[self.units.len() - 1].clone()].iter().map(|c| c.forward).sum();
@@ -200,11 +200,11 @@ fn layer_goodness(
 }
 
 /// Forward and backward of the hidden units on two rows a sample.
-fn contrastive_cost(net: &Network, units: &[Range<usize>]) -> StepCost {
+fn contrastive_cost(net: &Network, units: &[Range<usize>], labels: u64) -> StepCost {
     let (costs, hidden) = (net.costs(), 0..units[units.len() - 1].start);
     let forward: u64 = costs[hidden.clone()].iter().map(|c| c.forward).sum();
     let unneeded: u64 = units[..units.len() - 1].iter().map(|unit| costs[unit.start].input_grad).sum();
-    StepCost { forward: 2 * forward, backward: 2 * (2 * forward - unneeded), rule: 0 }
+    StepCost { forward: 2 * forward, backward: 2 * (2 * forward - unneeded), rule: 2 * labels }
 }
 
 #[cfg(test)]

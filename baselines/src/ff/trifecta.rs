@@ -14,6 +14,7 @@ use super::{contrastive_cost, goodness, layer_goodness, units, wrong_labels};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::op::Product;
 use sll_core::op::inject_all;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
@@ -90,7 +91,7 @@ impl LearningRule for Tff {
         let labels = [batch.labels.clone(), wrong_labels(batch, self.classes)].concat();
         let x = Tensor::cat(vec![batch.x.clone(), batch.x.clone()], 0);
         let one_hot = Batch::new(x.clone(), labels, 0).targets(self.classes, &x.device());
-        let mut x = x + one_hot.clone().matmul(self.images.get().plain());
+        let mut x = x + one_hot.clone().product(self.images.get().plain());
         let mut loss: Option<Tensor<1>> = None;
         for group in self.groups(batch.step) {
             let input = Tensor::from_inner(x);
@@ -107,7 +108,7 @@ impl LearningRule for Tff {
             x = h.inner();
             let grads = inject_all(trained);
             if let Some(dx) = input.grad(&grads) {
-                self.images.descend(one_hot.clone().transpose().matmul(dx), updater, 1.0);
+                self.images.descend(one_hot.clone().transpose().product(dx), updater, 1.0);
             }
             updater.step(net, self.units[group.start].start..self.units[group.end - 1].end, grads);
         }
@@ -136,7 +137,7 @@ impl LearningRule for Tff {
             self.groups(step).into_iter().flat_map(inner).sum::<u64>()
         };
         let crossed = of(0) + of(1);
-        let cost = contrastive_cost(net, &self.units);
+        let cost = contrastive_cost(net, &self.units, 0);
         let images = 2 * 2 * self.images.num_params() as u64;
         StepCost { backward: cost.backward + crossed + 2 * costs[0].input_grad, rule: images, ..cost }
     }

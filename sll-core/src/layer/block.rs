@@ -84,9 +84,9 @@ impl Layer for EncoderBlock {
         let hidden = self.fc1.weight.dims()[1] as u64;
         let affine = [&self.qkv, &self.proj, &self.fc1, &self.fc2].iter().map(|a| a.macs()).sum::<u64>();
         let forward = t * affine + 2 * t * t * d;
-        // norm1, q k v, scores, softmax, mixed, proj + residual, norm2, fc1, gelu, fc2 + residual
-        let activations = t * d * (1 + 3 + 1 + 1 + 1 + 1) + 2 * self.heads as u64 * t * t + 2 * t * hidden;
-        LayerCost { forward, input_grad: t * self.qkv.macs(), activations }
+        // q k v, heads' outputs, the first half's output, fc1, and the block's own; q kᵀ is made again.
+        let activations = t * d * (3 + 1 + 1 + 1) + t * hidden;
+        LayerCost { forward, input_grad: 0, again: t * t * d, activations }
     }
 
     fn weights(&mut self) -> Vec<WeightSlot<'_>> {

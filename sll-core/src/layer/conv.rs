@@ -106,7 +106,7 @@ impl Layer for Conv {
         let macs = self.kernel.macs_per_position() * positions;
         let kept = channels * positions * (1 + u64::from(self.norm.is_some()));
         let pooled = if self.pool == Pool::None { 0 } else { self.output().len() as u64 };
-        LayerCost { forward: macs, input_grad: macs, activations: kept + pooled }
+        LayerCost { forward: macs, input_grad: macs, again: 0, activations: kept + pooled }
     }
 
     fn weights(&mut self) -> Vec<WeightSlot<'_>> {

@@ -72,7 +72,7 @@ impl Layer for Dense {
 
     fn cost(&self) -> LayerCost {
         let macs = self.affine.macs();
-        LayerCost { forward: macs, input_grad: macs, activations: self.output().len() as u64 }
+        LayerCost { forward: macs, input_grad: macs, again: 0, activations: self.output().len() as u64 }
     }
 
     fn weights(&mut self) -> Vec<WeightSlot<'_>> {

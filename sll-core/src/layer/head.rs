@@ -41,7 +41,7 @@ impl Layer for TokenHead {
     fn cost(&self) -> LayerCost {
         let macs = self.affine.macs();
         let d = self.affine.weight.dims()[0] as u64;
-        LayerCost { forward: macs, input_grad: macs, activations: 2 * d + self.output().len() as u64 }
+        LayerCost { forward: macs, input_grad: 0, again: 0, activations: 2 * d + self.output().len() as u64 }
     }
 
     fn weights(&mut self) -> Vec<WeightSlot<'_>> {

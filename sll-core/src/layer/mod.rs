@@ -38,7 +38,12 @@ pub trait Layer: Module {
     /// Work and memory of one sample. By default that of a dense layer of the same parameters.
     fn cost(&self) -> LayerCost {
         let weights = self.num_params() as u64;
-        LayerCost { forward: weights, input_grad: weights, activations: self.output().len() as u64 }
+        LayerCost {
+            forward: weights,
+            input_grad: weights,
+            activations: self.output().len() as u64,
+            ..LayerCost::default()
+        }
     }
 
     /// The layer as one affine map and what follows it, for rules whose update is written in pre-activations; `None`
@@ -96,9 +101,11 @@ pub enum Joins {
 pub struct LayerCost {
     /// MACs of the forward pass. A full backward pass costs twice that.
     pub forward: u64,
-    /// The part of the backward pass that only serves the gradient of the layer's input, and is saved when the layer
-    /// is the first of its unit.
+    /// The part of the backward pass that only serves the gradient of the layer's input, and is saved when the layer is
+    /// the first of its unit; 0 where parameters inside, like a norm's, need it too.
     pub input_grad: u64,
+    /// MACs that a backward pass does again in place of keeping their results, on top of twice the forward pass.
+    pub again: u64,
     /// Outputs of this layer, inner ones included, that a backward pass over it reads.
     pub activations: u64,
 }

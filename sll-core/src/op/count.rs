@@ -32,7 +32,7 @@ pub(super) fn transposed<B: Backend>(a: FloatTensor<B>) -> FloatTensor<B> {
     B::float_transpose(a)
 }
 
-/// Backend operation behind [`matmul`].
+/// Backend operation behind [`Product`].
 #[backend_extension(Flex, LibTorch: cfg(feature = "tch"), Autodiff)]
 pub trait ProductOps: Backend {
     /// `a b`.
@@ -46,9 +46,9 @@ impl ProductOps for Flex {}
 impl ProductOps for burn::backend::LibTorch {}
 
 #[derive(Debug)]
-struct Product;
+struct Multiply;
 
-impl<B: Backend> Backward<B, 2> for Product {
+impl<B: Backend> Backward<B, 2> for Multiply {
     type State = (Option<FloatTensor<B>>, Option<FloatTensor<B>>);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Grads, _: &mut Checkpointer) {
@@ -66,7 +66,7 @@ impl<B: Backend> Backward<B, 2> for Product {
 impl<B: ProductOps, C: CheckpointStrategy> ProductOps for Autodiff<B, C> {
     fn counted_product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         let (a_tracked, b_tracked) = (a.is_tracked(), b.is_tracked());
-        let prep = Product.prepare::<C>([a.node(), b.node()]).compute_bound().stateful();
+        let prep = Multiply.prepare::<C>([a.node(), b.node()]).compute_bound().stateful();
         let (a, b) = (a.into_primitive(), b.into_primitive());
         let y = product::<B>(a.clone(), b.clone());
         match prep {
@@ -76,12 +76,20 @@ impl<B: ProductOps, C: CheckpointStrategy> ProductOps for Autodiff<B, C> {
     }
 }
 
-/// The matrix product `a b`, counted in [`macs`] as its backward pass will be. Rules multiply matrices with this.
-///
-/// # Shapes
-/// `a [.., n, k]`, `b [.., k, m]`, the same leading dimensions: `[.., n, m]`.
-pub fn matmul<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
-    Tensor::from_dispatch(<Dispatch as ProductOps>::counted_product(a.into_dispatch(), b.into_dispatch()))
+/// Matrix products that are counted in [`macs`], as their backward passes are. Rules multiply matrices with this.
+pub trait Product {
+    /// `a b`.
+    ///
+    /// # Shapes
+    /// `a [.., n, k]`, `b [.., k, m]`, the same leading dimensions: `[.., n, m]`.
+    #[must_use]
+    fn product(self, b: Self) -> Self;
+}
+
+impl<const D: usize> Product for Tensor<D> {
+    fn product(self, b: Self) -> Self {
+        Tensor::from_dispatch(<Dispatch as ProductOps>::counted_product(self.into_dispatch(), b.into_dispatch()))
+    }
 }
 
 #[cfg(test)]
@@ -96,13 +104,13 @@ mod tests {
         let (a, b, dy) = (random([5, 4]).require_grad(), random([4, 3]).require_grad(), random([5, 3]));
         let expected = (a.clone().matmul(b.clone()) * dy.clone()).sum().backward();
         let before = macs();
-        let found = (matmul(a.clone(), b.clone()) * dy.clone()).sum().backward();
+        let found = (a.clone().product(b.clone()) * dy.clone()).sum().backward();
         // Other tests of this process multiply too: at least these three products.
         assert!(macs() - before >= 3 * 5 * 4 * 3);
         for leaf in [&a, &b] {
             leaf.grad(&found).unwrap().into_data().assert_eq(&leaf.grad(&expected).unwrap().into_data(), true);
         }
-        let constant = (matmul(a.clone().detach(), b.clone()) * dy).sum().backward();
+        let constant = (a.clone().detach().product(b.clone()) * dy).sum().backward();
         b.grad(&constant).unwrap().into_data().assert_eq(&b.grad(&expected).unwrap().into_data(), true);
     }
 }

@@ -21,7 +21,7 @@ mod rows;
 pub use affine::{Patches, affine, patch_affine};
 pub use attention::{AttentionWeights, Heads, attention_block};
 pub use conv::conv2d;
-pub use count::{macs, matmul};
+pub use count::{Product, macs};
 pub use inject::{inject, inject_all};
 pub use mlp::{MlpWeights, mlp_block};
 pub use norm::layer_norm;

@@ -1,0 +1,56 @@
+//! Multiply-accumulates counted where they are done against what each rule says it costs, on every family of networks.
+
+use baselines::{RuleSpec, rules};
+use sll_core::laws;
+use sll_core::op::macs;
+use sll_core::rule::Batch;
+use sll_core::{Error, Network};
+
+/// Costs are per sample; those with products between samples are for this batch.
+const BATCH: usize = 128;
+/// Steps: rules that alternate cost the mean of two.
+const STEPS: u64 = 2;
+
+fn batch(net: &Network, step: u64, epoch: usize) -> Batch {
+    let small = laws::batch(net, step);
+    let repeats = BATCH.div_ceil(small.len());
+    let x = burn::tensor::Tensor::cat(vec![small.x; repeats], 0).narrow(0, 0, BATCH);
+    let labels = small.labels.iter().copied().cycle().take(BATCH).collect();
+    Batch { step, epoch, ..Batch::new(x, labels, step) }
+}
+
+// One test: the counter counts the whole process, so nothing else may multiply beside it.
+#[test]
+fn every_rule_does_the_multiplications_it_says() {
+    laws::one_thread();
+    let networks: [(&str, fn() -> Network); 3] =
+        [("mlp", || laws::small_mlp(3)), ("cnn", laws::small_cnn), ("vit", || laws::small_vit(false))];
+    let mut wrong = Vec::new();
+    for info in rules() {
+        for (name, build) in networks {
+            let mut net = build();
+            let mut rule = match (info.spec)().init(&mut net, 1) {
+                Ok(rule) => rule,
+                Err(Error::Unsupported { .. }) => continue,
+                Err(other) => panic!("{}: {other}", info.title),
+            };
+            let said = rule.cost(&net).total() * BATCH as u64;
+            // Costs are of the phase that trains the hidden layers: SoftHebb's first, TP's after its inverses' own.
+            let epoch = if matches!((info.spec)(), RuleSpec::SoftHebb(_)) { 0 } else { 5 };
+            let mut updater = laws::descent();
+            let batches: Vec<Batch> = (0..STEPS).map(|step| batch(&net, step, epoch)).collect();
+            let before = macs();
+            batches.iter().for_each(|batch| drop(rule.step(&mut net, batch, &mut updater).unwrap()));
+            let done = (macs() - before) / STEPS;
+            // Costs are whole MACs per sample.
+            if done.abs_diff(said) >= BATCH as u64 {
+                wrong.push(format!(
+                    "{} on {name}: says {said}, does {done} ({:+.3})",
+                    info.title,
+                    done as f64 / said as f64 - 1.0
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
