@@ -7,8 +7,9 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
+use sll_core::memory::{MemoryModel, Pattern};
 use sll_core::op::inject;
-use sll_core::optim::Updater;
+use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Network, Result};
 
@@ -37,6 +38,11 @@ impl LearningRule for Bp {
 
     fn cost(&self, net: &Network) -> StepCost {
         StepCost::of_units(net, std::slice::from_ref(&(0..net.depth())))
+    }
+
+    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+        let whole = Pattern::Local(vec![vec![0..net.depth()]]);
+        MemoryModel::of(net, batch, optimizer, &whole, (0, 0))
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

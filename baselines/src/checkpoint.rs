@@ -7,7 +7,8 @@
 use crate::bp::Bp;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::optim::Updater;
+use sll_core::memory::{MemoryModel, Pattern};
+use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::segments::Segments;
 use sll_core::{Cut, Error, Network, Result};
@@ -59,6 +60,11 @@ impl LearningRule for CheckpointedBp {
         let above = self.segments[self.segments.len() - 1].start;
         let again = net.costs()[..above].iter().map(|c| c.forward).sum();
         StepCost { rule: again, ..Bp.cost(net) }
+    }
+
+    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+        let segments = Pattern::Local(vec![self.segments.clone()]);
+        MemoryModel::of(net, batch, optimizer, &segments, (0, 0))
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

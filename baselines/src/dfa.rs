@@ -9,8 +9,9 @@
 use crate::direct;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use sll_core::memory::{MemoryModel, Pattern};
 use sll_core::op::Product;
-use sll_core::optim::Updater;
+use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Error, Network, Result};
 use std::ops::Range;
@@ -57,6 +58,11 @@ impl LearningRule for Dfa {
 
     fn cost(&self, net: &Network) -> StepCost {
         StepCost { rule: self.fixed_values(net) as u64, ..StepCost::of_units(net, &self.units) }
+    }
+
+    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+        let units = Pattern::Feedback(self.units.clone());
+        MemoryModel::of(net, batch, optimizer, &units, (self.fixed_values(net), 0))
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

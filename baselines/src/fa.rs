@@ -7,7 +7,8 @@
 
 use crate::bp::Bp;
 use serde::{Deserialize, Serialize};
-use sll_core::optim::Updater;
+use sll_core::memory::{MemoryModel, Pattern};
+use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Error, Network, Result};
@@ -60,6 +61,11 @@ impl LearningRule for Fa {
 
     fn cost(&self, net: &Network) -> StepCost {
         Bp.cost(net)
+    }
+
+    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+        let whole = Pattern::Local(vec![vec![0..net.depth()]]);
+        MemoryModel::of(net, batch, optimizer, &whole, (self.values, 0))
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

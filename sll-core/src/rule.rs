@@ -1,8 +1,9 @@
 //! What every learning rule is: something that turns a batch into an update of a chain of layers.
 
 use crate::error::{Error, Result};
+use crate::memory::MemoryModel;
 use crate::network::{Cut, Network};
-use crate::optim::Updater;
+use crate::optim::{OptimizerConfig, Updater};
 use crate::pass::Pass;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -159,6 +160,11 @@ pub trait LearningRule: Send {
 
     /// Values that the rule keeps fixed: projections and feedback weights.
     fn fixed_values(&self, net: &Network) -> usize;
+
+    /// Analytic bytes of training with batches of `batch` samples; `None` where a rule or a layer is not modelled.
+    fn memory(&self, _net: &Network, _batch: usize, _optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+        None
+    }
 
     /// Values that the rule learns besides the network's parameters.
     fn learned_values(&self) -> usize {

@@ -14,9 +14,10 @@
 use crate::divergence::{Divergence, cross_entropy};
 use crate::error::{Error, Result};
 use crate::learned::{Learned, load_all, record_all};
+use crate::memory::{MemoryModel, Pattern};
 use crate::network::{Cut, Network};
 use crate::op::Product;
-use crate::optim::Updater;
+use crate::optim::{OptimizerConfig, Updater};
 use crate::projection::{Projection, ProjectionConfig, ProjectionLaw};
 use crate::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
 use crate::segments::Segments;
@@ -358,6 +359,14 @@ impl LearningRule for Sll {
         let again = self.segments.iter().flat_map(|s| &s[..s.len() - 1]).flat_map(|range| &costs[range.clone()]);
         let rule = heads.chain(input).sum::<usize>() as u64 + again.map(|c| c.forward).sum::<u64>();
         StepCost { rule, ..StepCost::of_units(net, &self.units) }
+    }
+
+    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+        // An open parent waits for its child; wide codes and noisy matrices are temporaries that are not followed.
+        let plain = self.config.stop_gradient && self.config.projection_dropout == 0.0 && !self.config.regenerate;
+        let values = (self.fixed_values(net), self.learned_values());
+        let pattern = Pattern::Local(self.segments.clone());
+        plain.then(|| MemoryModel::of(net, batch, optimizer, &pattern, values)).flatten()
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

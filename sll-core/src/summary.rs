@@ -109,8 +109,8 @@ impl Summary {
                 Tensor::cat(vec![inner, right], 3).reshape([b, c * height * width])
             }
             Summary::ClassToken([t, d]) => {
-                let rest = Tensor::zeros([b, (t - 1) * d], &device);
-                Tensor::cat(vec![ds, rest], 1)
+                // Written in place: a second copy of all tokens would be the largest thing in the step.
+                Tensor::full([b, t * d], 0.0, &device).slice_assign([0..b, 0..d], ds)
             }
             Summary::MeanToken([t, d]) => (ds / t as f64).reshape([b, 1, d]).expand([b, t, d]).reshape([b, t * d]),
         }

@@ -1,7 +1,8 @@
 //! Transformer encoder blocks.
 
 use super::{Affine, Layer, LayerCost, Norm, WeightSlot};
-use crate::op::{AttentionWeights, Heads, MlpWeights, attention_block, mlp_block};
+use crate::memory::LayerMemory;
+use crate::op::{AttentionWeights, Heads, MlpWeights, attention_block, chunk_rows, mlp_block};
 use crate::rng::Stream;
 use crate::{pass::Pass, shape::Shape};
 use burn::module::Module;
@@ -87,6 +88,25 @@ impl Layer for EncoderBlock {
         // q k v, heads' outputs, the first half's output, fc1, and the block's own; q kᵀ is made again.
         let activations = t * d * (3 + 1 + 1 + 1) + t * hidden;
         LayerCost { forward, input_grad: 0, again: t * t * d, activations }
+    }
+
+    fn memory(&self, batch: usize) -> Option<LayerMemory> {
+        let (t, d, heads) = (self.tokens, self.width(), self.heads);
+        let (hidden, rows) = (self.fc1.weight.dims()[1], batch * t);
+        let (mlp, images) = (chunk_rows(rows, 1).min(rows), chunk_rows(rows, t).min(rows));
+        let scores = images / t * heads * t * t;
+        // Both halves at their fullest: gelu's slope, x̂ and a copy of it; queries, keys, values, signals, scores twice.
+        let (mlp_back, attention_back) = (mlp * (hidden + 2 * d) + d * hidden, images * 6 * d + 2 * scores);
+        let freed = rows * (hidden + d);
+        Some(LayerMemory {
+            output: (rows * d) as u64,
+            kept: (rows * (3 * d + d + d + hidden)) as u64,
+            forward: (mlp * (2 * d + hidden)) as u64,
+            backward: mlp_back.max((attention_back + 2 * d * hidden).saturating_sub(freed)) as u64,
+            early_gradients: (2 * d * hidden + hidden + 2 * d) as u64,
+            in_place: true,
+            largest_parameter: (d * hidden).max(3 * d * d) as u64,
+        })
     }
 
     fn weights(&mut self) -> Vec<WeightSlot<'_>> {

@@ -1,7 +1,7 @@
 //! Fully connected layers.
 
 use super::{Affine, Layer, LayerCost, Stages, WeightSlot};
-use crate::memory::{Category, scope};
+use crate::memory::{Category, LayerMemory, scope};
 use crate::op::rectify;
 use crate::rng::{Stream, upload};
 use crate::{pass::Pass, shape::Shape};
@@ -73,6 +73,29 @@ impl Layer for Dense {
     fn cost(&self) -> LayerCost {
         let macs = self.affine.macs();
         LayerCost { forward: macs, input_grad: macs, again: 0, activations: self.output().len() as u64 }
+    }
+
+    fn memory(&self, batch: usize) -> Option<LayerMemory> {
+        let [n, m] = self.affine.weight.dims().map(|side| side as u64);
+        let (output, dropped) = (batch as u64 * m, self.dropout > 0.0);
+        // Rectified units are their own mask; other functions keep it, and what they gave before it.
+        let kept = match self.activation {
+            Activation::Relu | Activation::None if !dropped => 0,
+            Activation::Relu => 0,
+            Activation::Tanh if !dropped => 0,
+            Activation::Tanh => 2 * output,
+            Activation::Triangle | Activation::None => return None,
+        };
+        Some(LayerMemory {
+            output,
+            kept,
+            // The product's second copy, and the mask after it.
+            forward: output,
+            backward: 0,
+            early_gradients: 0,
+            in_place: false,
+            largest_parameter: n * m,
+        })
     }
 
     fn weights(&mut self) -> Vec<WeightSlot<'_>> {

@@ -3,6 +3,7 @@
 use super::{Joins, Layer, LayerCost, Stages, WeightSlot};
 use crate::error::{Error, Result};
 use crate::learned::Learned;
+use crate::memory::LayerMemory;
 use crate::{pass::Pass, shape::Shape};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Gradients, Tensor, TensorData};
@@ -17,6 +18,8 @@ pub trait DynLayer: Send {
     fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2>;
     /// See [`Layer::cost`].
     fn cost(&self) -> LayerCost;
+    /// See [`Layer::memory`].
+    fn memory(&self, batch: usize) -> Option<LayerMemory>;
     /// See [`Layer::stages`].
     fn stages(&self) -> Option<&dyn Stages>;
     /// See [`Layer::weights`].
@@ -61,6 +64,10 @@ impl<L: Layer + 'static> DynLayer for Slot<L> {
 
     fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         self.0.get().forward(x, pass)
+    }
+
+    fn memory(&self, batch: usize) -> Option<LayerMemory> {
+        self.0.get().memory(batch)
     }
 
     fn stages(&self) -> Option<&dyn Stages> {

@@ -1,6 +1,7 @@
 //! Classification head on tokens.
 
 use super::{Affine, Joins, Layer, LayerCost, Norm, WeightSlot};
+use crate::memory::LayerMemory;
 use crate::rng::Stream;
 use crate::summary::Summary;
 use crate::{pass::Pass, shape::Shape};
@@ -42,6 +43,21 @@ impl Layer for TokenHead {
         let macs = self.affine.macs();
         let d = self.affine.weight.dims()[0] as u64;
         LayerCost { forward: macs, input_grad: 0, again: 0, activations: 2 * d + self.output().len() as u64 }
+    }
+
+    fn memory(&self, batch: usize) -> Option<LayerMemory> {
+        let [d, classes] = self.affine.weight.dims().map(|side| side as u64);
+        let b = batch as u64;
+        Some(LayerMemory {
+            output: b * classes,
+            kept: b * d,
+            forward: 3 * b * d,
+            backward: 0,
+            early_gradients: 0,
+            // The input is free before the signal at the summary becomes one at all tokens.
+            in_place: true,
+            largest_parameter: d * classes,
+        })
     }
 
     fn weights(&mut self) -> Vec<WeightSlot<'_>> {

@@ -19,6 +19,7 @@ pub use head::TokenHead;
 pub use norm::Norm;
 pub use patch::PatchEmbedding;
 
+use crate::memory::LayerMemory;
 use crate::{pass::Pass, shape::Shape};
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -44,6 +45,11 @@ pub trait Layer: Module {
             activations: self.output().len() as u64,
             ..LayerCost::default()
         }
+    }
+
+    /// What a training step of `batch` samples holds of this layer; `None` where that is not modelled.
+    fn memory(&self, _batch: usize) -> Option<LayerMemory> {
+        None
     }
 
     /// The layer as one affine map and what follows it, for rules whose update is written in pre-activations; `None`

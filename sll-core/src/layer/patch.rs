@@ -1,6 +1,7 @@
 //! Patch embedding: an image becomes a sequence of tokens (Dosovitskiy et al. 2021).
 
 use super::{Affine, Joins, Layer, LayerCost, WeightSlot};
+use crate::memory::LayerMemory;
 use crate::op::Patches;
 use crate::rng::{Stream, upload};
 use crate::{pass::Pass, shape::Shape};
@@ -73,6 +74,22 @@ impl Layer for PatchEmbedding {
     fn cost(&self) -> LayerCost {
         let macs = self.affine.macs() * self.patches() as u64;
         LayerCost { forward: macs, input_grad: macs, again: 0, activations: self.output().len() as u64 }
+    }
+
+    fn memory(&self, batch: usize) -> Option<LayerMemory> {
+        let [patch, d] = self.affine.weight.dims().map(|side| side as u64);
+        let [tokens, _] = self.positions.dims().map(|side| side as u64);
+        let (b, patches) = (batch as u64, self.patches() as u64);
+        Some(LayerMemory {
+            output: b * tokens * d,
+            kept: 0,
+            // The tokens before the class token stood beside them.
+            forward: if self.class.is_some() { b * patches * d } else { 0 },
+            backward: if self.class.is_some() { b * patches * d } else { 0 },
+            early_gradients: 0,
+            in_place: false,
+            largest_parameter: (patch * d).max(tokens * d),
+        })
     }
 
     fn weights(&mut self) -> Vec<WeightSlot<'_>> {

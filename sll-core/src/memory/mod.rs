@@ -9,8 +9,10 @@
 //! What stood before the step (parameters, optimiser state, fixed matrices) is in none of the three.
 
 mod heap;
+mod model;
 
 pub use heap::{CountingAllocator, HeapMeter};
+pub use model::{LayerMemory, MemoryModel, Pattern};
 
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};

@@ -9,7 +9,7 @@ pub use spec::{NetworkSpec, catalogue};
 
 use crate::error::{Error, Result};
 use crate::layer::{DynLayer, Joins, Layer, LayerCost, Slot, Stages, WeightSlot};
-use crate::memory::{Category, scope};
+use crate::memory::{Category, LayerMemory, scope};
 use crate::{pass::Pass, shape::Shape};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use std::ops::Range;
@@ -98,6 +98,11 @@ impl Network {
     /// Work of each layer for one sample.
     pub fn costs(&self) -> Vec<LayerCost> {
         self.layers.iter().map(|layer| layer.cost()).collect()
+    }
+
+    /// What a step of `batch` samples holds of each layer; `None` for layers that are not modelled.
+    pub fn memories(&self, batch: usize) -> Vec<Option<LayerMemory>> {
+        self.layers.iter().map(|layer| layer.memory(batch)).collect()
     }
 
     /// Number of trainable values.

@@ -42,9 +42,10 @@ fn slices(range: &Range<usize>, rank: usize) -> Vec<Slice> {
     std::iter::once(rows).chain(std::iter::repeat_n(Slice::full(), rank - 1)).collect()
 }
 
-/// A matrix to be filled, of the type and on the device of `like`.
+/// A matrix to be filled, of the type and on the device of `like`. (flex makes zeros by way of a second copy, which for a
+/// moment doubles them; a constant it writes at once.)
 pub(super) fn blank<B: Backend>(rows: usize, columns: usize, like: &FloatTensor<B>) -> FloatTensor<B> {
-    B::float_zeros(Shape::from([rows, columns]), &like.device(), like.dtype().into())
+    B::float_full(Shape::from([rows, columns]), 0.0.into(), &like.device(), like.dtype().into())
 }
 
 /// Adds to a running sum.

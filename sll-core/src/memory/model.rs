@@ -1,0 +1,244 @@
+//! The analytic side of memory: what a step must hold, followed layer by layer through forward pass, backward pass and
+//! update, from shapes alone. Tests hold it against the measured bytes.
+
+use super::StepBytes;
+use crate::network::Network;
+use crate::optim::OptimizerConfig;
+use crate::shape::Shape;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// Bytes of one `f32`.
+const VALUE: u64 = 4;
+/// Matrices `[b, K]` alive beside a unit's signal: log-posteriors of parent and child, and the error.
+const CODE_MATRICES: u64 = 3;
+/// The same at the most, while losses and their slopes are computed.
+const HEAD_MATRICES: u64 = 14;
+
+/// What one layer holds for a batch, in values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LayerMemory {
+    /// Its output.
+    pub output: u64,
+    /// Kept for the backward pass besides the layer's input and output.
+    pub kept: u64,
+    /// The most temporaries of the forward pass, above what is kept.
+    pub forward: u64,
+    /// The most temporaries of the backward pass while everything kept is still there, above it and the signal.
+    pub backward: u64,
+    /// Gradients of its parameters that exist at that moment.
+    pub early_gradients: u64,
+    /// Whether the signal at the input takes the place of the signal at the output.
+    pub in_place: bool,
+    /// Its largest parameter: while the optimiser moves it, it needs that much for itself.
+    pub largest_parameter: u64,
+}
+
+/// Analytic bytes of training, by category.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryModel {
+    /// The network's parameters.
+    pub parameters: u64,
+    /// The optimiser's state.
+    pub optimizer_state: u64,
+    /// Projections, feedback weights and heads that the rule keeps.
+    pub fixed: u64,
+    /// What a step holds at its peak above all these.
+    pub step: StepBytes,
+}
+
+/// How a rule trains a chain.
+#[derive(Clone, Debug)]
+pub enum Pattern {
+    /// Unit by unit: forward, signal, backward, update. Within a unit, segments run again for the backward pass.
+    Local(Vec<Vec<Range<usize>>>),
+    /// All units forward, each from a detached input; then from the last to the first signal, backward, update.
+    Feedback(Vec<Range<usize>>),
+}
+
+/// Follows what is alive through a step.
+#[derive(Default)]
+struct Timeline {
+    live: StepBytes,
+    peak: StepBytes,
+}
+
+impl Timeline {
+    fn look(&mut self, temporaries: u64) {
+        let now = StepBytes { workspace: self.live.workspace + VALUE * temporaries, ..self.live };
+        if now.total() > self.peak.total() {
+            self.peak = now;
+        }
+    }
+
+    fn keep(&mut self, values: u64) {
+        self.live.activations += VALUE * values;
+        self.look(0);
+    }
+
+    fn drop_kept(&mut self, values: u64) {
+        self.live.activations -= VALUE * values;
+    }
+
+    fn hold(&mut self, values: u64) {
+        self.live.workspace += VALUE * values;
+        self.look(0);
+    }
+
+    fn release(&mut self, values: u64) {
+        self.live.workspace -= VALUE * values;
+    }
+}
+
+/// The chain as the timeline sees it.
+///
+/// flex writes a matrix product into a buffer that it then copies to an aligned one: while it is made, a product of full
+/// size counts twice.
+struct Chain {
+    /// Where a product makes the signal at a layer's output, its size; 0 where the signal is spread from a summary.
+    multiplied: Vec<u64>,
+    layers: Vec<LayerMemory>,
+    params: Vec<u64>,
+    input: u64,
+    codes: u64,
+    /// Temporaries of an optimiser's step, in sizes of the parameter it moves.
+    update: u64,
+    timeline: Timeline,
+}
+
+impl Chain {
+    /// Values of what layer `index` gets.
+    fn input_of(&self, index: usize) -> u64 {
+        if index == 0 { self.input } else { self.layers[index - 1].output }
+    }
+
+    /// Runs `range` and keeps what its backward pass needs, its outputs included.
+    fn forward(&mut self, range: Range<usize>) {
+        for index in range {
+            let layer = self.layers[index];
+            self.timeline.look(layer.output + layer.kept + layer.forward);
+            self.timeline.keep(layer.output + layer.kept);
+        }
+    }
+
+    /// Runs `range` without keeping anything but its last output.
+    fn forward_plain(&mut self, range: Range<usize>) {
+        for index in range.clone() {
+            let layer = self.layers[index];
+            self.timeline.look(layer.output + layer.forward);
+            self.timeline.keep(layer.output);
+            if index > range.start {
+                self.timeline.drop_kept(self.layers[index - 1].output);
+            }
+        }
+    }
+
+    /// Differentiates `range`, whose signal is held, and moves it. Its input stays, and its output if that is `held` by
+    /// somebody. Leaves the signal at its input held if that is `wanted`, else none.
+    fn train(&mut self, range: Range<usize>, wanted: bool, held: bool) {
+        for index in range.clone().rev() {
+            let (layer, params, input) = (self.layers[index], self.params[index], self.input_of(index));
+            let down = index > range.start || wanted;
+            self.timeline.live.gradients += VALUE * layer.early_gradients;
+            self.timeline.look(layer.backward);
+            self.timeline.live.gradients += VALUE * (params - layer.early_gradients);
+            if index + 1 < range.end || !held {
+                self.timeline.drop_kept(layer.output);
+            }
+            self.timeline.look(if down && !layer.in_place { 2 * input } else { 0 });
+            self.timeline.drop_kept(layer.kept);
+            self.timeline.release(layer.output);
+            if down {
+                self.timeline.hold(input);
+            }
+        }
+        for index in range.rev() {
+            self.timeline.look(self.update * self.layers[index].largest_parameter);
+            self.timeline.live.gradients -= VALUE * self.params[index];
+        }
+    }
+
+    /// One unit in segments: all but the last run without a graph, and again on the way back.
+    fn unit(&mut self, segments: &[Range<usize>]) {
+        let Some((last, before)) = segments.split_last() else { return };
+        for segment in before {
+            self.forward_plain(segment.clone());
+        }
+        self.forward(last.clone());
+        let output = self.layers[last.end - 1].output;
+        self.timeline.look(HEAD_MATRICES * self.codes);
+        // The network's own output has given its error and nothing else is left of it.
+        let topmost = last.end == self.layers.len();
+        let codes = if topmost { 0 } else { CODE_MATRICES * self.codes };
+        self.timeline.hold(output + codes);
+        self.timeline.look(self.multiplied[last.end - 1]);
+        for (place, segment) in segments.iter().enumerate().rev() {
+            if place + 1 < segments.len() {
+                // The output is there already: the input of the segment above, whose unit it has just served.
+                self.timeline.drop_kept(self.layers[segment.end - 1].output);
+                self.forward(segment.clone());
+            }
+            self.train(segment.clone(), place > 0, place + 1 == segments.len() && !topmost);
+        }
+        self.timeline.release(codes);
+    }
+
+    fn local(&mut self, units: &[Vec<Range<usize>>]) {
+        for (index, segments) in units.iter().enumerate() {
+            self.unit(segments);
+            if index > 0 {
+                self.timeline.drop_kept(self.input_of(segments[0].start));
+            }
+        }
+    }
+
+    fn feedback(&mut self, units: &[Range<usize>]) {
+        for unit in units {
+            self.forward(unit.clone());
+        }
+        self.timeline.look(HEAD_MATRICES * self.codes);
+        self.timeline.hold(self.codes);
+        for unit in units.iter().rev() {
+            self.timeline.hold(self.layers[unit.end - 1].output);
+            self.timeline.look(self.multiplied[unit.end - 1]);
+            self.train(unit.clone(), false, false);
+        }
+    }
+}
+
+impl MemoryModel {
+    /// The model of a rule that trains `net` by `pattern` and keeps `fixed` values; `None` where a layer has none.
+    pub fn of(
+        net: &Network,
+        batch: usize,
+        optimizer: &OptimizerConfig,
+        pattern: &Pattern,
+        (fixed, learned): (usize, usize),
+    ) -> Option<Self> {
+        let layers = net.memories(batch).into_iter().collect::<Option<Vec<_>>>()?;
+        let params: Vec<u64> = (0..net.depth()).map(|index| net.layer_params(index) as u64).collect();
+        let input = (batch * net.input().len()) as u64;
+        let codes = (batch * net.classes()) as u64;
+        let flat = |index: usize| matches!(net.output_of(index), Shape::Flat(_));
+        let multiplied = layers.iter().enumerate().map(|(i, layer)| if flat(i) { layer.output } else { 0 }).collect();
+        let (update, timeline) = (optimizer.temporaries(), Timeline::default());
+        let mut chain = Chain { multiplied, layers, params, input, codes, update, timeline };
+        chain.timeline.keep(input);
+        match pattern {
+            Pattern::Local(units) => chain.local(units),
+            Pattern::Feedback(units) => chain.feedback(units),
+        }
+        let trained = (net.num_params() + learned) as u64;
+        Some(Self {
+            parameters: VALUE * net.num_params() as u64,
+            optimizer_state: VALUE * optimizer.moments() * trained,
+            fixed: VALUE * (fixed + learned) as u64,
+            step: chain.timeline.peak,
+        })
+    }
+
+    /// The sum of all categories.
+    pub fn total(&self) -> u64 {
+        self.parameters + self.optimizer_state + self.fixed + self.step.total()
+    }
+}
