@@ -12,6 +12,13 @@ const DASHED: usize = 7;
 /// Degrees below which an update is the gradient, up to rounding.
 const SAME: f64 = 0.5;
 
+/// What is drawn of a posterior.
+type Value = fn(&UnitPosterior) -> f64;
+
+fn loss(unit: &UnitPosterior) -> f64 {
+    -unit.log_likelihood
+}
+
 /// For each column: `-bound` and `-angles`, and for each of its rows with posteriors `-<row>-loss` and `-<row>-accuracy`.
 /// Nothing where nothing was measured.
 pub fn plots(report: &Report) -> Vec<(String, Plot)> {
@@ -22,14 +29,14 @@ pub fn plots(report: &Report) -> Vec<(String, Plot)> {
         for row in 0..report.rows.len() {
             let (cell, rule) = (report.cell(row, column), &report.rows[row]);
             let title = format!("{rule}: {}", title(label, &[cell]));
-            let kinds: [(&str, &str, Scale, fn(&UnitPosterior) -> f64); 2] = [
-                ("loss", "cross-entropy of the layer's own posterior (nats)", Scale::Any, |unit| -unit.log_likelihood),
+            let kinds = [
+                ("loss", "cross-entropy of the layer's own posterior (nats)", Scale::Any, loss as Value),
                 ("accuracy", "accuracy of the layer's own posterior (%)", Scale::Percent, |unit| unit.accuracy),
             ];
             for (what, y_label, scale, value) in kinds {
                 let of_layer = |l: usize| {
                     let value = move |e: &EpochDiagnostics| e.layers.get(l)?.posterior.as_ref().map(value);
-                    line(l, format!("layer {}", l + 1), cell, &value)
+                    line(l, format!("layer {}", l + 1), cell, &value).map(trained)
                 };
                 let series: Vec<Line> = (0..depth(cell)).filter_map(of_layer).collect();
                 // A lone output has a figure already, the table's own.
@@ -46,7 +53,7 @@ pub fn plots(report: &Report) -> Vec<(String, Plot)> {
         let title = title(label, &cells);
         let sides = sides(report, &cells);
         if !sides.is_empty() {
-            let y_label = "nats a sample; D = KL(q‖p); the theorem wants whole lines above dashed ones".to_string();
+            let y_label = "nats, D = KL(q||p); the bound: whole above dashed".to_string();
             plots.push((name("bound"), plot(format!("Theorem 1: {title}"), y_label, Scale::Any, sides)));
         }
         let angles = angles(report, &cells);
@@ -72,6 +79,14 @@ fn images(cell: &Cell) -> String {
     distinct(cell.sound(), |run| format!("{} images", run.evaluated_on))
 }
 
+/// Without the measurement before training, whose values at chance would flatten all that follows; a lone one stays.
+fn trained(mut line: Line) -> Line {
+    if line.points.len() > 1 {
+        line.points.retain(|point| point.x > 0.0);
+    }
+    line
+}
+
 /// One value an epoch, mean over seeds, ranging from the least to the greatest; `None` where there is no value at all.
 fn line(index: usize, label: String, cell: &Cell, value: &dyn Fn(&EpochDiagnostics) -> Option<f64>) -> Option<Line> {
     let longest = cell.sound().map(|run| run.diagnostics.len()).max().unwrap_or(0);
@@ -93,7 +108,7 @@ fn sides(report: &Report, cells: &[&Cell]) -> Vec<Line> {
         let layers = line(row + DASHED, format!("{rule}, mean of layers"), cell, &|e| Some(bound(e)?.mean_of_layers));
         [network, layers]
     };
-    cells.iter().enumerate().flat_map(both).flatten().collect()
+    cells.iter().enumerate().flat_map(both).flatten().map(trained).collect()
 }
 
 /// Angles of every row's layers but those that are the gradient's own; layers take turns in being dashed.
@@ -125,10 +140,10 @@ mod tests {
         );
         let series = |i: usize| &drawn[i].1.series;
         let ys = |line: &Line| line.points.iter().map(|p| (p.y * 1e3).round() / 1e3).collect::<Vec<_>>();
-        assert_eq!(series(0).iter().map(ys).collect::<Vec<_>>(), [[1.0, 0.5], [0.8, 0.3], [0.6, 0.1]]);
-        assert_eq!(series(1)[2].points[1].y, 97.0);
+        assert_eq!(series(0).iter().map(ys).collect::<Vec<_>>(), [[0.5], [0.3], [0.1]]);
+        assert_eq!(series(1)[2].points[0].y, 97.0);
         // -0.1 - (0.1 + 0.3), and the mean of -0.5, -0.3 - 0.1 and -0.1 - 0.3.
-        assert_eq!((ys(&series(2)[0])[1], ys(&series(2)[1])[1]), (-0.5, -0.433));
+        assert_eq!((ys(&series(2)[0])[0], ys(&series(2)[1])[0]), (-0.5, -0.433));
         // BP has no angle to itself, SLL's output has none to BP.
         let labels: Vec<&str> = series(3).iter().map(|line| line.label.as_str()).collect();
         assert_eq!(labels, ["SLL, layer 1", "SLL, layer 2"]);

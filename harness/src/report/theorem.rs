@@ -7,8 +7,11 @@ use crate::record::{EpochDiagnostics, LayerDiagnostics, RunResult};
 use sll_core::bound::Bound;
 use sll_core::posterior::Affinity;
 
-/// The divergences for which the bound is worked out.
-const DIVERGENCES: [(&str, fn(&Affinity) -> f64); 2] = [("KL(q‖p)", |a| a.kl), ("-2 ln BC", |a| a.surrogate)];
+/// One of the divergences that were measured.
+type Divergence = fn(&Affinity) -> f64;
+
+/// Those for which the bound is worked out.
+const DIVERGENCES: [(&str, Divergence); 2] = [("KL(q‖p)", |a| a.kl), ("-2 ln BC", |a| a.surrogate)];
 
 /// `Theorem 1, measured`; nothing if nothing was measured.
 pub fn section(report: &Report) -> Option<String> {
