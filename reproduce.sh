@@ -2,6 +2,7 @@
 # Reproduces the paper's tables and sweeps.
 #
 #   ./reproduce.sh table1 [options]        a table: table1, table2, small-cnn (appendix), rules-mlp (every rule, one MLP)
+#   ./reproduce.sh theorem1 [options]      Theorem 1's two sides and the angle to BP's update, measured layer by layer
 #   ./reproduce.sh sweep NAME [options]    a sweep of `harness sweep --help`, like ablation_width, or tune-ff: how FF's
 #                                          settings were chosen, on held-out training images
 #   ./reproduce.sh all [options]           every table and ablation
@@ -12,7 +13,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-usage() { sed -n '2,11s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,12s/^# \{0,1\}//p' "$0"; }
 
 what=${1:-}
 case "$what" in
@@ -32,7 +33,7 @@ harness() { cargo run --quiet -p harness ${features[@]+"${features[@]}"} -- "$@"
 case "$what" in
   sweep) harness sweep "$@" ;;
   all)
-    for name in table1 table2 small-cnn rules-mlp; do harness table "$name" "$@"; done
+    for name in table1 table2 small-cnn rules-mlp theorem1; do harness table "$name" "$@"; done
     for name in width depth projection projection_seed alignment dropout; do harness sweep "ablation_$name" "$@"; done
     ;;
   *) harness table "$what" "$@" ;;

@@ -166,7 +166,7 @@ impl Objective for Bases {
         summary.adjoint((da - direction * along) / norm)
     }
 
-    fn scores(&self, unit: usize, h: Tensor<2>) -> Option<Tensor<2>> {
+    fn logits(&self, unit: usize, h: Tensor<2>) -> Option<Tensor<2>> {
         Some(self.forward(unit, h).logits)
     }
 

@@ -22,8 +22,8 @@ pub trait Objective: Send {
     /// the objective learns is moved here.
     fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2>;
 
-    /// Class scores of a unit's own head; `None` where it has none.
-    fn scores(&self, _unit: usize, _h: Tensor<2>) -> Option<Tensor<2>> {
+    /// Logits `[b, K]` of a unit's own posterior; `None` where it has none.
+    fn logits(&self, _unit: usize, _h: Tensor<2>) -> Option<Tensor<2>> {
         None
     }
 
@@ -94,17 +94,17 @@ impl<O: Objective> LearningRule for Local<O> {
         Ok(StepReport { loss, units: Vec::new() })
     }
 
-    fn unit_scores(&self, net: &Network, x: Tensor<2>) -> Vec<Tensor<2>> {
+    fn unit_logits(&self, net: &Network, x: Tensor<2>) -> Vec<Tensor<2>> {
         let mut h = x;
-        let mut scores = Vec::new();
+        let mut logits = Vec::new();
         for (index, unit) in self.units.iter().enumerate() {
             h = net.forward_range(unit.clone(), h, &Pass::Eval);
             match index + 1 == self.units.len() {
-                true => scores.push(h.clone()),
-                false => scores.extend(self.objective.scores(index, h.clone())),
+                true => logits.push(h.clone()),
+                false => logits.extend(self.objective.logits(index, h.clone())),
             }
         }
-        if scores.len() == self.units.len() { scores } else { Vec::new() }
+        if logits.len() == self.units.len() { logits } else { Vec::new() }
     }
 
     fn cut(&self) -> Cut {

@@ -252,16 +252,16 @@ impl LearningRule for Sgr {
         Ok(StepReport { loss: losses[last].cross_entropy.clone(), units: losses })
     }
 
-    fn unit_scores(&self, net: &Network, x: Tensor<2>) -> Vec<Tensor<2>> {
+    fn unit_logits(&self, net: &Network, x: Tensor<2>) -> Vec<Tensor<2>> {
         let mut h = x;
-        let scores = self.units.iter().enumerate().map(|(unit, range)| {
+        let logits = self.units.iter().enumerate().map(|(unit, range)| {
             h = net.forward_range(range.clone(), h.clone(), &Pass::Eval);
             match self.heads.get(unit) {
                 Some((summary, head)) => summary.forward(h.clone()).product(head.get().plain()),
                 None => h.clone(),
             }
         });
-        scores.collect()
+        logits.collect()
     }
 
     fn cut(&self) -> Cut {

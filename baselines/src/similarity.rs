@@ -120,7 +120,7 @@ impl Objective for Losses {
         signal.expect("one of the two losses has weight")
     }
 
-    fn scores(&self, unit: usize, h: Tensor<2>) -> Option<Tensor<2>> {
+    fn logits(&self, unit: usize, h: Tensor<2>) -> Option<Tensor<2>> {
         let head = self.heads.get(unit)?;
         Some(self.summaries[unit].forward(h).product(head.get().plain()))
     }

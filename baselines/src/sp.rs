@@ -118,21 +118,21 @@ impl LearningRule for Sp {
         Ok(StepReport { loss, units: losses })
     }
 
-    fn unit_scores(&self, net: &Network, x: Tensor<2>) -> Vec<Tensor<2>> {
+    fn unit_logits(&self, net: &Network, x: Tensor<2>) -> Vec<Tensor<2>> {
         let (mut h, mut t) = (x, self.signal.get().plain());
-        let mut scores = Vec::new();
+        let mut logits = Vec::new();
         for (index, unit) in self.units.iter().enumerate() {
             h = net.forward_range(unit.clone(), h, &Pass::Eval);
             if index + 1 == self.units.len() {
-                scores.push(h.clone());
+                logits.push(h.clone());
             } else {
                 if index > 0 {
                     t = net.forward_range(unit.clone(), t, &Pass::Eval);
                 }
-                scores.push(self.config.logits(h.clone(), t.clone()));
+                logits.push(self.config.logits(h.clone(), t.clone()));
             }
         }
-        scores
+        logits
     }
 
     fn cut(&self) -> Cut {

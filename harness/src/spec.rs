@@ -75,6 +75,10 @@ pub struct Recipe {
     /// the only set on which settings may be chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<usize>,
+    /// Measure every layer before training and after every epoch: see [`crate::record::EpochDiagnostics`]. Changes no other
+    /// number of the run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub diagnostics: bool,
 }
 
 impl Default for Recipe {
@@ -91,6 +95,7 @@ impl Default for Recipe {
             crop_padding: 0,
             train_limit: None,
             validation: None,
+            diagnostics: false,
         }
     }
 }
@@ -210,6 +215,16 @@ mod tests {
         assert_eq!(spec.id(), again.id());
         assert_ne!(spec.id(), RunSpec { seed: 1, ..spec.clone() }.id());
         assert_eq!(spec.id().len(), 16);
+    }
+
+    #[test]
+    fn runs_without_diagnostics_keep_the_names_they_had_before_there_were_any() {
+        let spec = RunSpec::from_toml(SPEC, "test").unwrap();
+        assert!(!spec.to_toml().contains("diagnostics"), "{}", spec.to_toml());
+        let diagnosed = SPEC.replace("epochs = 3", "epochs = 3, diagnostics = true");
+        let diagnosed = RunSpec::from_toml(&diagnosed, "test").unwrap();
+        assert!(diagnosed.recipe.diagnostics && diagnosed.id() != spec.id());
+        assert_eq!(RunSpec::from_toml(&diagnosed.to_toml(), "test").unwrap(), diagnosed);
     }
 
     #[test]

@@ -87,6 +87,38 @@ fn an_interrupted_run_goes_on_with_the_same_numbers() {
 }
 
 #[test]
+fn diagnostics_measure_every_layer_and_change_no_other_number() {
+    let (plain, measured) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let plain = json(&run(plain.path(), SMALL));
+    let args = [SMALL, &["--diagnostics"]].concat();
+    let measured = json(&run(measured.path(), &args));
+    let points = |r: &serde_json::Value| {
+        let points = r["curve"].as_array().unwrap().clone();
+        points.into_iter().map(|p| (p["train_loss"].clone(), p["test_accuracy"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(points(&plain), points(&measured));
+    assert_eq!(plain["unit_accuracy"], measured["unit_accuracy"]);
+    assert_ne!(plain["run_id"], measured["run_id"]);
+    assert!(plain["diagnostics"].is_null(), "nothing is measured unless it is asked for");
+    let epochs = measured["diagnostics"].as_array().unwrap();
+    assert_eq!(epochs.iter().map(|e| e["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 1, 2]);
+    for epoch in epochs {
+        assert!(epoch["seconds"].as_f64().unwrap() > 0.0);
+        let layers = epoch["layers"].as_array().unwrap();
+        assert_eq!(layers.len(), 3);
+        assert!(layers[0]["posterior"]["parent"].is_null());
+        for layer in &layers[1..] {
+            let parent = &layer["posterior"]["parent"];
+            let [bc, surrogate, kl] = ["coefficient", "surrogate", "kl"].map(|key| parent[key].as_f64().unwrap());
+            assert!(bc > 0.0 && bc < 1.0 && surrogate > 0.0 && surrogate <= kl, "{parent}");
+        }
+        assert!(layers[2]["angle"].as_f64().unwrap() < 0.5, "the output's update is BP's: {layers:?}");
+    }
+    let last = |layer: usize| measured["diagnostics"][2]["layers"][layer]["posterior"]["accuracy"].clone();
+    assert_eq!(measured["unit_accuracy"], serde_json::json!([last(0), last(1), last(2)]));
+}
+
+#[test]
 fn two_processes_on_one_run_make_it_once() {
     let folder = tempfile::tempdir().unwrap();
     let start = || harness(folder.path()).args(SMALL).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -16,6 +16,8 @@
 //! # Ok::<(), sll_core::Error>(())
 //! ```
 
+pub mod angle;
+pub mod bound;
 pub mod divergence;
 mod error;
 #[cfg(any(test, feature = "laws"))]
@@ -27,6 +29,7 @@ pub mod network;
 pub mod op;
 pub mod optim;
 mod pass;
+pub mod posterior;
 pub mod projection;
 pub mod rng;
 pub mod rule;

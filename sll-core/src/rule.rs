@@ -5,6 +5,7 @@ use crate::memory::MemoryModel;
 use crate::network::{Cut, Network};
 use crate::optim::{OptimizerConfig, Updater};
 use crate::pass::Pass;
+use crate::posterior::class_scores;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -147,9 +148,15 @@ pub trait LearningRule: Send {
         net.forward(x, &Pass::Eval)
     }
 
-    /// Class scores of each unit's own head, the output's last; empty for rules without local heads.
-    fn unit_scores(&self, _net: &Network, _x: Tensor<2>) -> Vec<Tensor<2>> {
+    /// Logits `[b, codes]` of each unit's own posterior, the one whose cross-entropy its objective has or could have, the
+    /// output's last; empty for rules whose units have none. The first `K` codes are the classes.
+    fn unit_logits(&self, _net: &Network, _x: Tensor<2>) -> Vec<Tensor<2>> {
         Vec::new()
+    }
+
+    /// Class scores of each unit's own head, the output's last; empty for rules without local heads.
+    fn unit_scores(&self, net: &Network, x: Tensor<2>) -> Vec<Tensor<2>> {
+        class_scores(self.unit_logits(net, x), net.classes())
     }
 
     /// How the rule cuts the network.

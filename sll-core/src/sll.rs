@@ -324,21 +324,17 @@ impl LearningRule for Sll {
         Ok(StepReport { loss, units: losses })
     }
 
-    fn unit_scores(&self, net: &Network, x: Tensor<2>) -> Vec<Tensor<2>> {
+    fn unit_logits(&self, net: &Network, x: Tensor<2>) -> Vec<Tensor<2>> {
         let mut h = x;
-        let mut scores = Vec::with_capacity(self.units.len());
+        let mut logits = Vec::with_capacity(self.units.len());
         for (unit, range) in self.units.iter().enumerate() {
             h = net.forward_range(range.clone(), h, &crate::pass::Pass::Eval);
-            let scored = match self.heads.get(unit) {
-                // Codes beyond the classes can win no sample: they are labels of nothing.
-                Some((summary, projection)) => {
-                    summary.forward(h.clone()).product(projection.clean()).narrow(1, 0, net.classes())
-                }
+            logits.push(match self.heads.get(unit) {
+                Some((summary, projection)) => summary.forward(h.clone()).product(projection.clean()),
                 None => h.clone(),
-            };
-            scores.push(scored);
+            });
         }
-        scores
+        logits
     }
 
     fn cut(&self) -> Cut {

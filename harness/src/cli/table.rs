@@ -155,6 +155,7 @@ fn report(plan: Plan, choices: &Choices, args: &TableArgs, store: &Store) -> Res
         name: plan.experiment.name.clone(),
         title: plan.experiment.title.clone(),
         notes: plan.experiment.notes.clone(),
+        reading: plan.experiment.reading.get(choices.profile.name()).cloned().unwrap_or_default(),
         profile: choices.profile.name().to_string(),
         command: format!(
             "harness {kind} {} --profile {} --device {}{}{}{unverified}{rows}",

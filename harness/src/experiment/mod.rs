@@ -49,6 +49,9 @@ pub struct Experiment {
     /// Lines under the table.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// What its author read from the runs of a profile, by profile. Each says on which runs it was written.
+    #[serde(default)]
+    pub reading: BTreeMap<String, Vec<String>>,
     /// Rows.
     pub rows: Vec<Row>,
     /// Columns; of a sweep, what is swept over.
@@ -160,6 +163,7 @@ const BUILTIN: &[(&str, &str)] = builtin![
     "table2",
     "small_cnn",
     "rules_mlp",
+    "theorem1",
     "ablation_width",
     "ablation_depth",
     "ablation_projection",

@@ -1,8 +1,9 @@
 //! Reports for tests.
 
 use super::{Cell, Column, Quoted, Report};
-use crate::record::{DataInfo, EpochPoint, PeakBytes, Provenance, RunResult};
+use crate::record::{DataInfo, EpochDiagnostics, EpochPoint, LayerDiagnostics, PeakBytes, Provenance, RunResult};
 use crate::spec::RunSpec;
+use sll_core::posterior::{Affinity, UnitPosterior};
 use sll_core::rule::StepCost;
 
 /// A finished run of three epochs that ends at `accuracy`; its best epoch is half a point better.
@@ -42,6 +43,7 @@ pub fn run(seed: u64, accuracy: f64) -> RunResult {
         },
         curve: vec![point(1, accuracy - 10.0), point(2, accuracy + 0.5), point(3, accuracy)],
         unit_accuracy: vec![],
+        diagnostics: vec![],
         data: DataInfo {
             name: "mnist-sample".into(),
             digest: "0123456789abcdef".repeat(4),
@@ -77,6 +79,7 @@ pub fn table() -> Report {
         name: "table1".into(),
         title: "Accuracy of MLPs".into(),
         notes: vec!["Ten epochs, not a hundred.".into()],
+        reading: vec![],
         profile: "quick".into(),
         command: "harness reproduce table1".into(),
         row_axis: "rule".into(),
@@ -97,6 +100,38 @@ pub fn table() -> Report {
             },
             Cell { missing: Some("TP is not implemented".into()), ..Cell::default() },
         ],
+    }
+}
+
+/// BP and SLL on one data set with two seeds, every layer measured before training and at its end.
+pub fn measured() -> Report {
+    let layer =
+        |l: usize, angle: f64, posterior| LayerDiagnostics { name: format!("{l}"), angle: Some(angle), posterior };
+    let unit = |l: usize, log_likelihood, kl: f64| {
+        let affinity = Affinity { coefficient: 1.0 - 0.05 * l as f64, surrogate: 0.05 * l as f64, kl };
+        let accuracy = 93.0 + 2.0 * l as f64;
+        Some(UnitPosterior { log_likelihood, accuracy, parent: (l > 0).then_some(affinity) })
+    };
+    let epoch = |epoch, layers| EpochDiagnostics { epoch, seconds: 0.5, layers };
+    let of = |diagnostics: Vec<EpochDiagnostics>| {
+        let run = |seed| RunResult { diagnostics: diagnostics.clone(), ..run(seed, 97.0) };
+        Cell { runs: vec![run(0), run(1)], ..Cell::default() }
+    };
+    let plain = || (0..3).map(|l| layer(l, 0.0, None)).collect();
+    let sll = |likelihoods: [f64; 3], kl: [f64; 3]| {
+        (0..3).map(|l| layer(l, [80.0, 70.0, 0.0][l], unit(l, likelihoods[l], kl[l]))).collect()
+    };
+    Report {
+        rows: vec!["BP".into(), "SLL".into()],
+        columns: vec![Column { label: "MNIST".into(), value: None }],
+        cells: vec![
+            of(vec![epoch(0, plain()), epoch(3, plain())]),
+            of(vec![
+                epoch(0, sll([-1.0, -0.8, -0.6], [0.0, 0.05, 0.1])),
+                epoch(3, sll([-0.5, -0.3, -0.1], [0.0, 0.1, 0.3])),
+            ]),
+        ],
+        ..table()
     }
 }
 

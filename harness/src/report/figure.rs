@@ -1,24 +1,27 @@
-//! A report as figures: accuracy against epochs for each column, or against the swept number.
+//! A report as figures: accuracy against epochs for each column, or against the swept number and what it costs; every layer
+//! where it was measured.
 
 use super::atomic::write_atomically;
 use super::axis::{Axis, epoch_ticks};
-use super::plot::{Line, Plot, Point, Spread};
+use super::plot::{Line, Plot, Point, Scale, Spread};
 use super::stats::{Aggregate, CellStats, mean};
-use super::{Cell, Report, distinct};
+use super::{Cell, Report, distinct, layers, tradeoff};
 use crate::error::{Error, Result};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Writes `figures/<name>.svg` for a sweep, `figures/<name>-<column>.svg` for each column of a table that has runs, and
-/// says where they are. Runs that diverged are in no line.
+/// Writes `figures/<name>.svg` for a sweep, with [`super::tradeoff`] beside it, `figures/<name>-<column>.svg` for each column
+/// of a table that has runs, and the layers of [`super::layers`], and says where they are. Runs that diverged are in no line.
 pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
-    let plots = if report.is_sweep() {
+    let mut plots = if report.is_sweep() {
         sweep(report).map(|plot| (report.name.clone(), plot)).into_iter().collect()
     } else {
         let columns = 0..report.columns.len();
         let name = |column: usize| format!("{}-{}", report.name, file_name(&report.columns[column].label));
         columns.filter_map(|column| Some((name(column), curves(report, column)?))).collect::<Vec<_>>()
     };
+    plots.extend(tradeoff::plots(report));
+    plots.extend(layers::plots(report));
     plots.into_iter().map(|(name, plot)| save(&dir.join("figures").join(format!("{name}.svg")), &plot)).collect()
 }
 
@@ -29,7 +32,7 @@ fn save(path: &Path, plot: &Plot) -> Result<PathBuf> {
 }
 
 /// `label` with nothing that a file system could mind.
-fn file_name(label: &str) -> String {
+pub(super) fn file_name(label: &str) -> String {
     label.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' }).collect()
 }
 
@@ -38,7 +41,13 @@ fn curves(report: &Report, column: usize) -> Option<Plot> {
     let cells: Vec<(usize, &Cell)> = (0..report.rows.len()).map(|row| (row, report.cell(row, column))).collect();
     let line = |&(index, cell): &(usize, &Cell)| {
         let points = curve(cell);
-        (!points.is_empty()).then(|| Line { index, label: report.rows[index].clone(), remark: remark(&[cell]), points })
+        (!points.is_empty()).then(|| Line {
+            index,
+            label: report.rows[index].clone(),
+            remark: remark(&[cell]),
+            points,
+            tags: vec![],
+        })
     };
     let series: Vec<Line> = cells.iter().filter_map(line).collect();
     let last = series.iter().flat_map(|line| &line.points).map(|p| p.x as usize).max()?;
@@ -47,7 +56,8 @@ fn curves(report: &Report, column: usize) -> Option<Plot> {
         title: title(&report.columns[column].label, &drawn),
         x_label: "epoch".into(),
         y_label: y_label(&drawn, "band: worst to best seed"),
-        ticks: epoch_ticks(last).into_iter().map(|epoch| (epoch as f64, epoch.to_string())).collect(),
+        ticks: epochs(last),
+        scale: Scale::Percent,
         spread: Spread::Band,
         series,
     })
@@ -58,14 +68,20 @@ fn curve(cell: &Cell) -> Vec<Point> {
     let point = |i: usize| {
         let seen: Vec<_> = cell.sound().filter_map(|run| run.curve.get(i)).collect();
         let values: Vec<f64> = seen.iter().map(|point| point.test_accuracy).collect();
-        Some(Point {
-            x: seen.first()?.epoch as f64,
-            y: mean(&values)?,
-            low: values.iter().copied().fold(f64::INFINITY, f64::min),
-            high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        })
+        worst_to_best(seen.first()?.epoch as f64, &values)
     };
     (0..longest).filter_map(point).collect()
+}
+
+/// The mean of `values` at `x`, ranging from the least to the greatest; nothing of nothing.
+pub(super) fn worst_to_best(x: f64, values: &[f64]) -> Option<Point> {
+    let (low, high) = (values.iter().copied().reduce(f64::min)?, values.iter().copied().reduce(f64::max)?);
+    Some(Point { x, y: mean(values)?, low, high })
+}
+
+/// Labels of an axis of epochs.
+pub(super) fn epochs(last: usize) -> Vec<(f64, String)> {
+    epoch_ticks(last).into_iter().map(|epoch| (epoch as f64, epoch.to_string())).collect()
 }
 
 /// Accuracy after the last epoch against the swept number, bars of one standard deviation.
@@ -86,6 +102,7 @@ fn sweep(report: &Report) -> Option<Plot> {
             label: report.rows[row].clone(),
             remark: remark(&cells),
             points,
+            tags: vec![],
         })
     };
     let series: Vec<Line> = (0..report.rows.len()).filter_map(line).collect();
@@ -96,13 +113,14 @@ fn sweep(report: &Report) -> Option<Plot> {
         x_label: format!("{}{}", report.column_axis, axis.remark()),
         y_label: y_label(&drawn, "bars: ± standard deviation"),
         ticks: axis.ticks(&values),
+        scale: Scale::Percent,
         spread: Spread::Bars,
         series,
     })
 }
 
 /// The column's label, the data really seen, n.
-fn title(label: &str, cells: &[&Cell]) -> String {
+pub(super) fn title(label: &str, cells: &[&Cell]) -> String {
     let runs = || cells.iter().flat_map(|cell| cell.sound());
     let data = distinct(runs(), |run| run.data.name.clone());
     let named = if data.eq_ignore_ascii_case(label) { label.to_string() } else { format!("{label} ({data})") };
@@ -111,14 +129,14 @@ fn title(label: &str, cells: &[&Cell]) -> String {
 }
 
 /// What is measured, and how its spread is drawn where there is any.
-fn y_label(cells: &[&Cell], spread: &str) -> String {
+pub(super) fn y_label(cells: &[&Cell], spread: &str) -> String {
     let images = distinct(cells.iter().flat_map(|cell| cell.sound()), |run| run.evaluated_on.clone());
     let spread = if cells.iter().any(|cell| cell.sound().count() > 1) { format!("; {spread}") } else { String::new() };
     format!("{images} accuracy (%){spread}")
 }
 
 /// `n=3`, or `n=1-3` where cells differ; cells without sound runs aside.
-fn n_text(cells: &[&Cell]) -> String {
+pub(super) fn n_text(cells: &[&Cell]) -> String {
     let counts = || cells.iter().map(|cell| cell.sound().count()).filter(|n| *n > 0);
     match (counts().min().unwrap_or(0), counts().max().unwrap_or(0)) {
         (least, most) if least == most => format!("n={most}"),
@@ -126,7 +144,7 @@ fn n_text(cells: &[&Cell]) -> String {
     }
 }
 
-fn remark(cells: &[&Cell]) -> String {
+pub(super) fn remark(cells: &[&Cell]) -> String {
     match cells.iter().map(|cell| CellStats::of(cell).diverged).sum() {
         0 => n_text(cells),
         diverged => format!("{}, {diverged} diverged", n_text(cells)),

@@ -1,10 +1,10 @@
 //! A report as Markdown: the main table here, what stands under it in [`super::details`].
 
 use super::atomic::write_atomically;
-use super::details;
 use super::grid::{Grid, escape};
 use super::stats::{Aggregate, CellStats};
 use super::{Cell, Report, distinct};
+use super::{details, theorem};
 use crate::error::Result;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -25,7 +25,14 @@ pub fn render(report: &Report) -> String {
     footnotes.0.iter().enumerate().for_each(|(i, why)| {
         let _ = writeln!(text, "- {} {}", superscript(i + 1), escape(why));
     });
-    for section in [details::runs(report), details::memory(report), details::quoted(report)].into_iter().flatten() {
+    let sections = [
+        reading(report),
+        theorem::section(report),
+        details::runs(report),
+        details::memory(report),
+        details::quoted(report),
+    ];
+    for section in sections.into_iter().flatten() {
         let _ = write!(text, "\n{section}");
     }
     if !report.notes.is_empty() {
@@ -35,6 +42,12 @@ pub fn render(report: &Report) -> String {
         });
     }
     text
+}
+
+/// What somebody said who looked at these runs.
+fn reading(report: &Report) -> Option<String> {
+    let lines: String = report.reading.iter().map(|line| format!("- {}\n", line.replace('\n', " "))).collect();
+    (!lines.is_empty()).then(|| format!("## Reading\n\n{lines}"))
 }
 
 /// One line: profile, machine, versions, command.
@@ -188,6 +201,18 @@ mod tests {
                 "| 100 | 92.50 ± 0.71 (n=2) | — |\n",
             ],
         );
+    }
+
+    #[test]
+    fn a_reading_stands_before_the_details_and_measured_layers_after_it() {
+        let mut report = example::measured();
+        assert!(!render(&report).contains("## Reading"));
+        report.reading = vec!["SLL is below BP.".into(), "Two seeds.".into()];
+        let text = render(&report);
+        has(&text, &["## Reading\n\n- SLL is below BP.\n- Two seeds.\n"]);
+        let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("no {part} in:\n{text}"));
+        assert!(place("## Reading") < place("## Theorem 1, measured"));
+        assert!(place("## Theorem 1, measured") < place("## What was run"));
     }
 
     #[test]

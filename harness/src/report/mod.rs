@@ -7,11 +7,14 @@ mod details;
 mod example;
 pub mod figure;
 pub mod grid;
+mod layers;
 pub mod markdown;
 pub mod parquet;
 mod plot;
 pub mod stats;
 mod stroke;
+mod theorem;
+mod tradeoff;
 
 use crate::record::RunResult;
 
@@ -24,6 +27,8 @@ pub struct Report {
     pub title: String,
     /// Lines of explanation under the table.
     pub notes: Vec<String>,
+    /// What somebody who looked at the runs of this profile has to say, line by line.
+    pub reading: Vec<String>,
     /// Profile it was run with.
     pub profile: String,
     /// The command that made it.

@@ -1,4 +1,6 @@
-//! A report as Parquet: every run in one file, every cell in another.
+//! A report as Parquet: every run in one file, every cell in another, and every layer in a third where it was measured.
+
+mod layers;
 
 use super::atomic::write_atomically;
 use super::stats::{Aggregate, CellStats, half_width_95};
@@ -9,11 +11,13 @@ use polars::prelude::{Column, DataFrame, NamedFrom, ParquetWriter, Series};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Writes `<name>.parquet`, a row a run, and `<name>.aggregate.parquet`, a row a cell, and says where they are.
+/// Writes `<name>.parquet`, a row a run, `<name>.aggregate.parquet`, a row a cell, and of runs with diagnostics
+/// `<name>.layers.parquet`, a row a run, epoch and layer; says where they are.
 pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
-    let files = [("parquet", runs(report)), ("aggregate.parquet", cells(report))];
+    let measured = report.runs().any(|run| !run.diagnostics.is_empty());
+    let files = [("parquet", runs(report)), ("aggregate.parquet", cells(report))].into_iter();
     files
-        .into_iter()
+        .chain(measured.then(|| ("layers.parquet", layers::columns(report))))
         .map(|(extension, columns)| save(&dir.join(format!("{}.{extension}", report.name)), columns))
         .collect()
 }

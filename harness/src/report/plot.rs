@@ -18,10 +18,21 @@ pub struct Plot {
     pub y_label: String,
     /// Where the bottom axis has labels, and which.
     pub ticks: Vec<(f64, String)>,
+    /// What the side axis may show.
+    pub scale: Scale,
     /// How the spread is drawn.
     pub spread: Spread,
     /// The lines.
     pub series: Vec<Line>,
+}
+
+/// What the side axis shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// Percentages: within 0 and 100, as close to the points as can be.
+    Percent,
+    /// Any numbers, of either sign: as close to the points as can be.
+    Any,
 }
 
 /// How a point's range is drawn.
@@ -43,6 +54,8 @@ pub struct Line {
     pub remark: String,
     /// From left to right.
     pub points: Vec<Point>,
+    /// Written beside the points, one each, or none at all.
+    pub tags: Vec<String>,
 }
 
 /// A point with its range.
@@ -103,12 +116,20 @@ impl Plot {
         self.series.iter().flat_map(|line| &line.points)
     }
 
-    /// All that is drawn and a little more; nothing is clipped. Percentages stay within 0 and 100.
+    /// All that is drawn and a little more; nothing is clipped.
     fn y_range(&self) -> Range<f64> {
         let low = self.points().map(|p| p.low).fold(f64::INFINITY, f64::min);
         let high = self.points().map(|p| p.high).fold(f64::NEG_INFINITY, f64::max);
-        let room = 0.06 * (high - low).max(1.0);
-        (low - room).max(0.0)..(high + room).min(100.0).max(low)
+        match self.scale {
+            Scale::Percent => {
+                let room = 0.06 * (high - low).max(1.0);
+                (low - room).max(0.0)..(high + room).min(100.0).max(low)
+            }
+            Scale::Any => {
+                let room = if high > low { 0.06 * (high - low) } else { 0.5 };
+                low - room..high + room
+            }
+        }
     }
 
     fn x_range(&self) -> Range<f64> {
@@ -130,7 +151,11 @@ impl Plot {
             let tick = self.ticks.iter().find(|tick| tick.0 == *x);
             tick.map_or(String::new(), |tick| tick.1.clone())
         };
-        let decimals = if self.y_range().end - self.y_range().start < 5.0 { 1 } else { 0 };
+        let decimals = match self.y_range().end - self.y_range().start {
+            span if span < 0.5 => 2,
+            span if span < 5.0 => 1,
+            _ => 0,
+        };
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -214,8 +239,13 @@ fn draw_line<DB: DrawingBackend, X: Ranged<ValueType = f64>>(chart: &mut Chart<D
         Some(dash) => chart.draw_series(DashedLineSeries::new(points.clone(), dash, dash, key.style()))?,
     };
     if line.points.len() <= 20 {
-        chart.draw_series(points.map(|point| Circle::new(point, 3, key.colour.filled())))?;
+        chart.draw_series(points.clone().map(|point| Circle::new(point, 3, key.colour.filled())))?;
     }
+    let tag = ("sans-serif", 11).into_font().color(&key.colour).pos(Pos::new(HPos::Center, VPos::Bottom));
+    let above = |(point, text): (_, &String)| {
+        EmptyElement::at(point) + plotters::element::Text::new(text.clone(), (0, -6), tag.clone())
+    };
+    chart.draw_series(points.zip(&line.tags).map(above))?;
     Ok(())
 }
 
@@ -230,8 +260,15 @@ mod tests {
             x_label: "epoch".into(),
             y_label: "accuracy (%)".into(),
             ticks: vec![(0.0, "0".into())],
+            scale: Scale::Percent,
             spread: Spread::Band,
-            series: vec![Line { index: 8, label: "SLL".into(), remark: "n=3".into(), points: points.collect() }],
+            series: vec![Line {
+                index: 8,
+                label: "SLL".into(),
+                remark: "n=3".into(),
+                points: points.collect(),
+                tags: vec![],
+            }],
         }
     }
 
@@ -241,6 +278,16 @@ mod tests {
         assert!(high.start > 90.0 && high.start < 97.0 && high.end == 100.0, "{high:?}");
         let low = plot(&[0.5, 99.0]).y_range();
         assert_eq!(low.start, 0.0);
+    }
+
+    #[test]
+    fn any_numbers_may_be_negative_and_close_together_and_carry_tags() {
+        let mut any = Plot { scale: Scale::Any, ..plot(&[-0.31, -0.3]) };
+        any.series[0].points.iter_mut().for_each(|p| (p.low, p.high) = (p.y, p.y));
+        assert!(any.y_range().start < -0.31 && any.y_range().end < -0.29, "{:?}", any.y_range());
+        any.series[0].tags = vec!["first tag".into(), "second tag".into()];
+        let svg = any.svg().unwrap();
+        assert!(svg.contains("first tag") && svg.contains("second tag") && svg.contains("-0.30"), "{svg}");
     }
 
     #[test]

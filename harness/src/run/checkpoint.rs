@@ -1,7 +1,7 @@
 //! Where a run stood after its last finished epoch, so that a killed one goes on with the same numbers.
 
 use crate::error::{Error, Result};
-use crate::record::{EpochPoint, PeakBytes};
+use crate::record::{EpochDiagnostics, EpochPoint, PeakBytes};
 use crate::report::atomic::write_atomically;
 use serde::{Deserialize, Serialize};
 use sll_core::Network;
@@ -17,6 +17,9 @@ pub struct Checkpoint {
     pub epochs: usize,
     /// Their points.
     pub curve: Vec<EpochPoint>,
+    /// What was measured of each layer so far, where it is asked for.
+    #[serde(default)]
+    pub diagnostics: Vec<EpochDiagnostics>,
     /// Peaks so far.
     pub peak_bytes: PeakBytes,
     /// Seconds so far.

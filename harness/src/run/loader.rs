@@ -56,6 +56,11 @@ impl Loader {
         (self.train.len(), self.test.len())
     }
 
+    /// Channels, height and width of an image.
+    pub fn image(&self) -> [usize; 3] {
+        self.train.shape
+    }
+
     /// Steps of one epoch.
     pub fn steps(&self) -> usize {
         self.train.len().div_ceil(self.batch)

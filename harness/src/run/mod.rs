@@ -1,6 +1,7 @@
 //! One run in this process: data in, epochs, result out.
 
 mod checkpoint;
+mod diagnostics;
 mod loader;
 mod trainer;
 

@@ -1,6 +1,6 @@
 //! The epoch loop. It knows no rule and no network by name.
 
-use super::{Checkpoint, Loader};
+use super::{Checkpoint, Loader, diagnostics};
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochPoint, RunResult};
 use crate::spec::RunSpec;
@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Instant;
 
 /// Images evaluated at once; only memory outside training depends on it.
-const EVALUATION_BATCH: usize = 500;
+pub(super) const EVALUATION_BATCH: usize = 500;
 /// Steps whose losses are left on the device before they are looked at.
 const LOSSES_HELD: usize = 32;
 
@@ -118,6 +118,9 @@ impl Training {
 
     /// Trains the epochs that are left; gives the step at which the loss stopped being a number.
     fn run(&mut self, spec: &RunSpec, checkpoint: Option<&Path>, events: &mut dyn Events) -> Result<Option<u64>> {
+        if self.state.epochs == 0 {
+            self.diagnose(spec)?;
+        }
         for epoch in self.state.epochs..spec.recipe.epochs {
             let started = Instant::now();
             let (loss, diverged) = self.epoch(spec, epoch, events)?;
@@ -130,12 +133,22 @@ impl Training {
             let point = EpochPoint { epoch: epoch + 1, train_loss: loss, test_accuracy, seconds: self.state.seconds };
             self.state.curve.push(point);
             self.state.epochs = epoch + 1;
+            self.diagnose(spec)?;
             if let Some(path) = checkpoint {
                 self.state.save(path, &self.net, &*self.rule, &self.updater)?;
             }
             events.epoch(&EpochNews { point: &point, epochs: spec.recipe.epochs });
         }
         Ok(None)
+    }
+
+    /// Measures every layer, where the recipe asks for it, outside of what is timed and weighed.
+    fn diagnose(&mut self, spec: &RunSpec) -> Result<()> {
+        if spec.recipe.diagnostics {
+            let found = diagnostics::after(self.state.epochs, spec, &self.net, &*self.rule, &self.loader)?;
+            self.state.diagnostics.push(found);
+        }
+        Ok(())
     }
 
     /// One epoch: mean loss, and the step of the first loss that is not finite.
@@ -246,6 +259,7 @@ impl Training {
             provenance: provenance::here(&spec.device, device::memory_definition(&spec.device)),
             spec: spec.clone(),
             curve: self.state.curve,
+            diagnostics: self.state.diagnostics,
         }
     }
 }
@@ -268,7 +282,7 @@ fn warm_up(
     Ok(meter.live().saturating_sub(before))
 }
 
-fn count_right(scores: burn::tensor::Tensor<2>, labels: &[u16]) -> usize {
+pub(super) fn count_right(scores: burn::tensor::Tensor<2>, labels: &[u16]) -> usize {
     let chosen = scores.argmax(1).into_data().convert::<i64>().try_to_vec::<i64>().expect("class indices");
     chosen.iter().zip(labels).filter(|(chosen, label)| **chosen == i64::from(**label)).count()
 }
