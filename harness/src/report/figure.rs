@@ -2,7 +2,7 @@
 
 use super::atomic::write_atomically;
 use super::axis::{Axis, epoch_ticks};
-use super::plot::{Line, Plot, Point, Spread};
+use super::plot::{Line, Plot, Point, Scale, Spread};
 use super::stats::{Aggregate, CellStats, mean};
 use super::{Cell, Report, distinct};
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
     plots.into_iter().map(|(name, plot)| save(&dir.join("figures").join(format!("{name}.svg")), &plot)).collect()
 }
 
-fn save(path: &Path, plot: &Plot) -> Result<PathBuf> {
+pub(crate) fn save(path: &Path, plot: &Plot) -> Result<PathBuf> {
     let svg = plot.svg().map_err(|e| Error::Failed(format!("cannot draw {}: {e}", path.display())))?;
     write_atomically(path, |file| file.write_all(svg.as_bytes()))?;
     Ok(path.to_path_buf())
@@ -38,7 +38,13 @@ fn curves(report: &Report, column: usize) -> Option<Plot> {
     let cells: Vec<(usize, &Cell)> = (0..report.rows.len()).map(|row| (row, report.cell(row, column))).collect();
     let line = |&(index, cell): &(usize, &Cell)| {
         let points = curve(cell);
-        (!points.is_empty()).then(|| Line { index, label: report.rows[index].clone(), remark: remark(&[cell]), points })
+        (!points.is_empty()).then(|| Line {
+            index,
+            label: report.rows[index].clone(),
+            remark: remark(&[cell]),
+            points,
+            model: vec![],
+        })
     };
     let series: Vec<Line> = cells.iter().filter_map(line).collect();
     let last = series.iter().flat_map(|line| &line.points).map(|p| p.x as usize).max()?;
@@ -48,6 +54,7 @@ fn curves(report: &Report, column: usize) -> Option<Plot> {
         x_label: "epoch".into(),
         y_label: y_label(&drawn, "band: worst to best seed"),
         ticks: epoch_ticks(last).into_iter().map(|epoch| (epoch as f64, epoch.to_string())).collect(),
+        scale: Scale::Percent,
         spread: Spread::Band,
         series,
     })
@@ -86,6 +93,7 @@ fn sweep(report: &Report) -> Option<Plot> {
             label: report.rows[row].clone(),
             remark: remark(&cells),
             points,
+            model: vec![],
         })
     };
     let series: Vec<Line> = (0..report.rows.len()).filter_map(line).collect();
@@ -96,6 +104,7 @@ fn sweep(report: &Report) -> Option<Plot> {
         x_label: format!("{}{}", report.column_axis, axis.remark()),
         y_label: y_label(&drawn, "bars: ± standard deviation"),
         ticks: axis.ticks(&values),
+        scale: Scale::Percent,
         spread: Spread::Bars,
         series,
     })

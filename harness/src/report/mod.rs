@@ -2,14 +2,14 @@
 
 pub mod atomic;
 mod axis;
-mod details;
+pub(crate) mod details;
 #[cfg(test)]
 mod example;
 pub mod figure;
 pub mod grid;
 pub mod markdown;
 pub mod parquet;
-mod plot;
+pub(crate) mod plot;
 pub mod stats;
 mod stroke;
 

@@ -18,10 +18,21 @@ pub struct Plot {
     pub y_label: String,
     /// Where the bottom axis has labels, and which.
     pub ticks: Vec<(f64, String)>,
+    /// What the side axis may show.
+    pub scale: Scale,
     /// How the spread is drawn.
     pub spread: Spread,
     /// The lines.
     pub series: Vec<Line>,
+}
+
+/// What the side axis shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// Percentages: within 0 and 100, as close to the points as can be.
+    Percent,
+    /// Amounts: from 0, so that heights compare.
+    Amount,
 }
 
 /// How a point's range is drawn.
@@ -43,6 +54,8 @@ pub struct Line {
     pub remark: String,
     /// From left to right.
     pub points: Vec<Point>,
+    /// What theory says, drawn as crosses of the line's colour.
+    pub model: Vec<(f64, f64)>,
 }
 
 /// A point with its range.
@@ -103,12 +116,16 @@ impl Plot {
         self.series.iter().flat_map(|line| &line.points)
     }
 
-    /// All that is drawn and a little more; nothing is clipped. Percentages stay within 0 and 100.
+    /// All that is drawn and a little more; nothing is clipped.
     fn y_range(&self) -> Range<f64> {
-        let low = self.points().map(|p| p.low).fold(f64::INFINITY, f64::min);
-        let high = self.points().map(|p| p.high).fold(f64::NEG_INFINITY, f64::max);
+        let model = || self.series.iter().flat_map(|line| &line.model).map(|point| point.1);
+        let low = self.points().map(|p| p.low).chain(model()).fold(f64::INFINITY, f64::min);
+        let high = self.points().map(|p| p.high).chain(model()).fold(f64::NEG_INFINITY, f64::max);
         let room = 0.06 * (high - low).max(1.0);
-        (low - room).max(0.0)..(high + room).min(100.0).max(low)
+        match self.scale {
+            Scale::Percent => (low - room).max(0.0)..(high + room).min(100.0).max(low),
+            Scale::Amount => low.min(0.0)..high + 0.06 * high.max(f64::MIN_POSITIVE),
+        }
     }
 
     fn x_range(&self) -> Range<f64> {
@@ -216,6 +233,7 @@ fn draw_line<DB: DrawingBackend, X: Ranged<ValueType = f64>>(chart: &mut Chart<D
     if line.points.len() <= 20 {
         chart.draw_series(points.map(|point| Circle::new(point, 3, key.colour.filled())))?;
     }
+    chart.draw_series(line.model.iter().map(|&point| Cross::new(point, 6, key.colour)))?;
     Ok(())
 }
 
@@ -230,8 +248,15 @@ mod tests {
             x_label: "epoch".into(),
             y_label: "accuracy (%)".into(),
             ticks: vec![(0.0, "0".into())],
+            scale: Scale::Percent,
             spread: Spread::Band,
-            series: vec![Line { index: 8, label: "SLL".into(), remark: "n=3".into(), points: points.collect() }],
+            series: vec![Line {
+                index: 8,
+                label: "SLL".into(),
+                remark: "n=3".into(),
+                points: points.collect(),
+                model: vec![],
+            }],
         }
     }
 
@@ -241,6 +266,17 @@ mod tests {
         assert!(high.start > 90.0 && high.start < 97.0 && high.end == 100.0, "{high:?}");
         let low = plot(&[0.5, 99.0]).y_range();
         assert_eq!(low.start, 0.0);
+    }
+
+    #[test]
+    fn amounts_start_at_zero_have_no_upper_end_and_keep_theory_in_sight() {
+        let mut amounts = Plot { scale: Scale::Amount, ..plot(&[400.0, 900.0]) };
+        assert_eq!(amounts.y_range().start, 0.0);
+        assert!(amounts.y_range().end > 900.0);
+        let circles = amounts.svg().unwrap().matches("<line").count();
+        amounts.series[0].model = vec![(0.0, 1200.0)];
+        assert!(amounts.y_range().end > 1200.0);
+        assert!(amounts.svg().unwrap().matches("<line").count() >= circles + 2, "a cross is two lines");
     }
 
     #[test]
