@@ -6,7 +6,7 @@ use crate::footprint::engine::{Crew, room};
 use crate::footprint::experiment::{Experiment, Figure, Table, find};
 use crate::footprint::parquet::{self, Measured};
 use crate::footprint::store::Store;
-use crate::footprint::{figure, table};
+use crate::footprint::{figure, page, table};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +65,10 @@ pub fn main(args: FootprintArgs) -> Result<()> {
             Err(Error::Failed(why)) => failures.push(why),
             Err(other) => return Err(other),
         }
+    }
+    // A file of somebody's own is no part of the page.
+    if args.names.iter().all(|name| !name.ends_with(".toml")) {
+        eprintln!("wrote {}", page::write(&args.results.results)?.display());
     }
     match failures.is_empty() {
         true => Ok(()),

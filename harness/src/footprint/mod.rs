@@ -11,6 +11,7 @@ pub mod experiment;
 pub mod figure;
 pub mod law;
 pub mod measure;
+pub mod page;
 pub mod parquet;
 pub mod record;
 pub mod spec;

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 const MIB: f64 = 1_048_576.0;
 
+/// What is drawn of a measurement.
+type Part = fn(&Bytes) -> u64;
+
 /// Writes `figures/<name><suffix>.svg` and `figures/<name><suffix>-total.svg` for every panel that has measurements, and
 /// says where they are.
 pub fn write(drawn: &Drawn, dir: &Path) -> Result<Vec<PathBuf>> {
@@ -42,9 +45,9 @@ fn total(drawn: &Drawn, panel: usize) -> Option<Plot> {
     let rows = drawn.figure.rows.len();
     let of = |label: &str| lines.iter().find(|line| line.label == label && !line.points.is_empty());
     let first = lines.iter().find(|line| !line.points.is_empty())?;
-    let mut parts: Vec<(&str, &Line, fn(&Bytes) -> u64)> =
+    let mut parts: Vec<(&str, &Line, Part)> =
         vec![("parameters", first, |b| b.parameters), ("optimiser state", first, |b| b.optimizer_state)];
-    parts.extend(of("SLL").map(|sll| ("R (SLL)", sll, (|b| b.fixed) as fn(&Bytes) -> u64)));
+    parts.extend(of("SLL").map(|sll| ("R (SLL)", sll, (|b| b.fixed) as Part)));
     let parts = parts.into_iter().enumerate().map(|(i, (label, line, part))| {
         // Dashed, in colours after those of the rules.
         let remark = "part of the total".to_string();
@@ -66,7 +69,7 @@ fn plot(
     drawn: &Drawn,
     panel: usize,
     y_label: &str,
-    part: fn(&Bytes) -> u64,
+    part: Part,
     remark: impl Fn(&Line) -> String,
     more: Vec<plot::Line>,
 ) -> Option<Plot> {
@@ -100,7 +103,7 @@ fn plot(
     })
 }
 
-fn points(line: &Line, part: fn(&Bytes) -> u64) -> Vec<Point> {
+fn points(line: &Line, part: Part) -> Vec<Point> {
     let point = |(depth, found): &(usize, Footprint)| {
         let y = part(&found.bytes) as f64 / MIB;
         Point { x: *depth as f64, y, low: y, high: y }
