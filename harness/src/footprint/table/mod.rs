@@ -2,21 +2,19 @@
 //! extrapolated from smaller batches, since a step's bytes are an affine function of the batch.
 
 mod cell;
+mod plan;
 mod text;
 
 pub use cell::{Cell, Value};
 pub use text::{render, write};
 
 use super::engine::{Crew, Job};
-use super::experiment::{Column, Row, Size, Table};
+use super::experiment::{Column, Table};
 use super::record::Footprint;
-use super::spec::MemorySpec;
 use super::store::Store;
 use crate::error::{Error, Result};
-use crate::paper::{self, QuotedMemory};
+use plan::{at, cell, choose, spec};
 
-/// Where `paper.toml` has the quoted numbers.
-const QUOTED: &str = "table3";
 /// The gigabyte that tools which report a GPU's memory mostly mean; the paper does not say.
 pub const GIB: f64 = 1_073_741_824.0;
 /// Of the predicted bytes, for the allocator's slack and the program itself.
@@ -123,75 +121,6 @@ pub fn make(table: &Table, choices: &Choices, store: &Store) -> Result<(Report, 
     Ok((Report { table: table.clone(), command, limit: choices.crew.limit, columns }, outcome))
 }
 
-/// A measurement, or why it is impossible.
-fn spec(
-    column: &Column,
-    size: &Size,
-    row: &Row,
-    batch: usize,
-    device: &str,
-) -> Result<std::result::Result<MemorySpec, String>> {
-    let spec = MemorySpec {
-        network: size.network.clone(),
-        image: column.input.image,
-        classes: column.input.classes,
-        batch,
-        rule: row.rule(1)?,
-        optimizer: column.input.optimizer,
-        momentum: 0.0,
-        steps: column.input.steps,
-        threads: 1,
-        device: device.to_string(),
-    };
-    spec.validate()?;
-    Ok(spec.unsupported()?.map_or(Ok(spec), Err))
-}
-
-fn at(column: &Column, size: &Size, rows: &[Row], batches: &[usize], device: &str) -> Result<Vec<Job>> {
-    let mut jobs = Vec::new();
-    for (row, &batch) in rows.iter().flat_map(|row| batches.iter().map(move |batch| (row, batch))) {
-        if let Ok(spec) = spec(column, size, row, batch, device)? {
-            let title = format!("{} | {} | {}, batch {batch}", column.label, row.label, spec.network.name);
-            jobs.push(Job { title, spec, need: None });
-        }
-    }
-    Ok(jobs)
-}
-
-/// The measurements of the cell whose real batch `spec` has.
-fn cell(column: &Column, spec: &MemorySpec, store: &Store) -> Result<Cell> {
-    let mut probes: Vec<Footprint> = Vec::new();
-    for batch in column.probes {
-        probes.extend(store.get(&MemorySpec { batch, ..spec.clone() })?);
-    }
-    Ok(Cell { missing: None, probes, full: store.get(spec)?, batch: spec.batch })
-}
-
-/// The size whose first row comes nearest the paper's figure, in ratio, and that row's bytes at every size.
-fn choose(first: &Row, column: &Column, device: &str, store: &Store) -> Result<(usize, Vec<Option<f64>>)> {
-    let mut bytes = Vec::new();
-    for size in &column.sizes {
-        bytes.push(match spec(column, size, first, size.batch, device)? {
-            Ok(spec) => cell(column, &spec, store)?.predicted(size.batch),
-            Err(_) => None,
-        });
-    }
-    let quoted = quoted(column, first).map(|quoted| quoted.gb);
-    Ok((quoted.and_then(|gb| nearest(&bytes, gb * GIB)).unwrap_or(0), bytes))
-}
-
-/// Which of `bytes` is nearest to `wanted`, in ratio.
-fn nearest(bytes: &[Option<f64>], wanted: f64) -> Option<usize> {
-    let distance = |bytes: f64| (bytes / wanted).ln().abs();
-    let known = bytes.iter().enumerate().filter_map(|(index, bytes)| Some((index, distance((*bytes)?))));
-    known.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| index)
-}
-
-/// What the paper prints in a cell.
-fn quoted(column: &Column, row: &Row) -> Option<QuotedMemory> {
-    paper::quoted_memory(QUOTED, column.quoted.as_deref()?, &row.label)
-}
-
 impl Filled {
     /// By how many percent the cell of row `row` is below that of the first row, by `of`.
     pub fn reduction(&self, row: usize, of: impl Fn(&Value) -> u64) -> Option<f64> {
@@ -263,8 +192,6 @@ pub(super) mod tests {
         let report = report(false);
         // 3.05 quoted: 64 samples of 50 MiB are 3.1 GiB, 8 of them 0.4.
         assert_eq!(report.columns[0].chosen, 1);
-        assert_eq!(nearest(&[Some(1.0), None, Some(8.0)], 3.0), Some(2));
-        assert_eq!(nearest(&[None], 3.0), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A memory table as Markdown.
 
-use super::{Cell, Filled, GIB, Report, quoted};
+use super::plan::quoted;
+use super::{Cell, Filled, GIB, Report};
 use crate::error::Result;
 use crate::footprint::experiment::{Column, Row};
 use crate::footprint::record::{Bytes, Footprint};
