@@ -34,6 +34,7 @@ pub fn of(spec: MemorySpec, step: u64) -> Footprint {
         id: spec.id(),
         values: 1024 * depth,
         macs: StepCost { forward: 1000, backward: 2000, rule: 0 },
+        macs_counted: 3000,
         bytes,
         live: bytes.standing(),
         step_peak: bytes.step(),

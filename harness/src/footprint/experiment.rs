@@ -77,6 +77,8 @@ pub struct Row {
     pub label: String,
     /// The rule as in a run's spec.
     pub rule: toml::Table,
+    /// The row of the paper that it is set against, where its own label is not that row's.
+    pub quoted: Option<String>,
     /// Cut into units of at most this many layers, so that their number grows with depth and not their size.
     pub layers_per_unit: Option<usize>,
     /// Whether theory has the step's peak independent of depth. A figure in which it is not, fails.
@@ -217,7 +219,7 @@ mod tests {
     #[test]
     fn units_of_equal_size_grow_in_number() {
         let rule = "name = \"sll\"".parse().unwrap();
-        let row = Row { label: "x".into(), rule, layers_per_unit: Some(2), flat: true };
+        let row = Row { label: "x".into(), rule, quoted: None, layers_per_unit: Some(2), flat: true };
         let units = |places| row.rule(places).unwrap().title();
         assert_eq!([units(3), units(4), units(9)], ["SLL2+", "SLL2+", "SLL5+"]);
     }

@@ -23,6 +23,7 @@ pub fn measure(spec: &MemorySpec, news: impl FnMut(usize)) -> Result<Footprint> 
         id: spec.id(),
         values,
         macs,
+        macs_counted: weighed.macs,
         bytes,
         live: bytes.standing(),
         step_peak: bytes.step(),

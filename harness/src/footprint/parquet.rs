@@ -36,6 +36,7 @@ pub fn write(name: &str, items: &[Measured], dir: &Path) -> Result<PathBuf> {
         .add("steps", |m| m.found.spec.steps as u64)
         .add("parameters", |m| m.found.values)
         .add("macs_total", |m| m.found.macs.total())
+        .add("macs_counted", |m| m.found.macs_counted)
         .add("macs_forward", |m| m.found.macs.forward)
         .add("macs_backward", |m| m.found.macs.backward)
         .add("macs_rule", |m| m.found.macs.rule)

@@ -66,6 +66,8 @@ pub struct Footprint {
     pub values: u64,
     /// Analytic multiply-accumulates of a step, per sample.
     pub macs: StepCost,
+    /// The same counted where matrix products and convolutions were done, in the last step.
+    pub macs_counted: u64,
     /// Exact bytes.
     pub bytes: Bytes,
     /// [`Bytes::standing`]: live between steps.

@@ -59,7 +59,8 @@ pub fn definitions(found: &[&Footprint]) -> String {
          too), gradients of parameters, and workspace (temporaries of forward, backward and optimiser). **Total** is the \
          sum of everything, the peak of training. In brackets: MiB more for each layer, by least squares over all depths.\n\
          - **Theory** is `LearningRule::memory`, from shapes alone; its deviation is that of the step's peak.\n\
-         - **MACs** are analytic, projections and feedback and their way back included. Seconds are of one thread, with \
+         - **MACs** are analytic, projections and feedback and their way back included; *counted* is what a step did, counted at \
+         every matrix product and convolution. Seconds are of one thread, with \
          other work on the machine: an order of magnitude. **RSS** is `VmHWM`, the process's own peak, program and \
          allocator's slack included.\n",
         meter.trim_end_matches('.'),

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use burn::tensor::{Device, Tensor, TensorData};
 use sll_core::Network;
-use sll_core::memory::{HeapMeter, Meter};
+use sll_core::memory::{Category, HeapMeter, Meter, StepBytes, scope};
+use sll_core::op;
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule};
 use std::time::Instant;
@@ -31,6 +32,8 @@ pub struct Weighed {
     pub bytes: Bytes,
     /// Difference between the largest and the smallest peak of the weighed steps.
     pub spread: u64,
+    /// Multiply-accumulates of the last step, per sample, counted where they were done.
+    pub macs: u64,
     /// Seconds of a step, the first one aside.
     pub seconds_per_step: f64,
 }
@@ -46,10 +49,11 @@ pub fn weigh(
     let Subject { mut net, mut rule, mut updater } = subject;
     let meter = HeapMeter;
     updater.set_lr(1e-3);
-    let (mut steps_bytes, mut seconds) = (Vec::with_capacity(steps), 0.0);
+    let (mut steps_bytes, mut seconds, mut macs) = (Vec::with_capacity(steps), 0.0, 0);
     for step in 0..steps {
-        let started = Instant::now();
+        let (started, done) = (Instant::now(), op::macs());
         let weighed = one_step(&mut net, &mut *rule, &mut updater, batch, step)?;
+        macs = (op::macs() - done) / batch as u64;
         // The first step makes the optimiser's state, which stays and is not the step's.
         if step > 0 {
             steps_bytes.push(weighed);
@@ -75,7 +79,7 @@ pub fn weigh(
     let most = steps_bytes.iter().copied().max_by_key(Bytes::step).unwrap_or_default();
     drop(steps_bytes);
     let library = meter.live().saturating_sub(before) as u64;
-    Ok(Weighed { bytes: Bytes { parameters, optimizer_state, fixed, library, ..most }, spread, seconds_per_step })
+    Ok(Weighed { bytes: Bytes { parameters, optimizer_state, fixed, library, ..most }, spread, macs, seconds_per_step })
 }
 
 /// One step with its batch, which belongs to it, and what it held at its peak.
@@ -87,13 +91,15 @@ fn one_step(
     step: usize,
 ) -> Result<Bytes> {
     let meter = HeapMeter;
-    let live = meter.live();
-    meter.reset_peak();
+    meter.begin_step();
+    let made = scope(Category::Activations);
     let batch = made_up_batch(net, batch, step);
+    drop(made);
     let report = rule.step(net, &batch, updater)?;
     // LibTorch's kernels may still be running; reading the loss waits for them.
     report.loss.into_scalar::<f32>();
-    Ok(Bytes { workspace: meter.peak().saturating_sub(live) as u64, ..Bytes::default() })
+    let StepBytes { activations, gradients, workspace } = meter.step();
+    Ok(Bytes { activations, gradients, workspace, ..Bytes::default() })
 }
 
 /// Images of noise and labels in turn: memory depends on their shape alone.

@@ -109,7 +109,15 @@ fn with_slope(bytes: u64, slope: Option<f64>) -> String {
 }
 
 fn work(lines: &[Line]) -> Grid {
-    let header = ["rule", "depth", "MACs per sample and step", "of BP's", "seconds a step", "process's peak RSS, MiB"];
+    let header = [
+        "rule",
+        "depth",
+        "MACs per sample and step",
+        "counted",
+        "of BP's",
+        "seconds a step",
+        "process's peak RSS, MiB",
+    ];
     let mut grid = Grid::new(header);
     let bp = lines.first().and_then(Line::deepest).map(|found| found.macs.total() as f64);
     for line in lines {
@@ -118,6 +126,7 @@ fn work(lines: &[Line]) -> Grid {
             escape(&line.label),
             depth.to_string(),
             grouped(found.macs.total()),
+            grouped(found.macs_counted),
             bp.map_or("—".into(), |bp| format!("{:.2}", found.macs.total() as f64 / bp)),
             format!("{:.2}", found.seconds_per_step),
             found.peak_rss.map_or("—".into(), mib),

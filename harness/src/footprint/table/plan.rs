@@ -79,7 +79,7 @@ fn nearest(bytes: &[Option<f64>], wanted: f64) -> Option<usize> {
 
 /// What the paper prints in a cell.
 pub fn quoted(column: &Column, row: &Row) -> Option<QuotedMemory> {
-    paper::quoted_memory(QUOTED, column.quoted.as_deref()?, &row.label)
+    paper::quoted_memory(QUOTED, column.quoted.as_deref()?, row.quoted.as_ref().unwrap_or(&row.label))
 }
 
 #[cfg(test)]

@@ -177,6 +177,7 @@ fn laws(rows: &[Row], column: &Column, filled: &Filled) -> Grid {
         "law off at the real batch".into(),
         "theory off".into(),
         "MACs per sample and step".into(),
+        "counted".into(),
         "seconds a sample".into(),
         "process's peak RSS, MiB (at batch)".into(),
     ]);
@@ -193,6 +194,7 @@ fn laws(rows: &[Row], column: &Column, filled: &Filled) -> Grid {
             real,
             off(found.analytic_deviation()),
             grouped(found.macs.total()),
+            grouped(found.macs_counted),
             format!("{:.3}", found.seconds_per_step / batch as f64),
             found.peak_rss.map_or("—".into(), |rss| format!("{} ({batch})", mib(rss))),
         ]);
@@ -238,8 +240,13 @@ mod tests {
 
     #[test]
     fn units_alone_bound_what_keeps_its_units() {
-        let row =
-            |rule: &str| Row { label: "x".into(), rule: rule.parse().unwrap(), layers_per_unit: None, flat: false };
+        let row = |rule: &str| Row {
+            label: "x".into(),
+            rule: rule.parse().unwrap(),
+            quoted: None,
+            layers_per_unit: None,
+            flat: false,
+        };
         let bound = units_alone(&row("name = \"sll\"\nunits = 3")).unwrap();
         assert!((bound - 66.67).abs() < 0.01);
         assert_eq!(units_alone(&row("name = \"sll\"\nunits = 3\nrecompute = true")), None);
