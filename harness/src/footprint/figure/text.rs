@@ -60,8 +60,9 @@ fn label(line: &Line) -> String {
 }
 
 fn signed(bytes: f64) -> String {
-    let sign = if bytes < 0.0 { "−" } else { "+" };
-    format!("{sign}{}", grouped(bytes.abs().round() as u64))
+    let whole = bytes.abs().round() as u64;
+    let sign = if bytes < 0.0 && whole > 0 { "−" } else { "+" };
+    format!("{sign}{}", grouped(whole))
 }
 
 /// What the slopes of the flat rules say.
