@@ -13,6 +13,7 @@ use super::record::{Bytes, Footprint};
 use super::spec::MemorySpec;
 use super::store::Store;
 use crate::error::{Error, Result};
+use baselines::RuleSpec;
 use sll_core::NetworkSpec;
 
 /// What a flat rule may still hold for each layer, in bytes: handles of tensors and the losses that it reports, but not
@@ -118,9 +119,12 @@ pub fn collect(figure: &Figure, cells: &[Cell], store: &Store, command: &str) ->
 }
 
 impl Line {
-    /// Bytes a layer, by least squares over all depths, of what `part` picks.
+    /// Bytes a layer, by least squares over all depths, of what `part` picks. Where units of a given size are so few
+    /// that there is only one, the rule is BP, and the point is in no line with the others.
     pub fn slope(&self, part: impl Fn(&Bytes) -> u64) -> Option<f64> {
-        let points = self.points.iter().map(|(depth, found)| (*depth as f64, part(&found.bytes) as f64));
+        let local = |found: &Footprint| !matches!(found.spec.rule, RuleSpec::Sll(rule) if rule.units == Some(1));
+        let points = self.points.iter().filter(|(_, found)| local(found));
+        let points = points.map(|(depth, found)| (*depth as f64, part(&found.bytes) as f64));
         Affine::fit(&points.collect::<Vec<_>>()).map(|line| line.b)
     }
 
@@ -224,6 +228,15 @@ pub(super) mod tests {
         assert_eq!((bp.is_flat(), sll.is_flat()), (None, Some(true)));
         assert!(drawn.check().is_ok());
         assert_eq!(drawn.each().count(), 4);
+    }
+
+    #[test]
+    fn one_unit_is_bp_and_in_no_slope() {
+        let point =
+            |depth, units, step| (depth, example::footprint(&format!("name = \"sll\", units = {units}"), depth, step));
+        let points = vec![point(2, 1, 9000), point(4, 2, 5000), point(8, 4, 5400)];
+        let line = Line { label: "SLLi+".into(), flat: true, points, missing: None };
+        assert_eq!(line.slope(Bytes::step), Some(100.0));
     }
 
     #[test]
