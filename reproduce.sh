@@ -5,15 +5,18 @@
 #   ./reproduce.sh theorem1 [options]      Theorem 1's two sides and the angle to BP's update, measured layer by layer
 #   ./reproduce.sh sweep NAME [options]    a sweep of `harness sweep --help`, like ablation_width, or tune-ff: how FF's
 #                                          settings were chosen, on held-out training images
-#   ./reproduce.sh all [options]           every table and ablation
+#   ./reproduce.sh figures [options]       training memory against depth: Figures 2a (MLP), 2b (conv), 2c (ViT)
+#   ./reproduce.sh table3 [options]        Table 3's memory column, at the paper's sizes
+#   ./reproduce.sh all [options]           every table, figure and ablation
 #
 # Options are those of the harness: --profile quick|short|paper, --device flex|cpu-tch|cuda:N, --data-dir DIR, --seeds N,
 # --epochs N, --jobs N, --allow-unverified, --results DIR. It builds with the same settings as `cargo test`, whose
-# dependencies are optimised, so that one build serves both.
+# dependencies are optimised, so that one build serves both. Memory (figures, table3) needs no data and takes --device,
+# --results, --jobs, --memory GIB and --extrapolate; of others, `all` hands it --device and --results.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-usage() { sed -n '2,12s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,16s/^# \{0,1\}//p' "$0"; }
 
 what=${1:-}
 case "$what" in
@@ -30,11 +33,27 @@ echo "building (the first time takes some minutes) ..." >&2
 cargo build --quiet -p harness ${features[@]+"${features[@]}"}
 harness() { cargo run --quiet -p harness ${features[@]+"${features[@]}"} -- "$@"; }
 
+figures=(figure2a figure2b figure2c)
+# The options that memory experiments share with tables.
+shared() {
+  while (($#)); do
+    case "$1" in
+      --device | --results) printf '%s\0' "$1" "${2:-}"; shift ;;
+      --device=* | --results=*) printf '%s\0' "$1" ;;
+    esac
+    shift
+  done
+}
+
 case "$what" in
   sweep) harness sweep "$@" ;;
+  figures) harness footprint "${figures[@]}" "$@" ;;
+  table3) harness footprint table3 "$@" ;;
   all)
     for name in table1 table2 small-cnn rules-mlp theorem1; do harness table "$name" "$@"; done
     for name in width depth projection projection_seed alignment dropout; do harness sweep "ablation_$name" "$@"; done
+    mapfile -d '' -t memory < <(shared "$@")
+    harness footprint "${figures[@]}" table3 ${memory[@]+"${memory[@]}"}
     ;;
   *) harness table "$what" "$@" ;;
 esac

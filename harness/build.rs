@@ -1,23 +1,48 @@
-//! Puts the git commit into the binary, for provenance.
+//! Puts two things into the binary: the git commit, for provenance, and a fingerprint of the code that decides how much
+//! memory a training step holds, under which measurements are kept.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// What decides a step's memory: the layers, the rules, the versions of the dependencies, the measurement itself.
+const DECIDES_MEMORY: [&str; 4] = ["../sll-core/src", "../baselines/src", "../Cargo.lock", "src/footprint/weigh.rs"];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    // Sources too, so that a build of uncommitted changes says so.
-    for path in ["../.git/HEAD", "../.git/index", "src", "../sll-core/src", "../baselines/src", "../datasets/src"] {
-        if Path::new(path).exists() {
-            println!("cargo:rerun-if-changed={path}");
-        }
-    }
     let git = |args: &[&str]| {
         let output = Command::new("git").args(args).output().ok().filter(|o| o.status.success())?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_string())
     };
+    // Asked of git, since in a worktree they are elsewhere. `logs/HEAD` changes with every commit, `HEAD` with a branch.
+    let of_git = ["HEAD", "logs/HEAD", "index"].map(|name| git(&["rev-parse", "--git-path", name]).unwrap_or_default());
+    // Sources too, so that a build of uncommitted changes says so.
+    let sources = ["src", "../sll-core/src", "../baselines/src", "../datasets/src", "../Cargo.lock"].map(String::from);
+    for path in of_git.iter().chain(&sources).filter(|path| Path::new(path).exists()) {
+        println!("cargo:rerun-if-changed={path}");
+    }
     let sources = ["status", "--porcelain", "-uno", "--", "..", ":!../results", ":!../*.md"];
     let changed = git(&sources).is_some_and(|status| !status.is_empty());
     let commit = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or("no git commit".into());
     let changed = if changed { " + uncommitted changes" } else { "" };
     println!("cargo:rustc-env=SLL_VERSION={} ({commit}{changed})", env!("CARGO_PKG_VERSION"));
+    println!("cargo:rustc-env=SLL_MEMORY_CODE={:016x}", fingerprint());
+}
+
+/// FNV-1a, 64 bits, over the paths and contents of [`DECIDES_MEMORY`].
+fn fingerprint() -> u64 {
+    let mut files = Vec::new();
+    DECIDES_MEMORY.iter().for_each(|path| collect(Path::new(path), &mut files));
+    files.sort();
+    let bytes = files.iter().flat_map(|path| {
+        let content = std::fs::read(path).unwrap_or_default();
+        path.to_string_lossy().into_owned().into_bytes().into_iter().chain(content)
+    });
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) {
+    match std::fs::read_dir(path) {
+        Ok(entries) => entries.flatten().for_each(|entry| collect(&entry.path(), files)),
+        Err(_) => files.push(path.to_path_buf()),
+    }
 }

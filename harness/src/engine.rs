@@ -128,7 +128,7 @@ impl Engine {
 }
 
 /// This very program, even if its file is replaced by a new build while a table is under way.
-fn this_program() -> Result<PathBuf> {
+pub(crate) fn this_program() -> Result<PathBuf> {
     if cfg!(target_os = "linux") {
         return Ok(PathBuf::from("/proc/self/exe"));
     }

@@ -7,6 +7,7 @@ pub mod engine;
 pub mod error;
 pub mod estimate;
 pub mod experiment;
+pub mod footprint;
 pub mod interrupt;
 pub mod paper;
 pub mod progress;

@@ -237,7 +237,7 @@ fn a_table_fills_its_files_once_and_leaves_what_is_missing_empty() {
 #[test]
 fn lists_speak_json_too() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(json(&run(folder.path(), &["networks", "--format", "json"])).as_array().unwrap().len(), 9);
+    assert_eq!(json(&run(folder.path(), &["networks", "--format", "json"])).as_array().unwrap().len(), 10);
     let rules = json(&run(folder.path(), &["rules", "--format", "json"]));
     let rules = rules.as_array().unwrap();
     assert!(rules.len() >= 30);

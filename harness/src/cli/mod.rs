@@ -3,7 +3,9 @@
 mod check;
 mod data;
 mod doctor;
+mod footprint;
 mod lists;
+mod memory;
 mod run;
 mod table;
 
@@ -30,6 +32,8 @@ Examples:
   harness run --rule sll --dataset mnist-sample --epochs 5
   harness run --rule sll --set rule.projection_gain=3 --set recipe.schedule.kind=cosine
   harness sweep ablation_width --profile quick
+  harness memory --rule bp --network vit-7 --depth 4    one step's bytes, by category
+  harness footprint figure2a figure2b figure2c          memory against depth
   harness check                                         fails if accuracy or memory got worse
 
 Exit codes: 0 done, 1 a check or run failed, 2 wrong input, 3 data, device or folder missing, 130 interrupted.";
@@ -42,6 +46,10 @@ enum Command {
     Table(table::TableArgs),
     /// Sweep one parameter: Parquet, Markdown and a figure.
     Sweep(table::TableArgs),
+    /// Weigh the training step of one network and rule, byte by byte; prints one JSON object.
+    Memory(Box<memory::MemoryArgs>),
+    /// Make a figure or table of memory: training memory against depth (figure2a, figure2b, figure2c), the paper's Table 3.
+    Footprint(footprint::FootprintArgs),
     /// List the networks with layers, parameters, multiply-accumulates and activations.
     Networks(lists::NetworksArgs),
     /// List the rules with their equations and what they store.
@@ -95,6 +103,8 @@ pub fn dispatch(cli: Cli) -> Result<()> {
         Command::Run(args) => run::main(*args),
         Command::Table(args) => table::main(args, Kind::Table),
         Command::Sweep(args) => table::main(args, Kind::Sweep),
+        Command::Memory(args) => memory::main(*args),
+        Command::Footprint(args) => footprint::main(args),
         Command::Networks(args) => lists::networks(args),
         Command::Rules(args) => lists::rules(args),
         Command::Data(args) => data::main(args),

@@ -162,7 +162,7 @@ fn spec(args: &RunArgs) -> Result<RunSpec> {
 }
 
 /// `file` over `base`; a rule or network named in the file starts from its own defaults.
-fn replace_named(base: &mut Table, file: &Table) {
+pub(super) fn replace_named(base: &mut Table, file: &Table) {
     for head in ["rule", "network"] {
         if file.contains_key(head) {
             base.remove(head);
@@ -171,7 +171,7 @@ fn replace_named(base: &mut Table, file: &Table) {
     merge(base, file);
 }
 
-fn parse_value(text: &str) -> Value {
+pub(super) fn parse_value(text: &str) -> Value {
     format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v")).unwrap_or_else(|| text.into())
 }
 

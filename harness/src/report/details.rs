@@ -117,7 +117,7 @@ fn data(run: &RunResult) -> String {
 }
 
 /// `1 276 810`.
-fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
     groups.join(" ")

@@ -25,7 +25,7 @@ pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
     plots.into_iter().map(|(name, plot)| save(&dir.join("figures").join(format!("{name}.svg")), &plot)).collect()
 }
 
-fn save(path: &Path, plot: &Plot) -> Result<PathBuf> {
+pub(crate) fn save(path: &Path, plot: &Plot) -> Result<PathBuf> {
     let svg = plot.svg().map_err(|e| Error::Failed(format!("cannot draw {}: {e}", path.display())))?;
     write_atomically(path, |file| file.write_all(svg.as_bytes()))?;
     Ok(path.to_path_buf())
@@ -47,6 +47,7 @@ fn curves(report: &Report, column: usize) -> Option<Plot> {
             remark: remark(&[cell]),
             points,
             tags: vec![],
+            model: vec![],
         })
     };
     let series: Vec<Line> = cells.iter().filter_map(line).collect();
@@ -103,6 +104,7 @@ fn sweep(report: &Report) -> Option<Plot> {
             remark: remark(&cells),
             points,
             tags: vec![],
+            model: vec![],
         })
     };
     let series: Vec<Line> = (0..report.rows.len()).filter_map(line).collect();

@@ -96,7 +96,7 @@ fn line(index: usize, label: String, cell: &Cell, value: &dyn Fn(&EpochDiagnosti
         worst_to_best(seen.first()?.epoch as f64, &values)
     };
     let points: Vec<Point> = (0..longest).filter_map(point).collect();
-    (!points.is_empty()).then(|| Line { index, label, remark: remark(&[cell]), points, tags: vec![] })
+    (!points.is_empty()).then(|| Line { index, label, remark: remark(&[cell]), points, tags: vec![], model: vec![] })
 }
 
 /// `L_net`, and dashed the mean of the layers', for each row with several posteriors.

@@ -2,7 +2,7 @@
 
 pub mod atomic;
 mod axis;
-mod details;
+pub(crate) mod details;
 #[cfg(test)]
 mod example;
 pub mod figure;
@@ -10,7 +10,7 @@ pub mod grid;
 mod layers;
 pub mod markdown;
 pub mod parquet;
-mod plot;
+pub(crate) mod plot;
 pub mod stats;
 mod stroke;
 mod theorem;

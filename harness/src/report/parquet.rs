@@ -22,7 +22,7 @@ pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
         .collect()
 }
 
-fn save(path: &Path, columns: Vec<Column>) -> Result<PathBuf> {
+pub(crate) fn save(path: &Path, columns: Vec<Column>) -> Result<PathBuf> {
     write_atomically(path, |file| {
         let mut frame = DataFrame::new_infer_height(columns).map_err(io::Error::other)?;
         ParquetWriter::new(file).finish(&mut frame).map(|_| ()).map_err(io::Error::other)
@@ -31,13 +31,16 @@ fn save(path: &Path, columns: Vec<Column>) -> Result<PathBuf> {
 }
 
 /// Columns that are each one question asked of every item. The answers' type is the column's, items or none.
-struct Columns<'a, T> {
-    items: &'a [T],
-    columns: Vec<Column>,
+pub(crate) struct Columns<'a, T> {
+    /// What is asked.
+    pub items: &'a [T],
+    /// Answers so far.
+    pub columns: Vec<Column>,
 }
 
 impl<T> Columns<'_, T> {
-    fn add<V>(mut self, name: &str, value: impl Fn(&T) -> V) -> Self
+    /// Adds the column `name`.
+    pub fn add<V>(mut self, name: &str, value: impl Fn(&T) -> V) -> Self
     where
         Series: NamedFrom<Vec<V>, [V]>,
     {

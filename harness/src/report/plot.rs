@@ -33,6 +33,8 @@ pub enum Scale {
     Percent,
     /// Any numbers, of either sign: as close to the points as can be.
     Any,
+    /// Amounts: from 0, so that heights compare.
+    Amount,
 }
 
 /// How a point's range is drawn.
@@ -56,6 +58,8 @@ pub struct Line {
     pub points: Vec<Point>,
     /// Written beside the points, one each, or none at all.
     pub tags: Vec<String>,
+    /// What theory says, drawn as crosses of the line's colour.
+    pub model: Vec<(f64, f64)>,
 }
 
 /// A point with its range.
@@ -118,8 +122,9 @@ impl Plot {
 
     /// All that is drawn and a little more; nothing is clipped.
     fn y_range(&self) -> Range<f64> {
-        let low = self.points().map(|p| p.low).fold(f64::INFINITY, f64::min);
-        let high = self.points().map(|p| p.high).fold(f64::NEG_INFINITY, f64::max);
+        let model = || self.series.iter().flat_map(|line| &line.model).map(|point| point.1);
+        let low = self.points().map(|p| p.low).chain(model()).fold(f64::INFINITY, f64::min);
+        let high = self.points().map(|p| p.high).chain(model()).fold(f64::NEG_INFINITY, f64::max);
         match self.scale {
             Scale::Percent => {
                 let room = 0.06 * (high - low).max(1.0);
@@ -129,6 +134,7 @@ impl Plot {
                 let room = if high > low { 0.06 * (high - low) } else { 0.5 };
                 low - room..high + room
             }
+            Scale::Amount => low.min(0.0)..high + 0.06 * high.max(f64::MIN_POSITIVE),
         }
     }
 
@@ -246,6 +252,7 @@ fn draw_line<DB: DrawingBackend, X: Ranged<ValueType = f64>>(chart: &mut Chart<D
         EmptyElement::at(point) + plotters::element::Text::new(text.clone(), (0, -6), tag.clone())
     };
     chart.draw_series(points.zip(&line.tags).map(above))?;
+    chart.draw_series(line.model.iter().map(|&point| Cross::new(point, 6, key.colour)))?;
     Ok(())
 }
 
@@ -268,6 +275,7 @@ mod tests {
                 remark: "n=3".into(),
                 points: points.collect(),
                 tags: vec![],
+                model: vec![],
             }],
         }
     }
@@ -288,6 +296,17 @@ mod tests {
         any.series[0].tags = vec!["first tag".into(), "second tag".into()];
         let svg = any.svg().unwrap();
         assert!(svg.contains("first tag") && svg.contains("second tag") && svg.contains("-0.30"), "{svg}");
+    }
+
+    #[test]
+    fn amounts_start_at_zero_have_no_upper_end_and_keep_theory_in_sight() {
+        let mut amounts = Plot { scale: Scale::Amount, ..plot(&[400.0, 900.0]) };
+        assert_eq!(amounts.y_range().start, 0.0);
+        assert!(amounts.y_range().end > 900.0);
+        let circles = amounts.svg().unwrap().matches("<line").count();
+        amounts.series[0].model = vec![(0.0, 1200.0)];
+        assert!(amounts.y_range().end > 1200.0);
+        assert!(amounts.svg().unwrap().matches("<line").count() >= circles + 2, "a cross is two lines");
     }
 
     #[test]

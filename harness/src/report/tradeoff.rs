@@ -65,7 +65,7 @@ fn line(report: &Report, row: usize, cost: &dyn Fn(&RunResult) -> f64) -> Option
         tags.extend((!one).then(|| column.label.clone()));
     }
     let (label, remark) = (report.rows[row].clone(), remark(&cells));
-    (!points.is_empty()).then_some(Line { index: row, label, remark, points, tags })
+    (!points.is_empty()).then_some(Line { index: row, label, remark, points, tags, model: vec![] })
 }
 
 #[cfg(test)]

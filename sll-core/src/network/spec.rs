@@ -98,6 +98,12 @@ const NAMED: &[Named] = &[
         kind: Kind::Cnn { row: 0 },
     },
     Named {
+        name: "cnn-equal",
+        about: "64-M-64-64-64-K, equal convolutions (for memory against depth: Figure 2b; not in the paper)",
+        usual: ([3, 32, 32], 10),
+        kind: Kind::Cnn { row: 5 },
+    },
+    Named {
         name: "vit-7",
         about: "ViT, 7 blocks of width 384, 12 heads, MLP x2, patches of 4 (Table A6: CIFAR)",
         usual: ([3, 32, 32], 10),
@@ -111,9 +117,13 @@ const NAMED: &[Named] = &[
     },
 ];
 
-/// Row 0 is the appendix's small network, which Table A5 does not have.
+/// Rows 0 and 5 are networks that Table A5 does not have: the appendix's small one, and the one of equal layers.
 fn plan(row: usize) -> cnn::Plan {
-    if row == 0 { cnn::Plan::small() } else { cnn::Plan::table_a5(row) }
+    match row {
+        0 => cnn::Plan::small(),
+        5 => cnn::Plan::equal(),
+        row => cnn::Plan::table_a5(row),
+    }
 }
 
 /// Every named network.
@@ -245,6 +255,18 @@ mod tests {
         let expected: usize = convs.iter().map(|(c, o)| 9 * c * o + o).sum::<usize>() + 512 * 10 + 10;
         assert_eq!(net.num_params(), expected);
         assert_eq!(net.depth(), 6);
+    }
+
+    #[test]
+    fn equal_convolutions_stay_equal_at_any_depth() {
+        let costs = |depth| {
+            let spec = NetworkSpec { depth: Some(depth), width: Some(8), ..NetworkSpec::named("cnn-equal") };
+            build(&spec, [3, 16, 16], 10).costs()
+        };
+        let (shallow, deep) = (costs(2), costs(9));
+        assert_eq!((shallow.len(), deep.len()), (3, 10));
+        assert!(deep[1..9].iter().all(|cost| *cost == shallow[1]));
+        assert_eq!((deep[0], deep[9]), (shallow[0], shallow[2]));
     }
 
     #[test]

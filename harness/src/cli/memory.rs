@@ -1,0 +1,161 @@
+//! `harness memory`: weighs the training step of one network and rule in this process.
+
+use super::run::{parse_value, replace_named};
+use super::{ResultOptions, print_json};
+use crate::error::{Error, Result};
+use crate::experiment::set;
+use crate::footprint::measure::measure;
+use crate::footprint::spec::MemorySpec;
+use crate::footprint::store::Store;
+use clap::Args;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use toml::{Table, Value};
+
+/// A step is told about only if it took this long.
+const SLOW: Duration = Duration::from_secs(5);
+
+/// Flags beat the spec file, which beats the defaults (SLL on mlp-3x1000, 3x32x32 images, batch 128, Adamax).
+#[derive(Args, Debug)]
+pub struct MemoryArgs {
+    /// A measurement's spec in TOML.
+    #[arg(long, value_name = "FILE")]
+    spec: Option<PathBuf>,
+    /// Network: `harness networks` lists them.
+    #[arg(long)]
+    network: Option<String>,
+    /// Channels, height and width of an image, like 3x224x224.
+    #[arg(long, value_name = "CxHxW", value_parser = image)]
+    image: Option<Image>,
+    /// Classes.
+    #[arg(long)]
+    classes: Option<usize>,
+    /// Hidden layers, convolutions or encoder blocks.
+    #[arg(long)]
+    depth: Option<usize>,
+    /// Hidden units, channels of the first convolution, or width of a token.
+    #[arg(long)]
+    width: Option<usize>,
+    /// Samples a step.
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Rule: `harness rules` lists them.
+    #[arg(long)]
+    rule: Option<String>,
+    /// Units of the rule.
+    #[arg(long)]
+    units: Option<usize>,
+    /// adamax, adam, adamw or sgd.
+    #[arg(long)]
+    optimizer: Option<String>,
+    /// Steps; the first makes the optimiser's state, the others are weighed.
+    #[arg(long)]
+    steps: Option<usize>,
+    /// Threads of tensor operations; only one gives the same bytes every time.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// flex, cpu-tch or cuda:N.
+    #[arg(long)]
+    device: Option<String>,
+    /// Any other key of a spec, like rule.segments=3 or network.patch=8 (repeatable; values are TOML, bare words text).
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Measure again although it was measured before.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    results: ResultOptions,
+}
+
+/// Measures, or finds what was measured, and prints it.
+pub fn main(args: MemoryArgs) -> Result<()> {
+    let spec = spec(&args)?;
+    let store = Store::open(&args.results.results)?;
+    if let (Some(footprint), false) = (store.get(&spec)?, args.force) {
+        eprintln!("{} was measured before; --force measures again", footprint.id);
+        return print_json(&footprint);
+    }
+    with_threads(spec.threads)?;
+    let mut last = Instant::now();
+    let footprint = measure(&spec, |step| {
+        if last.elapsed() >= SLOW {
+            eprintln!("step {step} of {}, {:.1} s", spec.steps, last.elapsed().as_secs_f64());
+        }
+        last = Instant::now();
+    })?;
+    store.put(&footprint)?;
+    print_json(&footprint)
+}
+
+/// The tensor library reads its number of threads once, from the environment; where that says another number, this
+/// program makes room for itself with the right one.
+fn with_threads(threads: usize) -> Result<()> {
+    use std::os::unix::process::CommandExt;
+    if crate::provenance::threads() == threads {
+        return Ok(());
+    }
+    let mut command = std::process::Command::new(crate::engine::this_program()?);
+    command.args(std::env::args_os().skip(1)).env("RAYON_NUM_THREADS", threads.to_string());
+    // Only comes back if it fails.
+    let error = command.exec();
+    Err(Error::Missing(format!("cannot start this program again with {threads} threads: {error}")))
+}
+
+type Image = [usize; 3];
+
+fn image(text: &str) -> std::result::Result<Image, String> {
+    let sides: Vec<usize> = text.split('x').filter_map(|side| side.parse().ok()).collect();
+    sides.try_into().map_err(|_| "write it as CxHxW, like 3x224x224".to_string())
+}
+
+fn spec(args: &MemoryArgs) -> Result<MemorySpec> {
+    let defaults = "image = [3, 32, 32]\nclasses = 10\nbatch = 128\nnetwork = { name = \"mlp-3x1000\" }\n\
+                    rule = { name = \"sll\" }\noptimizer = \"adamax\"";
+    let mut table: Table = defaults.parse().expect("valid TOML");
+    let mut origin = "flags".to_string();
+    if let Some(path) = &args.spec {
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Error::Input(format!("cannot read the spec {}: {e}", path.display())))?;
+        let file: Table =
+            text.parse().map_err(|e: toml::de::Error| Error::Input(format!("{}: {e}", path.display())))?;
+        replace_named(&mut table, &file);
+        origin = path.display().to_string();
+    }
+    for (key, value) in flags(args) {
+        // Another rule's or network's settings would not fit the one asked for by name.
+        if let (Some(head), Value::String(name)) = (key.strip_suffix(".name"), &value)
+            && table.get(head).and_then(|t| t.get("name")).and_then(Value::as_str) != Some(name)
+        {
+            table.insert(head.to_string(), Table::new().into());
+        }
+        set(&mut table, key, value)?;
+    }
+    for pair in &args.set {
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Error::Input(format!("--set {pair}: write it as KEY=VALUE, like rule.segments=3")))?;
+        set(&mut table, key, parse_value(value))?;
+    }
+    MemorySpec::from_table(table, &origin)
+}
+
+fn flags(args: &MemoryArgs) -> Vec<(&'static str, Value)> {
+    let text = |value: &Option<String>| value.clone().map(Value::String);
+    let whole = |value: Option<usize>| value.map(|n| Value::Integer(n as i64));
+    let sides = |image: Image| Value::Array(image.iter().map(|&side| Value::Integer(side as i64)).collect());
+    let pairs = [
+        ("network.name", text(&args.network)),
+        ("image", args.image.map(sides)),
+        ("classes", whole(args.classes)),
+        ("network.depth", whole(args.depth)),
+        ("network.width", whole(args.width)),
+        ("batch", whole(args.batch)),
+        ("rule.name", text(&args.rule)),
+        ("rule.units", whole(args.units)),
+        ("optimizer", text(&args.optimizer)),
+        ("steps", whole(args.steps)),
+        ("threads", whole(args.threads)),
+        ("device", text(&args.device)),
+    ];
+    pairs.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+}

@@ -1,0 +1,161 @@
+//! One measurement of memory, described completely: which step is weighed. Its digest is the measurement's name.
+
+use crate::error::{Error, Result};
+use baselines::RuleSpec;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sll_core::optim::{OptimizerConfig, OptimizerKind};
+use sll_core::{Cut, Network, NetworkSpec};
+
+/// The code that decides memory: two builds that agree in it measure the same bytes.
+const CODE: &str = env!("SLL_MEMORY_CODE");
+
+/// Everything that decides a measurement's bytes. Pixels are no part of it: how much a step holds depends on shapes, not
+/// on values, so inputs are made up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemorySpec {
+    /// The network.
+    pub network: NetworkSpec,
+    /// Channels, height and width of an image.
+    pub image: [usize; 3],
+    /// Classes.
+    pub classes: usize,
+    /// Samples a step.
+    pub batch: usize,
+    /// The learning rule.
+    pub rule: RuleSpec,
+    /// The optimiser, whose state and temporaries count.
+    #[serde(default)]
+    pub optimizer: OptimizerKind,
+    /// Momentum of SGD, which keeps state only with one.
+    #[serde(default)]
+    pub momentum: f64,
+    /// Steps: the first makes the optimiser's state, the others are weighed.
+    #[serde(default = "default_steps")]
+    pub steps: usize,
+    /// Threads of tensor operations. Each has packing buffers of its own, and only one gives the same bytes every time.
+    #[serde(default = "default_threads")]
+    pub threads: usize,
+    /// `flex`, `cpu-tch` or `cuda:N`.
+    #[serde(default = "default_device")]
+    pub device: String,
+}
+
+fn default_steps() -> usize {
+    3
+}
+
+fn default_threads() -> usize {
+    1
+}
+
+fn default_device() -> String {
+    "flex".into()
+}
+
+impl MemorySpec {
+    /// A spec from parsed TOML; `origin` names it in errors.
+    pub fn from_table(table: toml::Table, origin: &str) -> Result<Self> {
+        let wrong = |e: toml::de::Error| Error::Input(format!("{origin}: {}", e.to_string().trim()));
+        let spec: Self = table.try_into().map_err(wrong)?;
+        spec.validate()?;
+        Ok(spec)
+    }
+
+    /// The spec as TOML.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a spec is plain data")
+    }
+
+    /// Checks what can be checked without a network.
+    pub fn validate(&self) -> Result<()> {
+        let sizes = [
+            ("image", self.image.into_iter().min().unwrap_or(0), 1),
+            ("classes", self.classes, 2),
+            ("batch", self.batch, 1),
+            ("steps", self.steps, 2),
+            ("threads", self.threads, 1),
+        ];
+        if let Some((key, value, least)) = sizes.into_iter().find(|(_, value, least)| value < least) {
+            return Err(Error::Input(format!("`{key}` = {value}: must be at least {least}")));
+        }
+        if self.momentum != 0.0 && self.optimizer != OptimizerKind::Sgd {
+            return Err(Error::Input(
+                "`momentum` belongs to `optimizer` = \"sgd\"; leave it out for the others".into(),
+            ));
+        }
+        self.optimizer().init()?;
+        Ok(self.network.check_name()?)
+    }
+
+    /// The optimiser with its settings.
+    pub fn optimizer(&self) -> OptimizerConfig {
+        OptimizerConfig { kind: self.optimizer, momentum: self.momentum, weight_decay: 0.0 }
+    }
+
+    /// The measurement's name: the first 16 hex digits of the SHA-256 of the spec and of the code that decides memory.
+    pub fn id(&self) -> String {
+        let canonical = serde_json::to_string(&(CODE, self)).expect("a spec is plain data");
+        Sha256::digest(canonical).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The network, narrowed where the question is one of kinds and numbers of layers and not of width.
+    fn narrow(&self) -> Result<Network> {
+        const NARROW: usize = 24; // a multiple of every named transformer's heads
+        let spec = NetworkSpec { width: Some(NARROW), ..self.network.clone() };
+        Ok(spec.build(self.image, self.classes, 0, &burn::tensor::Device::flex())?)
+    }
+
+    /// Into how many units the network can be cut at most.
+    pub fn places(&self) -> Result<usize> {
+        Ok(self.narrow()?.units(Cut::EveryLayer)?.len())
+    }
+
+    /// Why the rule cannot run on the network, if it cannot: one that needs other layers, or more of them.
+    pub fn unsupported(&self) -> Result<Option<String>> {
+        let mut net = self.narrow()?;
+        match self.rule.init(&mut net, 0) {
+            Ok(_) => Ok(None),
+            Err(error @ (sll_core::Error::Unsupported { .. } | sll_core::Error::Setting { .. })) => {
+                Ok(Some(error.to_string()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(text: &str) -> Result<MemorySpec> {
+        let base = "image = [3, 8, 8]\nclasses = 10\nbatch = 4\nnetwork = { name = \"mlp-2x800\" }\n";
+        MemorySpec::from_table(format!("{base}{text}").parse().unwrap(), "test.toml")
+    }
+
+    #[test]
+    fn a_spec_survives_its_own_text_and_its_name_is_its_content() {
+        let sll = spec("rule = { name = \"sll\", units = 2 }").unwrap();
+        assert_eq!(sll, MemorySpec::from_table(sll.to_toml().parse().unwrap(), "test").unwrap());
+        assert_eq!((sll.steps, sll.threads, sll.device.as_str()), (3, 1, "flex"));
+        assert_ne!(sll.id(), MemorySpec { batch: 5, ..sll.clone() }.id());
+    }
+
+    #[test]
+    fn mistakes_name_their_key() {
+        let error = |text: &str| spec(text).unwrap_err().to_string();
+        assert!(error("rule = { name = \"slll\" }").contains("test.toml"));
+        assert!(error("rule = { name = \"bp\" }\nsteps = 1").contains("`steps` = 1: must be at least 2"));
+        assert!(error("rule = { name = \"bp\" }\nmomentum = 0.9").contains("momentum"));
+        assert!(error("rule = { name = \"bp\" }\nepochs = 1").contains("epochs"));
+    }
+
+    #[test]
+    fn what_cannot_be_cut_so_often_is_unsupported_with_its_reason() {
+        assert_eq!(spec("rule = { name = \"sll\", units = 3 }").unwrap().unsupported().unwrap(), None);
+        let four = spec("rule = { name = \"sll\", units = 4 }").unwrap();
+        assert!(four.unsupported().unwrap().unwrap().contains("1 to 3"));
+        assert_eq!(four.places().unwrap(), 3);
+    }
+}

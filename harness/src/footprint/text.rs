@@ -1,0 +1,101 @@
+//! What figures and tables of memory write alike.
+
+use super::record::Footprint;
+use crate::report::grid::escape;
+
+/// `12.34`: MiB.
+pub fn mib(bytes: u64) -> String {
+    format!("{:.2}", bytes as f64 / 1_048_576.0)
+}
+
+/// `+1.25 %`.
+pub fn percent(value: f64) -> String {
+    format!("{value:+.2} %")
+}
+
+/// `1 276 810`.
+pub fn grouped(number: u64) -> String {
+    crate::report::details::grouped(number)
+}
+
+/// What `name` gives for each of `found`, every answer once.
+fn distinct(found: &[&Footprint], name: impl Fn(&Footprint) -> String) -> String {
+    let mut answers: Vec<String> = Vec::new();
+    for answer in found.iter().map(|footprint| name(footprint)) {
+        if !answers.contains(&answer) {
+            answers.push(answer);
+        }
+    }
+    answers.join(", ")
+}
+
+/// One line: machine, versions, command.
+pub fn origin(found: &[&Footprint], command: &str) -> String {
+    let list = |name: &str, value: String| if value.is_empty() { String::new() } else { format!("{name} {value} · ") };
+    format!(
+        "{}{}{}{}{}{} measurements · `{command}`\n",
+        list("Device", escape(&distinct(found, |f| f.provenance.device.clone()))),
+        list("on", escape(&distinct(found, |f| f.provenance.hardware.clone()))),
+        list("threads a measurement", distinct(found, |f| f.provenance.threads.to_string())),
+        list("harness", escape(&distinct(found, |f| f.provenance.harness.clone()))),
+        list("with", escape(&distinct(found, |f| f.provenance.backend.clone()))),
+        found.len()
+    )
+}
+
+/// What every number means, and how far the weighed steps agree.
+pub fn definitions(found: &[&Footprint]) -> String {
+    let meter = escape(&distinct(found, |f| f.provenance.memory_definition.clone()));
+    let optimizer = distinct(found, |f| format!("{:?}", f.spec.optimizer).to_lowercase());
+    let spread = found.iter().map(|f| f.spread).max().unwrap_or(0);
+    format!(
+        "- **What is counted:** {}. 1 MiB = 2^20 bytes. Optimiser: {optimizer}.\n\
+         - **One measurement** is a fresh process: network, rule and optimiser are built, the first step makes the \
+         optimiser's state, the others are weighed, and the largest stands. Images are noise: memory depends on shapes, \
+         not on values. The weighed steps of one measurement differ by at most {} bytes.\n\
+         - **Between steps** live parameters, the optimiser's state, what the rule keeps fixed (R, B, heads), and what the \
+         tensor library keeps for itself (packing buffers); each is what its owner frees when it is dropped.\n\
+         - **The step's peak** is the most that a step holds above these: activations kept for the way back (the batch \
+         too), gradients of parameters, and workspace (temporaries of forward, backward and optimiser). **Total** is the \
+         sum of everything, the peak of training. In brackets: MiB more for each layer, by least squares over all depths.\n\
+         - **Theory** is `LearningRule::memory`, from shapes alone; its deviation is that of the step's peak.\n\
+         - **MACs** are analytic, projections and feedback and their way back included; *counted* is what a step did, counted at \
+         every matrix product and convolution. Seconds are of one thread, with \
+         other work on the machine: an order of magnitude. **RSS** is `VmHWM`, the process's own peak, program and \
+         allocator's slack included.\n",
+        meter.trim_end_matches('.'),
+        grouped(spread)
+    )
+}
+
+/// `Notes`; nothing if there are none.
+pub fn notes(notes: &[String]) -> String {
+    match notes.is_empty() {
+        true => String::new(),
+        false => {
+            let lines: String = notes.iter().map(|note| format!("- {}\n", note.replace('\n', " "))).collect();
+            format!("\n## Notes\n\n{lines}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::footprint::example::footprint;
+
+    #[test]
+    fn the_origin_names_machine_versions_and_command_once() {
+        let (a, b) = (footprint("bp", 2, 100), footprint("sll", 2, 100));
+        let line = origin(&[&a, &b], "harness x");
+        assert_eq!(line.matches("A processor").count(), 1);
+        assert!(line.contains("0.1.0 (abc1234)") && line.contains("2 measurements · `harness x`"), "{line}");
+    }
+
+    #[test]
+    fn definitions_say_what_is_counted() {
+        let text = definitions(&[&footprint("bp", 2, 100)]);
+        assert!(text.contains("bytes of live tensors. 1 MiB") && text.contains("differ by at most 0 bytes"), "{text}");
+        assert_eq!((notes(&[]), percent(-0.5)), (String::new(), "-0.50 %".into()));
+    }
+}

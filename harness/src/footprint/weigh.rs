@@ -1,0 +1,122 @@
+//! Weighs training steps in this process.
+//!
+//! A step's own bytes are taken from the meter around it. What stands between steps is found on the way down: optimiser,
+//! rule and network are dropped one after the other, and what each frees was its own. Nothing is estimated, and nothing
+//! has to be run beforehand to learn what the tensor library keeps: that is what is left when all is dropped.
+
+use super::record::Bytes;
+use crate::error::{Error, Result};
+use crate::interrupt;
+use burn::tensor::{Device, Tensor, TensorData};
+use sll_core::Network;
+use sll_core::memory::{Category, HeapMeter, Meter, StepBytes, scope};
+use sll_core::op;
+use sll_core::optim::Updater;
+use sll_core::rule::{Batch, LearningRule};
+use std::time::Instant;
+
+/// What is trained.
+pub struct Subject {
+    /// The network.
+    pub net: Network,
+    /// The rule, built for it.
+    pub rule: Box<dyn LearningRule>,
+    /// The optimiser, fresh.
+    pub updater: Updater,
+}
+
+/// What was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weighed {
+    /// Bytes by category.
+    pub bytes: Bytes,
+    /// Difference between the largest and the smallest peak of the weighed steps.
+    pub spread: u64,
+    /// Multiply-accumulates of the last step, per sample, counted where they were done.
+    pub macs: u64,
+    /// Seconds of a step, the first one aside.
+    pub seconds_per_step: f64,
+}
+
+/// Trains `subject` for `steps` steps (at least two) on batches of made-up images and drops it. `before` is the meter's
+/// live count before the subject was built; `news` hears of every step.
+pub fn weigh(
+    subject: Subject,
+    (batch, steps): (usize, usize),
+    before: usize,
+    mut news: impl FnMut(usize),
+) -> Result<Weighed> {
+    let Subject { mut net, mut rule, mut updater } = subject;
+    let meter = HeapMeter;
+    updater.set_lr(1e-3);
+    let (mut steps_bytes, mut seconds, mut macs) = (Vec::with_capacity(steps), 0.0, 0);
+    for step in 0..steps {
+        let (started, done) = (Instant::now(), op::macs());
+        let weighed = one_step(&mut net, &mut *rule, &mut updater, batch, step)?;
+        macs = (op::macs() - done) / batch as u64;
+        // The first step makes the optimiser's state, which stays and is not the step's.
+        if step > 0 {
+            steps_bytes.push(weighed);
+            seconds += started.elapsed().as_secs_f64();
+        }
+        news(step + 1);
+        if interrupt::requested() {
+            return Err(Error::Interrupted);
+        }
+    }
+    let frees = |drop_it: &mut dyn FnMut()| {
+        let live = meter.live();
+        drop_it();
+        live.saturating_sub(meter.live()) as u64
+    };
+    let (mut updater, mut rule, mut net) = (Some(updater), Some(rule), Some(net));
+    let optimizer_state = frees(&mut || drop(updater.take()));
+    let fixed = frees(&mut || drop(rule.take()));
+    let parameters = frees(&mut || drop(net.take()));
+    let sums = || steps_bytes.iter().map(Bytes::step);
+    let spread = sums().max().unwrap_or(0) - sums().min().unwrap_or(0);
+    let seconds_per_step = seconds / steps_bytes.len().max(1) as f64;
+    let most = steps_bytes.iter().copied().max_by_key(Bytes::step).unwrap_or_default();
+    drop(steps_bytes);
+    let library = meter.live().saturating_sub(before) as u64;
+    Ok(Weighed { bytes: Bytes { parameters, optimizer_state, fixed, library, ..most }, spread, macs, seconds_per_step })
+}
+
+/// One step with its batch, which belongs to it, and what it held at its peak.
+fn one_step(
+    net: &mut Network,
+    rule: &mut dyn LearningRule,
+    updater: &mut Updater,
+    batch: usize,
+    step: usize,
+) -> Result<Bytes> {
+    let meter = HeapMeter;
+    meter.begin_step();
+    let made = scope(Category::Activations);
+    let batch = made_up_batch(net, batch, step);
+    drop(made);
+    let report = rule.step(net, &batch, updater)?;
+    // LibTorch's kernels may still be running; reading the loss waits for them.
+    report.loss.into_scalar::<f32>();
+    let StepBytes { activations, gradients, workspace } = meter.step();
+    Ok(Bytes { activations, gradients, workspace, ..Bytes::default() })
+}
+
+/// Images of noise and labels in turn: memory depends on their shape alone.
+fn made_up_batch(net: &Network, samples: usize, step: usize) -> Batch {
+    let (features, classes) = (net.input().len(), net.classes());
+    let mut state = step as u64 + 1;
+    let pixels: Vec<f32> = (0..samples * features)
+        .map(|_| {
+            // Marsaglia's xorshift64, made uniform in [-1, 1).
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect();
+    let device: Device = net.device().clone().inner();
+    let x = Tensor::from_data(TensorData::new(pixels, [samples, features]), &device);
+    let labels = (0..samples).map(|i| i % classes).collect();
+    Batch { step: step as u64, ..Batch::new(x, labels, step as u64) }
+}

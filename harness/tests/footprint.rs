@@ -1,0 +1,246 @@
+//! Memory experiments with the real program, and the weighing itself with an allocator that counts: a rule that keeps what
+//! it should drop is caught.
+
+use burn::tensor::{Device, Tensor};
+use harness::footprint::experiment::{Experiment, parse};
+use harness::footprint::figure::{self, FLAT};
+use harness::footprint::law::Affine;
+use harness::footprint::record::Bytes;
+use harness::footprint::store::Store;
+use harness::footprint::weigh::{Subject, weigh};
+use sll_core::memory::{CountingAllocator, HeapMeter, Meter};
+use sll_core::optim::{OptimizerConfig, Updater};
+use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
+use sll_core::sll::{Sll, SllConfig};
+use sll_core::{Cut, Network, NetworkSpec, Pass};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+const FIGURE: &str = r#"
+kind = "memory-figure"
+name = "small"
+title = "Small nets"
+depth = "layers"
+batch = 32
+input = { image = [1, 8, 8], classes = 10, optimizer = "adam", steps = 3 }
+panels = [
+    { label = "mlp", suffix = "-mlp", network = { name = "mlp-2x800", width = 64 }, depths = [4, 6, 10] },
+    { label = "cnn", suffix = "-cnn", network = { name = "cnn-equal", width = 8 }, depths = [4, 6, 10] },
+    { label = "vit", suffix = "-vit", network = { name = "vit-7", width = 24 }, depths = [4, 6, 10] },
+]
+rows = [
+    { label = "BP", rule = { name = "bp" } },
+    { label = "SLL", rule = { name = "sll" }, flat = true },
+    { label = "SLLi+, units of 2", rule = { name = "sll" }, layers_per_unit = 2, flat = true },
+]
+"#;
+
+const TABLE: &str = r#"
+kind = "memory-table"
+name = "small-table"
+title = "A small table"
+rows = [
+    { label = "BP", rule = { name = "bp" } },
+    { label = "SLL7+", rule = { name = "sll", units = 3 } },
+    { label = "SLL12+", rule = { name = "sll", units = 12 } },
+]
+[[columns]]
+label = "CIFAR-10"
+quoted = "cifar-10"
+probes = [8, 16, 24]
+input = { image = [1, 8, 8], classes = 10, optimizer = "adamw", steps = 2 }
+sizes = [
+    { label = "two", network = { name = "vit-7", width = 24, depth = 3 }, batch = 32 },
+    { label = "four", network = { name = "vit-7", width = 24, depth = 4 }, batch = 32 },
+]
+"#;
+
+fn harness(results: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    command.env("SLL_RESULTS", results).env_remove("RAYON_NUM_THREADS").stdin(Stdio::null());
+    command.args(args).output().expect("the program starts")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    assert!(output.status.success(), "{}", stderr(output));
+    serde_json::from_slice(&output.stdout).expect("one JSON object on stdout")
+}
+
+#[test]
+fn a_measurement_is_one_object_with_every_byte_and_is_made_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["memory", "--rule", "dfa", "--image", "1x8x8", "--width", "64", "--batch", "32"];
+    let first = json(&harness(folder.path(), &args));
+    let bytes = &first["bytes"];
+    let part = |name: &str| bytes[name].as_u64().unwrap();
+    let standing = ["parameters", "optimizer_state", "fixed", "library"].map(part).iter().sum::<u64>();
+    let step = ["activations", "gradients", "workspace"].map(part).iter().sum::<u64>();
+    assert_eq!(first["live"], standing);
+    assert_eq!(first["step_peak"], step);
+    assert_eq!(first["peak"], standing + step);
+    // Handles come on top of the values: 64-64x3-10, Adamax's two moments, and DFA's B for three hidden layers.
+    let values = first["values"].as_u64().unwrap();
+    assert_eq!(values, 3 * (64 * 64 + 64) + 64 * 10 + 10);
+    let close = |measured: u64, exact: u64| measured >= exact && measured < exact + 16_384;
+    assert!(close(part("parameters"), 4 * values) && close(part("optimizer_state"), 8 * values), "{bytes}");
+    assert!(close(part("fixed"), 4 * 3 * 64 * 10), "{bytes}");
+    // The batch alone is 8 KiB; the process holds all of it and more.
+    assert!(step > 32 * 64 * 4 && first["peak_rss"].as_u64().unwrap() > standing + step);
+    assert_eq!(first["provenance"]["threads"], 1, "one thread, whatever the machine has");
+    assert!(first["macs"]["forward"].as_u64().unwrap() > 0 && first["seconds_per_step"].as_f64().unwrap() > 0.0);
+    let second = harness(folder.path(), &args);
+    assert!(stderr(&second).contains("measured before"));
+    assert_eq!(json(&second), first);
+    let forced = json(&harness(folder.path(), &[&args[..], &["--force"]].concat()));
+    assert_eq!(forced["bytes"], first["bytes"], "the same bytes every time");
+}
+
+#[test]
+fn a_figure_is_measured_once_and_slls_peak_is_flat_on_every_kind_of_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("small.toml");
+    std::fs::write(&file, FIGURE).unwrap();
+    let args = ["footprint", file.to_str().unwrap()];
+    let output = harness(folder.path(), &args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.matches("Slope 0 in depth: SLL; SLLi+, units of 2.").count(), 3, "{text}");
+    for name in ["small.md", "small.parquet", "figures/small-mlp.svg", "figures/small-vit-total.svg"] {
+        assert!(folder.path().join(name).metadata().is_ok_and(|m| m.len() > 0), "{name}");
+    }
+    let again = harness(folder.path(), &args);
+    assert!(stderr(&again).contains("27 already done, 0 to do"), "{}", stderr(&again));
+    assert_eq!(text, String::from_utf8(again.stdout).unwrap());
+
+    // What was measured, against what must be so: BP keeps at least each layer's output.
+    let Experiment::MemoryFigure(asked) = parse(FIGURE, "test").unwrap() else { panic!("a figure") };
+    let cells = figure::cells(&asked, "flex").unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let drawn = figure::collect(&asked, &cells, &store, "test").unwrap();
+    let outputs = [32 * 64 * 4, 32 * 8 * 16 * 4, 32 * 5 * 24 * 4].map(f64::from);
+    for (lines, output) in drawn.panels.iter().zip(outputs) {
+        let bp = lines[0].slope(Bytes::step).unwrap();
+        assert!(bp >= output, "BP keeps {bp} bytes a layer; its output alone has {output}");
+    }
+    drawn.check().unwrap();
+}
+
+#[test]
+fn a_table_extrapolates_what_it_may_not_measure_and_is_right_about_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("table.toml");
+    std::fs::write(&file, TABLE).unwrap();
+    let run = |more: &[&str]| {
+        let output = harness(folder.path(), &[&["footprint", file.to_str().unwrap()], more].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let law = run(&["--extrapolate"]);
+    assert!(law.contains("extrapolated") && !law.contains("| measured"), "{law}");
+    // Both sizes are far below the paper's; the larger one is nearer.
+    assert!(law.contains("## CIFAR-10: four") && law.contains("1 to 4 units"), "{law}");
+    assert!(run(&["--memory", "0.001", "--jobs", "1"]).contains("extrapolated"), "nothing fits in a megabyte");
+    let real = run(&[]);
+    assert!(real.contains("| measured") && !real.contains("| extrapolated"), "{real}");
+    let value = |text: &str, label: &str| -> f64 {
+        let line = text.lines().filter(|line| line.starts_with(&format!("| {label} "))).nth(1).unwrap();
+        line.split('|').rev().nth(1).unwrap().trim().parse().unwrap()
+    };
+    for label in ["BP", "SLL7+"] {
+        let (law, real) = (value(&law, label), value(&real, label));
+        assert!((law / real - 1.0).abs() < 0.02, "{label}: {law} MiB by the law, {real} measured");
+    }
+}
+
+#[test]
+fn wrong_words_are_named_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let fails = |args: &[&str], code: i32, words: &[&str]| {
+        let output = harness(folder.path(), args);
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+    };
+    fails(&["memory", "--rule", "slll"], 2, &["slll", "`dfa`"]);
+    fails(&["memory", "--network", "mlp"], 2, &["mlp-2x800"]);
+    fails(&["memory", "--steps", "1"], 2, &["`steps` = 1"]);
+    fails(&["memory", "--image", "32x32"], 2, &["CxHxW"]);
+    fails(&["memory", "--units", "9"], 2, &["1 to 4"]);
+    fails(&["memory", "--spec", "nowhere.toml"], 2, &["nowhere.toml"]);
+    fails(&["footprint", "figure9"], 2, &["figure9", "figure2a"]);
+    fails(&["footprint", "table3", "--memory", "0"], 2, &["--memory"]);
+    fails(&["footprint", "figure2a", "--device", "gpu"], 2, &["gpu", "flex"]);
+}
+
+/// SLL that also keeps every unit's output until its next step: the mistake that the slope is for.
+struct Leaky {
+    sll: Sll,
+    kept: Vec<Tensor<2>>,
+}
+
+impl LearningRule for Leaky {
+    fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> sll_core::Result<StepReport> {
+        let mut x = batch.x.clone();
+        self.kept.clear();
+        for unit in self.sll.units() {
+            x = net.forward_plain(unit.clone(), x, &Pass::Eval);
+            self.kept.push(x.clone());
+        }
+        let report = self.sll.step(net, batch, updater)?;
+        self.kept.clear();
+        Ok(report)
+    }
+
+    fn cut(&self) -> Cut {
+        self.sll.cut()
+    }
+
+    fn cost(&self, net: &Network) -> StepCost {
+        self.sll.cost(net)
+    }
+
+    fn fixed_values(&self, net: &Network) -> usize {
+        self.sll.fixed_values(net)
+    }
+}
+
+fn slope(leaky: bool) -> f64 {
+    let points = [2usize, 4, 8].map(|depth| {
+        let before = HeapMeter.live();
+        let spec = NetworkSpec { depth: Some(depth), width: Some(64), ..NetworkSpec::named("mlp-2x800") };
+        let net = spec.build([1, 8, 8], 10, 1, &Device::flex()).unwrap();
+        let sll = SllConfig::default().init(&net, 1).unwrap();
+        let rule: Box<dyn LearningRule> = if leaky { Box::new(Leaky { sll, kept: Vec::new() }) } else { Box::new(sll) };
+        let updater = OptimizerConfig::default().init().unwrap();
+        let weighed = weigh(Subject { net, rule, updater }, (256, 3), before, |_| {}).unwrap();
+        (depth as f64, weighed.bytes.step() as f64)
+    });
+    Affine::fit(&points).unwrap().b
+}
+
+/// Not run with the others: the allocator counts the whole process, so nothing else may run in it.
+#[test]
+#[ignore = "run by the next test, in a process of its own"]
+fn slopes_of_a_sound_and_a_leaky_rule() {
+    slope(false);
+    let (sound, leaky) = (slope(false), slope(true));
+    assert!(sound.abs() <= FLAT, "SLL adds {sound} bytes a layer");
+    let activation = 256.0 * 64.0 * 4.0;
+    assert!(leaky >= 0.9 * activation, "one output a layer is {activation} bytes, the slope is {leaky}");
+}
+
+#[test]
+fn a_rule_that_keeps_an_activation_a_layer_is_caught_by_its_slope() {
+    let mut alone = Command::new(std::env::current_exe().unwrap());
+    alone.args(["--exact", "slopes_of_a_sound_and_a_leaky_rule", "--ignored"]).env("RAYON_NUM_THREADS", "1");
+    let output = alone.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("1 passed"), "{text}{}", stderr(&output));
+}
