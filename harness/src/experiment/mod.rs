@@ -163,6 +163,7 @@ const BUILTIN: &[(&str, &str)] = builtin![
     "table2",
     "small_cnn",
     "rules_mlp",
+    "floors_cnn",
     "theorem1",
     "ablation_width",
     "ablation_depth",
