@@ -8,7 +8,8 @@ use super::stats::{Aggregate, CellStats, mean};
 use super::{Cell, Report, distinct};
 use crate::record::RunResult;
 
-/// `<name>-macs` and `<name>-seconds` of a sweep; nothing of a table, or where every run of a row does the same work.
+/// `<name>-macs` and `<name>-seconds` of a sweep; nothing of a table, or where no row does three
+/// kinds of work.
 pub fn plots(report: &Report) -> Vec<(String, Plot)> {
     let works = |row: usize| {
         let runs = (0..report.columns.len()).flat_map(move |column| report.cell(row, column).sound());
@@ -16,7 +17,7 @@ pub fn plots(report: &Report) -> Vec<(String, Plot)> {
         works.dedup();
         works.len()
     };
-    if !report.is_sweep() || (0..report.rows.len()).all(|row| works(row) < 2) {
+    if !report.is_sweep() || (0..report.rows.len()).all(|row| works(row) < 3) {
         return Vec::new();
     }
     let macs = |run: &RunResult| run.macs.total() as f64 / 1e6;
@@ -103,7 +104,7 @@ mod tests {
         let mut report = example::sweep();
         let same = report.cells[3].runs.clone();
         report.cells[3..].iter_mut().for_each(|cell| cell.runs = same.clone());
-        report.cells[0].runs[0].macs.rule = 5_000_000;
+        (0..2).for_each(|i| report.cells[i].runs[0].macs.rule = 5_000_000 + i as u64);
         report.cells[1].runs[0].run_id = "another".into();
         let drawn = plots(&report);
         assert_eq!((drawn[0].1.series[1].points.len(), drawn[0].1.series[1].tags.len()), (1, 0));
