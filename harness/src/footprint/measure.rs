@@ -1,11 +1,12 @@
 //! One measurement in this process: builds what the spec says, weighs its steps, and adds what stands beside the bytes.
 
-use super::record::Footprint;
+use super::record::{Bytes, Footprint};
 use super::spec::MemorySpec;
 use super::weigh::{Subject, weigh};
 use crate::error::Result;
 use crate::{device, provenance};
-use sll_core::memory::{HeapMeter, Meter};
+use sll_core::Network;
+use sll_core::memory::{HeapMeter, MemoryModel, Meter, StepBytes};
 use sll_core::rule::LearningRule;
 
 /// Measures `spec`. The tensor library takes its number of threads from the environment when it first works, so the
@@ -16,7 +17,7 @@ pub fn measure(spec: &MemorySpec, news: impl FnMut(usize)) -> Result<Footprint> 
     let mut net = spec.network.build(spec.image, spec.classes, 0, &device)?;
     let rule = spec.rule.init(&mut net, 0)?;
     let updater = spec.optimizer().init()?;
-    let (values, macs, analytic) = (net.num_params() as u64, rule.cost(&net), model(&*rule, spec));
+    let (values, macs, analytic) = (net.num_params() as u64, rule.cost(&net), model(&*rule, &net, spec));
     let weighed = weigh(Subject { net, rule, updater }, (spec.batch, spec.steps), before, news)?;
     let bytes = weighed.bytes;
     Ok(Footprint {
@@ -38,8 +39,17 @@ pub fn measure(spec: &MemorySpec, news: impl FnMut(usize)) -> Result<Footprint> 
 }
 
 /// What theory says of the rule on this network.
-fn model(_rule: &dyn LearningRule, _spec: &MemorySpec) -> Option<super::record::Bytes> {
-    None
+fn model(rule: &dyn LearningRule, net: &Network, spec: &MemorySpec) -> Option<Bytes> {
+    let MemoryModel { parameters, optimizer_state, fixed, step } = rule.memory(net, spec.batch, &spec.optimizer())?;
+    let StepBytes { activations, gradients, workspace } = step;
+    Some(Bytes { parameters, optimizer_state, fixed, library: 0, activations, gradients, workspace })
+}
+
+/// What theory says of `spec`, without a step of it.
+pub fn analytic(spec: &MemorySpec) -> Result<Option<Bytes>> {
+    let mut net = spec.network.build(spec.image, spec.classes, 0, &device::open(&spec.device)?)?;
+    let rule = spec.rule.init(&mut net, 0)?;
+    Ok(model(&*rule, &net, spec))
 }
 
 /// The most memory that this process ever had resident, in bytes, as the system keeps it.

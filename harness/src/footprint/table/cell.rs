@@ -14,6 +14,8 @@ pub struct Cell {
     pub full: Option<Footprint>,
     /// The real batch.
     pub batch: usize,
+    /// What theory says of the real batch, where the rule is modelled.
+    pub theory: Option<Bytes>,
 }
 
 /// What stands in a cell.
@@ -47,6 +49,11 @@ impl Cell {
     pub fn deviations(&self) -> [Option<f64>; 2] {
         let off = |found: &Footprint| Some(self.law()?.deviation((found.spec.batch as f64, found.peak as f64)));
         [self.probes.get(2).and_then(off), self.full.as_ref().and_then(off)]
+    }
+
+    /// By how many percent theory is off the step's peak at the real batch, measured or extrapolated.
+    pub fn theory_off(&self) -> Option<f64> {
+        Some(100.0 * (self.theory?.step() as f64 / self.value()?.bytes.step() as f64 - 1.0))
     }
 
     /// What stands in the cell.

@@ -10,6 +10,7 @@ pub use text::{render, write};
 
 use super::engine::{Crew, Job};
 use super::experiment::{Column, Table};
+use super::measure::analytic;
 use super::record::Footprint;
 use super::store::Store;
 use crate::error::{Error, Result};
@@ -111,7 +112,7 @@ pub fn make(table: &Table, choices: &Choices, store: &Store) -> Result<(Report, 
         let mut cells = Vec::new();
         for row in &table.rows {
             cells.push(match spec(column, size, row, size.batch, choices.device)? {
-                Ok(spec) => cell(column, &spec, store)?,
+                Ok(spec) => Cell { theory: analytic(&spec)?, ..cell(column, &spec, store)? },
                 Err(reason) => Cell { missing: Some(reason), ..Cell::default() },
             });
         }
