@@ -15,11 +15,13 @@ pub fn measure(spec: &MemorySpec, news: impl FnMut(usize)) -> Result<Footprint> 
     let device = device::open(&spec.device)?;
     let before = HeapMeter.live();
     let mut net = spec.network.build(spec.image, spec.classes, 0, &device)?;
+    let bare = HeapMeter.live().saturating_sub(before) as u64;
     let rule = spec.rule.init(&mut net, 0)?;
+    let installed = HeapMeter.live().saturating_sub(before) as u64;
     let updater = spec.optimizer().init()?;
     let (values, macs, analytic) = (net.num_params() as u64, rule.cost(&net), model(&*rule, &net, spec));
     let weighed = weigh(Subject { net, rule, updater }, (spec.batch, spec.steps), before, news)?;
-    let bytes = weighed.bytes;
+    let bytes = with_feedback_apart(weighed.bytes, bare, installed);
     Ok(Footprint {
         id: spec.id(),
         values,
@@ -36,6 +38,13 @@ pub fn measure(spec: &MemorySpec, news: impl FnMut(usize)) -> Result<Footprint> 
         provenance: provenance::here(&spec.device, device::memory_definition(&spec.device)),
         spec: spec.clone(),
     })
+}
+
+/// Feedback that a rule puts into the network's layers, as FA does, is freed with them and is no parameter: of the bytes
+/// that network and rule free, the network's own are those it had when it was `bare`, before the rule was `installed`.
+fn with_feedback_apart(bytes: Bytes, bare: u64, installed: u64) -> Bytes {
+    let in_network = installed.saturating_sub(bare).saturating_sub(bytes.fixed).min(bytes.parameters);
+    Bytes { parameters: bytes.parameters - in_network, fixed: bytes.fixed + in_network, ..bytes }
 }
 
 /// What theory says of the rule on this network.
@@ -57,4 +66,17 @@ fn peak_rss() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn feedback_inside_the_network_is_no_parameter() {
+        let freed = Bytes { parameters: 150, fixed: 10, optimizer_state: 7, ..Bytes::default() };
+        let fa = with_feedback_apart(freed, 100, 160);
+        assert_eq!((fa.parameters, fa.fixed, fa.standing()), (100, 60, freed.standing()));
+        assert_eq!(with_feedback_apart(freed, 150, 160), freed);
+    }
 }
