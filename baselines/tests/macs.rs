@@ -11,6 +11,9 @@ const BATCH: usize = 128;
 /// Steps: rules that alternate cost the mean of two.
 const STEPS: u64 = 2;
 
+/// Builds a network of one family.
+type Family = fn() -> Network;
+
 fn batch(net: &Network, step: u64, epoch: usize) -> Batch {
     let small = laws::batch(net, step);
     let repeats = BATCH.div_ceil(small.len());
@@ -23,7 +26,7 @@ fn batch(net: &Network, step: u64, epoch: usize) -> Batch {
 #[test]
 fn every_rule_does_the_multiplications_it_says() {
     laws::one_thread();
-    let networks: [(&str, fn() -> Network); 3] =
+    let networks: [(&str, Family); 3] =
         [("mlp", || laws::small_mlp(3)), ("cnn", laws::small_cnn), ("vit", || laws::small_vit(false))];
     let mut wrong = Vec::new();
     for info in rules() {
