@@ -114,8 +114,9 @@ pub fn collect(figure: &Figure, cells: &[Cell], store: &Store, command: &str) ->
         match &cell.spec {
             Ok(spec) => {
                 if let Some(found) = store.get(spec)? {
-                    // Theory costs nothing and may have learned more since the measurement.
-                    line.points.push((cell.depth, Footprint { analytic: analytic(spec)?, ..found }));
+                    // A measurement may be older than the theory of its rule.
+                    let theory = found.analytic.map_or_else(|| analytic(spec), |theory| Ok(Some(theory)))?;
+                    line.points.push((cell.depth, Footprint { analytic: theory, ..found }));
                 }
             }
             Err(reason) => line.missing = Some(reason.clone()),
