@@ -4,8 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What decides a step's memory: the layers, the rules, the versions of the dependencies, the measurement itself.
-const DECIDES_MEMORY: [&str; 4] = ["../sll-core/src", "../baselines/src", "../Cargo.lock", "src/footprint/weigh.rs"];
+/// What decides a step's memory besides the tensor library: the layers, the rules, the measurement itself.
+const DECIDES_MEMORY: [&str; 3] = ["../sll-core/src", "../baselines/src", "src/footprint/weigh.rs"];
+/// Where the tensor library's versions stand.
+const LOCK: &str = "../Cargo.lock";
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -28,16 +30,21 @@ fn main() {
     println!("cargo:rustc-env=SLL_MEMORY_CODE={:016x}", fingerprint());
 }
 
-/// FNV-1a, 64 bits, over the paths and contents of [`DECIDES_MEMORY`].
+/// FNV-1a, 64 bits, over the paths and contents of [`DECIDES_MEMORY`] and the locked packages of burn.
 fn fingerprint() -> u64 {
     let mut files = Vec::new();
     DECIDES_MEMORY.iter().for_each(|path| collect(Path::new(path), &mut files));
     files.sort();
+    let lock = std::fs::read_to_string(LOCK).unwrap_or_default();
+    let burn = lock.split("[[package]]").filter(|package| package.trim_start().starts_with("name = \"burn"));
+    let versions: Vec<u8> = burn.flat_map(|package| package.lines().take(3).flat_map(str::bytes)).collect();
     let bytes = files.iter().flat_map(|path| {
         let content = std::fs::read(path).unwrap_or_default();
         path.to_string_lossy().into_owned().into_bytes().into_iter().chain(content)
     });
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes
+        .chain(versions)
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) {
