@@ -5,7 +5,6 @@ use burn::tensor::{Device, Tensor};
 use harness::footprint::experiment::{Experiment, parse};
 use harness::footprint::figure::{self, FLAT};
 use harness::footprint::law::Affine;
-use harness::footprint::record::Bytes;
 use harness::footprint::store::Store;
 use harness::footprint::weigh::{Subject, weigh};
 use sll_core::memory::{CountingAllocator, HeapMeter, Meter};
@@ -119,14 +118,16 @@ fn a_figure_is_measured_once_and_slls_peak_is_flat_on_every_kind_of_network() {
     assert!(stderr(&again).contains("27 already done, 0 to do"), "{}", stderr(&again));
     assert_eq!(text, String::from_utf8(again.stdout).unwrap());
 
-    // What was measured, against what must be so: BP keeps at least each layer's output.
+    // What was measured, against what must be so: BP keeps at least each layer's output, once the nets are deep enough that
+    // this and not one layer's temporaries is where the peak is.
     let Experiment::MemoryFigure(asked) = parse(FIGURE, "test").unwrap() else { panic!("a figure") };
     let cells = figure::cells(&asked, "flex").unwrap();
     let store = Store::open(folder.path()).unwrap();
     let drawn = figure::collect(&asked, &cells, &store, "test").unwrap();
     let outputs = [32 * 64 * 4, 32 * 8 * 16 * 4, 32 * 5 * 24 * 4].map(f64::from);
     for (lines, output) in drawn.panels.iter().zip(outputs) {
-        let bp = lines[0].slope(Bytes::step).unwrap();
+        let [.., (shallow, less), (deep, more)] = &lines[0].points[..] else { panic!("three depths") };
+        let bp = (more.step_peak - less.step_peak) as f64 / (deep - shallow) as f64;
         assert!(bp >= output, "BP keeps {bp} bytes a layer; its output alone has {output}");
     }
     drawn.check().unwrap();
