@@ -91,7 +91,8 @@ impl Layer for Dense {
             kept,
             // The product's second copy, and the mask after it.
             forward: output,
-            backward: 0,
+            // The weight's gradient while it is made, and the product's second copy.
+            backward: 2 * n * m,
             early_gradients: 0,
             in_place: false,
             largest_parameter: n * m,
