@@ -252,3 +252,30 @@ fn mistakes_are_named() {
     assert!(error(SllConfig { align_head: true, projection_dim: Some(8), ..d() }).contains("projection_dim = 4"));
     assert!(error(SllConfig { first_aligned: 0, ..d() }).contains("first_aligned"));
 }
+
+#[test]
+fn a_unit_that_recomputes_trains_as_one_that_keeps_and_costs_its_forward_pass_again() {
+    let two = SllConfig { units: Some(2), ..SllConfig::default() };
+    let again = SllConfig { recompute: true, ..two };
+    let keeps: Build = &|net| Ok(Box::new(two.init(net, 1)?));
+    let runs_again: Build = &|net| Ok(Box::new(again.init(net, 1)?));
+    laws::same_update(|| laws::small_mlp(4), keeps, runs_again);
+    laws::same_update(laws::small_cnn, keeps, runs_again);
+    laws::close_update(|| laws::small_vit(false), keeps, runs_again, 1e-4);
+    let net = laws::small_mlp(3);
+    let total = |config: SllConfig| config.init(&net, 1).unwrap().cost(&net).total();
+    let forward: Vec<u64> = net.costs().iter().map(|c| c.forward).collect();
+    assert_eq!(total(again) - total(two), forward[0] + forward[2]);
+}
+
+#[test]
+fn projections_drawn_again_train_as_kept_ones_and_take_no_room() {
+    let kept = SllConfig { projection_dropout: 0.2, ..SllConfig::default() };
+    let drawn = SllConfig { regenerate: true, ..kept };
+    let one: Build = &|net| Ok(Box::new(kept.init(net, 1)?));
+    let other: Build = &|net| Ok(Box::new(drawn.init(net, 1)?));
+    laws::same_update(|| laws::small_mlp(2), one, other);
+    let net = laws::small_mlp(2);
+    assert!(kept.init(&net, 1).unwrap().fixed_values(&net) > 0);
+    assert_eq!(drawn.init(&net, 1).unwrap().fixed_values(&net), 0);
+}
