@@ -9,9 +9,8 @@
 
 use burn::tensor::Tensor;
 use sll_core::divergence::cross_entropy;
-use sll_core::memory::{MemoryModel, Pattern};
 use sll_core::op::inject;
-use sll_core::optim::{OptimizerConfig, Updater};
+use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Network, Pass, Result};
 use std::ops::Range;
@@ -29,11 +28,6 @@ pub trait Objective: Send {
 
     /// MACs per sample of all heads, both ways, without the units' own.
     fn macs(&self) -> u64;
-
-    /// Whether the objective needs next to nothing above its unit's output and signal, so that memory can be modelled.
-    fn is_lean(&self) -> bool {
-        false
-    }
 
     /// See [`LearningRule::fixed_values`].
     fn fixed_values(&self) -> usize {
@@ -113,12 +107,6 @@ impl<O: Objective> LearningRule for Local<O> {
 
     fn cost(&self, net: &Network) -> StepCost {
         StepCost { rule: self.objective.macs(), ..StepCost::of_units(net, &self.units) }
-    }
-
-    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
-        let units = Pattern::Local(self.units.iter().map(|unit| vec![unit.clone()]).collect());
-        let values = (self.objective.fixed_values(), self.objective.learned_values());
-        self.objective.is_lean().then(|| MemoryModel::of(net, batch, optimizer, &units, values)).flatten()
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

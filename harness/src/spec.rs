@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use baselines::RuleSpec;
 use datasets::LoadOptions;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sll_core::NetworkSpec;
@@ -107,6 +108,20 @@ impl Recipe {
     }
 }
 
+/// Parsed TOML as what it should be; `origin` names it in errors.
+pub(crate) fn typed<T: DeserializeOwned>(table: toml::Table, origin: &str) -> Result<T> {
+    table.try_into().map_err(|e: toml::de::Error| Error::Input(format!("{origin}: {}", e.to_string().trim())))
+}
+
+/// Checks an optimiser's settings; one that the optimiser has no use for is a mistake too.
+pub(crate) fn check_optimizer(config: &OptimizerConfig) -> Result<()> {
+    if config.momentum != 0.0 && config.kind != OptimizerKind::Sgd {
+        return Err(Error::Input("`momentum` belongs to `optimizer` = \"sgd\"; leave it out for the others".into()));
+    }
+    config.init()?;
+    Ok(())
+}
+
 impl RunSpec {
     /// Reads a spec from TOML text; `origin` names it in errors.
     pub fn from_toml(text: &str, origin: &str) -> Result<Self> {
@@ -116,8 +131,7 @@ impl RunSpec {
 
     /// A spec from parsed TOML.
     pub fn from_table(table: toml::Table, origin: &str) -> Result<Self> {
-        let wrong = |e: toml::de::Error| Error::Input(format!("{origin}: {}", e.to_string().trim()));
-        let spec: Self = table.try_into().map_err(wrong)?;
+        let spec: Self = typed(table, origin)?;
         spec.validate()?;
         Ok(spec)
     }
@@ -140,12 +154,7 @@ impl RunSpec {
         if !(self.recipe.lr.is_finite() && self.recipe.lr > 0.0) {
             return Err(Error::Input(format!("`lr` = {}: must be a positive number", self.recipe.lr)));
         }
-        if self.recipe.momentum != 0.0 && self.recipe.optimizer != OptimizerKind::Sgd {
-            return Err(Error::Input(
-                "`momentum` belongs to `optimizer` = \"sgd\"; leave it out for the others".into(),
-            ));
-        }
-        self.recipe.optimizer().init()?;
+        check_optimizer(&self.recipe.optimizer())?;
         self.recipe.schedule.validate()?;
         datasets::manifest(&self.dataset)?;
         Ok(())

@@ -1,16 +1,15 @@
 //! `harness memory`: weighs the training step of one network and rule in this process.
 
-use super::run::{parse_value, replace_named};
+use super::assemble::assemble;
 use super::{ResultOptions, print_json};
 use crate::error::{Error, Result};
-use crate::experiment::set;
 use crate::footprint::measure::measure;
 use crate::footprint::spec::MemorySpec;
 use crate::footprint::store::Store;
 use clap::Args;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use toml::{Table, Value};
+use toml::Value;
 
 /// A step is told about only if it took this long.
 const SLOW: Duration = Duration::from_secs(5);
@@ -111,31 +110,7 @@ fn image(text: &str) -> std::result::Result<Image, String> {
 fn spec(args: &MemoryArgs) -> Result<MemorySpec> {
     let defaults = "image = [3, 32, 32]\nclasses = 10\nbatch = 128\nnetwork = { name = \"mlp-3x1000\" }\n\
                     rule = { name = \"sll\" }\noptimizer = \"adamax\"";
-    let mut table: Table = defaults.parse().expect("valid TOML");
-    let mut origin = "flags".to_string();
-    if let Some(path) = &args.spec {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error::Input(format!("cannot read the spec {}: {e}", path.display())))?;
-        let file: Table =
-            text.parse().map_err(|e: toml::de::Error| Error::Input(format!("{}: {e}", path.display())))?;
-        replace_named(&mut table, &file);
-        origin = path.display().to_string();
-    }
-    for (key, value) in flags(args) {
-        // Another rule's or network's settings would not fit the one asked for by name.
-        if let (Some(head), Value::String(name)) = (key.strip_suffix(".name"), &value)
-            && table.get(head).and_then(|t| t.get("name")).and_then(Value::as_str) != Some(name)
-        {
-            table.insert(head.to_string(), Table::new().into());
-        }
-        set(&mut table, key, value)?;
-    }
-    for pair in &args.set {
-        let (key, value) = pair
-            .split_once('=')
-            .ok_or_else(|| Error::Input(format!("--set {pair}: write it as KEY=VALUE, like rule.segments=3")))?;
-        set(&mut table, key, parse_value(value))?;
-    }
+    let (table, origin) = assemble(defaults, args.spec.as_deref(), flags(args), &args.set)?;
     MemorySpec::from_table(table, &origin)
 }
 

@@ -1,5 +1,6 @@
 //! The command line, one file a subcommand.
 
+mod assemble;
 mod check;
 mod data;
 mod doctor;

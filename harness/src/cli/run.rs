@@ -1,15 +1,15 @@
 //! `harness run`: one run in this process.
 
+use super::assemble::assemble;
 use super::{DataOptions, ResultOptions, print_json};
-use crate::error::{Error, Result};
-use crate::experiment::{merge, set};
+use crate::error::Result;
 use crate::progress::RunProgress;
 use crate::run;
 use crate::spec::RunSpec;
 use crate::store::Store;
 use clap::Args;
 use std::path::PathBuf;
-use toml::{Table, Value};
+use toml::Value;
 
 /// Flags beat the spec file, which beats the defaults (SLL on mlp-2x800, mnist-sample, the paper's MLP recipe).
 #[derive(Args, Debug)]
@@ -133,49 +133,11 @@ pub fn main(args: RunArgs) -> Result<()> {
 
 fn spec(args: &RunArgs) -> Result<RunSpec> {
     let defaults = "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\" }\nrule = { name = \"sll\" }";
-    let mut table: Table = defaults.parse().expect("valid TOML");
-    let mut origin = "flags".to_string();
-    if let Some(path) = &args.spec {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error::Input(format!("cannot read the spec {}: {e}", path.display())))?;
-        let file: Table =
-            text.parse().map_err(|e: toml::de::Error| Error::Input(format!("{}: {e}", path.display())))?;
-        replace_named(&mut table, &file);
-        origin = format!("{} with the flags on top", path.display());
-    }
-    for (key, value) in flags(args) {
-        // Another rule's or network's settings would not fit the one asked for by name.
-        if let (Some(head), Value::String(name)) = (key.strip_suffix(".name"), &value)
-            && table.get(head).and_then(|t| t.get("name")).and_then(Value::as_str) != Some(name)
-        {
-            table.insert(head.to_string(), Table::new().into());
-        }
-        set(&mut table, &key, value)?;
-    }
-    for pair in &args.set {
-        let (key, value) = pair
-            .split_once('=')
-            .ok_or_else(|| Error::Input(format!("--set {pair}: write it as KEY=VALUE, like rule.align_weight=0.3")))?;
-        set(&mut table, key, parse_value(value))?;
-    }
+    let (table, origin) = assemble(defaults, args.spec.as_deref(), flags(args), &args.set)?;
     RunSpec::from_table(table, &origin)
 }
 
-/// `file` over `base`; a rule or network named in the file starts from its own defaults.
-pub(super) fn replace_named(base: &mut Table, file: &Table) {
-    for head in ["rule", "network"] {
-        if file.contains_key(head) {
-            base.remove(head);
-        }
-    }
-    merge(base, file);
-}
-
-pub(super) fn parse_value(text: &str) -> Value {
-    format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v")).unwrap_or_else(|| text.into())
-}
-
-fn flags(args: &RunArgs) -> Vec<(String, Value)> {
+fn flags(args: &RunArgs) -> Vec<(&'static str, Value)> {
     let text = |value: &Option<String>| value.clone().map(Value::String);
     let whole = |value: Option<usize>| value.map(|n| Value::Integer(n as i64));
     let switch = |value: bool| value.then_some(Value::Boolean(true));
@@ -204,5 +166,5 @@ fn flags(args: &RunArgs) -> Vec<(String, Value)> {
         ("device", text(&args.device)),
         ("allow_unverified", switch(args.data.allow_unverified)),
     ];
-    pairs.into_iter().filter_map(|(key, value)| Some((key.to_string(), value?))).collect()
+    pairs.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
 }

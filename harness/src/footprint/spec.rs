@@ -1,6 +1,7 @@
 //! One measurement of memory, described completely: which step is weighed. Its digest is the measurement's name.
 
 use crate::error::{Error, Result};
+use crate::spec::{check_optimizer, typed};
 use baselines::RuleSpec;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -57,8 +58,7 @@ fn default_device() -> String {
 impl MemorySpec {
     /// A spec from parsed TOML; `origin` names it in errors.
     pub fn from_table(table: toml::Table, origin: &str) -> Result<Self> {
-        let wrong = |e: toml::de::Error| Error::Input(format!("{origin}: {}", e.to_string().trim()));
-        let spec: Self = table.try_into().map_err(wrong)?;
+        let spec: Self = typed(table, origin)?;
         spec.validate()?;
         Ok(spec)
     }
@@ -80,12 +80,7 @@ impl MemorySpec {
         if let Some((key, value, least)) = sizes.into_iter().find(|(_, value, least)| value < least) {
             return Err(Error::Input(format!("`{key}` = {value}: must be at least {least}")));
         }
-        if self.momentum != 0.0 && self.optimizer != OptimizerKind::Sgd {
-            return Err(Error::Input(
-                "`momentum` belongs to `optimizer` = \"sgd\"; leave it out for the others".into(),
-            ));
-        }
-        self.optimizer().init()?;
+        check_optimizer(&self.optimizer())?;
         Ok(self.network.check_name()?)
     }
 

@@ -79,12 +79,10 @@ impl Layer for Dense {
         let [n, m] = self.affine.weight.dims().map(|side| side as u64);
         let (output, dropped) = (batch as u64 * m, self.dropout > 0.0);
         // Rectified units are their own mask; other functions keep it, and what they gave before it.
-        let kept = match self.activation {
-            Activation::Relu | Activation::None if !dropped => 0,
-            Activation::Relu => 0,
-            Activation::Tanh if !dropped => 0,
-            Activation::Tanh => 2 * output,
-            Activation::Triangle | Activation::None => return None,
+        let kept = match (self.activation, dropped) {
+            (Activation::Relu, _) | (Activation::Tanh | Activation::None, false) => 0,
+            (Activation::Tanh, true) => 2 * output,
+            (Activation::Triangle, _) | (Activation::None, true) => return None,
         };
         Some(LayerMemory {
             output,
@@ -116,9 +114,10 @@ impl Stages for Dense {
 
     fn activate(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let [batch, n] = z.dims();
-        let _temporary = scope(Category::Workspace);
-        let mask = pass.mask(batch * n, self.dropout).map(|mask| upload(mask, [batch, n], &z.device()));
-        drop(_temporary);
+        let mask = {
+            let _temporary = scope(Category::Workspace);
+            pass.mask(batch * n, self.dropout).map(|mask| upload(mask, [batch, n], &z.device()))
+        };
         match (self.activation, mask) {
             (Activation::Relu, mask) => rectify(z, mask.map(|mask| (mask, 1.0 / (1.0 - self.dropout)))),
             (activation, Some(mask)) => activation.forward(z) * mask,

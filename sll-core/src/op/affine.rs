@@ -115,6 +115,18 @@ pub(super) fn register_parameter<B: Backend>(grads: &mut Grads, node: Option<Nod
     }
 }
 
+/// Hands parameters what a pass over all rows has summed up for them.
+pub(super) fn register_sums<B: Backend, const N: usize>(
+    grads: &mut Grads,
+    sums: [(Option<NodeId>, Option<FloatTensor<B>>); N],
+) {
+    for (node, sum) in sums {
+        if let Some(sum) = sum {
+            register_parameter::<B>(grads, node, sum);
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Affine;
 
@@ -158,10 +170,7 @@ impl<B: Backend> Backward<B, 3> for PatchAffine {
                 dx = Some(put::<B>(filled, &images, back));
             }
         }
-        if let Some(dw) = dw {
-            register_parameter::<B>(grads, w_node, dw);
-        }
-        register_parameter::<B>(grads, b_node, sum_rows::<B>(dy));
+        register_sums::<B, 2>(grads, [(w_node, dw), (b_node, Some(sum_rows::<B>(dy)))]);
         if let (Some(node), Some(dx)) = (x_node, dx) {
             grads.register::<B>(node, dx);
         }

@@ -4,7 +4,7 @@
 //! Kept for the backward pass: `x`, the queries, keys and values, and the heads' outputs. The attention weights, `heads t²`
 //! values an image, are made again for a few images at a time (one product `q kᵀ` more), and `dx` takes the place of `dy`.
 
-use super::affine::register_parameter;
+use super::affine::{register_parameter, register_sums};
 use super::count::{product, transposed};
 use super::norm::{NormGradients, Normed};
 use super::rows::{accumulate, as_row, blank, chunks, put, sum_rows, take};
@@ -168,18 +168,14 @@ impl<B: Backend> Backward<B, 7> for Attention {
             let dx = B::float_add(normed.backward(dn, kept.gamma.clone(), &mut norm), signal);
             dy = put::<B>(dy, &rows, dx);
         }
-        let parameters = [
+        let sums = [
             (gamma_node, norm.gamma),
             (beta_node, norm.beta),
             (qkv_node, dqkv),
             (qkv_bias_node, dqkv_bias),
             (proj_node, dproj),
         ];
-        for (node, gradient) in parameters {
-            if let Some(gradient) = gradient {
-                register_parameter::<B>(grads, node, gradient);
-            }
-        }
+        register_sums::<B, 5>(grads, sums);
         if let Some(node) = x_node {
             grads.register::<B>(node, dy);
         }

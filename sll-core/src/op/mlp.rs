@@ -3,7 +3,7 @@
 //! Kept for the backward pass: `x` and the pre-activations `norm(x) W₁ + b₁`. The norm and the gelu are made again, a few
 //! rows at a time, and `dx` takes the place of `dy`.
 
-use super::affine::register_parameter;
+use super::affine::{register_parameter, register_sums};
 use super::count::{product, transposed};
 use super::norm::{NormGradients, Normed};
 use super::rows::{accumulate, as_row, blank, chunks, put, sum_rows, take};
@@ -99,13 +99,8 @@ impl<B: Backend> Backward<B, 7> for Mlp {
             let dx = B::float_add(normed.backward(dn, kept.gamma.clone(), &mut norm), signal);
             dy = put::<B>(dy, &rows, dx);
         }
-        let parameters =
-            [(gamma_node, norm.gamma), (beta_node, norm.beta), (w1_node, dw1), (b1_node, db1), (w2_node, dw2)];
-        for (node, gradient) in parameters {
-            if let Some(gradient) = gradient {
-                register_parameter::<B>(grads, node, gradient);
-            }
-        }
+        let sums = [(gamma_node, norm.gamma), (beta_node, norm.beta), (w1_node, dw1), (b1_node, db1), (w2_node, dw2)];
+        register_sums::<B, 5>(grads, sums);
         if let Some(node) = x_node {
             grads.register::<B>(node, dy);
         }

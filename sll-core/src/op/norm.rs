@@ -1,7 +1,7 @@
 //! Layer norm (Ba, Kiros & Hinton 2016) of rows: `n = x̂ (.) γ + β`, `x̂ = (x - mean) / √(var + ε)`. Only `x` is kept;
 //! `x̂` is made again on the way back, which reads one row at a time and multiplies no matrices.
 
-use super::affine::register_parameter;
+use super::affine::register_sums;
 use super::rows::{accumulate, as_row, blank, chunks, put, sum_rows, take};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::autodiff::{grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
@@ -98,10 +98,7 @@ impl<B: Backend> Backward<B, 3> for Norm {
             let dx = Normed::<B>::of(take::<B>(&x, &rows)).backward(dn, gamma.clone(), &mut sums);
             dy = put::<B>(dy, &rows, dx);
         }
-        if let (Some(gamma), Some(beta)) = (sums.gamma, sums.beta) {
-            register_parameter::<B>(grads, gamma_node, gamma);
-            register_parameter::<B>(grads, beta_node, beta);
-        }
+        register_sums::<B, 2>(grads, [(gamma_node, sums.gamma), (beta_node, sums.beta)]);
         if let Some(node) = x_node {
             grads.register::<B>(node, dy);
         }
