@@ -177,6 +177,10 @@ impl SllConfig {
             let reason = "nothing would train the hidden units; give one of it and align_weight a positive value";
             return Err(Error::setting("likelihood_weight", 0, reason));
         }
+        if self.learn_projection && self.regenerate {
+            let reason = "a learned projection has to be kept; leave one of it and learn_projection out";
+            return Err(Error::setting("regenerate", true, reason));
+        }
         if self.first_aligned == 0 {
             return Err(Error::setting("first_aligned", 0, "units are counted from 1; 1 aligns with the raw input"));
         }

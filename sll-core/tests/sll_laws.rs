@@ -250,6 +250,7 @@ fn mistakes_are_named() {
     assert!(error(SllConfig { units: Some(4), ..d() }).contains("1 to 3 units"));
     assert!(error(SllConfig { align_weight: -1.0, ..d() }).contains("align_weight"));
     assert!(error(SllConfig { align_head: true, projection_dim: Some(8), ..d() }).contains("projection_dim = 4"));
+    assert!(error(SllConfig { learn_projection: true, regenerate: true, ..d() }).contains("has to be kept"));
     assert!(error(SllConfig { first_aligned: 0, ..d() }).contains("first_aligned"));
 }
 
