@@ -11,12 +11,13 @@
 #
 # Options are those of the harness: --profile quick|short|paper, --device flex|cpu-tch|cuda:N, --data-dir DIR, --seeds N,
 # --epochs N, --jobs N, --allow-unverified, --results DIR. It builds with the same settings as `cargo test`, whose
-# dependencies are optimised, so that one build serves both. Memory (figures, table3) needs no data and takes --device,
+# dependencies are optimised, so that one build serves both. LibTorch's devices fetch LibTorch by themselves
+# (scripts/libtorch.sh), unless LIBTORCH says where one is. Memory (figures, table3) needs no data and takes --device,
 # --results, --jobs, --memory GIB and --extrapolate; of others, `all` hands it --device and --results.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-usage() { sed -n '2,16s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,17s/^# \{0,1\}//p' "$0"; }
 
 what=${1:-}
 case "$what" in
@@ -24,10 +25,19 @@ case "$what" in
 esac
 shift
 
-features=()
+# LibTorch, where a device needs it: the one that LIBTORCH names, or else one made ready from PyPI.
+features=() libtorch=
 case " $* " in
-  *" --device cpu-tch "* | *" --device cuda:"* | *" --device=cpu-tch "* | *" --device=cuda:"*) features=(--features tch) ;;
+  *" --device cuda:"* | *" --device=cuda:"*) libtorch=--cuda ;;
+  *" --device cpu-tch "* | *" --device=cpu-tch "*) libtorch=--cpu ;;
 esac
+if [[ -n $libtorch ]]; then
+  features=(--features tch)
+  if [[ -z ${LIBTORCH:-} ]]; then
+    environment=$(scripts/libtorch.sh "$libtorch")
+    eval "$environment"
+  fi
+fi
 
 echo "building (the first time takes some minutes) ..." >&2
 cargo build --quiet -p harness ${features[@]+"${features[@]}"}

@@ -7,7 +7,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::memory::{MemoryModel, Pattern};
+use sll_core::memory::{LocalUnit, MemoryModel, Pattern};
 use sll_core::op::inject;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -41,7 +41,7 @@ impl LearningRule for Bp {
     }
 
     fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
-        let whole = Pattern::Local(vec![vec![0..net.depth()]]);
+        let whole = Pattern::Local(vec![LocalUnit::new(vec![0..net.depth()])]);
         MemoryModel::of(net, batch, optimizer, &whole, (0, 0))
     }
 

@@ -7,7 +7,7 @@
 use crate::bp::Bp;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::memory::{MemoryModel, Pattern};
+use sll_core::memory::{LocalUnit, MemoryModel, Pattern};
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::segments::Segments;
@@ -63,7 +63,7 @@ impl LearningRule for CheckpointedBp {
     }
 
     fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
-        let segments = Pattern::Local(vec![self.segments.clone()]);
+        let segments = Pattern::Local(vec![LocalUnit::new(self.segments.clone())]);
         MemoryModel::of(net, batch, optimizer, &segments, (0, 0))
     }
 

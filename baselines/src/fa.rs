@@ -7,7 +7,7 @@
 
 use crate::bp::Bp;
 use serde::{Deserialize, Serialize};
-use sll_core::memory::{MemoryModel, Pattern};
+use sll_core::memory::{LocalUnit, MemoryModel, Pattern};
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -64,7 +64,7 @@ impl LearningRule for Fa {
     }
 
     fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
-        let whole = Pattern::Local(vec![vec![0..net.depth()]]);
+        let whole = Pattern::Local(vec![LocalUnit::new(vec![0..net.depth()])]);
         MemoryModel::of(net, batch, optimizer, &whole, (self.values, 0))
     }
 

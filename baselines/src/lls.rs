@@ -176,6 +176,11 @@ impl Objective for Bases {
         (2 * self.fixed_values() + mixed.sum::<usize>()) as u64
     }
 
+    /// `a`, `Φᵀ` times the error and either the second copy of that product or `a` times it, `[b, m]` each.
+    fn temporaries(&self, batch: usize) -> Option<Vec<usize>> {
+        Some(self.heads.iter().map(|(summary, _)| 3 * batch * summary.len()).collect())
+    }
+
     fn fixed_values(&self) -> usize {
         self.heads.iter().map(|(_, basis)| basis.shape().num_elements()).sum()
     }

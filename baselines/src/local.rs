@@ -9,8 +9,9 @@
 
 use burn::tensor::Tensor;
 use sll_core::divergence::cross_entropy;
+use sll_core::memory::{LocalUnit, MemoryModel, Pattern};
 use sll_core::op::inject;
-use sll_core::optim::Updater;
+use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Network, Pass, Result};
 use std::ops::Range;
@@ -28,6 +29,12 @@ pub trait Objective: Send {
 
     /// MACs per sample of all heads, both ways, without the units' own.
     fn macs(&self) -> u64;
+
+    /// Values that the head of each unit but the last holds at the most while it makes the signal of `batch` samples, beside
+    /// matrices `[b, K]`; `None` where that is not known.
+    fn temporaries(&self, _batch: usize) -> Option<Vec<usize>> {
+        None
+    }
 
     /// See [`LearningRule::fixed_values`].
     fn fixed_values(&self) -> usize {
@@ -107,6 +114,17 @@ impl<O: Objective> LearningRule for Local<O> {
 
     fn cost(&self, net: &Network) -> StepCost {
         StepCost { rule: self.objective.macs(), ..StepCost::of_units(net, &self.units) }
+    }
+
+    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+        let heads = self.objective.temporaries(batch)?.into_iter().chain([0]);
+        let units = self
+            .units
+            .iter()
+            .zip(heads)
+            .map(|(unit, head)| LocalUnit { segments: vec![unit.clone()], head: head as u64 });
+        let values = (self.fixed_values(net), self.learned_values());
+        MemoryModel::of(net, batch, optimizer, &Pattern::Local(units.collect()), values)
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

@@ -12,6 +12,9 @@ use sll_core::{Cut, Network, NetworkSpec, Result};
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
+/// Bytes of the convolutional network's widest map, for a batch.
+const WIDEST_MAP: f64 = (4 * 128 * 16 * 32 * 32) as f64;
+
 /// The steps' peak above what stood before them, once all state is made.
 fn measured(net: &mut Network, rule: &mut dyn LearningRule, optimizer: &OptimizerConfig, batch: usize) -> StepBytes {
     let mut updater = optimizer.init().unwrap();
@@ -86,6 +89,7 @@ fn rules() -> Vec<RuleSpec> {
         sll(SllConfig::default()),
         sll(SllConfig { units: Some(2), ..SllConfig::default() }),
         sll(SllConfig { units: Some(2), recompute: true, ..SllConfig::default() }),
+        RuleSpec::Lls(Default::default()),
     ]
 }
 
@@ -99,6 +103,8 @@ fn measured_bytes_are_within_two_percent_of_the_model_and_slls_do_not_grow_with_
     let adamax = OptimizerConfig::default();
     let adamw = OptimizerConfig { kind: OptimizerKind::AdamW, ..adamax };
     let cases = [("mlp", mlp, [1, 10, 16], 16384, adamax), ("vit", vit, [3, 32, 32], 128, adamw)];
+    let cnn = NetworkSpec { depth: Some(4), width: Some(16), ..NetworkSpec::named("cnn-equal") };
+    let cases = cases.into_iter().chain([("conv", cnn, [3, 32, 32], 128, adamax)]);
     let mut wrong = Vec::new();
     for (name, spec, image, batch, optimizer) in cases {
         for rule_spec in rules() {
@@ -114,7 +120,10 @@ fn measured_bytes_are_within_two_percent_of_the_model_and_slls_do_not_grow_with_
                 model.step
             );
             println!("{line}");
-            if off.abs() > 0.02 {
+            // The gradient of flex's convolution copies maps into another order, which theory does not need: at the most
+            // one of the widest.
+            let excess = if name == "conv" { WIDEST_MAP / model.step.total() as f64 } else { 0.0 };
+            if !(-0.02..=0.02 + excess).contains(&off) {
                 wrong.push(line);
             }
         }

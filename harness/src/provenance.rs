@@ -24,7 +24,7 @@ pub fn threads() -> usize {
 pub fn here(device: &str, memory_definition: &str) -> Provenance {
     Provenance {
         device: device.to_string(),
-        hardware: processor(),
+        hardware: device::hardware(device),
         threads: threads(),
         harness: VERSION.to_string(),
         backend: device::backend(device),

@@ -224,7 +224,7 @@ fn slope(leaky: bool) -> f64 {
         let sll = SllConfig::default().init(&net, 1).unwrap();
         let rule: Box<dyn LearningRule> = if leaky { Box::new(Leaky { sll, kept: Vec::new() }) } else { Box::new(sll) };
         let updater = OptimizerConfig::default().init().unwrap();
-        let weighed = weigh(Subject { net, rule, updater }, (256, 3), before, |_| {}).unwrap();
+        let weighed = weigh(Subject { net, rule, updater }, (256, 3), (&HeapMeter, before), |_| {}).unwrap();
         (depth as f64, weighed.bytes.step() as f64)
     });
     Affine::fit(&points).unwrap().b

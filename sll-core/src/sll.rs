@@ -14,7 +14,7 @@
 use crate::divergence::{Divergence, cross_entropy};
 use crate::error::{Error, Result};
 use crate::learned::{Learned, load_all, record_all};
-use crate::memory::{MemoryModel, Pattern};
+use crate::memory::{LocalUnit, MemoryModel, Pattern};
 use crate::network::{Cut, Network};
 use crate::op::Product;
 use crate::optim::{OptimizerConfig, Updater};
@@ -365,7 +365,7 @@ impl LearningRule for Sll {
         // An open parent waits for its child; wide codes and noisy matrices are temporaries that are not followed.
         let plain = self.config.stop_gradient && self.config.projection_dropout == 0.0 && !self.config.regenerate;
         let values = (self.fixed_values(net), self.learned_values());
-        let pattern = Pattern::Local(self.segments.clone());
+        let pattern = Pattern::Local(self.segments.iter().cloned().map(LocalUnit::new).collect());
         plain.then(|| MemoryModel::of(net, batch, optimizer, &pattern, values)).flatten()
     }
 

@@ -42,6 +42,7 @@ pub fn of(spec: MemorySpec, step: u64) -> Footprint {
         spread: 0,
         analytic: Some(Bytes { workspace: bytes.workspace + step / 100, ..bytes }),
         seconds_per_step: 0.25,
+        reserved_peak: None,
         peak_rss: Some(10 << 20),
         provenance: Provenance {
             device: "flex".into(),

@@ -6,21 +6,22 @@ use super::weigh::{Subject, weigh};
 use crate::error::Result;
 use crate::{device, provenance};
 use sll_core::Network;
-use sll_core::memory::{HeapMeter, MemoryModel, Meter, StepBytes};
+use sll_core::memory::{MemoryModel, StepBytes};
 use sll_core::rule::LearningRule;
 
 /// Measures `spec`. The tensor library takes its number of threads from the environment when it first works, so the
 /// caller has set it before; `news` hears of every step.
 pub fn measure(spec: &MemorySpec, news: impl FnMut(usize)) -> Result<Footprint> {
     let device = device::open(&spec.device)?;
-    let before = HeapMeter.live();
+    let meter = device::meter(&spec.device);
+    let before = meter.live();
     let mut net = spec.network.build(spec.image, spec.classes, 0, &device)?;
-    let bare = HeapMeter.live().saturating_sub(before) as u64;
+    let bare = meter.live().saturating_sub(before) as u64;
     let rule = spec.rule.init(&mut net, 0)?;
-    let installed = HeapMeter.live().saturating_sub(before) as u64;
+    let installed = meter.live().saturating_sub(before) as u64;
     let updater = spec.optimizer().init()?;
     let (values, macs, analytic) = (net.num_params() as u64, rule.cost(&net), model(&*rule, &net, spec));
-    let weighed = weigh(Subject { net, rule, updater }, (spec.batch, spec.steps), before, news)?;
+    let weighed = weigh(Subject { net, rule, updater }, (spec.batch, spec.steps), (&*meter, before), news)?;
     let bytes = with_feedback_apart(weighed.bytes, bare, installed);
     Ok(Footprint {
         id: spec.id(),
@@ -34,8 +35,9 @@ pub fn measure(spec: &MemorySpec, news: impl FnMut(usize)) -> Result<Footprint> 
         spread: weighed.spread,
         analytic,
         seconds_per_step: weighed.seconds_per_step,
+        reserved_peak: weighed.reserved_peak,
         peak_rss: peak_rss(),
-        provenance: provenance::here(&spec.device, device::memory_definition(&spec.device)),
+        provenance: provenance::here(&spec.device, meter.definition()),
         spec: spec.clone(),
     })
 }

@@ -56,6 +56,7 @@ pub fn write(name: &str, items: &[Measured], dir: &Path) -> Result<PathBuf> {
         .add("analytic_workspace_bytes", |m| m.found.analytic.map(|bytes| bytes.workspace))
         .add("analytic_step_peak_bytes", |m| m.found.analytic.map(|bytes| bytes.step()))
         .add("analytic_peak_bytes", |m| m.found.analytic.map(|bytes| bytes.total()))
+        .add("reserved_peak_bytes", |m| m.found.reserved_peak)
         .add("peak_rss_bytes", |m| m.found.peak_rss)
         .add("seconds_per_step", |m| m.found.seconds_per_step)
         .add("memory_definition", |m| m.found.provenance.memory_definition.clone())

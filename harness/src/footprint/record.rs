@@ -82,6 +82,9 @@ pub struct Footprint {
     pub analytic: Option<Bytes>,
     /// Seconds of a step after the first, on `provenance.threads` threads, other work beside it not excluded.
     pub seconds_per_step: f64,
+    /// The most bytes that LibTorch's caching allocator held of the card in a weighed step, handed out or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved_peak: Option<u64>,
     /// The most memory that the whole process ever had resident (`VmHWM`), an outer check: program, allocator's slack and
     /// fragmentation included. Absent where the system does not tell.
     pub peak_rss: Option<u64>,

@@ -47,24 +47,29 @@ pub fn origin(found: &[&Footprint], command: &str) -> String {
 pub fn definitions(found: &[&Footprint]) -> String {
     let meter = escape(&distinct(found, |f| f.provenance.memory_definition.clone()));
     let optimizer = distinct(found, |f| format!("{:?}", f.spec.optimizer).to_lowercase());
-    let spread = found.iter().map(|f| f.spread).max().unwrap_or(0);
+    let repeated: Vec<&&Footprint> = found.iter().filter(|f| f.spec.steps > 2).collect();
+    let spread = match repeated.iter().map(|f| f.spread).max() {
+        Some(bytes) => format!("these differ by at most {} bytes", grouped(bytes)),
+        None => "one step is weighed".to_string(),
+    };
     format!(
         "- **What is counted:** {}. 1 MiB = 2^20 bytes. Optimiser: {optimizer}.\n\
-         - **One measurement** is a fresh process: network, rule and optimiser are built, the first step makes the \
-         optimiser's state, the others are weighed, and the largest stands. Images are noise: memory depends on shapes, \
-         not on values. The weighed steps of one measurement differ by at most {} bytes.\n\
+         - **One measurement** is a fresh process: network, rule and optimiser are built, a first step on a few samples makes \
+         the optimiser's state, the others are weighed, and the largest stands ({}). Images are noise: memory depends on \
+         shapes, not on values.\n\
          - **Between steps** live parameters, the optimiser's state, what the rule keeps fixed (R, B, heads), and what the \
          tensor library keeps for itself (packing buffers); each is what its owner frees when it is dropped.\n\
          - **The step's peak** is the most that a step holds above these: activations kept for the way back (the batch \
          too), gradients of parameters, and workspace (temporaries of forward, backward and optimiser). **Total** is the \
          sum of everything, the peak of training. In brackets: MiB more for each layer, by least squares over all depths.\n\
-         - **Theory** is `LearningRule::memory`, from shapes alone; its deviation is that of the step's peak.\n\
+         - **Theory** is `LearningRule::memory`, from shapes alone; its deviation is that of the step's peak. It has no room \
+         for what a library's convolution needs for itself: flex's copies maps into another order for the kernel's gradient.\n\
          - **MACs** are analytic, projections and feedback and their way back included; *counted* is what a step did, counted at \
          every matrix product and convolution. Seconds are of one thread, with \
          other work on the machine: an order of magnitude. **RSS** is `VmHWM`, the process's own peak, program and \
          allocator's slack included.\n",
         meter.trim_end_matches('.'),
-        grouped(spread)
+        spread
     )
 }
 

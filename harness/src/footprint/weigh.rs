@@ -9,11 +9,14 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use burn::tensor::{Device, Tensor, TensorData};
 use sll_core::Network;
-use sll_core::memory::{Category, HeapMeter, Meter, StepBytes, scope};
+use sll_core::memory::{Category, Meter, StepBytes, scope};
 use sll_core::op;
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule};
 use std::time::Instant;
+
+/// Samples of the first step.
+const FIRST_BATCH: usize = 8;
 
 /// What is trained.
 pub struct Subject {
@@ -34,29 +37,33 @@ pub struct Weighed {
     pub spread: u64,
     /// Multiply-accumulates of the last step, per sample, counted where they were done.
     pub macs: u64,
+    /// The most that the meter's allocator held for itself in a weighed step, where it caches.
+    pub reserved_peak: Option<u64>,
     /// Seconds of a step, the first one aside.
     pub seconds_per_step: f64,
 }
 
-/// Trains `subject` for `steps` steps (at least two) on batches of made-up images and drops it. `before` is the meter's
-/// live count before the subject was built; `news` hears of every step.
+/// Trains `subject` for `steps` steps (at least two) on batches of made-up images and drops it. `before` is the live count
+/// of `meter` before the subject was built; `news` hears of every step.
 pub fn weigh(
     subject: Subject,
     (batch, steps): (usize, usize),
-    before: usize,
+    (meter, before): (&dyn Meter, usize),
     mut news: impl FnMut(usize),
 ) -> Result<Weighed> {
     let Subject { mut net, mut rule, mut updater } = subject;
-    let meter = HeapMeter;
     updater.set_lr(1e-3);
     let (mut steps_bytes, mut seconds, mut macs) = (Vec::with_capacity(steps), 0.0, 0);
+    let mut reserved_peak = None;
     for step in 0..steps {
+        // The first makes the optimiser's state, for which a few samples will do, and is not weighed.
+        let batch = if step == 0 { batch.min(FIRST_BATCH) } else { batch };
         let (started, done) = (Instant::now(), op::macs());
-        let weighed = one_step(&mut net, &mut *rule, &mut updater, batch, step)?;
+        let weighed = one_step(&mut net, &mut *rule, &mut updater, meter, (batch, step))?;
         macs = (op::macs() - done) / batch as u64;
-        // The first step makes the optimiser's state, which stays and is not the step's.
         if step > 0 {
             steps_bytes.push(weighed);
+            reserved_peak = reserved_peak.max(meter.reserved().map(|reserved| reserved.peak));
             seconds += started.elapsed().as_secs_f64();
         }
         news(step + 1);
@@ -79,7 +86,8 @@ pub fn weigh(
     let most = steps_bytes.iter().copied().max_by_key(Bytes::step).unwrap_or_default();
     drop(steps_bytes);
     let library = meter.live().saturating_sub(before) as u64;
-    Ok(Weighed { bytes: Bytes { parameters, optimizer_state, fixed, library, ..most }, spread, macs, seconds_per_step })
+    let bytes = Bytes { parameters, optimizer_state, fixed, library, ..most };
+    Ok(Weighed { bytes, spread, macs, reserved_peak, seconds_per_step })
 }
 
 /// One step with its batch, which belongs to it, and what it held at its peak.
@@ -87,10 +95,9 @@ fn one_step(
     net: &mut Network,
     rule: &mut dyn LearningRule,
     updater: &mut Updater,
-    batch: usize,
-    step: usize,
+    meter: &dyn Meter,
+    (batch, step): (usize, usize),
 ) -> Result<Bytes> {
-    let meter = HeapMeter;
     meter.begin_step();
     let made = scope(Category::Activations);
     let batch = made_up_batch(net, batch, step);

@@ -7,7 +7,7 @@ use crate::spec::RunSpec;
 use crate::{device, provenance};
 use datasets::{Dataset, LoadOptions};
 use sll_core::Network;
-use sll_core::memory::{Category, HeapMeter, Meter, StepBytes, scope};
+use sll_core::memory::{Category, Meter, StepBytes, scope};
 use sll_core::optim::Updater;
 use sll_core::rule::LearningRule;
 use std::path::Path;
@@ -47,7 +47,7 @@ struct Training {
     rule: Box<dyn LearningRule>,
     updater: Updater,
     loader: Loader,
-    meter: HeapMeter,
+    meter: Box<dyn Meter>,
     state: Checkpoint,
     base_lr: f64,
     /// Whether this process has made no step yet.
@@ -100,8 +100,8 @@ impl Training {
         };
         let loader = Loader::new(data, &spec.recipe, spec.seed, &device).map_err(Error::Input)?;
         (info.train, info.test) = loader.counts();
-        let meter = HeapMeter;
-        let workspace = warm_up(spec, image, classes, &loader, &meter, &device)?;
+        let meter = device::meter(&spec.device);
+        let workspace = warm_up(spec, image, classes, &loader, &*meter, &device)?;
         let before = meter.live();
         let mut net = spec.network.build(image, classes, spec.seed, &device)?;
         let with_net = meter.live();
@@ -256,7 +256,7 @@ impl Training {
             peak_bytes: *bytes,
             unit_accuracy,
             data,
-            provenance: provenance::here(&spec.device, device::memory_definition(&spec.device)),
+            provenance: provenance::here(&spec.device, self.meter.definition()),
             spec: spec.clone(),
             curve: self.state.curve,
             diagnostics: self.state.diagnostics,
@@ -270,7 +270,7 @@ fn warm_up(
     image: [usize; 3],
     classes: usize,
     loader: &Loader,
-    meter: &HeapMeter,
+    meter: &dyn Meter,
     device: &burn::tensor::Device,
 ) -> Result<usize> {
     let before = meter.live();

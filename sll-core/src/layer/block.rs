@@ -105,6 +105,7 @@ impl Layer for EncoderBlock {
             backward: mlp_back.max((attention_back + 2 * d * hidden).saturating_sub(freed)) as u64,
             early_gradients: (2 * d * hidden + hidden + 2 * d) as u64,
             in_place: true,
+            frees_input: false,
             largest_parameter: (d * hidden).max(3 * d * d) as u64,
         })
     }

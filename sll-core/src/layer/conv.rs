@@ -2,6 +2,7 @@
 
 use super::affine::beside;
 use super::{Activation, Kernel, Layer, LayerCost, Stages, WeightSlot};
+use crate::memory::LayerMemory;
 use crate::rng::Stream;
 use crate::{pass::Pass, shape::Shape};
 use burn::module::Module;
@@ -107,6 +108,33 @@ impl Layer for Conv {
         let kept = channels * positions * (1 + u64::from(self.norm.is_some()));
         let pooled = if self.pool == Pool::None { 0 } else { self.output().len() as u64 };
         LayerCost { forward: macs, input_grad: macs, again: 0, activations: kept + pooled }
+    }
+
+    /// What any implementation has to hold. What a library's convolution needs for itself, like unfolded maps, is not in it.
+    fn memory(&self, batch: usize) -> Option<LayerMemory> {
+        if self.norm.is_some() || self.activation != Activation::Relu {
+            return None;
+        }
+        let [o, c, k, _] = self.kernel.weight.dims();
+        let (full, output) = ((batch * o * self.height * self.width) as u64, (batch * self.output().len()) as u64);
+        // The map before it is pooled, and where the largest of each square was, one `i32` each.
+        let kept = match self.pool {
+            Pool::None => 0,
+            Pool::Max2 => full + output,
+            Pool::Grid2 => full,
+        };
+        Some(LayerMemory {
+            output,
+            kept,
+            // The map before its rectification, beside it.
+            forward: (2 * full).saturating_sub(output + kept),
+            // The signal at the map, before and after its rectification.
+            backward: if kept == 0 { full } else { full.max((2 * full).saturating_sub(2 * output)) },
+            early_gradients: 0,
+            in_place: false,
+            frees_input: false,
+            largest_parameter: (o * c * k * k) as u64,
+        })
     }
 
     fn weights(&mut self) -> Vec<WeightSlot<'_>> {

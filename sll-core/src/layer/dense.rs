@@ -93,6 +93,7 @@ impl Layer for Dense {
             backward: 2 * n * m,
             early_gradients: 0,
             in_place: false,
+            frees_input: false,
             largest_parameter: n * m,
         })
     }

@@ -54,8 +54,9 @@ impl Layer for TokenHead {
             forward: 3 * b * d,
             backward: 0,
             early_gradients: 0,
-            // The input is free before the signal at the summary becomes one at all tokens.
-            in_place: true,
+            // The signal at the summary becomes one at all tokens.
+            in_place: false,
+            frees_input: true,
             largest_parameter: d * classes,
         })
     }

@@ -88,6 +88,7 @@ impl Layer for PatchEmbedding {
             backward: if self.class.is_some() { b * patches * d } else { 0 },
             early_gradients: 0,
             in_place: false,
+            frees_input: false,
             largest_parameter: (patch * d).max(tokens * d),
         })
     }

@@ -1,20 +1,10 @@
 //! Every byte of the heap, counted at the allocator.
 
-use super::{CATEGORY, Category, GRADIENTS, Meter, StepBytes};
+use super::ledger::Ledger;
+use super::{Meter, StepBytes};
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-/// Live bytes when the step began.
-static STOOD: AtomicUsize = AtomicUsize::new(0);
-/// Number of the present step; an allocation carries that of its own.
-static STEP: AtomicUsize = AtomicUsize::new(0);
-/// Live activation bytes of the present step.
-static ACTIVATIONS: AtomicUsize = AtomicUsize::new(0);
-/// Activation and gradient bytes at the peak.
-static PEAK_ACTIVATIONS: AtomicUsize = AtomicUsize::new(0);
-static PEAK_GRADIENTS: AtomicUsize = AtomicUsize::new(0);
+static HEAP: Ledger = Ledger::new();
 
 /// The system's allocator with every byte counted. A program that wants exact numbers declares
 /// `#[global_allocator] static ALLOCATOR: CountingAllocator = CountingAllocator;`.
@@ -34,34 +24,6 @@ fn with_tag(layout: Layout, size: usize) -> Option<Layout> {
     Layout::from_size_align(size.checked_add(room(layout))?, room(layout)).ok()
 }
 
-fn present_tag() -> usize {
-    STEP.load(Relaxed) << 1 | usize::from(CATEGORY.load(Relaxed) == Category::Activations as u8)
-}
-
-/// Whether a block of `tag` counts among the present step's activations.
-fn is_activation(tag: usize) -> bool {
-    tag & 1 == 1 && tag >> 1 == STEP.load(Relaxed)
-}
-
-fn grow(bytes: usize, tag: usize) {
-    if is_activation(tag) {
-        ACTIVATIONS.fetch_add(bytes, Relaxed);
-    }
-    let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
-    if live > PEAK.load(Relaxed) {
-        PEAK.fetch_max(live, Relaxed);
-        PEAK_ACTIVATIONS.store(ACTIVATIONS.load(Relaxed), Relaxed);
-        PEAK_GRADIENTS.store(GRADIENTS.load(Relaxed), Relaxed);
-    }
-}
-
-fn shrink(bytes: usize, tag: usize) {
-    if is_activation(tag) {
-        ACTIVATIONS.fetch_sub(bytes, Relaxed);
-    }
-    LIVE.fetch_sub(bytes, Relaxed);
-}
-
 /// Tags and counts a block whose tag's room starts at `base`.
 ///
 /// # Safety
@@ -71,10 +33,10 @@ unsafe fn tagged(base: *mut u8, layout: Layout, size: usize) -> *mut u8 {
     if base.is_null() {
         return base;
     }
-    let tag = present_tag();
+    let tag = HEAP.tag();
     let pointer = unsafe { base.add(room(layout)) };
     unsafe { pointer.cast::<usize>().sub(1).write(tag) };
-    grow(size, tag);
+    HEAP.grow(size, tag);
     pointer
 }
 
@@ -97,7 +59,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
         if let Some(whole) = with_tag(layout, layout.size()) {
             unsafe { System.dealloc(pointer.sub(room(layout)), whole) };
         }
-        shrink(layout.size(), tag);
+        HEAP.shrink(layout.size(), tag);
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
@@ -109,7 +71,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
         let moved = unsafe { tagged(moved, layout, size) };
         if !moved.is_null() {
             // The old block counts until the new one is filled, as it does when the system has to move it.
-            shrink(layout.size(), tag);
+            HEAP.shrink(layout.size(), tag);
         }
         moved
     }
@@ -125,32 +87,18 @@ impl Meter for HeapMeter {
     }
 
     fn live(&self) -> usize {
-        LIVE.load(Relaxed)
+        HEAP.live()
     }
 
     fn peak(&self) -> usize {
-        PEAK.load(Relaxed)
+        HEAP.peak()
     }
 
     fn begin_step(&self) {
-        STEP.fetch_add(1, Relaxed);
-        ACTIVATIONS.store(0, Relaxed);
-        PEAK_ACTIVATIONS.store(0, Relaxed);
-        PEAK_GRADIENTS.store(0, Relaxed);
-        GRADIENTS.store(0, Relaxed);
-        let live = LIVE.load(Relaxed);
-        STOOD.store(live, Relaxed);
-        PEAK.store(live, Relaxed);
+        HEAP.begin_step();
     }
 
     fn step(&self) -> StepBytes {
-        let total = self.peak().saturating_sub(STOOD.load(Relaxed));
-        let activations = PEAK_ACTIVATIONS.load(Relaxed).min(total);
-        let gradients = PEAK_GRADIENTS.load(Relaxed).min(total - activations);
-        StepBytes {
-            activations: activations as u64,
-            gradients: gradients as u64,
-            workspace: (total - activations - gradients) as u64,
-        }
+        HEAP.step()
     }
 }

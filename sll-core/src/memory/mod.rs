@@ -9,10 +9,13 @@
 //! What stood before the step (parameters, optimiser state, fixed matrices) is in none of the three.
 
 mod heap;
+mod ledger;
+#[cfg(feature = "tch")]
+pub mod libtorch;
 mod model;
 
 pub use heap::{CountingAllocator, HeapMeter};
-pub use model::{LayerMemory, MemoryModel, Pattern};
+pub use model::{LayerMemory, LocalUnit, MemoryModel, Pattern};
 
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
@@ -29,6 +32,19 @@ pub trait Meter {
     fn begin_step(&self);
     /// The composition of the peak since [`Meter::begin_step`], above what stood then.
     fn step(&self) -> StepBytes;
+    /// Bytes that the allocator holds of the device for itself, handed out or not, where it caches.
+    fn reserved(&self) -> Option<Reserved> {
+        None
+    }
+}
+
+/// Bytes of a caching allocator, as it counts them itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserved {
+    /// Now.
+    pub live: u64,
+    /// The most since [`Meter::begin_step`].
+    pub peak: u64,
 }
 
 /// What a step held at its peak, above what stood before it.

@@ -30,6 +30,8 @@ pub struct LayerMemory {
     pub early_gradients: u64,
     /// Whether the signal at the input takes the place of the signal at the output.
     pub in_place: bool,
+    /// Whether its backward pass needs nothing of its input, which is free once it has run.
+    pub frees_input: bool,
     /// Its largest parameter: while the optimiser moves it, it needs that much for itself.
     pub largest_parameter: u64,
 }
@@ -50,10 +52,26 @@ pub struct MemoryModel {
 /// How a rule trains a chain.
 #[derive(Clone, Debug)]
 pub enum Pattern {
-    /// Unit by unit: forward, signal, backward, update. Within a unit, segments run again for the backward pass.
-    Local(Vec<Vec<Range<usize>>>),
+    /// Unit by unit: forward, signal, backward, update.
+    Local(Vec<LocalUnit>),
     /// All units forward, each from a detached input; then from the last to the first signal, backward, update.
     Feedback(Vec<Range<usize>>),
+}
+
+/// A unit that is trained at once.
+#[derive(Clone, Debug)]
+pub struct LocalUnit {
+    /// Its segments: all but the last run again for the backward pass.
+    pub segments: Vec<Range<usize>>,
+    /// Values that its head holds at the most while it makes the signal, beside matrices `[b, K]`.
+    pub head: u64,
+}
+
+impl LocalUnit {
+    /// A unit whose head multiplies its summary by a matrix and nothing else.
+    pub fn new(segments: Vec<Range<usize>>) -> Self {
+        Self { segments, head: 0 }
+    }
 }
 
 /// Follows what is alive through a step.
@@ -114,10 +132,14 @@ impl Chain {
 
     /// Runs `range` and keeps what its backward pass needs, its outputs included.
     fn forward(&mut self, range: Range<usize>) {
+        let first = range.start;
         for index in range {
             let layer = self.layers[index];
             self.timeline.look(layer.output + layer.kept + layer.forward);
             self.timeline.keep(layer.output + layer.kept);
+            if layer.frees_input && index > first {
+                self.timeline.drop_kept(self.input_of(index));
+            }
         }
     }
 
@@ -142,7 +164,8 @@ impl Chain {
             self.timeline.live.gradients += VALUE * layer.early_gradients;
             self.timeline.look(layer.backward);
             self.timeline.live.gradients += VALUE * (params - layer.early_gradients);
-            if index + 1 < range.end || !held {
+            let freed = index + 1 < range.end && self.layers[index + 1].frees_input;
+            if !freed && (index + 1 < range.end || !held) {
                 self.timeline.drop_kept(layer.output);
             }
             self.timeline.look(if down && !layer.in_place { 2 * input } else { 0 });
@@ -159,7 +182,7 @@ impl Chain {
     }
 
     /// One unit in segments: all but the last run without a graph, and again on the way back.
-    fn unit(&mut self, segments: &[Range<usize>]) {
+    fn unit(&mut self, LocalUnit { segments, head }: &LocalUnit) {
         let Some((last, before)) = segments.split_last() else { return };
         for segment in before {
             self.forward_plain(segment.clone());
@@ -167,6 +190,7 @@ impl Chain {
         self.forward(last.clone());
         let output = self.layers[last.end - 1].output;
         self.timeline.look(HEAD_MATRICES * self.codes);
+        self.timeline.look(CODE_MATRICES * self.codes + head);
         // The network's own output has given its error and nothing else is left of it.
         let topmost = last.end == self.layers.len();
         let codes = if topmost { 0 } else { CODE_MATRICES * self.codes };
@@ -183,11 +207,11 @@ impl Chain {
         self.timeline.release(codes);
     }
 
-    fn local(&mut self, units: &[Vec<Range<usize>>]) {
-        for (index, segments) in units.iter().enumerate() {
-            self.unit(segments);
+    fn local(&mut self, units: &[LocalUnit]) {
+        for (index, unit) in units.iter().enumerate() {
+            self.unit(unit);
             if index > 0 {
-                self.timeline.drop_kept(self.input_of(segments[0].start));
+                self.timeline.drop_kept(self.input_of(unit.segments[0].start));
             }
         }
     }

@@ -1,0 +1,102 @@
+// What `src/memory/libtorch.rs` asks of LibTorch. Only c10 and ATen's public headers are used, so that one source serves
+// LibTorch with and without CUDA. No exception leaves a function.
+
+#include <ATen/Context.h>
+#include <ATen/Version.h>
+#include <c10/core/Allocator.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+namespace {
+
+using Report = void (*)(void*, int64_t, bool);
+
+struct Watcher : c10::MemoryReportingInfoBase {
+  explicit Watcher(Report report) : report(report) {}
+
+  void reportMemoryUsage(void* block, int64_t bytes, size_t, size_t, c10::Device device) override {
+    if (device.is_cpu() || device.is_cuda()) report(block, bytes, device.is_cuda());
+  }
+
+  bool memoryProfilingEnabled() const override { return true; }
+
+  Report report;
+};
+
+c10::DeviceAllocator* cuda_allocator() {
+  return dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(c10::DeviceType::CUDA));
+}
+
+}  // namespace
+
+extern "C" {
+
+void sll_libtorch_watch(Report report) {
+  try {
+    c10::ThreadLocalDebugInfo::_push(c10::DebugInfoKind::PROFILER_STATE, std::make_shared<Watcher>(report));
+  } catch (...) {
+  }
+}
+
+struct SllCudaBytes {
+  int64_t allocated, allocated_peak, reserved, reserved_peak;
+};
+
+bool sll_libtorch_cuda_bytes(int8_t card, SllCudaBytes* found) {
+  try {
+    auto* allocator = cuda_allocator();
+    if (allocator == nullptr || !allocator->initialized()) return false;
+    auto stats = allocator->getDeviceStats(card);
+    auto &allocated = stats.allocated_bytes[0], &reserved = stats.reserved_bytes[0];  // 0: of all pools together
+    *found = {allocated.current, allocated.peak, reserved.current, reserved.peak};
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+bool sll_libtorch_cuda_reset_peak(int8_t card) {
+  try {
+    auto* allocator = cuda_allocator();
+    if (allocator == nullptr || !allocator->initialized()) return false;
+    allocator->resetPeakStats(card);
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+// Writes the headers' version, a new line, and the library's; gives the number of bytes written.
+size_t sll_libtorch_versions(char* text, size_t room) {
+  try {
+    std::string key = "TORCH_VERSION=", config = at::show_config(), runs;
+    auto at = config.find(key);
+    if (at != std::string::npos) {
+      at += key.size();
+      runs = config.substr(at, config.find_first_of(", \n", at) - at);
+    }
+    auto all = std::string(TORCH_VERSION) + "\n" + runs;
+    auto written = std::min(room, all.size());
+    std::memcpy(text, all.data(), written);
+    return written;
+  } catch (...) {
+    return 0;
+  }
+}
+
+bool sll_libtorch_full_precision() {
+  try {
+    at::globalContext().setAllowTF32CuBLAS(false);
+    at::globalContext().setAllowTF32CuDNN(false);
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+}  // extern "C"

@@ -1,0 +1,96 @@
+//! The books of one allocator: live bytes, their peak, and what the peak of a step is made of.
+
+use super::{CATEGORY, Category, GRADIENTS, StepBytes};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// Counts the blocks of one allocator, from any thread.
+///
+/// Whoever reports a block keeps a tag with it, which says in which step it was made and whether as an activation.
+pub(super) struct Ledger {
+    live: AtomicUsize,
+    peak: AtomicUsize,
+    /// Live bytes when the step began.
+    stood: AtomicUsize,
+    /// Number of the present step; an allocation carries that of its own.
+    step: AtomicUsize,
+    /// Live activation bytes of the present step.
+    activations: AtomicUsize,
+    /// Activation and gradient bytes at the peak.
+    peak_activations: AtomicUsize,
+    peak_gradients: AtomicUsize,
+}
+
+impl Ledger {
+    pub const fn new() -> Self {
+        const ZERO: AtomicUsize = AtomicUsize::new(0);
+        Self {
+            live: ZERO,
+            peak: ZERO,
+            stood: ZERO,
+            step: ZERO,
+            activations: ZERO,
+            peak_activations: ZERO,
+            peak_gradients: ZERO,
+        }
+    }
+
+    /// The tag of a block made now.
+    pub fn tag(&self) -> usize {
+        self.step.load(Relaxed) << 1 | usize::from(CATEGORY.load(Relaxed) == Category::Activations as u8)
+    }
+
+    /// Whether a block of `tag` counts among the present step's activations.
+    fn is_activation(&self, tag: usize) -> bool {
+        tag & 1 == 1 && tag >> 1 == self.step.load(Relaxed)
+    }
+
+    /// Books a block of `tag`.
+    pub fn grow(&self, bytes: usize, tag: usize) {
+        if self.is_activation(tag) {
+            self.activations.fetch_add(bytes, Relaxed);
+        }
+        let live = self.live.fetch_add(bytes, Relaxed) + bytes;
+        if live > self.peak.load(Relaxed) {
+            self.peak.fetch_max(live, Relaxed);
+            self.peak_activations.store(self.activations.load(Relaxed), Relaxed);
+            self.peak_gradients.store(GRADIENTS.load(Relaxed), Relaxed);
+        }
+    }
+
+    /// Books the end of a block of `tag`.
+    pub fn shrink(&self, bytes: usize, tag: usize) {
+        if self.is_activation(tag) {
+            self.activations.fetch_sub(bytes, Relaxed);
+        }
+        self.live.fetch_sub(bytes, Relaxed);
+    }
+
+    pub fn live(&self) -> usize {
+        self.live.load(Relaxed)
+    }
+
+    pub fn peak(&self) -> usize {
+        self.peak.load(Relaxed)
+    }
+
+    pub fn begin_step(&self) {
+        self.step.fetch_add(1, Relaxed);
+        for counter in [&self.activations, &self.peak_activations, &self.peak_gradients, &GRADIENTS] {
+            counter.store(0, Relaxed);
+        }
+        let live = self.live();
+        self.stood.store(live, Relaxed);
+        self.peak.store(live, Relaxed);
+    }
+
+    pub fn step(&self) -> StepBytes {
+        let total = self.peak().saturating_sub(self.stood.load(Relaxed));
+        let activations = self.peak_activations.load(Relaxed).min(total);
+        let gradients = self.peak_gradients.load(Relaxed).min(total - activations);
+        StepBytes {
+            activations: activations as u64,
+            gradients: gradients as u64,
+            workspace: (total - activations - gradients) as u64,
+        }
+    }
+}
