@@ -12,6 +12,7 @@ pub mod fa;
 pub mod ff;
 pub mod lls;
 pub mod local;
+pub mod parity;
 pub mod pepita;
 mod register;
 pub mod sgr;

@@ -74,6 +74,11 @@ impl<O: Objective> Local<O> {
         &self.objective
     }
 
+    /// The objective, for another rule that builds on it.
+    pub fn into_objective(self) -> O {
+        self.objective
+    }
+
     /// The objective.
     pub fn objective_mut(&mut self) -> &mut O {
         &mut self.objective

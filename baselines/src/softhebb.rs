@@ -17,6 +17,7 @@ use sll_core::divergence::cross_entropy;
 use sll_core::layer::WeightSlot;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
+use sll_core::rng::upload;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Error, Network, Pass, Result, Shape};
 
@@ -75,12 +76,22 @@ impl SoftHebbConfig {
                 return Err(Error::Unsupported { rule: "SoftHebb".into(), reason });
             };
             slot.clear_bias();
-            let rows = slot.rows();
-            let scale = norms(&rows).recip() * self.init_norm;
-            slot.set_rows(rows * scale);
+            let rows = rescaled(slot.rows(), self.init_norm);
+            slot.set_rows(rows);
         }
         Ok(SoftHebb(*self))
     }
+}
+
+/// Every row at the given norm. On the host, so that every device starts from the same bits.
+fn rescaled(rows: Tensor<2>, norm: f64) -> Tensor<2> {
+    let ([count, columns], device) = (rows.dims(), rows.device());
+    let mut values = rows.into_data().try_to_vec::<f32>().expect("weights are f32");
+    for row in values.chunks_mut(columns) {
+        let found = row.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+        row.iter_mut().for_each(|value| *value = (f64::from(*value) * norm / found) as f32);
+    }
+    upload(values, [count, columns], &device)
 }
 
 /// What competes: the channels of a map, the units of a vector.

@@ -4,6 +4,7 @@ use baselines::{RuleSpec, rules};
 use sll_core::laws;
 use sll_core::op::macs;
 use sll_core::rule::Batch;
+use sll_core::sll::{Parent, SllConfig};
 use sll_core::{Error, Network};
 
 /// Costs are per sample; those with products between samples are for this batch.
@@ -28,18 +29,29 @@ fn every_rule_does_the_multiplications_it_says() {
     laws::one_thread();
     let networks: [(&str, Family); 3] =
         [("mlp", || laws::small_mlp(3)), ("cnn", laws::small_cnn), ("vit", || laws::small_vit(false))];
+    let sll = |config: SllConfig, title: &'static str| (title, RuleSpec::Sll(config));
+    let base = SllConfig::default();
+    let settings = [
+        sll(SllConfig { units: Some(2), ..base }, "SLL2+"),
+        sll(SllConfig { units: Some(2), recompute: true, ..base }, "SLL2+, recomputed"),
+        sll(SllConfig { regenerate: true, ..base }, "SLL, R drawn again"),
+        sll(SllConfig { parent: Parent::Clean, ..base }, "SLL, clean parent"),
+        sll(SllConfig { stop_gradient: false, ..base }, "SLL, open parent"),
+    ];
     let mut wrong = Vec::new();
-    for info in rules() {
+    for (title, spec) in rules().iter().map(|info| (info.title, (info.spec)())).chain(settings) {
+        let mut ran = 0;
         for (name, build) in networks {
             let mut net = build();
-            let mut rule = match (info.spec)().init(&mut net, 1) {
+            let mut rule = match spec.init(&mut net, 1) {
                 Ok(rule) => rule,
                 Err(Error::Unsupported { .. }) => continue,
-                Err(other) => panic!("{}: {other}", info.title),
+                Err(other) => panic!("{title}: {other}"),
             };
+            ran += 1;
             let said = rule.cost(&net).total() * BATCH as u64;
             // Costs are of the phase that trains the hidden layers: SoftHebb's first, TP's after its inverses' own.
-            let epoch = if matches!((info.spec)(), RuleSpec::SoftHebb(_)) { 0 } else { 5 };
+            let epoch = if matches!(spec, RuleSpec::SoftHebb(_)) { 0 } else { 5 };
             let mut updater = laws::descent();
             let batches: Vec<Batch> = (0..STEPS).map(|step| batch(&net, step, epoch)).collect();
             let before = macs();
@@ -48,12 +60,12 @@ fn every_rule_does_the_multiplications_it_says() {
             // Costs are whole MACs per sample.
             if done.abs_diff(said) >= BATCH as u64 {
                 wrong.push(format!(
-                    "{} on {name}: says {said}, does {done} ({:+.3})",
-                    info.title,
+                    "{title} on {name}: says {said}, does {done} ({:+.3})",
                     done as f64 / said as f64 - 1.0
                 ));
             }
         }
+        assert!(ran > 0, "{title} runs on none of the networks");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -1,19 +1,29 @@
 //! The analytic model of memory against the bytes measured at the allocator, which is this test program's own.
 
 use baselines::RuleSpec;
+use baselines::lls::{Bases, LlsConfig};
+use baselines::local::{Local, Objective};
 use burn::tensor::{Device, Tensor};
 use sll_core::laws;
 use sll_core::memory::{Category, CountingAllocator, HeapMeter, MemoryModel, Meter, StepBytes, scope};
 use sll_core::optim::{OptimizerConfig, OptimizerKind, Updater};
-use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::sll::{Sll, SllConfig};
-use sll_core::{Cut, Network, NetworkSpec, Result};
+use sll_core::rule::{Batch, LearningRule};
+use sll_core::sll::SllConfig;
+use sll_core::{Network, NetworkSpec};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Bytes of the convolutional network's widest map, for a batch.
-const WIDEST_MAP: f64 = (4 * 128 * 16 * 32 * 32) as f64;
+/// By how much flex's convolutions exceed theory on the network of this test. For the kernel's gradient flex copies the
+/// signal and the input into another order and unfolds part of the input, in the widest layer some 16 MB; theory has the
+/// moment when that layer's map is rectified in its place. The more a rule holds at that moment, the less it shows.
+fn excess(rule: &RuleSpec) -> f64 {
+    match rule {
+        RuleSpec::Sll(SllConfig { units: Some(2), .. }) => 0.187,
+        RuleSpec::Sll(_) | RuleSpec::Lls(_) => 0.273,
+        _ => 0.2,
+    }
+}
 
 /// The steps' peak above what stood before them, once all state is made.
 fn measured(net: &mut Network, rule: &mut dyn LearningRule, optimizer: &OptimizerConfig, batch: usize) -> StepBytes {
@@ -31,35 +41,34 @@ fn measured(net: &mut Network, rule: &mut dyn LearningRule, optimizer: &Optimize
     (0..4).map(&mut step).skip(2).max_by_key(StepBytes::total).unwrap()
 }
 
-/// SLL, but every unit's output is kept until the step is over.
-struct Leaky(Sll);
+/// LLS whose heads never let go of a unit's output until the next step: the mistake a real rule makes, one layer after
+/// the other as the chain is trained.
+struct Leaky {
+    lls: Bases,
+    kept: Vec<Tensor<2>>,
+}
 
-impl LearningRule for Leaky {
-    fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        let mut kept = vec![batch.x.clone()];
-        for layer in 0..net.depth() - 1 {
-            kept.push(net.forward_plain(layer..layer + 1, kept[layer].clone(), &batch.pass()));
+impl Objective for Leaky {
+    fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2> {
+        if unit == 0 {
+            self.kept.clear();
         }
-        let report = self.0.step(net, batch, updater);
-        drop(kept);
-        report
+        self.kept.push(h.clone());
+        self.lls.signal(unit, h, batch, updater)
     }
 
-    fn cut(&self) -> Cut {
-        self.0.cut()
+    fn macs(&self) -> u64 {
+        self.lls.macs()
     }
+}
 
-    fn cost(&self, net: &Network) -> StepCost {
-        self.0.cost(net)
-    }
+fn leaky(net: &Network) -> Box<dyn LearningRule> {
+    let lls = LlsConfig::default().init(net).unwrap().into_objective();
+    Box::new(Local::new(net, Leaky { lls, kept: Vec::new() }).unwrap())
+}
 
-    fn fixed_values(&self, net: &Network) -> usize {
-        self.0.fixed_values(net)
-    }
-
-    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
-        self.0.memory(net, batch, optimizer)
-    }
+fn sound(net: &Network) -> Box<dyn LearningRule> {
+    Box::new(SllConfig::default().init(net, 1).unwrap())
 }
 
 /// Measured bytes over modelled ones, less one.
@@ -67,16 +76,22 @@ fn off(found: StepBytes, model: MemoryModel) -> f64 {
     found.total() as f64 / model.step.total() as f64 - 1.0
 }
 
-/// Bytes that a step of SLL, or of its leaky twin, holds more for each layer more.
-fn slope(spec: &NetworkSpec, image: [usize; 3], batch: usize, leaky: bool) -> f64 {
-    let peak = |depth: usize| {
+/// What a step holds more for each layer more, in bytes: its peak, and the most activations at once.
+fn slopes(
+    spec: &NetworkSpec,
+    image: [usize; 3],
+    batch: usize,
+    build: fn(&Network) -> Box<dyn LearningRule>,
+) -> [f64; 2] {
+    let held = |depth: usize| {
         let spec = NetworkSpec { depth: Some(depth), ..spec.clone() };
         let mut net = spec.build(image, 10, 1, &Device::flex()).unwrap();
-        let sll = SllConfig::default().init(&net, 1).unwrap();
-        let mut rule: Box<dyn LearningRule> = if leaky { Box::new(Leaky(sll)) } else { Box::new(sll) };
-        measured(&mut net, &mut *rule, &OptimizerConfig::default(), batch).total() as f64
+        let mut rule = build(&net);
+        let step = measured(&mut net, &mut *rule, &OptimizerConfig::default(), batch);
+        [step.total() as f64, HeapMeter.most_activations() as f64]
     };
-    (peak(6) - peak(2)) / 4.0
+    let (shallow, deep) = (held(2), held(6));
+    [0, 1].map(|i| (deep[i] - shallow[i]) / 4.0)
 }
 
 fn rules() -> Vec<RuleSpec> {
@@ -113,6 +128,7 @@ fn measured_bytes_are_within_two_percent_of_the_model_and_slls_do_not_grow_with_
             let model = rule.memory(&net, batch, &optimizer).expect("these are modelled");
             let found = measured(&mut net, &mut *rule, &optimizer, batch);
             let off = off(found, model);
+            assert_eq!(model.parameters, 4 * net.num_params() as u64);
             let line = format!(
                 "{:<18} {name}: {:+.2} %, model {:?}, measured {found:?}",
                 rule_spec.title(),
@@ -120,29 +136,30 @@ fn measured_bytes_are_within_two_percent_of_the_model_and_slls_do_not_grow_with_
                 model.step
             );
             println!("{line}");
-            // The gradient of flex's convolution copies maps into another order, which theory does not need: at the most
-            // one of the widest.
-            let excess = if name == "conv" { WIDEST_MAP / model.step.total() as f64 } else { 0.0 };
-            if !(-0.02..=0.02 + excess).contains(&off) {
+            let excess = if name == "conv" { excess(&rule_spec) } else { 0.0 };
+            if (off - excess).abs() > 0.02 {
                 wrong.push(line);
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
-    let mlp = NetworkSpec { width: Some(160), ..NetworkSpec::named("mlp-2x800") };
-    let vit = NetworkSpec { width: Some(48), ..NetworkSpec::named("vit-7") };
-    for (spec, image, batch) in [(&mlp, [1, 10, 16], 1024), (&vit, [3, 16, 16], 64)] {
-        let grown = slope(spec, image, batch, false);
-        assert!(grown.abs() < 1024.0, "{}: SLL's step holds {grown} bytes more for a layer more", spec.name);
+    // SLL is flat on every family, and what keeps one output a layer is caught on every family: by the activations alone
+    // where the first layer is so wide that its update is the peak at any depth.
+    let named = |name: &str, width: usize| NetworkSpec { width: Some(width), ..NetworkSpec::named(name) };
+    let mlp = ("mlp", named("mlp-2x800", 160), [1, 10, 16], 1024, 1024 * 160);
+    let wide = ("mlp, wide input", named("mlp-2x800", 64), [3, 32, 32], 64, 64 * 64);
+    let conv = ("conv", named("cnn-equal", 8), [3, 16, 16], 32, 32 * 8 * 8 * 8);
+    let vit = ("vit", named("vit-7", 48), [3, 16, 16], 64, 64 * 17 * 48);
+    for (name, spec, image, batch, output) in [mlp, wide, conv, vit] {
+        let [peak, activations] = slopes(&spec, image, batch, sound);
+        assert!(
+            peak.abs() < 1024.0 && activations.abs() < 1024.0,
+            "{name}: SLL holds {peak}, {activations} bytes a layer"
+        );
+        let [peak, activations] = slopes(&spec, image, batch, leaky);
+        let kept = 0.9 * (4 * output) as f64;
+        assert!(activations > kept, "{name}: an output a layer goes unnoticed ({activations} of {kept})");
+        assert!(name.contains("wide") || peak > 0.5 * kept, "{name}: {peak} bytes a layer at the peak");
     }
-
-    // A rule that keeps what it should drop is caught by both.
-    let output = (1024 * 160 * 4) as f64;
-    assert!(slope(&mlp, [1, 10, 16], 1024, true) > 0.9 * output);
-    let mut net = NetworkSpec { depth: Some(5), ..mlp }.build([1, 10, 16], 10, 1, &Device::flex()).unwrap();
-    let mut leaky = Leaky(SllConfig::default().init(&net, 1).unwrap());
-    let model = leaky.memory(&net, 16384, &adamax).expect("SLL is modelled");
-    let found = measured(&mut net, &mut leaky, &adamax, 16384);
-    assert!(off(found, model) > 0.02, "keeping every output goes unnoticed");
 }

@@ -33,7 +33,7 @@ pub struct Entry {
     pub name: String,
     /// Test accuracy in percent after the last epoch.
     pub accuracy: f64,
-    /// Exact peak bytes of training, less the tensor library's own workspace, which follows the processor's caches.
+    /// Exact peak bytes of training, less what the tensor library keeps for itself, which follows the processor's caches.
     pub bytes: u64,
     /// Exact peak bytes of a step above parameters, optimiser state and fixed matrices.
     pub step_bytes: u64,
@@ -83,7 +83,7 @@ pub fn measure(jobs: usize) -> Result<Baseline> {
         let missing = || Error::Failed(format!("{name} left no result"));
         let result = store.result(&spec.id())?.ok_or_else(missing)?;
         let peak = result.peak_bytes;
-        let (bytes, step_bytes) = (peak.total - peak.workspace, peak.step_peak);
+        let (bytes, step_bytes) = (peak.total - peak.library, peak.step_peak);
         Ok(Entry { name, accuracy: result.test_accuracy, bytes, step_bytes })
     });
     Ok(Baseline { accuracy_tolerance: 4.0, memory_tolerance: 0.01, entries: entries.collect::<Result<_>>()? })

@@ -104,7 +104,8 @@ pub struct PeakBytes {
     /// What the rule keeps besides the network, fixed or learned: projections, feedback weights, heads.
     pub fixed: u64,
     /// What the tensor library keeps for itself between steps, like packing buffers of its matrix products.
-    pub workspace: u64,
+    #[serde(alias = "workspace")]
+    pub library: u64,
     /// The most that a training step holds above all of these: the batch, activations, gradients, temporaries.
     pub step_peak: u64,
     /// What `step_peak` is made of at that moment.

@@ -47,8 +47,7 @@ fn a_run_prints_one_object_and_the_second_time_comes_from_the_store() {
         assert!(!result[key].is_null(), "{key}");
     }
     let bytes = &result["peak_bytes"];
-    let parts =
-        ["parameters", "optimizer_state", "fixed", "workspace", "step_peak"].map(|k| bytes[k].as_u64().unwrap());
+    let parts = ["parameters", "optimizer_state", "fixed", "library", "step_peak"].map(|k| bytes[k].as_u64().unwrap());
     assert_eq!(parts.iter().sum::<u64>(), bytes["total"].as_u64().unwrap());
     let values = result["parameters"].as_u64().unwrap();
     // Tensor handles and graph nodes come on top of the values.

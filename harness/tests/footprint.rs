@@ -1,22 +1,10 @@
-//! Memory experiments with the real program, and the weighing itself with an allocator that counts: a rule that keeps what
-//! it should drop is caught.
+//! Memory experiments with the real program.
 
-use burn::tensor::{Device, Tensor};
 use harness::footprint::experiment::{Experiment, parse};
-use harness::footprint::figure::{self, FLAT};
-use harness::footprint::law::Affine;
+use harness::footprint::figure;
 use harness::footprint::store::Store;
-use harness::footprint::weigh::{Subject, weigh};
-use sll_core::memory::{CountingAllocator, HeapMeter, Meter};
-use sll_core::optim::{OptimizerConfig, Updater};
-use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::sll::{Sll, SllConfig};
-use sll_core::{Cut, Network, NetworkSpec, Pass};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-
-#[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const FIGURE: &str = r#"
 kind = "memory-figure"
@@ -114,7 +102,7 @@ fn a_figure_is_measured_once_and_slls_peak_is_flat_on_every_kind_of_network() {
     let output = harness(folder.path(), &args);
     assert!(output.status.success(), "{}", stderr(&output));
     let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(text.matches("Slope 0 in depth: SLL; SLLi+, units of 2.").count(), 3, "{text}");
+    assert_eq!(text.matches("its activations: SLL; SLLi+, units of 2.").count(), 3, "{text}");
     for name in ["small.md", "small.parquet", "figures/small-mlp.svg", "figures/small-vit-total.svg"] {
         assert!(folder.path().join(name).metadata().is_ok_and(|m| m.len() > 0), "{name}");
     }
@@ -182,70 +170,4 @@ fn wrong_words_are_named_with_what_to_do() {
     fails(&["footprint", "figure9"], 2, &["figure9", "figure2a"]);
     fails(&["footprint", "table3", "--memory", "0"], 2, &["--memory"]);
     fails(&["footprint", "figure2a", "--device", "gpu"], 2, &["gpu", "flex"]);
-}
-
-/// SLL that also keeps every unit's output until its next step: the mistake that the slope is for.
-struct Leaky {
-    sll: Sll,
-    kept: Vec<Tensor<2>>,
-}
-
-impl LearningRule for Leaky {
-    fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> sll_core::Result<StepReport> {
-        let mut x = batch.x.clone();
-        self.kept.clear();
-        for unit in self.sll.units() {
-            x = net.forward_plain(unit.clone(), x, &Pass::Eval);
-            self.kept.push(x.clone());
-        }
-        let report = self.sll.step(net, batch, updater)?;
-        self.kept.clear();
-        Ok(report)
-    }
-
-    fn cut(&self) -> Cut {
-        self.sll.cut()
-    }
-
-    fn cost(&self, net: &Network) -> StepCost {
-        self.sll.cost(net)
-    }
-
-    fn fixed_values(&self, net: &Network) -> usize {
-        self.sll.fixed_values(net)
-    }
-}
-
-fn slope(leaky: bool) -> f64 {
-    let points = [2usize, 4, 8].map(|depth| {
-        let before = HeapMeter.live();
-        let spec = NetworkSpec { depth: Some(depth), width: Some(64), ..NetworkSpec::named("mlp-2x800") };
-        let net = spec.build([1, 8, 8], 10, 1, &Device::flex()).unwrap();
-        let sll = SllConfig::default().init(&net, 1).unwrap();
-        let rule: Box<dyn LearningRule> = if leaky { Box::new(Leaky { sll, kept: Vec::new() }) } else { Box::new(sll) };
-        let updater = OptimizerConfig::default().init().unwrap();
-        let weighed = weigh(Subject { net, rule, updater }, (256, 3), (&HeapMeter, before), |_| {}).unwrap();
-        (depth as f64, weighed.bytes.step() as f64)
-    });
-    Affine::fit(&points).unwrap().b
-}
-
-/// Not run with the others: the allocator counts the whole process, so nothing else may run in it.
-#[test]
-#[ignore = "run by the next test, in a process of its own"]
-fn slopes_of_a_sound_and_a_leaky_rule() {
-    slope(false);
-    let (sound, leaky) = (slope(false), slope(true));
-    assert!(sound.abs() <= FLAT, "SLL adds {sound} bytes a layer");
-    let activation = 256.0 * 64.0 * 4.0;
-    assert!(leaky >= 0.9 * activation, "one output a layer is {activation} bytes, the slope is {leaky}");
-}
-
-#[test]
-fn a_rule_that_keeps_an_activation_a_layer_is_caught_by_its_slope() {
-    let mut alone = Command::new(std::env::current_exe().unwrap());
-    alone.args(["--exact", "slopes_of_a_sound_and_a_leaky_rule", "--ignored"]).env("RAYON_NUM_THREADS", "1");
-    let output = alone.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success() && text.contains("1 passed"), "{text}{}", stderr(&output));
 }

@@ -78,8 +78,8 @@ pub struct SllConfig {
     pub parent: Parent,
     /// How feature maps become vectors.
     pub summary: MapSummary,
-    /// Keep only the inputs of a unit's layers and run each again on the way back: one layer at a time in memory whatever
-    /// the unit, for one more forward pass (less the last layers').
+    /// Keep only the inputs of a unit's layers and run each again on the way back: one map a layer of the unit in memory, and
+    /// the inside of one layer at a time, for one more forward pass (less the last layers').
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub recompute: bool,
     /// Draw projections from their seed whenever they are used, in place of keeping them.

@@ -20,6 +20,9 @@ pub struct DoctorArgs {
 pub fn main(args: DoctorArgs) -> Result<()> {
     print(&format!("harness    {}", provenance::VERSION))?;
     print(&format!("backend    {}", device::backend("flex")))?;
+    if cfg!(feature = "tch") {
+        print(&format!("backend    {}", device::backend("cpu-tch")))?;
+    }
     print(&format!("processor  {}, {} threads", provenance::processor(), provenance::threads()))?;
     for (name, state) in device::survey() {
         print(&format!("device     {name:<8} {state}"))?;

@@ -14,7 +14,7 @@ use sll_core::rule::StepCost;
 pub struct FormatArgs {
     /// text or json.
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    pub(super) format: Format,
 }
 
 /// The form of a list.

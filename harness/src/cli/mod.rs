@@ -7,6 +7,7 @@ mod doctor;
 mod footprint;
 mod lists;
 mod memory;
+mod parity;
 mod run;
 mod table;
 
@@ -57,6 +58,8 @@ enum Command {
     Rules(lists::FormatArgs),
     /// List the data sets, or check their content.
     Data(data::DataArgs),
+    /// Take one step of every rule on two devices and say how far apart rounding takes them.
+    Parity(parity::ParityArgs),
     /// Compare accuracy and memory of a fixed suite with the committed baseline.
     Check(check::CheckArgs),
     /// Say what this machine and this build can do.
@@ -109,6 +112,7 @@ pub fn dispatch(cli: Cli) -> Result<()> {
         Command::Networks(args) => lists::networks(args),
         Command::Rules(args) => lists::rules(args),
         Command::Data(args) => data::main(args),
+        Command::Parity(args) => parity::main(args),
         Command::Check(args) => check::main(args),
         Command::Doctor(args) => doctor::main(args),
     }

@@ -39,6 +39,7 @@ pub fn of(spec: MemorySpec, step: u64) -> Footprint {
         live: bytes.standing(),
         step_peak: bytes.step(),
         peak: bytes.total(),
+        most_activations: bytes.activations,
         spread: 0,
         analytic: Some(Bytes { workspace: bytes.workspace + step / 100, ..bytes }),
         seconds_per_step: 0.25,

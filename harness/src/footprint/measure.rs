@@ -35,6 +35,7 @@ pub fn measure(spec: &MemorySpec, news: impl FnMut(usize)) -> Result<Footprint> 
         spread: weighed.spread,
         analytic,
         seconds_per_step: weighed.seconds_per_step,
+        most_activations: weighed.most_activations,
         reserved_peak: weighed.reserved_peak,
         peak_rss: peak_rss(),
         provenance: provenance::here(&spec.device, meter.definition()),

@@ -56,6 +56,7 @@ pub fn write(name: &str, items: &[Measured], dir: &Path) -> Result<PathBuf> {
         .add("analytic_workspace_bytes", |m| m.found.analytic.map(|bytes| bytes.workspace))
         .add("analytic_step_peak_bytes", |m| m.found.analytic.map(|bytes| bytes.step()))
         .add("analytic_peak_bytes", |m| m.found.analytic.map(|bytes| bytes.total()))
+        .add("most_activation_bytes", |m| m.found.most_activations)
         .add("reserved_peak_bytes", |m| m.found.reserved_peak)
         .add("peak_rss_bytes", |m| m.found.peak_rss)
         .add("seconds_per_step", |m| m.found.seconds_per_step)

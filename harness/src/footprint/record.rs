@@ -76,6 +76,9 @@ pub struct Footprint {
     pub step_peak: u64,
     /// [`Bytes::total`]: the peak.
     pub peak: u64,
+    /// The most activations at once in a step, whether or not its peak was then.
+    #[serde(default)]
+    pub most_activations: u64,
     /// By how much the weighed steps' peaks differ among themselves.
     pub spread: u64,
     /// What theory says, where the rule's memory is modelled for this network.

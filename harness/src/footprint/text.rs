@@ -61,7 +61,9 @@ pub fn definitions(found: &[&Footprint]) -> String {
          tensor library keeps for itself (packing buffers); each is what its owner frees when it is dropped.\n\
          - **The step's peak** is the most that a step holds above these: activations kept for the way back (the batch \
          too), gradients of parameters, and workspace (temporaries of forward, backward and optimiser). **Total** is the \
-         sum of everything, the peak of training. In brackets: MiB more for each layer, by least squares over all depths.\n\
+         sum of everything, the peak of training. In brackets, and as bytes a layer: \
+         what each layer more adds between the two deepest networks; a shallower one may have its peak elsewhere. Parts are \
+         those of the moment of the peak, which may be another in another network. **(BP)** marks a point with one unit.\n\
          - **Theory** is `LearningRule::memory`, from shapes alone; its deviation is that of the step's peak. It has no room \
          for what a library's convolution needs for itself: flex's copies maps into another order for the kernel's gradient.\n\
          - **MACs** are analytic, projections and feedback and their way back included; *counted* is what a step did, counted at \

@@ -37,6 +37,8 @@ pub struct Weighed {
     pub spread: u64,
     /// Multiply-accumulates of the last step, per sample, counted where they were done.
     pub macs: u64,
+    /// The most activations at once in a weighed step, in bytes.
+    pub most_activations: u64,
     /// The most that the meter's allocator held for itself in a weighed step, where it caches.
     pub reserved_peak: Option<u64>,
     /// Seconds of a step, the first one aside.
@@ -54,7 +56,7 @@ pub fn weigh(
     let Subject { mut net, mut rule, mut updater } = subject;
     updater.set_lr(1e-3);
     let (mut steps_bytes, mut seconds, mut macs) = (Vec::with_capacity(steps), 0.0, 0);
-    let mut reserved_peak = None;
+    let (mut reserved_peak, mut most_activations) = (None, 0);
     for step in 0..steps {
         // The first makes the optimiser's state, for which a few samples will do, and is not weighed.
         let batch = if step == 0 { batch.min(FIRST_BATCH) } else { batch };
@@ -63,6 +65,7 @@ pub fn weigh(
         macs = (op::macs() - done) / batch as u64;
         if step > 0 {
             steps_bytes.push(weighed);
+            most_activations = meter.most_activations().max(most_activations);
             reserved_peak = reserved_peak.max(meter.reserved().map(|reserved| reserved.peak));
             seconds += started.elapsed().as_secs_f64();
         }
@@ -87,7 +90,7 @@ pub fn weigh(
     drop(steps_bytes);
     let library = meter.live().saturating_sub(before) as u64;
     let bytes = Bytes { parameters, optimizer_state, fixed, library, ..most };
-    Ok(Weighed { bytes, spread, macs, reserved_peak, seconds_per_step })
+    Ok(Weighed { bytes, spread, macs, most_activations, reserved_peak, seconds_per_step })
 }
 
 /// One step with its batch, which belongs to it, and what it held at its peak.

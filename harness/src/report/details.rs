@@ -125,7 +125,7 @@ pub(crate) fn grouped(number: u64) -> String {
 
 /// `Memory`; nothing if nothing was run.
 pub fn memory(report: &Report) -> Option<String> {
-    let mut grid = labelled(report, ["n", "parameters", "optimiser state", "fixed", "workspace", "step peak", "total"]);
+    let mut grid = labelled(report, ["n", "parameters", "optimiser state", "fixed", "library", "step peak", "total"]);
     for (mut line, cell) in cells(report, |cell| cell.sound().next().is_some()) {
         let mib = |bytes: fn(&PeakBytes) -> u64| {
             let mean = cell.aggregate(|run| bytes(&run.peak_bytes) as f64).map(|bytes| bytes.mean / 1024.0 / 1024.0);
@@ -133,14 +133,14 @@ pub fn memory(report: &Report) -> Option<String> {
         };
         line.push(CellStats::of(cell).n().to_string());
         line.extend([mib(|b| b.parameters), mib(|b| b.optimizer_state), mib(|b| b.fixed)]);
-        line.extend([mib(|b| b.workspace), mib(|b| b.step_peak), mib(|b| b.total)]);
+        line.extend([mib(|b| b.library), mib(|b| b.step_peak), mib(|b| b.total)]);
         grid.push(line);
     }
     let definition = escape(&distinct(report.runs(), |run| run.provenance.memory_definition.clone()));
     (!grid.is_empty()).then(|| {
         format!(
             "## Peak memory of training, MiB\n\n{grid}\nMeans over n runs; exact bytes of every run are in the Parquet \
-             file. Workspace is what the tensor library keeps between steps. Step peak is the most a training step holds \
+             file. Library is what the tensor library keeps between steps. Step peak is the most a training step holds \
              above all the others: the batch, activations, gradients, temporaries. What is counted: {}.\n",
             definition.trim_end_matches('.')
         )

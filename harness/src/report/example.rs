@@ -36,7 +36,7 @@ pub fn run(seed: u64, accuracy: f64) -> RunResult {
             parameters: 5_107_240,
             optimizer_state: 10_214_480,
             fixed: 0,
-            workspace: 524_288,
+            library: 524_288,
             step_peak: 2 * 1024 * 1024,
             total: 17_943_160,
             step: Default::default(),

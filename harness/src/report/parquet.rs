@@ -88,7 +88,7 @@ fn runs(report: &Report) -> Vec<Column> {
         .add("parameter_bytes", |r| r.run.peak_bytes.parameters)
         .add("optimizer_state_bytes", |r| r.run.peak_bytes.optimizer_state)
         .add("fixed_bytes", |r| r.run.peak_bytes.fixed)
-        .add("workspace_bytes", |r| r.run.peak_bytes.workspace)
+        .add("library_bytes", |r| r.run.peak_bytes.library)
         .add("step_peak_bytes", |r| r.run.peak_bytes.step_peak)
         .add("total_bytes", |r| r.run.peak_bytes.total)
         .add("memory_definition", |r| r.run.provenance.memory_definition.clone())

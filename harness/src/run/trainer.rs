@@ -48,6 +48,10 @@ struct Training {
     updater: Updater,
     loader: Loader,
     meter: Box<dyn Meter>,
+    /// Live bytes before the network was built.
+    empty: usize,
+    /// What the tensor library kept before that.
+    library: u64,
     state: Checkpoint,
     base_lr: f64,
     /// Whether this process has made no step yet.
@@ -101,19 +105,20 @@ impl Training {
         let loader = Loader::new(data, &spec.recipe, spec.seed, &device).map_err(Error::Input)?;
         (info.train, info.test) = loader.counts();
         let meter = device::meter(&spec.device);
-        let workspace = warm_up(spec, image, classes, &loader, &*meter, &device)?;
+        let library = warm_up(spec, image, classes, &loader, &*meter, &device)?;
         let before = meter.live();
         let mut net = spec.network.build(image, classes, spec.seed, &device)?;
         let with_net = meter.live();
         let rule = spec.rule.init(&mut net, spec.seed)?;
         let with_rule = meter.live();
         let mut state = Checkpoint::default();
-        state.peak_bytes.workspace = workspace as u64;
+        state.peak_bytes.library = library as u64;
         state.peak_bytes.parameters = with_net.saturating_sub(before) as u64;
         state.peak_bytes.fixed = with_rule.saturating_sub(with_net) as u64;
         let updater = spec.recipe.optimizer().init()?;
         let base_lr = spec.recipe.lr;
-        Ok((Self { net, rule, updater, loader, meter, state, base_lr, first_step: true }, info))
+        let (empty, library) = (before, library as u64);
+        Ok((Self { net, rule, updater, loader, meter, empty, library, state, base_lr, first_step: true }, info))
     }
 
     /// Trains the epochs that are left; gives the step at which the loss stopped being a number.
@@ -201,8 +206,13 @@ impl Training {
             (true, _) => {}
             // A rule that trains in phases has more state from a later phase on.
             (false, _) if new_state => bytes.optimizer_state += stays,
-            // Whatever else stays, from a worker thread that wakes late or a layer's buffers, is no state of the optimiser.
-            (false, _) => bytes.workspace += stays.saturating_sub(HELD_BYTES),
+            // Whatever else stays is no state of the optimiser: buffers of a worker thread that wakes late, or of a layer.
+            // What a later step frees again is not added up.
+            (false, _) => {
+                let standing = bytes.parameters + bytes.optimizer_state + bytes.fixed;
+                let found = (live.saturating_sub(self.empty) as u64).saturating_sub(standing + HELD_BYTES);
+                bytes.library = bytes.library.max(self.library + found);
+            }
         }
         let above = peak.saturating_sub(live_before.max(live)) as u64;
         if above > bytes.step_peak {
@@ -241,7 +251,7 @@ impl Training {
     fn result(mut self, spec: &RunSpec, data: DataInfo, diverged_at_step: Option<u64>) -> RunResult {
         let unit_accuracy = if diverged_at_step.is_none() { self.evaluate_units() } else { Vec::new() };
         let bytes = &mut self.state.peak_bytes;
-        bytes.total = bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.workspace + bytes.step_peak;
+        bytes.total = bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.library + bytes.step_peak;
         let accuracies = || self.state.curve.iter().map(|point| point.test_accuracy);
         RunResult {
             run_id: spec.id(),

@@ -101,4 +101,8 @@ impl Meter for HeapMeter {
     fn step(&self) -> StepBytes {
         HEAP.step()
     }
+
+    fn most_activations(&self) -> u64 {
+        HEAP.most_activations()
+    }
 }

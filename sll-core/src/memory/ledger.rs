@@ -15,6 +15,8 @@ pub(super) struct Ledger {
     step: AtomicUsize,
     /// Live activation bytes of the present step.
     activations: AtomicUsize,
+    /// The most of these at once, whenever that was.
+    most_activations: AtomicUsize,
     /// Activation and gradient bytes at the peak.
     peak_activations: AtomicUsize,
     peak_gradients: AtomicUsize,
@@ -29,6 +31,7 @@ impl Ledger {
             stood: ZERO,
             step: ZERO,
             activations: ZERO,
+            most_activations: ZERO,
             peak_activations: ZERO,
             peak_gradients: ZERO,
         }
@@ -47,7 +50,8 @@ impl Ledger {
     /// Books a block of `tag`.
     pub fn grow(&self, bytes: usize, tag: usize) {
         if self.is_activation(tag) {
-            self.activations.fetch_add(bytes, Relaxed);
+            let activations = self.activations.fetch_add(bytes, Relaxed) + bytes;
+            self.most_activations.fetch_max(activations, Relaxed);
         }
         let live = self.live.fetch_add(bytes, Relaxed) + bytes;
         if live > self.peak.load(Relaxed) {
@@ -73,11 +77,14 @@ impl Ledger {
         self.peak.load(Relaxed)
     }
 
+    pub fn most_activations(&self) -> u64 {
+        self.most_activations.load(Relaxed) as u64
+    }
+
     pub fn begin_step(&self) {
         self.step.fetch_add(1, Relaxed);
-        for counter in [&self.activations, &self.peak_activations, &self.peak_gradients, &GRADIENTS] {
-            counter.store(0, Relaxed);
-        }
+        let parts = [&self.activations, &self.most_activations, &self.peak_activations, &self.peak_gradients];
+        parts.into_iter().chain([&GRADIENTS]).for_each(|counter| counter.store(0, Relaxed));
         let live = self.live();
         self.stood.store(live, Relaxed);
         self.peak.store(live, Relaxed);

@@ -140,6 +140,10 @@ impl Meter for LibTorchMeter {
         self.books().step()
     }
 
+    fn most_activations(&self) -> u64 {
+        self.books().most_activations()
+    }
+
     fn reserved(&self) -> Option<Reserved> {
         self.cuda().map(|found| Reserved { live: found.reserved as u64, peak: found.reserved_peak as u64 })
     }

@@ -32,6 +32,9 @@ pub trait Meter {
     fn begin_step(&self);
     /// The composition of the peak since [`Meter::begin_step`], above what stood then.
     fn step(&self) -> StepBytes;
+    /// The most activations at once since [`Meter::begin_step`], in bytes, whether or not the peak was then: what a rule
+    /// keeps of a network's depth shows here even where something else decides the peak.
+    fn most_activations(&self) -> u64;
     /// Bytes that the allocator holds of the device for itself, handed out or not, where it caches.
     fn reserved(&self) -> Option<Reserved> {
         None
@@ -91,6 +94,11 @@ impl Drop for Scope {
     fn drop(&mut self) {
         CATEGORY.store(self.0, Relaxed);
     }
+}
+
+/// A backward pass begins: what the last one made has been used up or dropped.
+pub(crate) fn gradients_begin() {
+    GRADIENTS.store(0, Relaxed);
 }
 
 /// Books `values` gradient values of parameters that a backward pass has made.

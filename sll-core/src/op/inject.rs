@@ -1,5 +1,6 @@
 //! A gradient put in from outside.
 
+use crate::memory::gradients_begin;
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::autodiff::{grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
@@ -64,7 +65,9 @@ impl<B: InjectOps, C: CheckpointStrategy> InjectOps for Autodiff<B, C> {
 /// # Panics
 /// If the shapes differ, or if `output` has no graph (an evaluation-mode network).
 pub fn inject<const D: usize>(output: Tensor<D>, signal: Tensor<D>) -> Gradients {
-    root(output, signal).backward()
+    let root = root(output, signal);
+    gradients_begin();
+    root.backward()
 }
 
 /// [`inject`] at several places of one graph at once: `dθ = Σ_i (∂output_i/∂θ)ᵀ signal_i`.
@@ -73,7 +76,9 @@ pub fn inject<const D: usize>(output: Tensor<D>, signal: Tensor<D>) -> Gradients
 /// As [`inject`], and if there is no pair.
 pub fn inject_all<const D: usize>(pairs: impl IntoIterator<Item = (Tensor<D>, Tensor<D>)>) -> Gradients {
     let roots = pairs.into_iter().map(|(output, signal)| root(output, signal));
-    roots.reduce(|a, b| a + b).expect("a pair of output and signal").backward()
+    let root = roots.reduce(|a, b| a + b).expect("a pair of output and signal");
+    gradients_begin();
+    root.backward()
 }
 
 /// A scalar whose gradient at `output` is `signal`.

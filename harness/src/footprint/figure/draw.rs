@@ -30,7 +30,7 @@ pub fn write(drawn: &Drawn, dir: &Path) -> Result<Vec<PathBuf>> {
 /// The step's peak.
 fn step(drawn: &Drawn, panel: usize) -> Option<Plot> {
     let modelled = drawn.panels[panel].iter().flat_map(|line| &line.points).any(|(_, found)| found.analytic.is_some());
-    let remark = |line: &Line| match line.slope(Bytes::step) {
+    let remark = |line: &Line| match line.slope(|found| found.bytes.step()) {
         Some(slope) if slope.abs() < 0.005 * MIB => "+0.00 MiB a layer".to_string(),
         Some(slope) => format!("{:+.2} MiB a layer", slope / MIB),
         None => String::new(),
@@ -61,7 +61,8 @@ fn total(drawn: &Drawn, panel: usize) -> Option<Plot> {
         }
     });
     let growth = |line: &Line| {
-        line.slope(Bytes::total).map_or(String::new(), |slope| format!("{:+.2} MiB a layer", slope / MIB))
+        line.slope(|found| found.bytes.total())
+            .map_or(String::new(), |slope| format!("{:+.2} MiB a layer", slope / MIB))
     };
     plot(drawn, panel, "peak of training, all (MiB)", Bytes::total, growth, parts.collect())
 }

@@ -10,7 +10,7 @@ use super::engine::Job;
 use super::experiment::{Figure, Panel, Row};
 use super::law::Affine;
 use super::measure::analytic;
-use super::record::{Bytes, Footprint};
+use super::record::Footprint;
 use super::spec::MemorySpec;
 use super::store::Store;
 use crate::error::{Error, Result};
@@ -126,13 +126,17 @@ pub fn collect(figure: &Figure, cells: &[Cell], store: &Store, command: &str) ->
 }
 
 impl Line {
-    /// Bytes a layer, by least squares over all depths, of what `part` picks. Where units of a given size are so few
-    /// that there is only one, the rule is BP, and the point is in no line with the others.
-    pub fn slope(&self, part: impl Fn(&Bytes) -> u64) -> Option<f64> {
-        let local = |found: &Footprint| !matches!(found.spec.rule, RuleSpec::Sll(rule) if rule.units == Some(1));
-        let points = self.points.iter().filter(|(_, found)| local(found));
-        let points = points.map(|(depth, found)| (*depth as f64, part(&found.bytes) as f64));
-        Affine::fit(&points.collect::<Vec<_>>()).map(|line| line.b)
+    /// Bytes a layer of what `part` picks, from each depth to the next.
+    fn slopes(&self, part: impl Fn(&Footprint) -> u64) -> Vec<f64> {
+        let points = self.points.iter().filter(|(_, found)| !is_bp(found));
+        let points: Vec<_> = points.map(|(depth, found)| (*depth as f64, part(found) as f64)).collect();
+        points.windows(2).map(|pair| Affine::through(pair[0], pair[1]).b).collect()
+    }
+
+    /// Bytes a layer between the two deepest networks: shallower ones may have their peak elsewhere, where one wide
+    /// layer hides what the others keep.
+    pub fn slope(&self, part: impl Fn(&Footprint) -> u64) -> Option<f64> {
+        self.slopes(part).last().copied()
     }
 
     /// The deepest measurement.
@@ -146,12 +150,24 @@ impl Line {
         deviations.max_by(|a, b| a.abs().total_cmp(&b.abs()))
     }
 
-    /// The verdict on a line that theory has flat: whether its slope is at most [`FLAT`]. `None` for others, and where
-    /// there are too few points.
-    pub fn is_flat(&self) -> Option<bool> {
-        let slope = self.slope(Bytes::step)?;
-        self.flat.then_some(slope.abs() <= FLAT)
+    /// The steepest slope between neighbouring depths of the step's peak, or of the most activations at once, which show a
+    /// layer's output that is kept even where something else decides the peak.
+    fn steepest(&self) -> Option<f64> {
+        let slopes = [self.slopes(|found| found.bytes.step()), self.slopes(|found| found.most_activations)].concat();
+        slopes.into_iter().map(f64::abs).max_by(f64::total_cmp)
     }
+
+    /// The verdict on a line that theory has flat: whether none of its slopes is above [`FLAT`]. `None` for others, and
+    /// where there are too few points.
+    pub fn is_flat(&self) -> Option<bool> {
+        let steepest = self.steepest()?;
+        self.flat.then_some(steepest <= FLAT)
+    }
+}
+
+/// Whether units of a given size are so few that there is only one: the rule is BP then, and in no line with the others.
+pub fn is_bp(found: &Footprint) -> bool {
+    matches!(found.spec.rule, RuleSpec::Sll(rule) if rule.units == Some(1))
 }
 
 impl Drawn {
@@ -171,7 +187,7 @@ impl Drawn {
         let mut grown = Vec::new();
         for (panel, lines) in self.figure.panels.iter().zip(&self.panels) {
             for line in lines.iter().filter(|line| line.is_flat() == Some(false)) {
-                let slope = line.slope(Bytes::step).unwrap_or(f64::NAN);
+                let slope = line.steepest().unwrap_or(f64::NAN);
                 grown.push(format!(
                     "  {}, {}: {slope:.0} bytes for each of its {}",
                     line.label, panel.label, self.figure.depth
@@ -181,7 +197,7 @@ impl Drawn {
         match grown.is_empty() {
             true => Ok(()),
             false => Err(Error::Failed(format!(
-                "{}: the step's peak must not grow with depth, but it does, so a layer's bytes outlive the layer (look \
+                "{}: a step must not hold more in a deeper network, but it does, so a layer's bytes outlive the layer (look \
                  for a tensor or a graph that the rule keeps):\n{}",
                 self.figure.name,
                 grown.join("\n")
@@ -233,9 +249,9 @@ pub(super) mod tests {
     fn slopes_are_bytes_a_layer() {
         let drawn = drawn(100);
         let [bp, sll] = &drawn.panels[0][..] else { panic!("two lines") };
-        assert_eq!(bp.slope(Bytes::step), Some((1 << 20) as f64));
-        assert_eq!(sll.slope(Bytes::step), Some(100.0));
-        assert_eq!(sll.slope(|bytes| bytes.optimizer_state), Some(8192.0));
+        assert_eq!(bp.slope(|found| found.bytes.step()), Some((1 << 20) as f64));
+        assert_eq!(sll.slope(|found| found.bytes.step()), Some(100.0));
+        assert_eq!(sll.slope(|found| found.bytes.optimizer_state), Some(8192.0));
         assert!((bp.analytic_deviation().unwrap() - 1.0).abs() < 1e-3);
         assert_eq!((bp.is_flat(), sll.is_flat()), (None, Some(true)));
         assert!(drawn.check().is_ok());
@@ -248,7 +264,17 @@ pub(super) mod tests {
             |depth, units, step| (depth, example::footprint(&format!("name = \"sll\", units = {units}"), depth, step));
         let points = vec![point(2, 1, 9000), point(4, 2, 5000), point(8, 4, 5400)];
         let line = Line { label: "SLLi+".into(), flat: true, points, missing: None };
-        assert_eq!(line.slope(Bytes::step), Some(100.0));
+        assert_eq!(line.slope(|found| found.bytes.step()), Some(100.0));
+    }
+
+    #[test]
+    fn activations_below_the_peak_are_seen() {
+        let mut drawn = drawn(0);
+        for (depth, found) in &mut drawn.panels[0][1].points {
+            found.most_activations = 5000 * *depth as u64;
+        }
+        assert_eq!(drawn.panels[0][1].slope(|found| found.bytes.step()), Some(0.0));
+        assert!(drawn.check().unwrap_err().to_string().contains("SLL, width 800: 5000 bytes"));
     }
 
     #[test]

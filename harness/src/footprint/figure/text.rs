@@ -1,7 +1,8 @@
 //! A memory figure as Markdown.
 
-use super::{Drawn, FLAT, Line};
+use super::{Drawn, FLAT, Line, is_bp};
 use crate::error::Result;
+use crate::footprint::experiment::Panel;
 use crate::footprint::record::{Bytes, Footprint};
 use crate::footprint::text::{definitions, grouped, mib, notes, origin, percent};
 use crate::report::atomic::write_atomically;
@@ -26,6 +27,7 @@ pub fn render(drawn: &Drawn) -> String {
         text += &format!("\n![step's peak](figures/{name}.svg) ![whole](figures/{name}-total.svg)\n");
         text += &format!("\n## Step's peak against {}, MiB: {label}\n\n{}", escape(&figure.depth), peaks(panel, lines));
         text += &format!("\n{}", verdict(lines));
+        text += &format!("\n## Most activations at once, MiB: {label}\n\n{}", activations(panel, lines));
         text += &format!("\n## What it is made of, and what grows: {label}\n\n{}", parts(lines));
         text += &format!("\n## Work: {label}\n\n{}", work(lines));
     }
@@ -33,19 +35,39 @@ pub fn render(drawn: &Drawn) -> String {
     text + &notes(&figure.notes)
 }
 
-fn peaks(panel: &crate::footprint::experiment::Panel, lines: &[Line]) -> Grid {
+fn peaks(panel: &Panel, lines: &[Line]) -> Grid {
+    let last = |line: &Line| line.analytic_deviation().map_or("—".into(), percent);
+    against_depth(panel, lines, |found| found.step_peak, ("theory off by at most", last))
+}
+
+fn activations(panel: &Panel, lines: &[Line]) -> Grid {
+    let last = |line: &Line| {
+        let share = line.deepest().map(|found| 100.0 * found.most_activations as f64 / found.step_peak as f64);
+        share.map_or("—".into(), |share| format!("{share:.0} %"))
+    };
+    against_depth(panel, lines, |found| found.most_activations, ("of the step's peak, deepest", last))
+}
+
+/// What `part` picks at every depth, its slope, and one column more.
+fn against_depth(
+    panel: &Panel,
+    lines: &[Line],
+    part: fn(&Footprint) -> u64,
+    (title, last): (&str, impl Fn(&Line) -> String),
+) -> Grid {
     let depths = panel.depths.iter().map(usize::to_string);
     let header = ["rule".to_string()].into_iter().chain(depths);
-    let mut grid = Grid::new(header.chain(["bytes a layer".into(), "theory off by at most".into()]));
+    let mut grid = Grid::new(header.chain(["bytes a layer".into(), title.into()]));
     for line in lines {
-        let at = |depth: &usize| {
-            let found = line.points.iter().find(|(d, _)| d == depth);
-            found.map_or("—".into(), |(_, found)| mib(found.step_peak))
+        let at = |depth: &usize| match line.points.iter().find(|(d, _)| d == depth) {
+            Some((_, found)) if is_bp(found) => format!("{} (BP)", mib(part(found))),
+            Some((_, found)) => mib(part(found)),
+            None => "—".into(),
         };
         let mut cells = vec![label(line)];
         cells.extend(panel.depths.iter().map(at));
-        cells.push(line.slope(Bytes::step).map_or("—".into(), signed));
-        cells.push(line.analytic_deviation().map_or("—".into(), percent));
+        cells.push(line.slope(part).map_or("—".into(), signed));
+        cells.push(last(line));
         grid.push(cells);
     }
     grid
@@ -74,8 +96,8 @@ fn verdict(lines: &[Line]) -> String {
     let mut text = String::new();
     if !flat.is_empty() {
         text += &format!(
-            "Slope 0 in depth: {}. What they add for a layer, at most {FLAT:.0} bytes, are handles of tensors and reported \
-             losses, no activation.\n",
+            "Slope 0 in depth, of the step's peak and of its activations: {}. What they add for a layer, at most {FLAT:.0} \
+             bytes from any depth to the next, are handles of tensors and reported losses, no activation.\n",
             flat.join("; ")
         );
     }
@@ -94,9 +116,9 @@ fn parts(lines: &[Line]) -> Grid {
         let Some((depth, found)) = line.points.last() else { continue };
         let mut cells = vec![escape(&line.label), depth.to_string()];
         for (index, (_, bytes)) in found.bytes.parts().into_iter().enumerate() {
-            cells.push(with_slope(bytes, line.slope(|b| b.parts()[index].1)));
+            cells.push(with_slope(bytes, line.slope(|found| found.bytes.parts()[index].1)));
         }
-        cells.push(with_slope(found.peak, line.slope(Bytes::total)));
+        cells.push(with_slope(found.peak, line.slope(|found| found.bytes.total())));
         cells.push(bp.map_or("—".into(), |bp| format!("{:.2}", found.peak as f64 / bp)));
         grid.push(cells);
     }
@@ -151,7 +173,8 @@ mod tests {
             "| BP   | 6.00 | 8.00 | +1 048 576    |",
             "| SLL  | 4.00 | 4.00 | +100          |",
             "+1.00 %",
-            "Slope 0 in depth: SLL.",
+            "Slope 0 in depth, of the step's peak and of its activations: SLL.",
+            "| BP   | 3.00 | 4.00 | +524 288 ",
             "bytes of live tensors",
             "- Noted.",
         ] {

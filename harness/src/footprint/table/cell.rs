@@ -16,6 +16,8 @@ pub struct Cell {
     pub batch: usize,
     /// What theory says of the real batch, where the rule is modelled.
     pub theory: Option<Bytes>,
+    /// The most, in percent, that its units alone can save.
+    pub units_alone: Option<f64>,
 }
 
 /// What stands in a cell.

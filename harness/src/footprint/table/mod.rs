@@ -1,5 +1,7 @@
 //! The paper's Table 3, memory: rules at the paper's sizes, measured where that fits into memory and otherwise
-//! extrapolated from smaller batches, since a step's bytes are an affine function of the batch.
+//! extrapolated from smaller batches. A step's peak is the largest of several affine functions of the batch, and long
+//! matrices come in larger chunks beyond some size, so that the law through two batches holds near them and is an
+//! approximation far from them.
 
 mod cell;
 mod plan;
@@ -12,8 +14,10 @@ use super::engine::{Crew, Job};
 use super::experiment::{Column, Table};
 use super::measure::analytic;
 use super::record::Footprint;
+use super::spec::MemorySpec;
 use super::store::Store;
 use crate::error::{Error, Result};
+use baselines::RuleSpec;
 use plan::{at, cell, choose, spec};
 
 /// The gigabyte that tools which report a GPU's memory mostly mean; the paper does not say.
@@ -112,7 +116,9 @@ pub fn make(table: &Table, choices: &Choices, store: &Store) -> Result<(Report, 
         let mut cells = Vec::new();
         for row in &table.rows {
             cells.push(match spec(column, size, row, size.batch, choices.device)? {
-                Ok(spec) => Cell { theory: analytic(&spec)?, ..cell(column, &spec, store)? },
+                Ok(spec) => {
+                    Cell { theory: analytic(&spec)?, units_alone: units_alone(&spec)?, ..cell(column, &spec, store)? }
+                }
                 Err(reason) => Cell { missing: Some(reason), ..Cell::default() },
             });
         }
@@ -122,11 +128,20 @@ pub fn make(table: &Table, choices: &Choices, store: &Store) -> Result<(Report, 
     Ok((Report { table: table.clone(), command, limit: choices.crew.limit, columns }, outcome))
 }
 
+/// The most, in percent of what BP's layers keep, that SLL with these units can save by keeping one unit at a time:
+/// `1 - largest unit / all`. `None` for other rules, and for units that run again in place of being kept.
+fn units_alone(spec: &MemorySpec) -> Result<Option<f64>> {
+    let RuleSpec::Sll(rule) = spec.rule else { return Ok(None) };
+    let places = spec.places()?;
+    let largest = places.div_ceil(rule.units.unwrap_or(places));
+    Ok((!rule.recompute).then(|| 100.0 * (1.0 - largest as f64 / places as f64)))
+}
+
 impl Filled {
-    /// By how many percent the cell of row `row` is below that of the first row, by `of`.
-    pub fn reduction(&self, row: usize, of: impl Fn(&Value) -> u64) -> Option<f64> {
+    /// By how many percent the cell of row `row` is below that of row `base`, by `of`; `None` for rows up to that one.
+    pub fn reduction(&self, (row, base): (usize, usize), of: impl Fn(&Value) -> u64) -> Option<f64> {
         let value = |row: usize| Some(of(&self.cells.get(row)?.value()?) as f64);
-        (row > 0).then(|| Some(100.0 * (1.0 - value(row)? / value(0)?)))?
+        (row > base).then(|| Some(100.0 * (1.0 - value(row)? / value(base)?)))?
     }
 }
 
@@ -205,9 +220,13 @@ pub(super) mod tests {
             assert!(law.bytes.total().abs_diff(real.bytes.total()) < 16, "the law is exact here");
         }
         assert!(law.columns[0].cells[2].missing.as_ref().unwrap().contains("1 to 3"));
-        let reduction = law.columns[0].reduction(1, |value| value.bytes.step()).unwrap();
+        let reduction = law.columns[0].reduction((1, 0), |value| value.bytes.step()).unwrap();
         assert!((reduction - 60.0).abs() < 0.01, "{reduction}");
-        assert_eq!(law.columns[0].reduction(0, |value| value.bytes.step()), None);
+        assert_eq!(law.columns[0].reduction((0, 0), |value| value.bytes.step()), None);
+        // Three layers in two units: the larger has two of them.
+        let bounds: Vec<_> = law.columns[0].cells.iter().map(|cell| cell.units_alone).collect();
+        assert_eq!((bounds[0], bounds[2]), (None, None));
+        assert!((bounds[1].unwrap() - 33.33).abs() < 0.01, "{bounds:?}");
         assert_eq!((law.each().count(), real.each().count()), (6, 8));
     }
 }

@@ -54,7 +54,7 @@ pub fn cell(column: &Column, spec: &MemorySpec, store: &Store) -> Result<Cell> {
     for batch in column.probes {
         probes.extend(store.get(&MemorySpec { batch, ..spec.clone() })?);
     }
-    Ok(Cell { missing: None, probes, full: store.get(spec)?, batch: spec.batch, theory: None })
+    Ok(Cell { probes, full: store.get(spec)?, batch: spec.batch, ..Cell::default() })
 }
 
 /// The size whose first row comes nearest the paper's figure, in ratio, and that row's bytes at every size.

@@ -1,0 +1,136 @@
+//! The same step on two devices: how far apart rounding takes every rule on every family of networks.
+//!
+//! Weights, projections, masks and batches are drawn on the host, so that both devices start from the same bits. What
+//! differs after a step of plain gradient descent, `θ' = θ - g`, is the arithmetic:
+//!
+//! ```text
+//! off = ‖g_other - g_reference‖₂ / ‖g_reference‖₂     over all parameters of the network
+//! ```
+
+use crate::register::{RuleSpec, rules};
+use burn::tensor::{Device, TensorData};
+use serde::{Deserialize, Serialize};
+use sll_core::optim::{OptimizerConfig, OptimizerKind};
+use sll_core::rng::{Purpose, Stream, upload};
+use sll_core::rule::Batch;
+use sll_core::{Error, Network, NetworkSpec, Result};
+
+/// Samples of the batch.
+const BATCH: usize = 24;
+/// Classes.
+const CLASSES: usize = 4;
+
+/// One rule on one network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parity {
+    /// The rule's name in tables.
+    pub rule: String,
+    /// The family of networks.
+    pub network: String,
+    /// Whether both devices started from the same bits.
+    pub same_start: bool,
+    /// How far apart the updates are, relative to the reference's; none where the step moves no parameter.
+    pub update: Option<f64>,
+    /// How far apart the losses are, relative to the reference's.
+    pub loss: f64,
+}
+
+/// The families, small: an MLP with dropout, a convolutional network with batch norm and one without, a transformer.
+fn families() -> [(&'static str, NetworkSpec, [usize; 3]); 4] {
+    let named = |name: &str, width: usize| NetworkSpec { width: Some(width), ..NetworkSpec::named(name) };
+    [
+        ("mlp", NetworkSpec { depth: Some(3), dropout: 0.2, ..named("mlp-2x800", 16) }, [3, 2, 2]),
+        ("cnn", named("cnn-1", 4), [1, 16, 16]),
+        ("cnn, batch norm", NetworkSpec { batch_norm: true, ..named("cnn-1", 4) }, [1, 16, 16]),
+        ("vit", NetworkSpec { depth: Some(3), ..named("vit-7", 24) }, [3, 8, 8]),
+    ]
+}
+
+/// An epoch in which the rule moves the layers of the network.
+fn epoch(rule: &RuleSpec) -> usize {
+    match rule {
+        RuleSpec::SoftHebb(_) => 0,
+        other => other.preparation().1,
+    }
+}
+
+/// Class-dependent Gaussian inputs.
+fn batch(net: &Network, epoch: usize) -> Batch {
+    let features = net.input().len();
+    let labels: Vec<usize> = (0..BATCH).map(|i| i * 7 % CLASSES).collect();
+    let mut values = Stream::new(0, Purpose::Weights, &[99]).normal(BATCH * features, 0.5);
+    for (row, label) in labels.iter().enumerate() {
+        (*label..features).step_by(CLASSES).for_each(|i| values[row * features + i] += 1.0);
+    }
+    let x = upload(values, [BATCH, features], &net.device().clone().inner());
+    Batch { epoch, ..Batch::new(x, labels, 0) }
+}
+
+/// What one step leaves.
+struct Step {
+    before: Vec<f32>,
+    after: Vec<f32>,
+    loss: f64,
+}
+
+fn values(net: &Network) -> Vec<f32> {
+    let floats = |data: TensorData| data.try_to_vec::<f32>().expect("parameters are f32");
+    net.params().into_iter().flatten().flat_map(floats).collect()
+}
+
+fn step(spec: &NetworkSpec, image: [usize; 3], rule: &RuleSpec, device: &Device) -> Result<Step> {
+    let mut net = spec.build(image, CLASSES, 5, device)?;
+    let batch = batch(&net, epoch(rule));
+    let mut rule = rule.init(&mut net, 1)?;
+    let mut updater = OptimizerConfig { kind: OptimizerKind::Sgd, momentum: 0.0, weight_decay: 0.0 }.init()?;
+    updater.set_lr(1.0);
+    let before = values(&net);
+    let report = rule.step(&mut net, &batch, &mut updater)?;
+    Ok(Step { before, after: values(&net), loss: f64::from(report.loss.into_scalar::<f32>()) })
+}
+
+fn norm(values: impl Iterator<Item = f64>) -> f64 {
+    values.map(|value| value * value).sum::<f64>().sqrt()
+}
+
+/// Every rule on every family that it can train, in the register's order.
+///
+/// # Errors
+/// If a network or rule cannot be built for another reason than that the rule does not run on the network.
+pub fn compare(reference: &Device, other: &Device) -> Result<Vec<Parity>> {
+    let mut found = Vec::new();
+    for info in rules() {
+        for (network, spec, image) in families() {
+            let rule = (info.spec)();
+            let (a, b) = match step(&spec, image, &rule, reference) {
+                Err(Error::Unsupported { .. }) => continue,
+                a => (a?, step(&spec, image, &rule, other)?),
+            };
+            let moved = |step: &Step| step.before.iter().zip(&step.after).map(|(x, y)| f64::from(x - y)).collect();
+            let (a_moved, b_moved): (Vec<f64>, Vec<f64>) = (moved(&a), moved(&b));
+            let size = norm(a_moved.iter().copied());
+            let update = (size > 0.0).then(|| norm(a_moved.iter().zip(&b_moved).map(|(x, y)| x - y)) / size);
+            let loss = (a.loss - b.loss).abs() / a.loss.abs().max(f64::MIN_POSITIVE);
+            let (rule, network, same_start) = (info.title.to_string(), network.to_string(), a.before == b.before);
+            found.push(Parity { rule, network, same_start, update, loss });
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two runs on one device, so that only what is not decided by the seed could differ.
+    #[test]
+    fn a_device_agrees_with_itself_on_every_rule() {
+        sll_core::laws::one_thread();
+        let found = compare(&Device::flex(), &Device::flex()).unwrap();
+        assert!(found.iter().all(|p| p.same_start && p.update.unwrap_or(0.0) == 0.0 && p.loss == 0.0), "{found:?}");
+        // Every rule moves something on the MLP, and every family has a rule.
+        let moving = |name: &str| found.iter().filter(|p| p.network == name && p.update.is_some()).count();
+        assert_eq!(moving("mlp"), rules().len());
+        assert!(families().iter().all(|(name, _, _)| moving(name) > 0));
+    }
+}

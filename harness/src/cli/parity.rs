@@ -1,0 +1,84 @@
+//! `harness parity`: one step of every rule on two devices.
+
+use super::lists::{Format, FormatArgs};
+use super::{print, print_json};
+use crate::error::{Error, Result};
+use crate::provenance;
+use crate::record::Provenance;
+use crate::report::grid::{Grid, escape};
+use baselines::parity::{Parity, compare};
+use clap::Args;
+use serde::Serialize;
+
+/// What is compared with what.
+#[derive(Args, Debug)]
+pub struct ParityArgs {
+    /// The device to look at: flex, cpu-tch or cuda:N.
+    #[arg(long)]
+    device: String,
+    /// The device that is believed.
+    #[arg(long, default_value = "flex")]
+    against: String,
+    /// Fail if a rule's update is off by more than this, relative to its length.
+    #[arg(long, value_name = "X", default_value_t = 1e-3)]
+    tolerance: f64,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    against: &'a str,
+    tolerance: f64,
+    provenance: Provenance,
+    rules: Vec<Parity>,
+}
+
+/// Compares and prints; an error if a rule is further off than the tolerance.
+pub fn main(args: ParityArgs) -> Result<()> {
+    let (reference, other) = (crate::device::open(&args.against)?, crate::device::open(&args.device)?);
+    let rules = compare(&reference, &other)?;
+    let meter = crate::device::meter(&args.device);
+    let provenance = provenance::here(&args.device, meter.definition());
+    let off = |parity: &&Parity| {
+        !parity.same_start
+            || parity.update.is_some_and(|off| off.is_nan() || off > args.tolerance)
+            || parity.loss.is_nan()
+    };
+    let wrong: Vec<String> = rules.iter().filter(off).map(|p| format!("{} on {}", p.rule, p.network)).collect();
+    match args.format.format {
+        Format::Json => print_json(&Report { against: &args.against, tolerance: args.tolerance, provenance, rules })?,
+        Format::Text => print(&text(&args, &provenance, &rules))?,
+    }
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Failed(format!(
+            "on {} these take another step than on {}, by more than {:.0e} of its length: {}",
+            args.device,
+            args.against,
+            args.tolerance,
+            wrong.join("; ")
+        ))),
+    }
+}
+
+fn text(args: &ParityArgs, provenance: &Provenance, rules: &[Parity]) -> String {
+    let mut grid = Grid::new(["rule", "network", "same start", "update off by", "loss off by"]);
+    for parity in rules {
+        grid.push(vec![
+            escape(&parity.rule),
+            parity.network.clone(),
+            if parity.same_start { "yes" } else { "NO" }.into(),
+            parity.update.map_or("—".into(), |off| format!("{off:.1e}")),
+            format!("{:.1e}", parity.loss),
+        ]);
+    }
+    format!(
+        "# One step of every rule: {} against {}\n\n\
+         {} · {} · harness {}\n\n{grid}\n\
+         Plain gradient descent from the same weights, on the same batch of 24. **update off by** is \
+         ‖g − g_ref‖ / ‖g_ref‖ over all parameters; — where the step moves none. **same start** says whether the \
+         parameters before the step are the same bits.\n",
+        args.device, args.against, provenance.hardware, provenance.backend, provenance.harness
+    )
+}
