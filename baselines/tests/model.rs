@@ -90,8 +90,9 @@ fn slopes(
         let step = measured(&mut net, &mut *rule, &OptimizerConfig::default(), batch);
         [step.total() as f64, HeapMeter.most_activations() as f64]
     };
-    let (shallow, deep) = (held(2), held(6));
-    [0, 1].map(|i| (deep[i] - shallow[i]) / 4.0)
+    // Deep enough that what leaks is more than the first layer's own.
+    let (shallow, deep) = (held(6), held(14));
+    [0, 1].map(|i| (deep[i] - shallow[i]) / 8.0)
 }
 
 fn rules() -> Vec<RuleSpec> {
@@ -144,8 +145,8 @@ fn measured_bytes_are_within_two_percent_of_the_model_and_slls_do_not_grow_with_
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
-    // SLL is flat on every family, and what keeps one output a layer is caught on every family: by the activations alone
-    // where the first layer is so wide that its update is the peak at any depth.
+    // SLL is flat on every family, and what keeps one output a layer is caught on every family: by the most activations at
+    // once, since the peak is the first layer's, when nothing has leaked yet, until many layers have.
     let named = |name: &str, width: usize| NetworkSpec { width: Some(width), ..NetworkSpec::named(name) };
     let mlp = ("mlp", named("mlp-2x800", 160), [1, 10, 16], 1024, 1024 * 160);
     let wide = ("mlp, wide input", named("mlp-2x800", 64), [3, 32, 32], 64, 64 * 64);
@@ -157,9 +158,8 @@ fn measured_bytes_are_within_two_percent_of_the_model_and_slls_do_not_grow_with_
             peak.abs() < 1024.0 && activations.abs() < 1024.0,
             "{name}: SLL holds {peak}, {activations} bytes a layer"
         );
-        let [peak, activations] = slopes(&spec, image, batch, leaky);
+        let [_, activations] = slopes(&spec, image, batch, leaky);
         let kept = 0.9 * (4 * output) as f64;
         assert!(activations > kept, "{name}: an output a layer goes unnoticed ({activations} of {kept})");
-        assert!(name.contains("wide") || peak > 0.5 * kept, "{name}: {peak} bytes a layer at the peak");
     }
 }

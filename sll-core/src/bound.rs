@@ -17,7 +17,9 @@
 //! By the identity A4 *is* the theorem's inequality, term for term: where A4 is measured to hold the bound holds, where not
 //! it does not, whatever A3 says. Both are measured here rather than assumed.
 //!
-//! The theorem's `D_l` is `KL(q_l‖p_l)`; the rule trains a surrogate, `-2 ln BC`, that is never above it. A smaller `D`
+//! What is measured stands in for the theorem's own terms: there `D_l` is the divergence of distributions of *latents* and
+//! `p(y|h_l)` is left open; here both are of the categorical posteriors that fixed random heads give, as in the rule's
+//! objective (the paper calls that "ELBO-inspired", not a bound). Of these, `D_l` is `KL(q_l‖p_l)`; the rule trains a surrogate, `-2 ln BC`, that is never above it. A smaller `D`
 //! makes A4 easier, so a [`Bound`] is worked out for each: see [`crate::posterior::Affinity`]. Layer 1's parent is the raw
 //! input, which has no posterior: `D_1 = 0` here, as in the rule's own objective by default.
 

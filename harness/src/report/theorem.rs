@@ -117,8 +117,9 @@ fn cost(cells: &[(Vec<String>, &Cell)]) -> String {
 fn legend() -> &'static str {
     "L_net = ℓ_L - Σ D_l, L_l = ℓ_l - D_l; layer 1 has no parent and D_1 = 0. A3: every Δ_l is 0 or more. A4: (1 - 1/L) Σ D_l is at \
      most (1/L) Σ Δ_l, which is the same inequality as the theorem's, mean of L_l at most L_net. Held: measurements, all \
-     epochs and seeds, the one before training included. The theorem's D is KL; the rule trains -2 ln BC, which is never more, so \
-     its bound holds more easily."
+     epochs and seeds, the one before training included. Posteriors of fixed heads stand in for the \
+     theorem's own p(y|h) and for its divergence between latents, as in the rule's objective. Of them, D is KL in the \
+     theorem; the rule trains -2 ln BC, which is never more, so its bound holds more easily."
 }
 
 #[cfg(test)]

@@ -3,27 +3,14 @@
 //! backpropagation. Only `x` is kept.
 
 use super::count::{product, transposed};
-use super::rows::{accumulate, as_row, blank, chunk_rows, put, sum_rows, take};
+use super::patches::Patches;
+use super::rows::{accumulate, as_row, blank, put, sum_rows, take};
 use crate::memory::gradients_made;
 use burn::backend::autodiff::{NodeId, grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::backend::{TensorMetadata, tensor::FloatTensor};
-use burn::tensor::{Shape, Tensor};
-use std::ops::Range;
-
-/// How an image is cut into patches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patches {
-    /// Channels.
-    pub channels: usize,
-    /// Patches from top to bottom.
-    pub rows: usize,
-    /// Patches from left to right.
-    pub columns: usize,
-    /// Side of a patch in pixels.
-    pub side: usize,
-}
+use burn::tensor::Tensor;
 
 /// Backend operations behind [`affine`] and [`patch_affine`].
 #[backend_extension(Flex, LibTorch: cfg(feature = "tch"), Autodiff)]
@@ -58,55 +45,6 @@ fn forward<B: Backend>(x: FloatTensor<B>, weight: FloatTensor<B>, bias: FloatTen
     B::float_add(product::<B>(x, weight), as_row::<B>(bias))
 }
 
-impl Patches {
-    fn count(&self) -> usize {
-        self.rows * self.columns
-    }
-
-    /// Ranges of images that are cut at once.
-    fn images(&self, batch: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-        let step = chunk_rows(batch * self.count(), self.count()) / self.count();
-        (0..batch).step_by(step).map(move |start| start..(start + step).min(batch))
-    }
-
-    fn of_rows(&self, images: &Range<usize>) -> Range<usize> {
-        images.start * self.count()..images.end * self.count()
-    }
-
-    /// `[b, c h w]` to one row a patch, `[b rows columns, c p p]`.
-    fn unfold<B: Backend>(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        let Patches { channels, rows, columns, side } = *self;
-        let batch = x.shape()[0];
-        let x = B::float_reshape(x, Shape::from([batch, channels, rows, side, columns, side]));
-        let x = B::float_permute(x, &[0, 2, 4, 1, 3, 5]);
-        B::float_reshape(x, Shape::from([batch * rows * columns, channels * side * side]))
-    }
-
-    /// The way back.
-    fn fold<B: Backend>(&self, x: FloatTensor<B>) -> FloatTensor<B> {
-        let Patches { channels, rows, columns, side } = *self;
-        let batch = x.shape()[0] / self.count();
-        let x = B::float_reshape(x, Shape::from([batch, rows, columns, channels, side, side]));
-        let x = B::float_permute(x, &[0, 3, 1, 4, 2, 5]);
-        B::float_reshape(x, Shape::from([batch, channels * rows * side * columns * side]))
-    }
-}
-
-fn patch_forward<B: Backend>(
-    x: FloatTensor<B>,
-    weight: FloatTensor<B>,
-    bias: FloatTensor<B>,
-    patches: Patches,
-) -> FloatTensor<B> {
-    let (batch, features) = (x.shape()[0], weight.shape()[1]);
-    let mut y = blank::<B>(batch * patches.count(), features, &x);
-    for images in patches.images(batch) {
-        let rows = patches.unfold::<B>(take::<B>(&x, &images));
-        y = put::<B>(y, &patches.of_rows(&images), forward::<B>(rows, weight.clone(), bias.clone()));
-    }
-    y
-}
-
 /// Hands a parameter its gradient.
 pub(super) fn register_parameter<B: Backend>(grads: &mut Grads, node: Option<NodeId>, gradient: FloatTensor<B>) {
     if let Some(node) = node {
@@ -125,6 +63,21 @@ pub(super) fn register_sums<B: Backend, const N: usize>(
             register_parameter::<B>(grads, node, sum);
         }
     }
+}
+
+fn patch_forward<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    patches: Patches,
+) -> FloatTensor<B> {
+    let (batch, features) = (x.shape()[0], weight.shape()[1]);
+    let mut y = blank::<B>(batch * patches.count(), features, &x);
+    for images in patches.images(batch) {
+        let rows = patches.unfold::<B>(take::<B>(&x, &images));
+        y = put::<B>(y, &patches.of_rows(&images), forward::<B>(rows, weight.clone(), bias.clone()));
+    }
+    y
 }
 
 #[derive(Debug)]

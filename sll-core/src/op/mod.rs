@@ -15,15 +15,17 @@ mod count;
 mod inject;
 mod mlp;
 mod norm;
+mod patches;
 mod rectify;
 mod rows;
 
-pub use affine::{Patches, affine, patch_affine};
+pub use affine::{affine, patch_affine};
 pub use attention::{AttentionWeights, Heads, attention_block};
 pub use conv::conv2d;
 pub use count::{Product, macs};
 pub use inject::{inject, inject_all};
 pub use mlp::{MlpWeights, mlp_block};
 pub use norm::layer_norm;
+pub use patches::Patches;
 pub use rectify::rectify;
 pub use rows::chunk_rows;

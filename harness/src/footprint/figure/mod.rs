@@ -126,17 +126,13 @@ pub fn collect(figure: &Figure, cells: &[Cell], store: &Store, command: &str) ->
 }
 
 impl Line {
-    /// Bytes a layer of what `part` picks, from each depth to the next.
-    fn slopes(&self, part: impl Fn(&Footprint) -> u64) -> Vec<f64> {
+    /// Bytes a layer of what `part` picks, between the two deepest networks: shallower ones may have their peak elsewhere,
+    /// where one wide layer hides what the others keep, and units of more than one layer are not all there yet.
+    pub fn slope(&self, part: impl Fn(&Footprint) -> u64) -> Option<f64> {
         let points = self.points.iter().filter(|(_, found)| !is_bp(found));
         let points: Vec<_> = points.map(|(depth, found)| (*depth as f64, part(found) as f64)).collect();
-        points.windows(2).map(|pair| Affine::through(pair[0], pair[1]).b).collect()
-    }
-
-    /// Bytes a layer between the two deepest networks: shallower ones may have their peak elsewhere, where one wide
-    /// layer hides what the others keep.
-    pub fn slope(&self, part: impl Fn(&Footprint) -> u64) -> Option<f64> {
-        self.slopes(part).last().copied()
+        let [.., shallower, deepest] = points[..] else { return None };
+        Some(Affine::through(shallower, deepest).b)
     }
 
     /// The deepest measurement.
@@ -150,10 +146,10 @@ impl Line {
         deviations.max_by(|a, b| a.abs().total_cmp(&b.abs()))
     }
 
-    /// The steepest slope between neighbouring depths of the step's peak, or of the most activations at once, which show a
-    /// layer's output that is kept even where something else decides the peak.
+    /// The steeper of the slopes of the step's peak and of the most activations at once, which show a layer's output that
+    /// is kept even where something else decides the peak.
     fn steepest(&self) -> Option<f64> {
-        let slopes = [self.slopes(|found| found.bytes.step()), self.slopes(|found| found.most_activations)].concat();
+        let slopes = [self.slope(|found| found.bytes.step())?, self.slope(|found| found.most_activations)?];
         slopes.into_iter().map(f64::abs).max_by(f64::total_cmp)
     }
 

@@ -97,7 +97,7 @@ fn verdict(lines: &[Line]) -> String {
     if !flat.is_empty() {
         text += &format!(
             "Slope 0 in depth, of the step's peak and of its activations: {}. What they add for a layer, at most {FLAT:.0} \
-             bytes from any depth to the next, are handles of tensors and reported losses, no activation.\n",
+             bytes between the two deepest, are handles of tensors and reported losses, no activation.\n",
             flat.join("; ")
         );
     }

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Everything that waits for a GPU, on a machine that has one, python3 with torch, and nothing else: no cargo, no network.
+#
+#   scripts/gpu.sh --harness BIN --out DIR [--data DIR] [--device cuda:0] [--minutes 25] [--jobs 4] [--dry]
+#
+# BIN is `harness`, built elsewhere with `--features tch` and stripped; LibTorch is that of this machine's torch, unless
+# LIBTORCH says where another one is. DIR of --data holds data sets in their official layouts. Leaves in the folder of --out:
+#
+#   parity.md, parity.json   one step of every rule against flex
+#   steps.md, steps/*.json   step time and peak memory of every rule on the paper's networks, PyTorch's BP and SLL beside them
+#   results/                 Tables 1, 2 and 3's memory in the short profile, as far as the time goes; a later call goes on
+#   log.txt                  what was done when
+#
+# --dry does the same with few rules, small batches and the quick profile: on a CPU (--device cpu-tch) it takes minutes.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+
+fail() { echo "gpu.sh: $*" >&2; exit 2; }
+
+harness='' out='' data='' device=cuda:0 minutes=25 jobs=4 dry=
+while (($#)); do
+  case "$1" in
+    --harness) harness=${2:-}; shift ;;
+    --out) out=${2:-}; shift ;;
+    --data) data=${2:-}; shift ;;
+    --device) device=${2:-}; shift ;;
+    --minutes) minutes=${2:-}; shift ;;
+    --jobs) jobs=${2:-}; shift ;;
+    --dry) dry=yes ;;
+    -h | --help) sed -n '2,16s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) fail "unknown option $1; see --help" ;;
+  esac
+  shift
+done
+[[ -x $harness ]] || fail "--harness: no program at '$harness'"
+[[ -n $out ]] || fail "--out: a folder for what is found"
+mkdir -p "$out/steps"
+harness=$(realpath "$harness") out=$(realpath "$out")
+
+python=${PYTHON:-python3}
+if [[ -z ${LIBTORCH:-} ]]; then
+  LIBTORCH=$("$python" -c 'import os, torch; print(os.path.dirname(torch.__file__))') || fail "no torch in $python; set PYTHON or LIBTORCH"
+fi
+export LD_LIBRARY_PATH=$LIBTORCH/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+
+deadline=$((SECONDS + minutes * 60))
+left() { echo $((deadline - SECONDS)); }
+say() { printf '%4ss  %s\n' "$SECONDS" "$*" | tee -a "$out/log.txt" >&2; }
+# Runs a command for as long as there is time, its output to a file that appears whole; says how it ended, and goes on.
+timed() {
+  local to=$1 rc=0
+  shift
+  (($(left) > 5)) || { say "no time left for: $*"; return 0; }
+  timeout --signal=INT "$(left)" "$@" >"$to.part" 2>>"$out/errors.txt" || rc=$?
+  mv "$to.part" "$to"
+  say "$([[ $rc == 0 ]] && echo done || echo "exit $rc"): ${*/#"$harness"/harness}"
+}
+
+say "$("$harness" --version) on $device, $minutes minutes${dry:+, dry}"
+timed "$out/doctor.txt" "$harness" doctor
+command -v nvidia-smi >/dev/null && timed "$out/nvidia-smi.txt" nvidia-smi
+timed "$out/parity.json" "$harness" parity --device "$device" --format json
+timed "$out/parity.md" "$harness" parity --device "$device"
+
+# network, batch, image, classes, optimiser
+networks=("mlp-3x1000 128 3x32x32 10 adamax" "cnn-3 128 3x32x32 10 adam" "vit-7 128 3x32x32 10 adamw" "vit-12 128 3x224x224 1000 adamw")
+steps=12
+mapfile -t rules < <("$harness" rules --format json | "$python" -c '
+import json, sys
+for rule in json.load(sys.stdin):
+    print(json.dumps(rule["spec"], sort_keys=True))')
+if [[ -n $dry ]]; then
+  networks=("mlp-3x1000 16 3x32x32 10 adamax" "vit-7 4 3x32x32 10 adamw")
+  rules=('{"name": "bp"}' '{"name": "sll"}')
+  steps=3
+fi
+for line in "${networks[@]}"; do
+  read -r network batch image classes optimizer <<<"$line"
+  for rule in bp sll; do
+    timed "$out/steps/pytorch-$network-$rule.json" "$python" "$here/reference/pytorch_steps.py" --network "$network" \
+      --rule "$rule" --batch "$batch" --device "${device/cpu-tch/cpu}" --steps "$steps"
+  done
+  for number in "${!rules[@]}"; do
+    spec=$out/steps/$network-$number.toml
+    "$python" -c '
+import json, sys
+rule = json.loads(sys.argv[1])
+text = lambda v: json.dumps(v)
+print("rule = { " + ", ".join(f"{k} = {text(v)}" for k, v in rule.items()) + " }")' "${rules[$number]}" >"$spec"
+    timed "$out/steps/$network-$number.json" "$harness" memory --spec "$spec" --network "$network" --image "$image" \
+      --classes "$classes" --batch "$batch" --optimizer "$optimizer" --steps "$steps" --device "$device" \
+      --threads "$(nproc)" --results "$out/results"
+  done
+done
+"$python" "$here/reference/steps_table.py" "$out/steps" >"$out/steps.md"
+
+profile=short
+[[ -z $dry ]] || profile=quick
+for table in table1 table2; do
+  timed "$out/$table.md" "$harness" table "$table" --profile "$profile" --device "$device" --jobs "$jobs" \
+    --results "$out/results" ${data:+--data-dir "$data"} ${dry:+--epochs 1 --seeds 1}
+done
+[[ -n $dry ]] || timed "$out/table3.md" "$harness" footprint table3 --device "$device" --jobs 1 --memory 70 --results "$out/results"
+say "finished"
