@@ -65,13 +65,14 @@ timed "$out/parity.md" "$harness" parity --device "$device"
 # network, batch, image, classes, optimiser
 networks=("mlp-3x1000 128 3x32x32 10 adamax" "cnn-3 128 3x32x32 10 adam" "vit-7 128 3x32x32 10 adamw" "vit-12 128 3x224x224 1000 adamw")
 steps=12
-mapfile -t rules < <("$harness" rules --format json | "$python" -c '
+"$harness" rules --format json >"$out/rules.json"
+mapfile -t rules < <("$python" -c '
 import json, sys
 for rule in json.load(sys.stdin):
-    print(json.dumps(rule["spec"], sort_keys=True))')
+    if len(sys.argv) < 2 or rule["title"] in sys.argv[1:]:
+        print(json.dumps(rule["spec"]))' ${dry:+BP SLL} <"$out/rules.json")
 if [[ -n $dry ]]; then
   networks=("mlp-3x1000 16 3x32x32 10 adamax" "vit-7 4 3x32x32 10 adamw")
-  rules=('{"name": "bp"}' '{"name": "sll"}')
   steps=3
 fi
 for line in "${networks[@]}"; do
@@ -92,7 +93,7 @@ print("rule = { " + ", ".join(f"{k} = {text(v)}" for k, v in rule.items()) + " }
       --threads "$(nproc)" --results "$out/results"
   done
 done
-"$python" "$here/reference/steps_table.py" "$out/steps" >"$out/steps.md"
+"$python" "$here/reference/steps_table.py" "$out" >"$out/steps.md"
 
 profile=short
 [[ -z $dry ]] || profile=quick

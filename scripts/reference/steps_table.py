@@ -1,19 +1,23 @@
-"""One Markdown table of the steps that gpu.sh measured: `python steps_table.py FOLDER`."""
+"""One Markdown table of the steps that gpu.sh measured: `python steps_table.py OUT`."""
 
 import json
 import pathlib
 import sys
 
 
+def key(rule):
+    return json.dumps(rule, sort_keys=True)
+
+
 def lines(folder):
-    for path in sorted(pathlib.Path(folder).glob("*.json")):
+    titles = {key(rule["spec"]): rule["title"] for rule in json.loads((folder / "rules.json").read_text())}
+    for path in sorted((folder / "steps").glob("*.json")):
         try:
             found = json.loads(path.read_text())
         except ValueError:
             continue  # a rule that does not run on the network says so in errors.txt
         ours = "spec" in found
-        rule = found["spec"]["rule"] if ours else found["rule"]
-        name = rule if isinstance(rule, str) else " ".join(str(v) if k == "name" else f"{k}={v}" for k, v in rule.items())
+        name = titles.get(key(found["spec"]["rule"]), "?") if ours else found["rule"].upper()
         yield (
             found["spec"]["network"]["name"] if ours else found["network"],
             found["spec"]["batch"] if ours else found["batch"],
@@ -27,7 +31,7 @@ def lines(folder):
 
 
 def main():
-    found = sorted(lines(sys.argv[1]), key=lambda line: (line[0], line[5]))
+    found = sorted(lines(pathlib.Path(sys.argv[1])), key=lambda line: (line[0], line[5]))
     print("| network | batch | rule | made by | ms a step | step's peak, MiB | reserved, MiB |")
     print("|---|---|---|---|---|---|---|")
     for network, batch, rule, backend, ms, peak, reserved, _ in found:
