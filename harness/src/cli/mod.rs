@@ -55,7 +55,7 @@ enum Command {
     Networks(lists::NetworksArgs),
     /// List the rules with their equations and what they store.
     Rules(lists::FormatArgs),
-    /// List the data sets, or check their content.
+    /// List, fetch, check and show the data sets.
     Data(data::DataArgs),
     /// Compare accuracy and memory of a fixed suite with the committed baseline.
     Check(check::CheckArgs),
@@ -72,6 +72,9 @@ pub struct DataOptions {
     /// Use data whose content is not the official one; every result says so.
     #[arg(long, global = true)]
     allow_unverified: bool,
+    /// Fetch nothing: use what is on this machine.
+    #[arg(long, global = true, env = "SLL_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    offline: bool,
 }
 
 impl DataOptions {
@@ -85,6 +88,8 @@ impl DataOptions {
         Ok(LoadOptions {
             data_dir: self.data_dir.clone(),
             allow_unverified: self.allow_unverified,
+            online: !self.offline,
+            progress: crate::progress::downloads(),
             ..LoadOptions::default()
         })
     }

@@ -2,18 +2,20 @@
 //!
 //! Images stay `u8`; a batch is augmented on the host, sent as bytes, and normalised on the device:
 //! `x = (pixel / 255 - mean_c) / std_c`. Order and augmentation depend on the seed and the epoch alone, so a resumed run
-//! sees what an uninterrupted one would have seen.
+//! sees what an uninterrupted one would have seen. A data set too large for memory comes from a stream that works ahead.
 
 use crate::spec::Recipe;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use datasets::{Augment, Dataset, Images, epoch_order};
+use datasets::{Augment, Batches, Dataset, Images, Stream, StreamBatch, epoch_order};
 use sll_core::rng::mix;
 use sll_core::rule::Batch;
+use std::sync::Mutex;
 
 /// Serves one data set to one run.
 pub struct Loader {
     train: Images,
     test: Images,
+    streamed: Option<Streamed>,
     /// `1 / (255 std)` and `-mean / std`, for each feature.
     scale: Tensor<2>,
     shift: Tensor<2>,
@@ -23,10 +25,43 @@ pub struct Loader {
     seed: u64,
 }
 
+/// A data set that is read while it is used.
+struct Streamed {
+    images: Stream,
+    /// The epoch under way, the step that comes next, and its batches.
+    under_way: Mutex<Option<(usize, usize, Batches)>>,
+}
+
+impl Streamed {
+    /// Batch `step` of `epoch`. Steps of an epoch come one after the other; any other order starts the epoch again.
+    fn batch(&self, epoch: usize, step: usize, start: impl Fn() -> Batches) -> StreamBatch {
+        let mut under_way = self.under_way.lock().expect("no other thread panics with it");
+        let (.., mut batches) = match under_way.take() {
+            Some(next) if (next.0, next.1) == (epoch, step) => next,
+            _ => (epoch, 0, Box::new(start().skip(step)) as Batches),
+        };
+        let batch = expect(batches.next());
+        *under_way = Some((epoch, step + 1, batches));
+        batch
+    }
+}
+
+/// A batch that must be there. The images were counted when the data set was opened, so what fails here is the disk or
+/// a file that changed under the run.
+fn expect(batch: Option<Result<StreamBatch, String>>) -> StreamBatch {
+    batch.expect("as many batches as images were counted").unwrap_or_else(|problem| panic!("an image got lost: {problem}"))
+}
+
 impl Loader {
     /// Splits `data` as the recipe asks. `device` is without autodiff.
     pub fn new(data: Dataset, recipe: &Recipe, seed: u64, device: &Device) -> Result<Self, String> {
         let (mut train, mut test) = (data.train, data.test);
+        if data.stream.is_some() && (recipe.validation.is_some() || recipe.train_limit.is_some()) {
+            return Err(format!(
+                "`validation` and `train_limit` need a data set in memory; {} is read from disk while it is used",
+                data.name
+            ));
+        }
         if let Some(held_out) = recipe.validation {
             if held_out >= train.len() {
                 return Err(format!("`validation` = {held_out}: {} has {} training images", data.name, train.len()));
@@ -47,13 +82,17 @@ impl Loader {
         };
         let scale = per_feature(&|channel| 1.0 / (255.0 * data.std[channel]));
         let shift = per_feature(&|channel| -data.mean[channel] / data.std[channel]);
-        let augment = Augment { flip: recipe.flip, crop_padding: recipe.crop_padding };
-        Ok(Self { train, test, scale, shift, device: device.clone(), augment, batch: recipe.batch, seed })
+        let streamed = data.stream.map(|images| Streamed { images, under_way: Mutex::new(None) });
+        let (augment, batch, device) = (recipe.augment(), recipe.batch, device.clone());
+        Ok(Self { train, test, streamed, scale, shift, device, augment, batch, seed })
     }
 
     /// Images trained on and evaluated on.
     pub fn counts(&self) -> (usize, usize) {
-        (self.train.len(), self.test.len())
+        match &self.streamed {
+            Some(streamed) => (streamed.images.train_len(), streamed.images.test_labels().len()),
+            None => (self.train.len(), self.test.len()),
+        }
     }
 
     /// Channels, height and width of an image.
@@ -63,16 +102,30 @@ impl Loader {
 
     /// Steps of one epoch.
     pub fn steps(&self) -> usize {
-        self.train.len().div_ceil(self.batch)
+        self.counts().0.div_ceil(self.batch)
     }
 
-    /// The order in which `epoch` visits the training images.
+    /// The order in which `epoch` visits the training images in memory; a stream keeps its own.
     pub fn order(&self, epoch: usize) -> Vec<u32> {
         epoch_order(self.seed, epoch as u64, self.train.len())
     }
 
     /// Batch `step` of `epoch`, both counted from 0, in that epoch's `order`.
     pub fn batch(&self, epoch: usize, step: usize, order: &[u32]) -> Batch {
+        let seed = mix(mix(self.seed, epoch as u64 + 1), step as u64 + 1);
+        let done = (epoch * self.steps() + step) as u64;
+        let (pixels, labels) = match &self.streamed {
+            Some(streamed) => {
+                let start = || streamed.images.train(self.seed, epoch as u64, self.batch, self.augment);
+                let batch = streamed.batch(epoch, step, start);
+                (batch.pixels, batch.labels.into_iter().map(usize::from).collect())
+            }
+            None => self.from_memory(epoch, step, order),
+        };
+        Batch { step: done, epoch, ..Batch::new(self.upload(pixels), labels, seed) }
+    }
+
+    fn from_memory(&self, epoch: usize, step: usize, order: &[u32]) -> (Vec<u8>, Vec<usize>) {
         let chosen = &order[step * self.batch..((step + 1) * self.batch).min(order.len())];
         let size = self.train.image_len();
         let mut pixels = vec![0; chosen.len() * size];
@@ -82,19 +135,23 @@ impl Loader {
             self.augment.apply(image, self.train.shape, pixels, self.seed, epoch, index);
         }
         let labels = chosen.iter().map(|&i| usize::from(self.train.labels[i as usize])).collect();
-        let seed = mix(mix(self.seed, epoch as u64 + 1), step as u64 + 1);
-        let done = (epoch * self.steps() + step) as u64;
-        Batch { step: done, epoch, ..Batch::new(self.upload(pixels), labels, seed) }
+        (pixels, labels)
     }
 
     /// The evaluation images in order, `batch` at a time.
-    pub fn test(&self, batch: usize) -> impl Iterator<Item = (Tensor<2>, &[u16])> {
-        let size = self.test.image_len();
-        self.test
-            .pixels
-            .chunks(batch * size)
-            .zip(self.test.labels.chunks(batch))
-            .map(move |(pixels, labels)| (self.upload(pixels.to_vec()), labels))
+    pub fn test(&self, batch: usize) -> Box<dyn Iterator<Item = (Tensor<2>, &[u16])> + '_> {
+        let size = self.train.image_len();
+        match &self.streamed {
+            Some(streamed) => {
+                let labels = streamed.images.test_labels().chunks(batch);
+                let batches = streamed.images.test(batch).map(|batch| expect(Some(batch)).pixels);
+                Box::new(batches.zip(labels).map(move |(pixels, labels)| (self.upload(pixels), labels)))
+            }
+            None => {
+                let images = self.test.pixels.chunks(batch * size).zip(self.test.labels.chunks(batch));
+                Box::new(images.map(move |(pixels, labels)| (self.upload(pixels.to_vec()), labels)))
+            }
+        }
     }
 
     fn upload(&self, pixels: Vec<u8>) -> Tensor<2> {
