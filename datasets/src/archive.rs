@@ -6,7 +6,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use crate::manifest::ArchiveFormat;
 
@@ -39,7 +39,7 @@ pub(crate) fn unpack(format: ArchiveFormat, archive: &Path, folder: &Path, bound
 /// [`unpack`] of a gzipped tar.
 pub(crate) fn untar(archive: impl io::BufRead, folder: &Path, bounds: &Bounds) -> Result<(), String> {
     let damaged = |error: io::Error| format!("cannot be unpacked ({error})");
-    let content = Bounded { inner: MultiGzDecoder::new(archive), left: bounds.bytes };
+    let content = Bounded { inner: GzDecoder::new(archive), left: bounds.bytes };
     let mut tar = tar::Archive::new(content);
     for (count, entry) in tar.entries().map_err(damaged)?.enumerate() {
         let mut entry = entry.map_err(damaged)?;
@@ -54,10 +54,12 @@ pub(crate) fn untar(archive: impl io::BufRead, folder: &Path, bounds: &Bounds) -
         if let Some(target) = target(&name, count, folder, bounds)?
             && kind.is_file()
         {
-            write(&mut entry, &target).map_err(|error| format!("cannot be unpacked to {} ({error})", target.display()))?;
+            write(&mut entry, &target)
+                .map_err(|error| format!("cannot be unpacked to {} ({error})", target.display()))?;
         }
     }
-    Ok(())
+    // The checksum stands at the end of the stream, behind the last entry.
+    io::copy(&mut tar.into_inner(), &mut io::sink()).map(drop).map_err(damaged)
 }
 
 /// [`unpack`] of a zip.
@@ -76,7 +78,8 @@ pub(crate) fn unzip(archive: impl io::Read + io::Seek, folder: &Path, bounds: &B
             && is_file
         {
             let mut content = Bounded { inner: entry, left };
-            write(&mut content, &target).map_err(|error| format!("cannot be unpacked to {} ({error})", target.display()))?;
+            write(&mut content, &target)
+                .map_err(|error| format!("cannot be unpacked to {} ({error})", target.display()))?;
             left = content.left;
         }
     }
@@ -96,7 +99,8 @@ fn target(name: &Path, count: usize, folder: &Path, bounds: &Bounds) -> Result<O
             _ => return Err(format!("holds {}, a path that leaves its folder", name.display())),
         }
     }
-    let inside = path.strip_prefix(bounds.root).ok().filter(|rest| !rest.as_os_str().is_empty() && (bounds.wanted)(rest));
+    let inside =
+        path.strip_prefix(bounds.root).ok().filter(|rest| !rest.as_os_str().is_empty() && (bounds.wanted)(rest));
     Ok(inside.map(|rest| folder.join(rest)))
 }
 
@@ -186,7 +190,8 @@ mod tests {
             header.set_entry_type(kind);
             header.set_size(0);
             tar.append_link(&mut header, "set/a.bin", "/etc/passwd").unwrap();
-            let problem = unpacked(ArchiveFormat::TarGz, &gzip(&tar.into_inner().unwrap(), "", 6), 1 << 20).unwrap_err();
+            let problem =
+                unpacked(ArchiveFormat::TarGz, &gzip(&tar.into_inner().unwrap(), "", 6), 1 << 20).unwrap_err();
             assert!(problem.contains("set/a.bin, which is neither"), "{problem}");
         }
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
@@ -202,7 +207,9 @@ mod tests {
         let zeros = vec![0; 5_000_000];
         let tar = gzip(&tar_of(&[("set/a.bin", &zeros)]), "", 9);
         assert!(tar.len() < 20_000);
-        assert!(unpacked(ArchiveFormat::TarGz, &tar, 100_000).unwrap_err().contains("more bytes than the data set has"));
+        assert!(
+            unpacked(ArchiveFormat::TarGz, &tar, 100_000).unwrap_err().contains("more bytes than the data set has")
+        );
         // Nobody wants it, but it would be decompressed all the same.
         let hidden = gzip(&tar_of(&[("other/a.bin", &zeros)]), "", 9);
         assert!(unpacked(ArchiveFormat::TarGz, &hidden, 100_000).unwrap_err().contains("more bytes"));
@@ -216,7 +223,9 @@ mod tests {
     #[test]
     fn damage_and_truncation_are_errors() {
         let files: &[(&str, &[u8])] = &[("set/a.bin", b"some bytes that do not repeat 0123456789")];
-        for (format, whole) in [(ArchiveFormat::TarGz, gzip(&tar_of(files), "", 6)), (ArchiveFormat::Zip, zip_of(files))] {
+        for (format, whole) in
+            [(ArchiveFormat::TarGz, gzip(&tar_of(files), "", 6)), (ArchiveFormat::Zip, zip_of(files))]
+        {
             for length in (1..whole.len()).step_by(7) {
                 assert!(unpacked(format, &whole[..length], 1 << 20).is_err(), "{format:?} cut at {length}");
             }

@@ -50,13 +50,19 @@ pub(crate) fn open(source: &HubSource, paths: &[std::path::PathBuf], count: usiz
     let shards = paths.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let rows = shards.iter().try_fold(0usize, |rows, shard| rows.checked_add(shard.len())).unwrap_or(usize::MAX);
     if rows != count {
-        return Err(damaged(&paths[0], &format!("and its {} sisters hold {rows} images, not {count}", paths.len() - 1)));
+        return Err(damaged(
+            &paths[0],
+            &format!("and its {} sisters hold {rows} images, not {count}", paths.len() - 1),
+        ));
     }
     Ok(shards)
 }
 
 fn damaged(path: &Path, problem: &str) -> Problem {
-    Problem::new(format!("{} {problem}", path.display()), "remove it and run the same command again, or use another source")
+    Problem::new(
+        format!("{} {problem}", path.display()),
+        "remove it and run the same command again, or use another source",
+    )
 }
 
 fn decode(manifest: &Manifest, shards: &[Shard], count: usize) -> Result<Decoded, Problem> {
@@ -77,7 +83,8 @@ fn decode(manifest: &Manifest, shards: &[Shard], count: usize) -> Result<Decoded
                         .map_err(|problem| format!("row {}: the image {problem}", group.start + row))
                 })
                 .map_err(|problem| damaged(shard.path(), &problem))?;
-            let bytes = |classes: &[i64]| classes.iter().map(|&class| u8::try_from(class).ok()).collect::<Option<Vec<u8>>>();
+            let bytes =
+                |classes: &[i64]| classes.iter().map(|&class| u8::try_from(class).ok()).collect::<Option<Vec<u8>>>();
             let no_class = || damaged(shard.path(), "has a class that no byte can hold");
             decoded.labels.extend(bytes(&rows.labels).ok_or_else(no_class)?);
             decoded.coarse.extend(bytes(rows.coarse.as_deref().unwrap_or_default()).ok_or_else(no_class)?);
@@ -97,7 +104,9 @@ fn official_bytes(manifest: &Manifest, decoded: &Decoded, content: Content, rang
         Content::Labels => [header(&[0x0801, range.len() as u32]), decoded.labels[range].to_vec()].concat(),
         Content::Records => range
             .zip(pixels.chunks_exact(size))
-            .flat_map(|(image, pixels)| decoded.coarse.get(image).into_iter().chain([&decoded.labels[image]]).chain(pixels))
+            .flat_map(|(image, pixels)| {
+                decoded.coarse.get(image).into_iter().chain([&decoded.labels[image]]).chain(pixels)
+            })
             .copied()
             .collect(),
     }

@@ -47,7 +47,12 @@ pub(crate) fn load(manifest: &Manifest, located: &Located, options: &LoadOptions
 }
 
 /// The digest that was written down when the images were first seen from where they are; from elsewhere, all are read again.
-fn known_digest(store: &Store, manifest: &Manifest, located: &Located, options: &LoadOptions) -> Result<String, DataError> {
+fn known_digest(
+    store: &Store,
+    manifest: &Manifest,
+    located: &Located,
+    options: &LoadOptions,
+) -> Result<String, DataError> {
     let first = Cache::of(options).and_then(|cache| cache.first_use(manifest));
     match first.filter(|first| first.source == located.source) {
         Some(first) => Ok(first.digest),
@@ -93,7 +98,8 @@ fn decode(manifest: &Manifest, split: &EncodedSplit, order: &[u32]) -> Result<Im
         unit.zip(images)
             .map(|(index, image)| {
                 let mut pixels = vec![0; size];
-                evaluation(&shape, &image, &mut pixels).map_err(|problem| format!("({}) {problem}", split.name(index)))?;
+                evaluation(&shape, &image, &mut pixels)
+                    .map_err(|problem| format!("({}) {problem}", split.name(index)))?;
                 Ok((index, pixels))
             })
             .collect::<Result<Vec<_>, String>>()

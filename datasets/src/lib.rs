@@ -58,7 +58,8 @@ pub use error::DataError;
 pub use fetch::{fetch, status_or_fetch};
 pub use load::load;
 pub use manifest::{
-    ArchiveFormat, ArchiveSource, Content, Counts, EncodedImages, FileSpec, HubSource, Layout, Manifest, Split, SystemPackage,
+    ArchiveFormat, ArchiveSource, Content, Counts, EncodedImages, FileSpec, HubSource, Layout, Manifest, Split,
+    SystemPackage,
 };
 pub use options::{HubOptions, LoadOptions, Progress};
 pub use order::epoch_order;

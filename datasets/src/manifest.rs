@@ -280,7 +280,9 @@ impl Manifest {
                 Some(format!("`resize` = {} is less than `shape` {:?}", images.resize, self.shape))
             }
             (Some(_), true) => None,
-            (found, _) => Some(format!("layout {:?} and `images` ({}) do not go together", self.layout, found.is_some())),
+            (found, _) => {
+                Some(format!("layout {:?} and `images` ({}) do not go together", self.layout, found.is_some()))
+            }
         }
     }
 

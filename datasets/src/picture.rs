@@ -27,8 +27,9 @@ impl Picture {
     ///
     /// The problem is a verb phrase.
     pub(crate) fn decode(encoded: &[u8], channels: usize) -> Result<Self, String> {
-        let mut reader =
-            ImageReader::new(Cursor::new(encoded)).with_guessed_format().map_err(|error| format!("cannot be read ({error})"))?;
+        let mut reader = ImageReader::new(Cursor::new(encoded))
+            .with_guessed_format()
+            .map_err(|error| format!("cannot be read ({error})"))?;
         let mut limits = Limits::default();
         limits.max_image_width = Some(MAX_SIDE);
         limits.max_image_height = Some(MAX_SIDE);
@@ -120,7 +121,10 @@ mod tests {
         // The last twelve bytes only say that the image has ended.
         for length in 0..png.len() - 12 {
             let problem = Picture::decode(&png[..length], 3).unwrap_err();
-            assert!(problem.starts_with("is no sound PNG") || problem.starts_with("cannot be read"), "{length}: {problem}");
+            assert!(
+                problem.starts_with("is no sound PNG") || problem.starts_with("cannot be read"),
+                "{length}: {problem}"
+            );
         }
     }
 

@@ -2,12 +2,7 @@
 
 use font8x8::legacy::BASIC_LEGACY;
 
-use crate::{
-    augment::Augment,
-    dataset::Dataset,
-    order::epoch_order,
-    picture::Picture,
-};
+use crate::{augment::Augment, dataset::Dataset, order::epoch_order, picture::Picture};
 
 /// Images in a row.
 const COLUMNS: usize = 8;
@@ -28,8 +23,12 @@ pub fn contact_sheet(data: &Dataset, augment: Augment, seed: u64) -> Result<Vec<
     let cells = match &data.stream {
         None => augmentations(data, augment, seed),
         Some(stream) => {
-            let batch = stream.train(seed, 0, COLUMNS * ROWS, augment).next().unwrap_or_else(|| Err("no images".into()))?;
-            let pictures = batch.pixels.chunks_exact(stream.image_len()).map(|planes| Picture::from_planes(planes, data.train.shape));
+            let batch =
+                stream.train(seed, 0, COLUMNS * ROWS, augment).next().unwrap_or_else(|| Err("no images".into()))?;
+            let pictures = batch
+                .pixels
+                .chunks_exact(stream.image_len())
+                .map(|planes| Picture::from_planes(planes, data.train.shape));
             pictures.zip(batch.labels).collect()
         }
     };
@@ -52,19 +51,28 @@ fn augmentations(data: &Dataset, augment: Augment, seed: u64) -> Vec<(Picture, u
 }
 
 fn draw(cells: &[(Picture, u16)], names: &[String]) -> Picture {
-    let Some((first, _)) = cells.first() else { return Picture { width: 1, height: 1, channels: 3, pixels: vec![0; 3] } };
+    let Some((first, _)) = cells.first() else {
+        return Picture { width: 1, height: 1, channels: 3, pixels: vec![0; 3] };
+    };
     let zoom = SIDE.div_ceil(first.width.max(first.height)).max(1);
     let (width, height) = (first.width * zoom + GAP, first.height * zoom + CAPTION + GAP);
     let (columns, rows) = (COLUMNS.min(cells.len()), cells.len().div_ceil(COLUMNS));
     let (width_all, height_all) = (columns * width, rows * height);
-    let mut sheet = Picture { width: width_all, height: height_all, channels: 3, pixels: vec![255; width_all * height_all * 3] };
+    let mut sheet =
+        Picture { width: width_all, height: height_all, channels: 3, pixels: vec![255; width_all * height_all * 3] };
     for (place, (picture, label)) in cells.iter().enumerate() {
         let (left, top) = (place % COLUMNS * width, place / COLUMNS * height);
-        for (row, column) in (0..picture.height * zoom).flat_map(|row| (0..picture.width * zoom).map(move |column| (row, column))) {
+        for (row, column) in
+            (0..picture.height * zoom).flat_map(|row| (0..picture.width * zoom).map(move |column| (row, column)))
+        {
             let from = ((row / zoom) * picture.width + column / zoom) * picture.channels;
             let pixel = &picture.pixels[from..from + picture.channels];
             let to = ((top + row) * sheet.width + left + column) * 3;
-            sheet.pixels[to..to + 3].copy_from_slice(&[pixel[0], pixel[picture.channels / 2], pixel[picture.channels - 1]]);
+            sheet.pixels[to..to + 3].copy_from_slice(&[
+                pixel[0],
+                pixel[picture.channels / 2],
+                pixel[picture.channels - 1],
+            ]);
         }
         let name = names.get(usize::from(*label)).map_or("", String::as_str);
         write(&mut sheet, left, top + picture.height * zoom + 2, &format!("{label} {name}"), (width - GAP) / 8);

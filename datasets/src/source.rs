@@ -120,7 +120,8 @@ pub(crate) fn locate(manifest: &Manifest, options: &LoadOptions) -> Result<Locat
 /// The files of a folder, or what it lacks. Of image files only the folders are looked at: there may be a million.
 fn in_folder(manifest: &Manifest, dir: &Path) -> Result<Vec<StoredFile>, String> {
     if let Some(images) = &manifest.images {
-        let lacking = ["train", &images.test_folder].map(|split| dir.join(split)).into_iter().find(|split| !split.is_dir());
+        let lacking =
+            ["train", &images.test_folder].map(|split| dir.join(split)).into_iter().find(|split| !split.is_dir());
         return lacking.map_or(Ok(Vec::new()), |split| Err(format!("no folder {}", split.display())));
     }
     if !dir.is_dir() {
@@ -169,7 +170,8 @@ mod tests {
 
     #[test]
     fn the_data_directory_comes_before_the_system_package() {
-        let (data, system, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (data, system, cache) =
+            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut small = small_idx();
         small.write(system.path());
         small.package(system.path());
@@ -214,7 +216,10 @@ mod tests {
         let unset = LoadOptions { system_dirs: false, ..options_in(cache.path()) };
         let Ok(Status::Missing { looked, next }) = status("mnist", &unset) else { panic!("found") };
         assert_eq!(looked[0], "no data directory is set");
-        assert!(next.starts_with("run `harness data fetch mnist` where there is a network, or set --data-dir"), "{next}");
+        assert!(
+            next.starts_with("run `harness data fetch mnist` where there is a network, or set --data-dir"),
+            "{next}"
+        );
         assert!(status("nope", &unset).is_err());
     }
 }

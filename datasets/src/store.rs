@@ -50,7 +50,8 @@ impl EncodedSplit {
     /// The images that are best read together, in order: single files, or row groups.
     pub(crate) fn units(&self) -> Vec<Range<usize>> {
         let Place::Shards(shards) = &self.place else { return (0..self.len()).map(|image| image..image + 1).collect() };
-        let groups = shards.iter().flat_map(|(start, shard)| shard.groups.iter().map(move |g| g.start + start..g.end + start));
+        let groups =
+            shards.iter().flat_map(|(start, shard)| shard.groups.iter().map(move |g| g.start + start..g.end + start));
         let cut = |group: Range<usize>| {
             group.clone().step_by(MAX_ROWS).map(move |start| start..(start + MAX_ROWS).min(group.end))
         };
@@ -88,7 +89,10 @@ impl EncodedSplit {
     pub(crate) fn content(&self) -> Result<(Vec<u32>, String), String> {
         let hashed = self.units().into_par_iter().map(|unit| {
             let images = self.read(unit.clone())?;
-            Ok(unit.zip(images).map(|(index, image)| (self.labels[index], Sha256::digest(&image), index as u32)).collect())
+            Ok(unit
+                .zip(images)
+                .map(|(index, image)| (self.labels[index], Sha256::digest(&image), index as u32))
+                .collect())
         });
         let mut hashed: Vec<_> = hashed.collect::<Result<Vec<Vec<_>>, String>>()?.concat();
         hashed.par_sort_unstable();
@@ -136,7 +140,11 @@ impl Store {
                 }
             }?;
             if list.len() != count {
-                return Err(format!("has {} images under {}, not {count}", list.len(), if test { &images.test_folder } else { "train" }));
+                return Err(format!(
+                    "has {} images under {}, not {count}",
+                    list.len(),
+                    if test { &images.test_folder } else { "train" }
+                ));
             }
             let (labels, paths) = list.into_iter().unzip();
             Ok(EncodedSplit { labels, place: Place::Files(paths) })
@@ -150,33 +158,37 @@ impl Store {
     /// The images in the shards of `list`.
     pub(crate) fn in_shards(manifest: &Manifest, list: &ShardList) -> Result<Self, DataError> {
         let source = &manifest.hub[list.hub];
-        let split = |paths: &[PathBuf], count: usize| {
-            let corrupt = |file: &Path, problem: String| DataError::Corrupt {
-                dataset: manifest.name.clone(),
-                file: file.display().to_string(),
-                problem,
-            };
-            let shards = convert::open(source, paths, count).map_err(|problem| corrupt(&paths[0], problem.text))?;
-            let (mut labels, mut start) = (Vec::with_capacity(count), 0);
-            let mut placed = Vec::with_capacity(shards.len());
-            for shard in shards {
-                for class in shard.labels().map_err(|problem| corrupt(shard.path(), problem))? {
-                    let class = u16::try_from(class).ok().filter(|&class| usize::from(class) < manifest.classes);
-                    labels.push(class.ok_or_else(|| corrupt(shard.path(), "has a class that is none of the data set's".into()))?);
+        let split =
+            |paths: &[PathBuf], count: usize| {
+                let corrupt = |file: &Path, problem: String| DataError::Corrupt {
+                    dataset: manifest.name.clone(),
+                    file: file.display().to_string(),
+                    problem,
+                };
+                let shards = convert::open(source, paths, count).map_err(|problem| corrupt(&paths[0], problem.text))?;
+                let (mut labels, mut start) = (Vec::with_capacity(count), 0);
+                let mut placed = Vec::with_capacity(shards.len());
+                for shard in shards {
+                    for class in shard.labels().map_err(|problem| corrupt(shard.path(), problem))? {
+                        let class = u16::try_from(class).ok().filter(|&class| usize::from(class) < manifest.classes);
+                        labels.push(class.ok_or_else(|| {
+                            corrupt(shard.path(), "has a class that is none of the data set's".into())
+                        })?);
+                    }
+                    let rows = shard.len();
+                    placed.push((start, shard));
+                    start += rows;
                 }
-                let rows = shard.len();
-                placed.push((start, shard));
-                start += rows;
-            }
-            Ok(EncodedSplit { labels, place: Place::Shards(placed) })
-        };
+                Ok(EncodedSplit { labels, place: Place::Shards(placed) })
+            };
         Ok(Self { train: split(&list.train, manifest.counts.train)?, test: split(&list.test, manifest.counts.test)? })
     }
 }
 
 /// Whether `path` is named like an image.
 pub(crate) fn is_image(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| ["jpeg", "jpg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    path.extension()
+        .is_some_and(|extension| ["jpeg", "jpg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
 /// `<folder>/<class id>/<below>/*`, by class and name.

@@ -20,7 +20,8 @@ pub(crate) struct Seen {
 
 /// Reads all images of `store`.
 pub(crate) fn see(store: &Store, manifest: &Manifest) -> Result<Seen, DataError> {
-    let failed = |problem| DataError::Corrupt { dataset: manifest.name.clone(), file: "its images".to_owned(), problem };
+    let failed =
+        |problem| DataError::Corrupt { dataset: manifest.name.clone(), file: "its images".to_owned(), problem };
     let (train, train_lines) = store.train.content().map_err(failed)?;
     let (test, test_lines) = store.test.content().map_err(failed)?;
     let digest = digest((train.len(), &train_lines), (test.len(), &test_lines));
@@ -28,7 +29,12 @@ pub(crate) fn see(store: &Store, manifest: &Manifest) -> Result<Seen, DataError>
 }
 
 /// Reads all images and compares them with what was seen first on this machine, or makes them that.
-pub(crate) fn first_use(store: &Store, manifest: &Manifest, source: &str, options: &LoadOptions) -> Result<Seen, DataError> {
+pub(crate) fn first_use(
+    store: &Store,
+    manifest: &Manifest,
+    source: &str,
+    options: &LoadOptions,
+) -> Result<Seen, DataError> {
     let seen = see(store, manifest)?;
     compare(&seen.digest, manifest, source, options)?;
     Ok(seen)
@@ -40,7 +46,8 @@ pub(crate) fn compare(digest: &str, manifest: &Manifest, source: &str, options: 
     match cache.first_use(manifest) {
         None => {
             // Without a cache that can be written, nothing is remembered; the result's digest still says what was used.
-            let _ = cache.remember_first_use(manifest, &FirstUse { digest: digest.to_owned(), source: source.to_owned() });
+            let _ =
+                cache.remember_first_use(manifest, &FirstUse { digest: digest.to_owned(), source: source.to_owned() });
             Ok(())
         }
         Some(first) if first.digest == digest || options.allow_unverified => Ok(()),

@@ -97,7 +97,9 @@ fn verify_images(manifest: &Manifest, located: &Located, options: &LoadOptions) 
     };
     let count = seen.train.len() + seen.test.len();
     let file = FileCheck {
-        file: format!("{count} images (no digest of them is published: compared with those first used on this machine)"),
+        file: format!(
+            "{count} images (no digest of them is published: compared with those first used on this machine)"
+        ),
         ok: outcome.is_ok(),
         expected,
         found: Some(digest(&seen.digest)),
@@ -150,7 +152,8 @@ mod tests {
     #[test]
     fn a_data_set_that_is_not_there_is_an_error() {
         let cache = tempfile::tempdir().unwrap();
-        let nowhere = LoadOptions { data_dir: Some("/nonexistent".into()), allow_unverified: true, ..options_in(cache.path()) };
+        let nowhere =
+            LoadOptions { data_dir: Some("/nonexistent".into()), allow_unverified: true, ..options_in(cache.path()) };
         assert!(verify("cifar-10", &nowhere).unwrap_err().is_missing());
     }
 }

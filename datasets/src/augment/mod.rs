@@ -149,7 +149,12 @@ mod tests {
         let flip = placed(0, true, 0, 0);
         assert_eq!(flip, [3, 2, 1, 6, 5, 4]);
         let mut twice = [0; 6];
-        Augment { flip: true, ..Augment::default() }.place(&flip, SHAPE, &mut twice, Draw { flip: true, top: 0, left: 0 });
+        Augment { flip: true, ..Augment::default() }.place(
+            &flip,
+            SHAPE,
+            &mut twice,
+            Draw { flip: true, top: 0, left: 0 },
+        );
         assert_eq!(twice, IMAGE);
         let mut dst = [0; 6];
         for index in 0..50 {
@@ -174,7 +179,14 @@ mod tests {
         let image: Vec<u8> = (1..=24).collect();
         let mut dst = vec![0; 24];
         for index in 0..50 {
-            Augment { flip: true, crop_padding: 2, ..Augment::default() }.apply(&image, [2, 3, 4], &mut dst, 0, 0, index);
+            Augment { flip: true, crop_padding: 2, ..Augment::default() }.apply(
+                &image,
+                [2, 3, 4],
+                &mut dst,
+                0,
+                0,
+                index,
+            );
             for (first, second) in dst[..12].iter().zip(&dst[12..]) {
                 assert_eq!(*second, if *first == 0 { 0 } else { first + 12 });
             }
@@ -183,7 +195,8 @@ mod tests {
 
     #[test]
     fn the_draw_depends_on_seed_epoch_and_index_alone() {
-        let (image, augment) = ((0..=255).collect::<Vec<u8>>(), Augment { flip: true, crop_padding: 4, ..Augment::default() });
+        let (image, augment) =
+            ((0..=255).collect::<Vec<u8>>(), Augment { flip: true, crop_padding: 4, ..Augment::default() });
         let run = |seed, epoch, index| {
             let mut dst = vec![0; 256];
             augment.apply(&image, [1, 16, 16], &mut dst, seed, epoch, index);
@@ -204,7 +217,14 @@ mod tests {
         let mut flips = 0;
         for index in 0..4000 {
             let (mut both, mut flipped) = (vec![0; 81], vec![0; 81]);
-            Augment { flip: true, crop_padding: 4, ..Augment::default() }.apply(&image, [1, 9, 9], &mut both, 5, 0, index);
+            Augment { flip: true, crop_padding: 4, ..Augment::default() }.apply(
+                &image,
+                [1, 9, 9],
+                &mut both,
+                5,
+                0,
+                index,
+            );
             Augment { flip: true, ..Augment::default() }.apply(&image, [1, 9, 9], &mut flipped, 5, 0, index);
             *seen.entry(both).or_default() += 1;
             flips += usize::from(flipped != image);

@@ -17,8 +17,8 @@ pub enum Policy {
 }
 
 use Op::{
-    AutoContrast, Brightness, Color, Contrast, Equalize, Invert, Posterize, Rotate, Sharpness, ShearX, ShearY, Solarize,
-    TranslateX, TranslateY,
+    AutoContrast, Brightness, Color, Contrast, Equalize, Invert, Posterize, Rotate, Sharpness, ShearX, ShearY,
+    Solarize, TranslateX, TranslateY,
 };
 
 /// An operation; what it does with its magnitude is in [`apply`].

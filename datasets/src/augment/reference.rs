@@ -4,7 +4,8 @@ use crate::{Digest, picture::Picture};
 
 /// The image of a size such as `12x9x3` (width, height, channels): noise over a slope, the same numbers as in `reference/ops.py`.
 pub(crate) fn picture(size: &str) -> Picture {
-    let [width, height, channels] = size.split('x').map(|side| side.parse().unwrap()).collect::<Vec<usize>>()[..] else {
+    let [width, height, channels] = size.split('x').map(|side| side.parse().unwrap()).collect::<Vec<usize>>()[..]
+    else {
         panic!("{size}")
     };
     let mut state = 12_345u64;

@@ -34,7 +34,9 @@ pub(crate) fn resize(picture: &Picture, width: usize, height: usize) -> Picture 
     let mut target = Image::new(width as u32, height as u32, kind);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     RESIZER
-        .with_borrow_mut(|resizer| resizer.resize(&source.expect("a picture's bytes fit its size"), &mut target, &options))
+        .with_borrow_mut(|resizer| {
+            resizer.resize(&source.expect("a picture's bytes fit its size"), &mut target, &options)
+        })
         .expect("both images have one pixel type");
     Picture { width, height, channels: picture.channels, pixels: target.into_vec() }
 }

@@ -90,7 +90,9 @@ fn try_all(
             match from_hub(manifest, hub, reach, &cache, options) {
                 Ok(()) => return found(manifest, options),
                 // What the hub's cache lacks is no news.
-                Err(problem) if reach == Reach::Network => attempts.push((format!("hub {}", manifest.hub[hub].repo), problem)),
+                Err(problem) if reach == Reach::Network => {
+                    attempts.push((format!("hub {}", manifest.hub[hub].repo), problem))
+                }
                 Err(_) => {}
             }
         }
@@ -105,16 +107,25 @@ fn try_all(
 }
 
 fn found(manifest: &Manifest, options: &LoadOptions) -> Result<Option<Located>, Problem> {
-    locate(manifest, options).map(Some).map_err(|_| Problem::new("what was just fetched has vanished", "look who cleans SLL_CACHE"))
+    locate(manifest, options)
+        .map(Some)
+        .map_err(|_| Problem::new("what was just fetched has vanished", "look who cleans SLL_CACHE"))
 }
 
-fn from_hub(manifest: &Manifest, hub: usize, reach: Reach, cache: &Cache, options: &LoadOptions) -> Result<(), Problem> {
+fn from_hub(
+    manifest: &Manifest,
+    hub: usize,
+    reach: Reach,
+    cache: &Cache,
+    options: &LoadOptions,
+) -> Result<(), Problem> {
     let source = &manifest.hub[hub];
     let shards = hub_shards(source, reach, options)?;
     if manifest.layout.is_encoded() {
         let list = ShardList::new(hub, shards);
         let store = Store::in_shards(manifest, &list).map_err(unusable)?;
-        trust::first_use(&store, manifest, &format!("hub {} at {}", source.repo, list.commit), options).map_err(unusable)?;
+        trust::first_use(&store, manifest, &format!("hub {} at {}", source.repo, list.commit), options)
+            .map_err(unusable)?;
         return cache.remember_shards(manifest, &list);
     }
     let incoming = cache.incoming(manifest)?;
@@ -122,7 +133,12 @@ fn from_hub(manifest: &Manifest, hub: usize, reach: Reach, cache: &Cache, option
     check_and_publish(manifest, cache, incoming, options)
 }
 
-fn from_archive(manifest: &Manifest, archive: &ArchiveSource, cache: &Cache, options: &LoadOptions) -> Result<(), Problem> {
+fn from_archive(
+    manifest: &Manifest,
+    archive: &ArchiveSource,
+    cache: &Cache,
+    options: &LoadOptions,
+) -> Result<(), Problem> {
     let incoming = cache.incoming(manifest)?;
     let mut parts = Vec::new();
     match archive.format {
@@ -153,7 +169,11 @@ fn from_archive(manifest: &Manifest, archive: &ArchiveSource, cache: &Cache, opt
                 if !full {
                     remove(&parts);
                 }
-                let next = if full { "free some disk space and run the same command again" } else { "use another source, or --data-dir" };
+                let next = if full {
+                    "free some disk space and run the same command again"
+                } else {
+                    "use another source, or --data-dir"
+                };
                 Problem::new(format!("the archive {problem}"), next)
             })?;
         }
@@ -175,7 +195,8 @@ fn check_and_publish(
     incoming: tempfile::TempDir,
     options: &LoadOptions,
 ) -> Result<(), Problem> {
-    let incomplete = |problem| Problem::new(format!("it is incomplete ({problem})"), "use another source, or --data-dir");
+    let incomplete =
+        |problem| Problem::new(format!("it is incomplete ({problem})"), "use another source, or --data-dir");
     let located = located_in(manifest, incoming.path(), "download".to_owned()).map_err(incomplete)?;
     if manifest.layout.is_encoded() {
         let store = Store::in_folder(manifest, incoming.path()).map_err(unusable)?;
@@ -184,7 +205,10 @@ fn check_and_publish(
         let verification = compare(manifest, &located).map_err(unusable)?;
         if let Some(file) = verification.files.iter().find(|file| !file.ok) {
             let name = Path::new(&file.file).file_name().unwrap_or_default().to_string_lossy();
-            let found = file.found.as_ref().map_or_else(|| file.problem.clone().unwrap_or_default(), |found| format!("found {found}"));
+            let found = file
+                .found
+                .as_ref()
+                .map_or_else(|| file.problem.clone().unwrap_or_default(), |found| format!("found {found}"));
             let text = format!("{name} is not the official content (expected {}, {found})", file.expected);
             return Err(Problem::new(text, "nothing was kept; use another source, or --data-dir"));
         }

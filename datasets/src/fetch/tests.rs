@@ -8,9 +8,9 @@ use crate::{
     load::load_manifest,
     manifest::{HubSource, Split},
     testing::{
-        Small, encoded_files, encoded_images, gzip, options_in, shard_of,
+        Small, encoded_files, encoded_images, gzip, options_in,
         server::{COMMIT, Fault, Server, TOKEN},
-        small_cifar, small_encoded, small_idx, tar_of, zip_of,
+        shard_of, small_cifar, small_encoded, small_idx, tar_of, zip_of,
     },
     verify::verify_manifest,
 };
@@ -53,14 +53,19 @@ fn on_hub(mut small: Small, server: &Server) -> Small {
 
 fn online(folder: &Path, server: &Server) -> LoadOptions {
     let options = options_in(folder);
-    LoadOptions { online: true, hub: HubOptions { endpoint: Some(server.address.clone()), ..options.hub.clone() }, ..options }
+    LoadOptions {
+        online: true,
+        hub: HubOptions { endpoint: Some(server.address.clone()), ..options.hub.clone() },
+        ..options
+    }
 }
 
 /// The data set loaded from its official files, the reference for every other container.
 fn from_files(small: &Small) -> Dataset {
     let data = tempfile::tempdir().unwrap();
     small.write(&data.path().join("small"));
-    load_manifest(&small.manifest, &LoadOptions { data_dir: Some(data.path().to_owned()), ..options_in(data.path()) }).unwrap()
+    load_manifest(&small.manifest, &LoadOptions { data_dir: Some(data.path().to_owned()), ..options_in(data.path()) })
+        .unwrap()
 }
 
 fn same(found: &Dataset, expected: &Dataset) {
@@ -101,8 +106,13 @@ fn official_archives_give_the_same() {
     for (file, content) in idx.manifest.files.iter().zip(&idx.contents) {
         server.file(&format!("idx/{}", file.path), gzip(content, "a name", 1));
     }
-    let named: Vec<(String, &[u8])> =
-        cifar.manifest.files.iter().zip(&cifar.contents).map(|(file, content)| (format!("small/{}", file.path), &content[..])).collect();
+    let named: Vec<(String, &[u8])> = cifar
+        .manifest
+        .files
+        .iter()
+        .zip(&cifar.contents)
+        .map(|(file, content)| (format!("small/{}", file.path), &content[..]))
+        .collect();
     let mut entries: Vec<(&str, &[u8])> = named.iter().map(|(name, content)| (name.as_str(), *content)).collect();
     entries.push(("small/readme.html", b"hello"));
     server.file("small.tar.gz", gzip(&tar_of(&entries), "", 6));
@@ -128,7 +138,8 @@ fn encoded_images_are_one_data_set_in_folders_shards_tar_and_zip() {
     for layout in ["class-folders", "tiny-imagenet"] {
         let server = Server::start();
         let files = encoded_files(layout);
-        let named: Vec<(String, &[u8])> = files.iter().map(|(path, image)| (format!("small/{path}"), &image[..])).collect();
+        let named: Vec<(String, &[u8])> =
+            files.iter().map(|(path, image)| (format!("small/{path}"), &image[..])).collect();
         let entries: Vec<(&str, &[u8])> = named.iter().map(|(name, image)| (name.as_str(), *image)).collect();
         server.file("small.tgz", gzip(&tar_of(&entries), "", 6));
         server.file("small.zip", zip_of(&entries));
@@ -228,8 +239,13 @@ fn each_fault_of_the_hub_says_what_it_is_and_leaves_nothing() {
 fn each_fault_of_an_archive_says_what_it_is_and_leaves_nothing() {
     let server = Server::start();
     let mut small = small_cifar(1);
-    let named: Vec<(String, &[u8])> =
-        small.manifest.files.iter().zip(&small.contents).map(|(file, content)| (format!("small/{}", file.path), &content[..])).collect();
+    let named: Vec<(String, &[u8])> = small
+        .manifest
+        .files
+        .iter()
+        .zip(&small.contents)
+        .map(|(file, content)| (format!("small/{}", file.path), &content[..]))
+        .collect();
     let entries: Vec<(&str, &[u8])> = named.iter().map(|(name, content)| (name.as_str(), *content)).collect();
     server.file("small.tar.gz", gzip(&tar_of(&entries), "", 6));
     let evil = [&entries[..], &[("../../evil.bin", &b"x"[..])]].concat();
@@ -283,7 +299,11 @@ fn a_dead_server_and_a_server_that_is_no_hub_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let (server, mut small) = (Server::start(), small_idx());
     small.manifest.hub = vec![hub("main", false)];
-    fails(&small, &LoadOptions { online: true, ..options_in(folder.path()) }, &["cannot connect to", "HTTPS_PROXY", "--offline"]);
+    fails(
+        &small,
+        &LoadOptions { online: true, ..options_in(folder.path()) },
+        &["cannot connect to", "HTTPS_PROXY", "--offline"],
+    );
     fails(&small, &online(folder.path(), &server), &["does not have it (404"]);
     let offline = load_manifest(&small.manifest, &options_in(folder.path())).unwrap_err();
     assert!(matches!(&offline, DataError::Missing { next, .. } if next.contains("--data-dir")), "{offline}");
@@ -294,7 +314,13 @@ fn a_download_that_was_cut_goes_on_where_it_stopped() {
     let server = Server::start();
     let mut small = on_hub(small_idx(), &server);
     let shard = "train-00000-of-00002.parquet";
-    let ranges = |from: &str| server.log().iter().filter(|line| line.starts_with("GET") && line.contains(shard) && line.contains(from)).count();
+    let ranges = |from: &str| {
+        server
+            .log()
+            .iter()
+            .filter(|line| line.starts_with("GET") && line.contains(shard) && line.contains(from))
+            .count()
+    };
 
     // Cut twice, taken up twice within one fetch.
     let folder = tempfile::tempdir().unwrap();
@@ -318,7 +344,10 @@ fn a_download_that_was_cut_goes_on_where_it_stopped() {
     server.fault(shard, Fault::Cut { bytes: 200, times: 1 });
     fails(&small, &options, &[]);
     let blobs = folder.path().join("hub/datasets--owner--small/blobs");
-    let part = fs::read_dir(&blobs).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.to_string_lossy().ends_with("incomplete"));
+    let part = fs::read_dir(&blobs)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_string_lossy().ends_with("incomplete"));
     fs::write(part.unwrap(), [7; 200]).unwrap();
     same(&load_manifest(&small.manifest, &options).unwrap(), &from_files(&small));
 

@@ -20,7 +20,8 @@ pub(crate) fn fetch_archive(
     let client = reqwest::Client::builder().build().map_err(|error| Problem::request(&error))?;
     let name = url.rsplit('/').next().unwrap_or(url);
     runtime()?.block_on(async {
-        let mut goal = Goal { name, size: None, max_bytes, check: digest.cloned().map_or(Check::Nothing, Check::Digest) };
+        let mut goal =
+            Goal { name, size: None, max_bytes, check: digest.cloned().map_or(Check::Nothing, Check::Digest) };
         // The size tells a cut download from a whole one, before the first byte and across tries.
         goal.size = size(&client, url, options).await?;
         download(part, &goal, &options.hub, &options.progress, |from| open(&client, url, from)).await?;

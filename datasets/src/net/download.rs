@@ -99,7 +99,10 @@ pub(super) async fn download<B: Body, F: Future<Output = Result<(u64, B), Proble
         // The first part may have been of another file; a whole one that is wrong will be wrong again.
         if !std::mem::take(&mut resumed) {
             let text = format!("{} came with another content than announced", goal.name);
-            return Err(Problem::new(text, "try again later or use another source: the server or something before it is at fault"));
+            return Err(Problem::new(
+                text,
+                "try again later or use another source: the server or something before it is at fault",
+            ));
         }
     }
 }

@@ -52,7 +52,8 @@ pub(crate) fn hub_shards(source: &HubSource, reach: Reach, options: &LoadOptions
     let client = client(&options.hub).map_err(|error| Problem::hub(&error, &source.repo, source.gated))?;
     let (owner, name) = hf_hub::split_id(&source.repo);
     let folder = client.cache_dir().join(format!("datasets--{}", source.repo.replace('/', "--")));
-    let hub = Hub { repo: client.dataset(owner, name), source, options: &options.hub, progress: &options.progress, folder };
+    let hub =
+        Hub { repo: client.dataset(owner, name), source, options: &options.hub, progress: &options.progress, folder };
     runtime()?.block_on(async {
         let (commit, train, test) = match reach {
             Reach::Network => hub.remote().await?,
@@ -121,7 +122,8 @@ impl Hub<'_> {
         if !is_commit(&commit) {
             return Err(Problem::new(format!("the hub names `{commit}` as a commit"), "check HF_ENDPOINT"));
         }
-        let (train, test) = (self.remote_list(&commit, &self.source.train).await?, self.remote_list(&commit, &self.source.test).await?);
+        let (train, test) =
+            (self.remote_list(&commit, &self.source.train).await?, self.remote_list(&commit, &self.source.test).await?);
         Ok((commit, train, test))
     }
 
@@ -185,7 +187,10 @@ impl Hub<'_> {
     async fn fetch(&self, commit: &str, shard: &Shard) -> Result<PathBuf, Problem> {
         let link = self.snapshot(commit).join(&shard.name);
         let Ok(Digest { hex: oid, .. }) = format!("sha1:{}", shard.oid).parse() else {
-            return Err(Problem::new(format!("the hub gives {} the name `{}`", shard.name, shard.oid), "check HF_ENDPOINT"));
+            return Err(Problem::new(
+                format!("the hub gives {} the name `{}`", shard.name, shard.oid),
+                "check HF_ENDPOINT",
+            ));
         };
         let blobs = self.folder.join("blobs");
         let failed = |error| Problem::file("write", &self.folder, &error);
@@ -217,7 +222,13 @@ impl Hub<'_> {
 
     async fn open(&self, commit: &str, shard: &Shard, from: u64) -> Result<(u64, HubBody<'_>), Problem> {
         let range = (from > 0).then_some(from..shard.size);
-        let request = self.repo.download_file_stream().filename(&shard.name).revision(commit.to_owned()).maybe_range(range).send();
+        let request = self
+            .repo
+            .download_file_stream()
+            .filename(&shard.name)
+            .revision(commit.to_owned())
+            .maybe_range(range)
+            .send();
         let (length, stream) = request.await.map_err(|error| self.problem(&error))?;
         // A server without ranges sends everything again.
         let from = if length == Some(shard.size) { 0 } else { from };
@@ -273,10 +284,9 @@ impl Body for HubBody<'_> {
 fn fits(name: &str, pattern: &str) -> bool {
     match pattern.split_once('*') {
         None => name == pattern,
-        Some((start, end)) => name
-            .strip_prefix(start)
-            .and_then(|rest| rest.strip_suffix(end))
-            .is_some_and(|middle| !middle.contains('/')),
+        Some((start, end)) => {
+            name.strip_prefix(start).and_then(|rest| rest.strip_suffix(end)).is_some_and(|middle| !middle.contains('/'))
+        }
     }
 }
 

@@ -111,7 +111,9 @@ impl Problem {
             HFError::MalformedResponse { .. } => {
                 Self::new(error.to_string(), "check HF_ENDPOINT: what answers there is no hub")
             }
-            HFError::Url(_) => Self::new(format!("HF_ENDPOINT is no address ({error})"), "set it to https://.. or unset it"),
+            HFError::Url(_) => {
+                Self::new(format!("HF_ENDPOINT is no address ({error})"), "set it to https://.. or unset it")
+            }
             other => Self::passing(other.to_string(), again),
         }
     }

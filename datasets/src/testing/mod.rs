@@ -57,7 +57,13 @@ pub(crate) fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// A Parquet shard as the hub has them: `image: struct {bytes, path}` and classes, in row groups of `group` rows.
-pub(crate) fn shard_of(image: &str, label: &str, coarse: Option<&str>, rows: &[(Vec<u8>, u8)], group: usize) -> Vec<u8> {
+pub(crate) fn shard_of(
+    image: &str,
+    label: &str,
+    coarse: Option<&str>,
+    rows: &[(Vec<u8>, u8)],
+    group: usize,
+) -> Vec<u8> {
     let bytes = Series::new("bytes".into(), rows.iter().map(|row| row.0.as_slice()).collect::<Vec<_>>());
     let path = Series::new_null("path".into(), rows.len()).cast(&DataType::String).unwrap();
     let images = StructChunked::from_series(image.into(), rows.len(), [bytes, path].iter()).unwrap();
@@ -100,7 +106,9 @@ impl Small {
         };
         let png = |planes: &[u8]| Picture::from_planes(planes, shape).encode_png();
         match content(Content::Records) {
-            Some(records) => records.chunks(label_bytes + size).map(|r| (png(&r[label_bytes..]), r[label_bytes - 1])).collect(),
+            Some(records) => {
+                records.chunks(label_bytes + size).map(|r| (png(&r[label_bytes..]), r[label_bytes - 1])).collect()
+            }
             None => {
                 let (images, labels) = (content(Content::Images).unwrap(), content(Content::Labels).unwrap());
                 images[16..].chunks(size).map(png).zip(labels[8..].iter().copied()).collect()

@@ -118,7 +118,13 @@ impl Server {
         self.answer(&mut stream, &method, path.trim_start_matches('/'), &headers)
     }
 
-    fn answer(&self, stream: &mut TcpStream, method: &str, path: &str, headers: &HashMap<String, String>) -> std::io::Result<()> {
+    fn answer(
+        &self,
+        stream: &mut TcpStream,
+        method: &str,
+        path: &str,
+        headers: &HashMap<String, String>,
+    ) -> std::io::Result<()> {
         let gated = self.state.lock().unwrap().gated;
         let parts: Vec<&str> = path.split('/').collect();
         if gated && parts.contains(&"resolve") {
@@ -148,7 +154,9 @@ impl Server {
             }
             ["datasets", owner, name, "resolve", _, ref rest @ ..] => {
                 let key = format!("hub/{owner}/{name}/{}", rest.join("/"));
-                let Some(content) = self.content(&key) else { return head(stream, "404 Not Found", &["X-Error-Code: EntryNotFound"], 0) };
+                let Some(content) = self.content(&key) else {
+                    return head(stream, "404 Not Found", &["X-Error-Code: EntryNotFound"], 0);
+                };
                 // As on the hub, the bytes are elsewhere, and only this answer says what they are.
                 let linked = [
                     format!("Location: {}/{key}", self.address),
@@ -163,7 +171,8 @@ impl Server {
     }
 
     fn names(&self, root: &str) -> Vec<String> {
-        let mut names: Vec<String> = self.state.lock().unwrap().files.keys().filter(|name| name.starts_with(root)).cloned().collect();
+        let mut names: Vec<String> =
+            self.state.lock().unwrap().files.keys().filter(|name| name.starts_with(root)).cloned().collect();
         names.sort_unstable();
         names
     }
@@ -176,10 +185,14 @@ impl Server {
     fn entry(&self, key: &str, path: &str) -> String {
         let content = self.content(key).unwrap();
         let sha256 = hex(&sha2::Sha256::digest(&content));
-        let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {}\n", content.len());
+        let pointer =
+            format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {}\n", content.len());
         let oid = hex(&sha1::Sha1::digest(format!("blob {}\0{pointer}", pointer.len())));
         let size = content.len();
-        format!("{{\"type\":\"file\",\"oid\":\"{oid}\",\"size\":{size},\"path\":\"{path}\",\"lfs\":{{\"oid\":\"{sha256}\",\"size\":{size},\"pointerSize\":{}}}}}", pointer.len())
+        format!(
+            "{{\"type\":\"file\",\"oid\":\"{oid}\",\"size\":{size},\"path\":\"{path}\",\"lfs\":{{\"oid\":\"{sha256}\",\"size\":{size},\"pointerSize\":{}}}}}",
+            pointer.len()
+        )
     }
 
     /// The fault of `path`, which it uses up.

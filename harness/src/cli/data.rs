@@ -82,7 +82,9 @@ pub fn main(args: DataArgs) -> Result<()> {
         },
         DataCommand::Path { name } => match datasets::status(&name, &options)? {
             Status::Found { dir, .. } => print(&dir.display().to_string()),
-            Status::Embedded => Err(Error::Input(format!("data set `{name}` is embedded in this program: it has no folder"))),
+            Status::Embedded => {
+                Err(Error::Input(format!("data set `{name}` is embedded in this program: it has no folder")))
+            }
             Status::Missing { looked, next } => {
                 Err(Error::Missing(format!("data set `{name}` is not on this machine: {}; {next}", looked.join(", "))))
             }

@@ -49,7 +49,9 @@ impl Streamed {
 /// A batch that must be there. The images were counted when the data set was opened, so what fails here is the disk or
 /// a file that changed under the run.
 fn expect(batch: Option<Result<StreamBatch, String>>) -> StreamBatch {
-    batch.expect("as many batches as images were counted").unwrap_or_else(|problem| panic!("an image got lost: {problem}"))
+    batch
+        .expect("as many batches as images were counted")
+        .unwrap_or_else(|problem| panic!("an image got lost: {problem}"))
 }
 
 impl Loader {
