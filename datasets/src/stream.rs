@@ -343,14 +343,22 @@ mod tests {
         let path = shards.join("train.parquet");
         let rows = std::env::var("ROWS").expect("rows").parse().unwrap();
         manifest.counts = crate::Counts { train: rows, test: rows };
-        let list = crate::cache::ShardList { hub: 0, commit: String::new(), train: vec![path.clone()], test: vec![path] };
+        let list =
+            crate::cache::ShardList { hub: 0, commit: String::new(), train: vec![path.clone()], test: vec![path] };
         let stream = Stream::new(Store::in_shards(&manifest, &list).unwrap(), &manifest);
         let augment = Augment { resized_crop: true, flip: true, ..Augment::default() };
-        for (name, augment) in [("crop and flip", augment), ("and AutoAugment", Augment { policy: Some(crate::Policy::ImageNet), ..augment })] {
+        for (name, augment) in [
+            ("crop and flip", augment),
+            ("and AutoAugment", Augment { policy: Some(crate::Policy::ImageNet), ..augment }),
+        ] {
             let started = std::time::Instant::now();
             let images: usize = stream.train(0, 0, 128, augment).map(|batch| batch.unwrap().labels.len()).sum();
             let seconds = started.elapsed().as_secs_f64();
-            println!("{name}: {images} images, {:.0} a second on {} threads", images as f64 / seconds, rayon::current_num_threads());
+            println!(
+                "{name}: {images} images, {:.0} a second on {} threads",
+                images as f64 / seconds,
+                rayon::current_num_threads()
+            );
         }
         let started = std::time::Instant::now();
         let store = &stream.0.store.train;

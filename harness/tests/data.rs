@@ -45,7 +45,8 @@ fn gated_data_are_asked_for_with_the_token_of_the_environment() {
     // A run fetches by itself, and nothing is asked for offline.
     fails(&harness(folder.path(), &server, &["run", "--dataset", "imagenet-1k"]), 3, &["accept the licence"]);
     let asked = server.log().len();
-    for args in [&["run", "--dataset", "imagenet-1k", "--offline"][..], &["data", "fetch", "imagenet-1k", "--offline"]] {
+    for args in [&["run", "--dataset", "imagenet-1k", "--offline"][..], &["data", "fetch", "imagenet-1k", "--offline"]]
+    {
         fails(&harness(folder.path(), &server, args), 3, &["was not found", "where there is a network"]);
     }
     assert_eq!(server.log().len(), asked);

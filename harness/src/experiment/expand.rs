@@ -268,7 +268,10 @@ mod tests {
     }
 
     fn nowhere() -> LoadOptions {
-        LoadOptions { data_dir: None, system_dirs: false, ..LoadOptions::default() }
+        // No folder can be made there, whatever this machine's user has fetched.
+        let (cache, hub) = ("/dev/null/cache".into(), "/dev/null/hub".into());
+        let hub = datasets::HubOptions { cache_dir: Some(hub), ..datasets::HubOptions::default() };
+        LoadOptions { data_dir: None, system_dirs: false, cache_dir: Some(cache), hub, ..LoadOptions::default() }
     }
 
     #[test]
