@@ -27,6 +27,8 @@ pub(crate) struct Shard {
     columns: Columns,
     /// Rows of each row group, counted from the shard's start.
     pub(crate) groups: Vec<Range<usize>>,
+    /// The classes' names in the order of their numbers, where the shard's maker wrote them into its footer.
+    pub(crate) class_names: Option<Vec<String>>,
 }
 
 /// Some rows of a shard.
@@ -49,10 +51,13 @@ impl Shard {
     /// Reads the footer. Problems here and below are verb phrases after the shard's name.
     pub(crate) fn open(path: &Path, columns: &Columns) -> Result<Self, String> {
         let file = File::open(path).map_err(|error| format!("cannot be read ({error})"))?;
-        let lengths = guarded(|| {
+        let (lengths, class_names) = guarded(|| {
             let mut reader = ParquetReader::new(file);
             let metadata = reader.get_metadata()?;
-            Ok(metadata.row_groups.iter().map(|group| group.num_rows()).collect::<Vec<_>>())
+            let lengths: Vec<usize> = metadata.row_groups.iter().map(|group| group.num_rows()).collect();
+            let pairs = metadata.key_value_metadata().iter().flatten();
+            let features = pairs.filter(|pair| pair.key == "huggingface").find_map(|pair| pair.value.as_ref());
+            Ok((lengths, features.and_then(|features| declared_classes(features, &columns.label))))
         })?;
         let mut groups = Vec::with_capacity(lengths.len());
         let mut start = 0usize;
@@ -61,7 +66,7 @@ impl Shard {
             groups.push(start..end);
             start = end;
         }
-        Ok(Self { path: path.to_owned(), columns: columns.clone(), groups })
+        Ok(Self { path: path.to_owned(), columns: columns.clone(), groups, class_names })
     }
 
     /// Where it lies.
@@ -110,6 +115,13 @@ impl Shard {
     }
 }
 
+/// The names of the class label `column` in what the hub's library writes into a shard's footer.
+fn declared_classes(features: &str, column: &str) -> Option<Vec<String>> {
+    let features: serde_json::Value = serde_json::from_str(features).ok()?;
+    let names = features.pointer("/info/features")?.get(column)?.get("names")?.as_array()?;
+    names.iter().map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
 /// The images of the column `name`: a field `bytes` in a struct, or plain binary.
 fn bytes(frame: &DataFrame, name: &str) -> polars::prelude::PolarsResult<BinaryChunked> {
     let column = frame.column(name)?;
@@ -132,5 +144,18 @@ fn guarded<T>(read: impl FnOnce() -> polars::prelude::PolarsResult<T>) -> Result
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(format!("is no sound Parquet file of images ({error})")),
         Err(_) => Err("is no sound Parquet file of images (its reader gave up)".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn class_names_come_from_the_footer() {
+        let features = r#"{"info": {"features": {"image": {"_type": "Image"}, "label": {"names": ["n2", "n1"], "_type": "ClassLabel"}}}}"#;
+        assert_eq!(declared_classes(features, "label").unwrap(), ["n2", "n1"]);
+        assert_eq!(declared_classes(features, "image"), None);
+        assert_eq!(declared_classes("{", "label"), None);
     }
 }

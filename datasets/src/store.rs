@@ -158,31 +158,38 @@ impl Store {
     /// The images in the shards of `list`.
     pub(crate) fn in_shards(manifest: &Manifest, list: &ShardList) -> Result<Self, DataError> {
         let source = &manifest.hub[list.hub];
-        let split =
-            |paths: &[PathBuf], count: usize| {
-                let corrupt = |file: &Path, problem: String| DataError::Corrupt {
-                    dataset: manifest.name.clone(),
-                    file: file.display().to_string(),
-                    problem,
-                };
-                let shards = convert::open(source, paths, count).map_err(|problem| corrupt(&paths[0], problem.text))?;
-                let (mut labels, mut start) = (Vec::with_capacity(count), 0);
-                let mut placed = Vec::with_capacity(shards.len());
-                for shard in shards {
-                    for class in shard.labels().map_err(|problem| corrupt(shard.path(), problem))? {
-                        let class = u16::try_from(class).ok().filter(|&class| usize::from(class) < manifest.classes);
-                        labels.push(class.ok_or_else(|| {
-                            corrupt(shard.path(), "has a class that is none of the data set's".into())
-                        })?);
-                    }
-                    let rows = shard.len();
-                    placed.push((start, shard));
-                    start += rows;
-                }
-                Ok(EncodedSplit { labels, place: Place::Shards(placed) })
+        let images = manifest.images.as_ref().expect("a layout of image files has `images`");
+        let split = |paths: &[PathBuf], count: usize| {
+            let corrupt = |file: &Path, problem: String| DataError::Corrupt {
+                dataset: manifest.name.clone(),
+                file: file.display().to_string(),
+                problem,
             };
+            let shards = convert::open(source, paths, count).map_err(|problem| corrupt(&paths[0], problem.text))?;
+            let (mut labels, mut start) = (Vec::with_capacity(count), 0);
+            let mut placed = Vec::with_capacity(shards.len());
+            for shard in shards {
+                let own = own_numbers(shard.class_names.as_deref(), images);
+                for class in shard.labels().map_err(|problem| corrupt(shard.path(), problem))? {
+                    let class = usize::try_from(class).ok().filter(|&class| class < manifest.classes);
+                    let class = class
+                        .ok_or_else(|| corrupt(shard.path(), "has a class that is none of the data set's".into()))?;
+                    labels.push(own.as_ref().map_or(class as u16, |own| own[class]));
+                }
+                let rows = shard.len();
+                placed.push((start, shard));
+                start += rows;
+            }
+            Ok(EncodedSplit { labels, place: Place::Shards(placed) })
+        };
         Ok(Self { train: split(&list.train, manifest.counts.train)?, test: split(&list.test, manifest.counts.test)? })
     }
+}
+
+/// Our number of each of a shard's classes, where the shard names them by the ids that we know; in whatever order its maker had them.
+fn own_numbers(declared: Option<&[String]>, images: &EncodedImages) -> Option<Vec<u16>> {
+    let own = |id: &String| images.class_ids.iter().position(|known| known == id).map(|class| class as u16);
+    declared.filter(|declared| declared.len() == images.class_ids.len())?.iter().map(own).collect()
 }
 
 /// Whether `path` is named like an image.
@@ -225,4 +232,22 @@ fn annotated(folder: &Path, images: &EncodedImages) -> Result<Vec<(u16, Box<Path
     text.lines()
         .map(|line| entry(line).ok_or_else(|| format!("has an unknown line in val_annotations.txt: {line}")))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shards_classes_are_known_by_their_ids_whatever_their_order() {
+        let manifest = crate::testing::small_encoded("class-folders").manifest;
+        let own = |declared: &[&str]| {
+            let declared: Vec<String> = declared.iter().map(|&name| name.to_owned()).collect();
+            own_numbers(Some(&declared), manifest.images.as_ref().unwrap())
+        };
+        assert_eq!(own(&["n3", "n1", "n2"]), Some(vec![2, 0, 1]));
+        // Names for people, or of another data set, say nothing.
+        assert_eq!((own(&["tench", "n1", "n2"]), own(&["n1", "n2"])), (None, None));
+        assert_eq!(own_numbers(None, manifest.images.as_ref().unwrap()), None);
+    }
 }
