@@ -36,7 +36,8 @@ fn gated_data_are_asked_for_with_the_token_of_the_environment() {
     server.hub_file("ILSVRC/imagenet-1k/data/train-00000-of-00001.parquet", b"no shard".to_vec());
     server.hub_file("ILSVRC/imagenet-1k/data/validation-00000-of-00001.parquet", b"no shard".to_vec());
     server.gate();
-    let fetch = |more: &[&str]| harness(folder.path(), &server, &[&["data", "fetch", "imagenet-1k"], more].concat());
+    let fetch =
+        |more: &[&str]| harness(folder.path(), &server, &[&["data", "fetch", "imagenet-1k"][..], more].concat());
     fails(&fetch(&[]), 3, &["hub ILSVRC/imagenet-1k", "401", "accept the licence", "HF_TOKEN"]);
     fails(&fetch(&["token=hf_stranger"]), 3, &["403", "ask for access"]);
     let token = format!("token={TOKEN}");
