@@ -19,8 +19,10 @@ thread_local! {
 /// The part of an image from `(left, top)` on.
 pub(crate) fn crop(picture: &Picture, left: usize, top: usize, width: usize, height: usize) -> Picture {
     let channels = picture.channels;
-    let rows = picture.pixels.chunks_exact((picture.width * channels).max(1)).skip(top).take(height);
-    let pixels = rows.flat_map(|row| &row[left * channels..(left + width) * channels]).copied().collect();
+    let mut pixels = Vec::with_capacity(width * height * channels);
+    for row in picture.pixels.chunks_exact((picture.width * channels).max(1)).skip(top).take(height) {
+        pixels.extend_from_slice(&row[left * channels..(left + width) * channels]);
+    }
     Picture { width, height, channels, pixels }
 }
 
