@@ -221,6 +221,30 @@ mod tests {
     }
 
     #[test]
+    fn sizes_that_lie_do_not_help_a_bomb() {
+        // A zip that declares ten bytes, in its directory and at the entry.
+        let mut zip = zip_of(&[("set/a.bin", &vec![0; 5_000_000])]);
+        for (mark, at) in [(b"PK\x03\x04", 22), (b"PK\x01\x02", 24)] {
+            let start = zip.windows(4).position(|window| window == mark).unwrap() + at;
+            zip[start..start + 4].copy_from_slice(&10u32.to_le_bytes());
+        }
+        assert!(unpacked(ArchiveFormat::Zip, &zip, 100_000).is_err());
+        // A name of five megabytes, which a tar's reader holds in memory, and a file that declares more than there is.
+        let entry = |kind: tar::EntryType, size: u64, content: &[u8]| {
+            let mut header = tar::Header::new_gnu();
+            header.set_path("set/a.bin").unwrap();
+            header.set_entry_type(kind);
+            header.set_size(size);
+            header.set_cksum();
+            gzip(&[&header.as_bytes()[..], content].concat(), "", 9)
+        };
+        let name = entry(tar::EntryType::GNULongName, 5_000_000, &[b'a'; 5_000_000]);
+        assert!(unpacked(ArchiveFormat::TarGz, &name, 100_000).unwrap_err().contains("more bytes"));
+        let short = entry(tar::EntryType::Regular, 1 << 40, b"short");
+        assert!(unpacked(ArchiveFormat::TarGz, &short, 100_000).is_err());
+    }
+
+    #[test]
     fn damage_and_truncation_are_errors() {
         let files: &[(&str, &[u8])] = &[("set/a.bin", b"some bytes that do not repeat 0123456789")];
         for (format, whole) in

@@ -5,6 +5,7 @@
 //! .partial/<digest>-<name>     downloads that were cut
 //! .incoming/..                 what is being unpacked; the rest of a killed process is swept up by the next
 //! .locks/<data set>            held while a data set is fetched
+//! .origins/<data set>          where the folder came from: the hub's data set and commit, or the archive's address
 //! .first-use/<data set>.toml   the digest of content that nobody published a digest of
 //! ```
 
@@ -76,9 +77,10 @@ impl Cache {
         Ok(self.dir(".partial")?.join(format!("{}-{name}", &Digest::sha256(url.as_bytes()).hex[..16])))
     }
 
-    /// Makes `incoming` the data set's folder, in place of what is there.
-    pub(crate) fn publish(&self, incoming: TempDir, manifest: &Manifest) -> Result<PathBuf, Problem> {
+    /// Makes `incoming`, which came from `origin`, the data set's folder, in place of what is there.
+    pub(crate) fn publish(&self, incoming: TempDir, manifest: &Manifest, origin: &str) -> Result<PathBuf, Problem> {
         let folder = self.folder(manifest);
+        self.write(&self.origin_path(manifest), origin.as_bytes())?;
         let publish = || {
             fs::create_dir_all(folder.parent().expect("a folder in the cache"))?;
             if folder.exists() {
@@ -90,6 +92,15 @@ impl Cache {
         // It is no longer where it was made, so there is nothing to remove.
         let _ = incoming.keep();
         Ok(folder)
+    }
+
+    fn origin_path(&self, manifest: &Manifest) -> PathBuf {
+        self.root.join(".origins").join(&manifest.name)
+    }
+
+    /// Where the data set's folder came from, if it was fetched.
+    pub(crate) fn origin(&self, manifest: &Manifest) -> Option<String> {
+        fs::read_to_string(self.origin_path(manifest)).ok()
     }
 
     fn dir(&self, name: &str) -> Result<PathBuf, Problem> {
@@ -171,6 +182,6 @@ impl ShardList {
 pub(crate) struct FirstUse {
     /// SHA-256 of the content.
     pub(crate) digest: String,
-    /// Where it came from.
-    pub(crate) source: String,
+    /// Where it came from, and every other place where the same content was found.
+    pub(crate) sources: Vec<String>,
 }

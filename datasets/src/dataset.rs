@@ -68,8 +68,8 @@ pub struct Dataset {
     /// SHA-256, in hexadecimal, of the whole content: of the concatenated lowercase hexadecimal SHA-256 digests of the files' decompressed contents, in the
     /// manifest's order. For MNIST a shell computes it as
     /// `for f in train-images-idx3 train-labels-idx1 t10k-images-idx3 t10k-labels-idx1; do zcat $f-ubyte.gz | sha256sum | head -c 64; done | sha256sum`.
-    /// Of encoded images: SHA-256 of `train <n>\n`, a line `<class> <sha256 of the encoded image>\n` for each training image, sorted, `test <n>\n`, and the
-    /// test images' lines likewise.
+    /// Of encoded images: SHA-256 of `train <n>\n`, a line `<sha256 of the encoded image> <class>\n` for each training image, sorted by digest and class, `test <n>\n`,
+    /// and the test images' lines likewise.
     pub digest: String,
     /// Whether every file had the manifest's digest; false with [`LoadOptions::allow_unverified`](crate::LoadOptions::allow_unverified), and for encoded images
     /// ([`Manifest::has_digest`](crate::Manifest::has_digest)), whose official digest nobody published.

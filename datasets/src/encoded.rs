@@ -54,7 +54,7 @@ fn known_digest(
     options: &LoadOptions,
 ) -> Result<String, DataError> {
     let first = Cache::of(options).and_then(|cache| cache.first_use(manifest));
-    match first.filter(|first| first.source == located.source) {
+    match first.filter(|first| first.sources.contains(&located.source)) {
         Some(first) => Ok(first.digest),
         None => Ok(trust::first_use(store, manifest, &located.source, options)?.digest),
     }

@@ -56,7 +56,7 @@ pub use dataset::{Dataset, Images};
 pub use digest::{Algorithm, Digest};
 pub use error::DataError;
 pub use fetch::{fetch, status_or_fetch};
-pub use load::load;
+pub use load::{load, load_manifest};
 pub use manifest::{
     ArchiveFormat, ArchiveSource, Content, Counts, EncodedImages, FileSpec, HubSource, Layout, Manifest, Split,
     SystemPackage,

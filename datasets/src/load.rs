@@ -25,8 +25,11 @@ pub fn load(name: &str, options: &LoadOptions) -> Result<Dataset, DataError> {
     load_manifest(manifest(name)?, options)
 }
 
-/// [`load`] for a manifest of one's own.
-pub(crate) fn load_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Dataset, DataError> {
+/// [`load`] for a manifest of one's own, made by [`Manifest::parse`].
+///
+/// # Errors
+/// Those of [`load`], without [`DataError::Unknown`].
+pub fn load_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Dataset, DataError> {
     let located = obtain(manifest, options)?;
     if manifest.layout.is_encoded() {
         return encoded::load(manifest, &located, options);

@@ -212,8 +212,11 @@ pub struct FileSpec {
 }
 
 impl Manifest {
-    /// Parses a manifest and checks that it agrees with itself; the error names the manifest and the field.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// Parses a manifest and checks that it agrees with itself: a data set of one's own, in the form of `datasets/manifests/*.toml`.
+    ///
+    /// # Errors
+    /// A sentence that names the manifest and the field.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let manifest: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         match manifest.problem() {
             Some(problem) => Err(format!("manifest `{}`: {problem}", manifest.name)),

@@ -15,6 +15,8 @@ pub(crate) const AUGMENT: [u8; 8] = *b"augment\0";
 pub(crate) const POLICY: [u8; 8] = *b"policy\0\0";
 /// See [`ORDER`].
 pub(crate) const CROP: [u8; 8] = *b"crop\0\0\0\0";
+/// See [`ORDER`].
+const PART: [u8; 8] = *b"part\0\0\0\0";
 
 /// The generator of `hash(purpose, seed, epoch, index)`: ChaCha8 whose 32-byte key is `seed || epoch || index || purpose`, each 8 bytes, little-endian.
 ///
@@ -46,6 +48,13 @@ pub fn epoch_order(seed: u64, epoch: u64, n: usize) -> Vec<u32> {
     let n = u32::try_from(n).expect("a data set has fewer than 2^32 images");
     let mut order: Vec<u32> = (0..n).collect();
     shuffle(&mut order, &mut generator(ORDER, seed, epoch, 0));
+    order
+}
+
+/// An order of `n` images that is the same in every run: which of them are held out, or left in a smaller set.
+pub(crate) fn fixed_order(n: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..n as u32).collect();
+    shuffle(&mut order, &mut generator(PART, 0, 0, 0));
     order
 }
 

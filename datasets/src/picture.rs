@@ -9,6 +9,9 @@ const MAX_SIDE: u32 = 1 << 14;
 /// Bytes that decoding one image may take. ImageNet's largest image has 64 million pixels.
 const MAX_BYTES: u64 = 1 << 30;
 
+const JPEG_START: [u8; 2] = [0xff, 0xd8];
+const JPEG_END: [u8; 2] = [0xff, 0xd9];
+
 /// A decoded image: `H * W * channels` bytes, row by row, the channels of a pixel together.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Picture {
@@ -27,6 +30,10 @@ impl Picture {
     ///
     /// The problem is a verb phrase.
     pub(crate) fn decode(encoded: &[u8], channels: usize) -> Result<Self, String> {
+        // The library makes up what a JPEG lacks; Pillow refuses it, and so does this.
+        if encoded.starts_with(&JPEG_START) && !encoded.windows(2).rev().any(|pair| pair == JPEG_END) {
+            return Err("is no sound PNG or JPEG (a JPEG that ends early)".to_owned());
+        }
         let mut reader = ImageReader::new(Cursor::new(encoded))
             .with_guessed_format()
             .map_err(|error| format!("cannot be read ({error})"))?;
@@ -125,6 +132,19 @@ mod tests {
                 problem.starts_with("is no sound PNG") || problem.starts_with("cannot be read"),
                 "{length}: {problem}"
             );
+        }
+    }
+
+    #[test]
+    fn a_jpeg_gives_about_its_bytes_and_no_truncation_does() {
+        let picture = Picture { width: 16, height: 16, channels: 3, pixels: [200, 100, 50].repeat(256) };
+        let mut jpeg = Vec::new();
+        let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 95);
+        image::ImageEncoder::write_image(encoder, &picture.pixels, 16, 16, image::ExtendedColorType::Rgb8).unwrap();
+        let decoded = Picture::decode(&jpeg, 3).unwrap();
+        assert!(decoded.pixels.iter().zip(&picture.pixels).all(|(found, drawn)| found.abs_diff(*drawn) < 6));
+        for length in 0..jpeg.len() {
+            assert!(Picture::decode(&jpeg[..length], 3).is_err(), "{length} of {}", jpeg.len());
         }
     }
 

@@ -92,20 +92,23 @@ pub(crate) fn locate(manifest: &Manifest, options: &LoadOptions) -> Result<Locat
     let mut looked = Vec::new();
     let mut places = Vec::new();
     match &options.data_dir {
-        Some(dir) => places.push((dir.join(&manifest.folder), "data directory")),
+        Some(dir) => {
+            let dir = dir.join(&manifest.folder);
+            places.push((format!("data directory {}", dir.display()), dir));
+        }
         None => looked.push("no data directory is set".to_owned()),
     }
     if let Some(package) = manifest.system.as_ref().filter(|_| options.system_dirs) {
-        places.push((package.dir.clone(), "system package"));
+        places.push((format!("system package {}", package.dir.display()), package.dir.clone()));
     }
     let cache = Cache::of(options);
-    places.extend(cache.as_ref().map(|cache| (cache.folder(manifest), "cache")));
-    for (dir, kind) in places {
+    if let Some(cache) = &cache {
+        let dir = cache.folder(manifest);
+        places.push((cached(&dir, cache.origin(manifest).as_deref()), dir));
+    }
+    for (source, dir) in places {
         match in_folder(manifest, &dir) {
-            Ok(files) => {
-                let source = format!("{kind} {}", dir.display());
-                return Ok(Located { source, dir: Some(dir), files, shards: None });
-            }
+            Ok(files) => return Ok(Located { source, dir: Some(dir), files, shards: None }),
             Err(problem) => looked.push(problem),
         }
     }
@@ -115,6 +118,11 @@ pub(crate) fn locate(manifest: &Manifest, options: &LoadOptions) -> Result<Locat
         return Ok(Located { source, dir, files: Vec::new(), shards: Some(list) });
     }
     Err(Nowhere { looked, next: next_step(manifest) })
+}
+
+/// What people call a folder of the cache.
+pub(crate) fn cached(dir: &Path, origin: Option<&str>) -> String {
+    format!("cache {}{}", dir.display(), origin.map_or_else(String::new, |origin| format!(", from {origin}")))
 }
 
 /// The files of a folder, or what it lacks. Of image files only the folders are looked at: there may be a million.

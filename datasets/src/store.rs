@@ -13,7 +13,7 @@ use crate::{
     cache::ShardList,
     convert,
     error::DataError,
-    manifest::{EncodedImages, Layout, Manifest},
+    manifest::{EncodedImages, Layout, Manifest, Split},
     shard::Shard,
     source::Located,
 };
@@ -85,23 +85,22 @@ impl EncodedSplit {
         }
     }
 
-    /// The images sorted by class and then by SHA-256, an order that no container changes, and the lines `<class> <sha256>` in that order.
+    /// The images sorted by SHA-256, an order that no container changes and in which the classes are mixed, and the lines `<sha256> <class>` in that order.
     pub(crate) fn content(&self) -> Result<(Vec<u32>, String), String> {
         let hashed = self.units().into_par_iter().map(|unit| {
             let images = self.read(unit.clone())?;
             Ok(unit
                 .zip(images)
-                .map(|(index, image)| (self.labels[index], Sha256::digest(&image), index as u32))
+                .map(|(index, image)| (Sha256::digest(&image), self.labels[index], index as u32))
                 .collect())
         });
         let mut hashed: Vec<_> = hashed.collect::<Result<Vec<Vec<_>>, String>>()?.concat();
         hashed.par_sort_unstable();
         let mut lines = String::with_capacity(hashed.len() * 70);
-        for (class, hash, _) in &hashed {
+        for (hash, class, _) in &hashed {
             use std::fmt::Write;
-            write!(lines, "{class} ").expect("a string takes everything");
             hash.iter().for_each(|byte| write!(lines, "{byte:02x}").expect("a string takes everything"));
-            lines.push('\n');
+            writeln!(lines, " {class}").expect("a string takes everything");
         }
         Ok((hashed.into_iter().map(|(.., index)| index).collect(), lines))
     }
@@ -113,6 +112,14 @@ pub(crate) fn digest(train: (usize, &str), test: (usize, &str)) -> String {
 }
 
 impl Store {
+    /// One of its splits.
+    pub(crate) fn split(&self, split: Split) -> &EncodedSplit {
+        match split {
+            Split::Train => &self.train,
+            Split::Test => &self.test,
+        }
+    }
+
     /// The images of a data set that was found.
     pub(crate) fn open(manifest: &Manifest, located: &Located) -> Result<Self, DataError> {
         match (&located.shards, &located.dir) {

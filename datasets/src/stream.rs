@@ -18,8 +18,8 @@ use rayon::prelude::*;
 use crate::{
     augment::Augment,
     encoded::{Shape, evaluation},
-    manifest::Manifest,
-    order::{Window, windowed_order},
+    manifest::{Manifest, Split},
+    order::{Window, fixed_order, windowed_order},
     picture::Picture,
     store::{EncodedSplit, Store},
 };
@@ -31,11 +31,46 @@ const AHEAD: usize = 2;
 
 /// A data set that is read while it is used.
 #[derive(Clone)]
-pub struct Stream(Arc<Inner>);
-
-struct Inner {
-    store: Store,
+pub struct Stream {
+    store: Arc<Store>,
     shape: Shape,
+    train: Part,
+    test: Part,
+}
+
+/// Images of one official split that are trained or evaluated on.
+#[derive(Clone)]
+struct Part {
+    split: Split,
+    /// Which of its images, by their place; all if there is no list.
+    chosen: Option<Arc<[bool]>>,
+    /// The classes of these images, in the order of their places.
+    labels: Arc<[u16]>,
+}
+
+impl Part {
+    fn all(store: &Store, split: Split) -> Self {
+        Self { split, chosen: None, labels: store.split(split).labels.as_slice().into() }
+    }
+
+    /// These `images`, given by place.
+    fn of(store: &Store, split: Split, images: &[u32]) -> Self {
+        let all = &store.split(split).labels;
+        let mut chosen = vec![false; all.len()];
+        images.iter().for_each(|&image| chosen[image as usize] = true);
+        let labels = all.iter().zip(&chosen).filter(|(_, chosen)| **chosen).map(|(&label, _)| label).collect();
+        Self { split, chosen: Some(chosen.into()), labels }
+    }
+
+    /// Leaves out of `windows` what does not belong to this part.
+    fn keep(&self, windows: &mut Vec<Window>) {
+        let Some(chosen) = &self.chosen else { return };
+        for window in windows.iter_mut() {
+            window.images.retain(|&image| chosen[image as usize]);
+            window.units.retain(|unit| chosen[unit.clone()].contains(&true));
+        }
+        windows.retain(|window| !window.images.is_empty());
+    }
 }
 
 impl fmt::Debug for Stream {
@@ -46,7 +81,9 @@ impl fmt::Debug for Stream {
 
 impl PartialEq for Stream {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.store, &other.store)
+            && self.train.labels == other.train.labels
+            && self.test.labels == other.test.labels
     }
 }
 
@@ -71,22 +108,53 @@ pub type Batches = Box<dyn Iterator<Item = Result<StreamBatch, String>> + Send>;
 impl Stream {
     /// The images of `store` at the manifest's shape.
     pub(crate) fn new(store: Store, manifest: &Manifest) -> Self {
-        Self(Arc::new(Inner { store, shape: Shape::of(manifest) }))
+        let (train, test) = (Part::all(&store, Split::Train), Part::all(&store, Split::Test));
+        Self { store: Arc::new(store), shape: Shape::of(manifest), train, test }
+    }
+
+    /// Holds `held_out` training images out and evaluates on them, in place of the test images, then trains on `limit` of the others, if there is one.
+    ///
+    /// The training images are shuffled for that, once and for all, since those of a class may lie together: the last `held_out` of that order are held out,
+    /// the first `limit` trained on.
+    ///
+    /// # Errors
+    /// A sentence, if there are too few images.
+    pub fn narrowed(&self, held_out: Option<usize>, limit: Option<usize>) -> Result<Self, String> {
+        let total = self.store.train.len();
+        let kept = match held_out {
+            Some(held_out) if held_out >= total => {
+                return Err(format!("`validation` = {held_out}: there are {total} training images"));
+            }
+            held_out => total - held_out.unwrap_or(0),
+        };
+        let trained = limit.unwrap_or(kept);
+        if trained > kept {
+            return Err(format!("`train_limit` = {trained}: only {kept} training images are left"));
+        }
+        let mut narrowed = self.clone();
+        let order = fixed_order(total);
+        if held_out.is_some() {
+            narrowed.test = Part::of(&self.store, Split::Train, &order[kept..]);
+        }
+        if trained < total {
+            narrowed.train = Part::of(&self.store, Split::Train, &order[..trained]);
+        }
+        Ok(narrowed)
     }
 
     /// Training images.
     pub fn train_len(&self) -> usize {
-        self.0.store.train.len()
+        self.train.labels.len()
     }
 
     /// The classes of the test images, in their order.
     pub fn test_labels(&self) -> &[u16] {
-        &self.0.store.test.labels
+        &self.test.labels
     }
 
     /// Bytes in one image, `C * H * W`.
     pub fn image_len(&self) -> usize {
-        self.0.shape.shape.iter().product()
+        self.shape.shape.iter().product()
     }
 
     /// The training images in the order of (seed, epoch), augmented, `batch` at a time; the last batch may be smaller.
@@ -97,8 +165,9 @@ impl Stream {
     /// # Panics
     /// If `batch` is 0.
     pub fn train(&self, seed: u64, epoch: u64, batch: usize, augment: Augment) -> Batches {
-        let windows = windowed_order(seed, epoch, &self.0.store.train.units(), WINDOW);
-        let shape = self.0.shape;
+        let mut windows = windowed_order(seed, epoch, &self.store.split(self.train.split).units(), WINDOW);
+        self.train.keep(&mut windows);
+        let shape = self.shape;
         let make = move |index: usize, encoded: &[u8], into: &mut [u8]| {
             if augment.resized_crop {
                 let picture = Picture::decode(encoded, shape.shape[0])?;
@@ -110,7 +179,7 @@ impl Stream {
             augment.apply(&plain, shape.shape, into, seed, epoch, index as u64);
             Ok(())
         };
-        self.run(|store| &store.train, windows, batch, make)
+        self.run(self.train.split, windows, batch, make)
     }
 
     /// The test images in their order, `batch` at a time.
@@ -119,7 +188,7 @@ impl Stream {
     /// If `batch` is 0.
     pub fn test(&self, batch: usize) -> Batches {
         let mut windows: Vec<Window> = Vec::new();
-        for unit in self.0.store.test.units() {
+        for unit in self.store.split(self.test.split).units() {
             if windows.last().is_none_or(|window| window.images.len() >= WINDOW) {
                 windows.push(Window::default());
             }
@@ -127,13 +196,14 @@ impl Stream {
             window.images.extend(unit.clone().map(|image| image as u32));
             window.units.push(unit);
         }
-        let shape = self.0.shape;
-        self.run(|store| &store.test, windows, batch, move |_, encoded, into| evaluation(&shape, encoded, into))
+        self.test.keep(&mut windows);
+        let shape = self.shape;
+        self.run(self.test.split, windows, batch, move |_, encoded, into| evaluation(&shape, encoded, into))
     }
 
     fn run(
         &self,
-        split: impl Fn(&Store) -> &EncodedSplit + Copy + Send + 'static,
+        split: Split,
         windows: Vec<Window>,
         batch: usize,
         make: impl Fn(usize, &[u8], &mut [u8]) -> Result<(), String> + Send + Sync + 'static,
@@ -141,10 +211,10 @@ impl Stream {
         assert!(batch > 0, "a batch has at least one image");
         let (to_decoder, from_reader) = sync_channel(0);
         let (to_user, from_decoder) = sync_channel(AHEAD);
-        let (reader, decoder, size) = (self.clone(), self.clone(), self.image_len());
+        let (reader, decoder, size) = (Arc::clone(&self.store), Arc::clone(&self.store), self.image_len());
         // Nobody waits for these threads: each ends when what it sends to is gone.
-        thread::spawn(move || read_ahead(split(&reader.0.store), windows, &to_decoder));
-        thread::spawn(move || decode_ahead(split(&decoder.0.store), batch, size, &make, &from_reader, &to_user));
+        thread::spawn(move || read_ahead(reader.split(split), windows, &to_decoder));
+        thread::spawn(move || decode_ahead(decoder.split(split), batch, size, &make, &from_reader, &to_user));
         Box::new(from_decoder.into_iter())
     }
 }
@@ -216,7 +286,6 @@ mod tests {
     use crate::{
         LoadOptions,
         load::load_manifest,
-        manifest::Split,
         testing::{encoded_files, encoded_images, options_in, shard_of, small_encoded},
     };
 
@@ -334,35 +403,29 @@ mod tests {
         drop(stream.train(0, 0, 1, Augment::default()));
     }
 
-    /// Not a check: images a second, from `$SHARDS/train.parquet` (columns `image`, `label`), at 224 x 224 with random resized crop and flip.
     #[test]
-    #[ignore = "measures"]
-    fn throughput() {
-        let shards = std::path::PathBuf::from(std::env::var("SHARDS").expect("a folder"));
-        let mut manifest = crate::manifest("imagenet-1k").unwrap().clone();
-        let path = shards.join("train.parquet");
-        let rows = std::env::var("ROWS").expect("rows").parse().unwrap();
-        manifest.counts = crate::Counts { train: rows, test: rows };
-        let list =
-            crate::cache::ShardList { hub: 0, commit: String::new(), train: vec![path.clone()], test: vec![path] };
-        let stream = Stream::new(Store::in_shards(&manifest, &list).unwrap(), &manifest);
-        let augment = Augment { resized_crop: true, flip: true, ..Augment::default() };
-        for (name, augment) in [
-            ("crop and flip", augment),
-            ("and AutoAugment", Augment { policy: Some(crate::Policy::ImageNet), ..augment }),
-        ] {
-            let started = std::time::Instant::now();
-            let images: usize = stream.train(0, 0, 128, augment).map(|batch| batch.unwrap().labels.len()).sum();
-            let seconds = started.elapsed().as_secs_f64();
-            println!(
-                "{name}: {images} images, {:.0} a second on {} threads",
-                images as f64 / seconds,
-                rayon::current_num_threads()
-            );
-        }
-        let started = std::time::Instant::now();
-        let store = &stream.0.store.train;
-        let read: usize = store.units().into_iter().map(|unit| store.read(unit).unwrap().len()).sum();
-        println!("reading alone: {:.0} a second", read as f64 / started.elapsed().as_secs_f64());
+    fn a_stream_can_be_narrowed_and_images_held_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let (stream, _) = streamed(folder.path());
+        let images = |batches: Batches| -> Vec<Vec<u8>> {
+            all(batches).iter().flat_map(|batch| batch.pixels.chunks(192)).map(<[u8]>::to_vec).collect()
+        };
+        let train = |stream: &Stream, epoch| images(stream.train(1, epoch, 4, Augment::default()));
+        let narrow = stream.narrowed(Some(2), Some(3)).unwrap();
+        assert_eq!((narrow.train_len(), narrow.test_labels().len()), (3, 2));
+        let (trained, held) = (train(&narrow, 0), images(narrow.test(5)));
+        assert_eq!((trained.len(), held.len()), (3, 2));
+        assert!(trained.iter().all(|image| !held.contains(image)), "an image is on both sides");
+        let everything = train(&stream, 0);
+        assert!(trained.iter().chain(&held).all(|image| everything.contains(image)));
+        let (mut again, mut sorted) = (train(&narrow, 1), trained);
+        again.sort_unstable();
+        sorted.sort_unstable();
+        assert_eq!(again, sorted, "each epoch has the same images");
+        let classes: Vec<u16> = all(narrow.test(1)).into_iter().flat_map(|batch| batch.labels).collect();
+        assert_eq!(classes, narrow.test_labels());
+        assert_eq!(stream.narrowed(None, None).unwrap(), stream);
+        assert!(stream.narrowed(Some(6), None).unwrap_err().contains("there are 6 training images"));
+        assert!(stream.narrowed(Some(2), Some(5)).unwrap_err().contains("only 4 training images are left"));
     }
 }

@@ -43,20 +43,26 @@ pub(crate) fn first_use(
 /// Compares `digest` with the one seen first on this machine, or makes it that.
 pub(crate) fn compare(digest: &str, manifest: &Manifest, source: &str, options: &LoadOptions) -> Result<(), DataError> {
     let Some(cache) = Cache::of(options) else { return Ok(()) };
+    // Without a cache that can be written, nothing is remembered; the result's digest still says what was used.
+    let remember = |sources| drop(cache.remember_first_use(manifest, &FirstUse { digest: digest.to_owned(), sources }));
     match cache.first_use(manifest) {
-        None => {
-            // Without a cache that can be written, nothing is remembered; the result's digest still says what was used.
-            let _ =
-                cache.remember_first_use(manifest, &FirstUse { digest: digest.to_owned(), source: source.to_owned() });
-            Ok(())
+        None => remember(vec![source.to_owned()]),
+        Some(mut first) if first.digest == digest => {
+            if !first.sources.iter().any(|known| known == source) {
+                first.sources.push(source.to_owned());
+                remember(first.sources);
+            }
         }
-        Some(first) if first.digest == digest || options.allow_unverified => Ok(()),
-        Some(first) => Err(DataError::Changed {
-            dataset: manifest.name.clone(),
-            expected: first.digest,
-            first: first.source,
-            found: digest.to_owned(),
-            record: cache.first_use_path(manifest),
-        }),
+        Some(_) if options.allow_unverified => {}
+        Some(first) => {
+            return Err(DataError::Changed {
+                dataset: manifest.name.clone(),
+                expected: first.digest,
+                first: first.sources.into_iter().next().unwrap_or_default(),
+                found: digest.to_owned(),
+                record: cache.first_use_path(manifest),
+            });
+        }
     }
+    Ok(())
 }

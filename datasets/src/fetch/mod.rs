@@ -14,7 +14,7 @@ use crate::{
     net::{Problem, Reach, fetch_archive, hub_shards},
     options::LoadOptions,
     registry::manifest,
-    source::{Located, Status, locate, located_in},
+    source::{Located, Status, cached, locate, located_in},
     store::{Store, is_image},
     trust,
     verify::compare,
@@ -121,16 +121,16 @@ fn from_hub(
 ) -> Result<(), Problem> {
     let source = &manifest.hub[hub];
     let shards = hub_shards(source, reach, options)?;
+    let origin = format!("hub {} at {}", source.repo, shards.commit);
     if manifest.layout.is_encoded() {
         let list = ShardList::new(hub, shards);
         let store = Store::in_shards(manifest, &list).map_err(unusable)?;
-        trust::first_use(&store, manifest, &format!("hub {} at {}", source.repo, list.commit), options)
-            .map_err(unusable)?;
+        trust::first_use(&store, manifest, &origin, options).map_err(unusable)?;
         return cache.remember_shards(manifest, &list);
     }
     let incoming = cache.incoming(manifest)?;
     convert::official_files(manifest, source, &shards, incoming.path())?;
-    check_and_publish(manifest, cache, incoming, options)
+    check_and_publish(manifest, cache, incoming, &origin, options)
 }
 
 fn from_archive(
@@ -178,7 +178,7 @@ fn from_archive(
             })?;
         }
     }
-    let outcome = check_and_publish(manifest, cache, incoming, options);
+    let outcome = check_and_publish(manifest, cache, incoming, &archive.url, options);
     // Published or wrong: either way the download has done its work.
     remove(&parts);
     outcome
@@ -193,6 +193,7 @@ fn check_and_publish(
     manifest: &Manifest,
     cache: &Cache,
     incoming: tempfile::TempDir,
+    origin: &str,
     options: &LoadOptions,
 ) -> Result<(), Problem> {
     let incomplete =
@@ -200,7 +201,8 @@ fn check_and_publish(
     let located = located_in(manifest, incoming.path(), "download".to_owned()).map_err(incomplete)?;
     if manifest.layout.is_encoded() {
         let store = Store::in_folder(manifest, incoming.path()).map_err(unusable)?;
-        trust::first_use(&store, manifest, "official archive", options).map_err(unusable)?;
+        let source = cached(&cache.folder(manifest), Some(origin));
+        trust::first_use(&store, manifest, &source, options).map_err(unusable)?;
     } else {
         let verification = compare(manifest, &located).map_err(unusable)?;
         if let Some(file) = verification.files.iter().find(|file| !file.ok) {
@@ -213,7 +215,7 @@ fn check_and_publish(
             return Err(Problem::new(text, "nothing was kept; use another source, or --data-dir"));
         }
     }
-    cache.publish(incoming, manifest).map(drop)
+    cache.publish(incoming, manifest, origin).map(drop)
 }
 
 fn unusable(error: DataError) -> Problem {

@@ -79,7 +79,9 @@ fn shards_of_the_hub_give_the_official_content() {
         let (server, folder) = (Server::start(), tempfile::tempdir().unwrap());
         let small = on_hub(small, &server);
         let options = online(folder.path(), &server);
-        same(&load_manifest(&small.manifest, &options).unwrap(), &from_files(&small));
+        let data = load_manifest(&small.manifest, &options).unwrap();
+        same(&data, &from_files(&small));
+        assert!(data.source.ends_with(&format!("cache/small, from hub owner/small at {COMMIT}")), "{}", data.source);
 
         // In the hub's own layout: a blob by its SHA-256, a link by its name, the branch's commit.
         let cache = folder.path().join("hub/datasets--owner--small");
@@ -127,7 +129,12 @@ fn official_archives_give_the_same() {
         manifest.archives = vec![archive(&server, path, format)];
         let data = load_manifest(&manifest, &online(folder.path(), &server)).unwrap();
         same(&data, &from_files(small));
-        assert!(data.source.starts_with("cache "), "{}", data.source);
+        let address = &server.address;
+        assert!(
+            data.source.starts_with("cache ") && data.source.contains(&format!("from {address}/")),
+            "{}",
+            data.source
+        );
         let left = fs::read_dir(folder.path().join("cache/.partial")).unwrap().count();
         assert_eq!((left, folder.path().join("cache/small/readme.html").exists()), (0, false));
     }
@@ -400,6 +407,24 @@ fn a_full_disk_is_named_and_leaves_nothing() {
     let part = Cache::of(&options).unwrap().part(&format!("{}/idx/train-images.gz", server.address)).unwrap();
     std::os::unix::fs::symlink("/dev/full", &part).unwrap();
     fails(&small, &options, &["No space left", "free some disk space", "SLL_CACHE"]);
+    fs::remove_file(part).unwrap();
+    same(&load_manifest(&small.manifest, &options).unwrap(), &from_files(&small));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_fills_up_on_the_way_from_the_hub_is_named() {
+    let server = Server::start();
+    let small = on_hub(small_idx(), &server);
+    let folder = tempfile::tempdir().unwrap();
+    let options = online(folder.path(), &server);
+    server.fault("train-00000-of-00002.parquet", Fault::Cut { bytes: 300, times: 1 });
+    fails(&small, &options, &["goes on where it stopped"]);
+    let blobs = fs::read_dir(folder.path().join("hub/datasets--owner--small/blobs")).unwrap();
+    let part = blobs.map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some()).unwrap();
+    fs::remove_file(&part).unwrap();
+    std::os::unix::fs::symlink("/dev/full", &part).unwrap();
+    fails(&small, &options, &["No space left", "free some disk space", "HF_HOME"]);
     fs::remove_file(part).unwrap();
     same(&load_manifest(&small.manifest, &options).unwrap(), &from_files(&small));
 }

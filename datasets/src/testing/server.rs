@@ -25,6 +25,8 @@ pub enum Fault {
     Cut { bytes: usize, times: usize },
     /// The server falls silent after the headers.
     Silent,
+    /// The server falls silent after so many bytes.
+    Stall { bytes: usize },
     /// A redirect to itself.
     Loop,
     /// Other bytes of the same length.
@@ -241,6 +243,11 @@ impl Server {
         }
         match fault {
             Some(Fault::Silent) => thread::sleep(Duration::from_secs(60)),
+            Some(Fault::Stall { bytes }) => {
+                stream.write_all(&part[..bytes.min(part.len())])?;
+                stream.flush()?;
+                thread::sleep(Duration::from_secs(60));
+            }
             Some(Fault::Cut { bytes, .. }) => stream.write_all(&part[..bytes.min(part.len())])?,
             _ => stream.write_all(part)?,
         }

@@ -6,8 +6,21 @@ use clap::{Args, Subcommand};
 use datasets::{Augment, LoadOptions, Policy, Status};
 use std::path::PathBuf;
 
+const SOURCES: &str = "\
+A data set is looked for in this order:
+  1. --data-dir DIR or SLL_DATA_DIR, in the official file layouts (README.md lists them)
+  2. a system package (Debian: dataset-fashion-mnist)
+  3. what was fetched before: SLL_CACHE, else ~/.cache/sll; and the Hugging Face hub's own cache (HF_HOME)
+  4. the hub (HF_ENDPOINT names a mirror, HF_TOKEN an account for gated data), then the official archive;
+     --offline forbids both. Runs and tables fetch by themselves what they need.
+
+Content with a published digest must have it, whatever container it came in; --allow-unverified uses other content
+of the data directory and marks every result. Where no digest is published, the first content seen on this machine is
+written down, other content is refused, and results say `verified: false`.";
+
 /// Options of `data`.
 #[derive(Args, Debug)]
+#[command(after_help = SOURCES)]
 pub struct DataArgs {
     #[command(subcommand)]
     command: DataCommand,
@@ -100,7 +113,10 @@ fn list(options: &LoadOptions) -> Result<()> {
         let size = format!("{} + {} images of {c}x{h}x{w}", manifest.counts.train, manifest.counts.test);
         let state = match datasets::status(&manifest.name, options)? {
             Status::Embedded => "embedded in this program".to_string(),
-            Status::Found { source, .. } => format!("found: {source}"),
+            Status::Found { source, .. } if manifest.has_digest() => format!("found: {source}"),
+            Status::Found { source, .. } => {
+                format!("found: {source}; not verified: nobody published a digest of its images")
+            }
             Status::Missing { next, .. } => format!("missing: {next}"),
         };
         print(&format!("{:<20} {:>4} classes, {size:<41} {state}", manifest.name, manifest.classes))?;

@@ -4,6 +4,7 @@
 //! `x = (pixel / 255 - mean_c) / std_c`. Order and augmentation depend on the seed and the epoch alone, so a resumed run
 //! sees what an uninterrupted one would have seen. A data set too large for memory comes from a stream that works ahead.
 
+use crate::error::{Error, Result};
 use crate::spec::Recipe;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use datasets::{Augment, Batches, Dataset, Images, Stream, StreamBatch, epoch_order};
@@ -34,48 +35,39 @@ struct Streamed {
 
 impl Streamed {
     /// Batch `step` of `epoch`. Steps of an epoch come one after the other; any other order starts the epoch again.
-    fn batch(&self, epoch: usize, step: usize, start: impl Fn() -> Batches) -> StreamBatch {
+    fn batch(&self, epoch: usize, step: usize, start: impl Fn() -> Batches) -> Result<StreamBatch> {
         let mut under_way = self.under_way.lock().expect("no other thread panics with it");
         let (.., mut batches) = match under_way.take() {
             Some(next) if (next.0, next.1) == (epoch, step) => next,
             _ => (epoch, 0, Box::new(start().skip(step)) as Batches),
         };
-        let batch = expect(batches.next());
+        let batch = batches.next().expect("as many batches as images were counted").map_err(lost)?;
         *under_way = Some((epoch, step + 1, batches));
-        batch
+        Ok(batch)
     }
 }
 
-/// A batch that must be there. The images were counted when the data set was opened, so what fails here is the disk or
-/// a file that changed under the run.
-fn expect(batch: Option<Result<StreamBatch, String>>) -> StreamBatch {
-    batch
-        .expect("as many batches as images were counted")
-        .unwrap_or_else(|problem| panic!("an image got lost: {problem}"))
+/// An image that cannot be read. The images were counted when the data set was opened: it is damaged, or the disk is, or
+/// the files changed under the run.
+fn lost(problem: String) -> Error {
+    Error::Missing(format!(
+        "an image cannot be used: {problem}; replace that file (or fetch the data set anew) and run the same command again: \
+         it goes on after the last finished epoch"
+    ))
 }
+
+/// Rows of features on the device and their classes.
+type Evaluated<'a> = (Tensor<2>, &'a [u16]);
 
 impl Loader {
     /// Splits `data` as the recipe asks. `device` is without autodiff.
-    pub fn new(data: Dataset, recipe: &Recipe, seed: u64, device: &Device) -> Result<Self, String> {
+    pub fn new(data: Dataset, recipe: &Recipe, seed: u64, device: &Device) -> std::result::Result<Self, String> {
         let (mut train, mut test) = (data.train, data.test);
-        if data.stream.is_some() && (recipe.validation.is_some() || recipe.train_limit.is_some()) {
-            return Err(format!(
-                "`validation` and `train_limit` need a data set in memory; {} is read from disk while it is used",
-                data.name
-            ));
-        }
-        if let Some(held_out) = recipe.validation {
-            if held_out >= train.len() {
-                return Err(format!("`validation` = {held_out}: {} has {} training images", data.name, train.len()));
-            }
-            let kept = train.len() - held_out;
-            test = split_off(&mut train, kept);
-        }
-        if let Some(limit) = recipe.train_limit {
-            if limit > train.len() {
-                return Err(format!("`train_limit` = {limit}: only {} training images are left", train.len()));
-            }
-            split_off(&mut train, limit);
+        let named = |problem| format!("{problem}, in data set {}", data.name);
+        let images = data.stream.map(|images| images.narrowed(recipe.validation, recipe.train_limit));
+        let images = images.transpose().map_err(named)?;
+        if images.is_none() {
+            narrow(&mut train, &mut test, recipe).map_err(named)?;
         }
         let [c, h, w] = train.shape;
         let per_feature = |value: &dyn Fn(usize) -> f32| -> Tensor<2> {
@@ -84,7 +76,7 @@ impl Loader {
         };
         let scale = per_feature(&|channel| 1.0 / (255.0 * data.std[channel]));
         let shift = per_feature(&|channel| -data.mean[channel] / data.std[channel]);
-        let streamed = data.stream.map(|images| Streamed { images, under_way: Mutex::new(None) });
+        let streamed = images.map(|images| Streamed { images, under_way: Mutex::new(None) });
         let (augment, batch, device) = (recipe.augment(), recipe.batch, device.clone());
         Ok(Self { train, test, streamed, scale, shift, device, augment, batch, seed })
     }
@@ -112,19 +104,20 @@ impl Loader {
         epoch_order(self.seed, epoch as u64, self.train.len())
     }
 
-    /// Batch `step` of `epoch`, both counted from 0, in that epoch's `order`.
-    pub fn batch(&self, epoch: usize, step: usize, order: &[u32]) -> Batch {
+    /// Batch `step` of `epoch`, both counted from 0, in that epoch's `order`. Fails if an image that is read while it is
+    /// used cannot be.
+    pub fn batch(&self, epoch: usize, step: usize, order: &[u32]) -> Result<Batch> {
         let seed = mix(mix(self.seed, epoch as u64 + 1), step as u64 + 1);
         let done = (epoch * self.steps() + step) as u64;
         let (pixels, labels) = match &self.streamed {
             Some(streamed) => {
                 let start = || streamed.images.train(self.seed, epoch as u64, self.batch, self.augment);
-                let batch = streamed.batch(epoch, step, start);
+                let batch = streamed.batch(epoch, step, start)?;
                 (batch.pixels, batch.labels.into_iter().map(usize::from).collect())
             }
             None => self.from_memory(epoch, step, order),
         };
-        Batch { step: done, epoch, ..Batch::new(self.upload(pixels), labels, seed) }
+        Ok(Batch { step: done, epoch, ..Batch::new(self.upload(pixels), labels, seed) })
     }
 
     fn from_memory(&self, epoch: usize, step: usize, order: &[u32]) -> (Vec<u8>, Vec<usize>) {
@@ -140,18 +133,18 @@ impl Loader {
         (pixels, labels)
     }
 
-    /// The evaluation images in order, `batch` at a time.
-    pub fn test(&self, batch: usize) -> Box<dyn Iterator<Item = (Tensor<2>, &[u16])> + '_> {
+    /// The evaluation images in order, `batch` at a time. Fails as [`batch`](Self::batch) does.
+    pub fn test(&self, batch: usize) -> Box<dyn Iterator<Item = Result<Evaluated<'_>>> + '_> {
         let size = self.train.image_len();
         match &self.streamed {
             Some(streamed) => {
                 let labels = streamed.images.test_labels().chunks(batch);
-                let batches = streamed.images.test(batch).map(|batch| expect(Some(batch)).pixels);
-                Box::new(batches.zip(labels).map(move |(pixels, labels)| (self.upload(pixels), labels)))
+                let batches = streamed.images.test(batch).zip(labels);
+                Box::new(batches.map(move |(read, labels)| Ok((self.upload(read.map_err(lost)?.pixels), labels))))
             }
             None => {
                 let images = self.test.pixels.chunks(batch * size).zip(self.test.labels.chunks(batch));
-                Box::new(images.map(move |(pixels, labels)| (self.upload(pixels.to_vec()), labels)))
+                Box::new(images.map(move |(pixels, labels)| Ok((self.upload(pixels.to_vec()), labels))))
             }
         }
     }
@@ -162,6 +155,24 @@ impl Loader {
         let bytes = Tensor::<2, Int>::from_data(TensorData::new(pixels, [rows, features]), (&self.device, DType::U8));
         bytes.float() * self.scale.clone() + self.shift.clone()
     }
+}
+
+/// Takes the recipe's `validation` images from the end of the training images, to evaluate on, and leaves the first
+/// `train_limit` of the others.
+fn narrow(train: &mut Images, test: &mut Images, recipe: &Recipe) -> std::result::Result<(), String> {
+    if let Some(held_out) = recipe.validation {
+        if held_out >= train.len() {
+            return Err(format!("`validation` = {held_out}: there are {} training images", train.len()));
+        }
+        *test = split_off(train, train.len() - held_out);
+    }
+    if let Some(limit) = recipe.train_limit {
+        if limit > train.len() {
+            return Err(format!("`train_limit` = {limit}: only {} training images are left", train.len()));
+        }
+        split_off(train, limit);
+    }
+    Ok(())
 }
 
 /// Keeps the first `count` images and gives the others.
@@ -176,7 +187,7 @@ fn split_off(images: &mut Images, count: usize) -> Images {
 mod tests {
     use super::*;
 
-    fn loader(recipe: Recipe) -> Result<Loader, String> {
+    fn loader(recipe: Recipe) -> std::result::Result<Loader, String> {
         let data = datasets::load("mnist-sample", &datasets::LoadOptions::default()).expect("embedded");
         Loader::new(data, &recipe, 7, &Device::flex())
     }
@@ -186,7 +197,7 @@ mod tests {
         let loader = loader(Recipe { batch: 300, train_limit: Some(1000), ..Recipe::default() }).unwrap();
         let epoch = |epoch| {
             let order = loader.order(epoch);
-            (0..loader.steps()).map(|step| loader.batch(epoch, step, &order)).collect::<Vec<_>>()
+            (0..loader.steps()).map(|step| loader.batch(epoch, step, &order).unwrap()).collect::<Vec<_>>()
         };
         let sizes: Vec<usize> = epoch(0).iter().map(|b| b.len()).collect();
         assert_eq!(sizes, [300, 300, 300, 100]);
@@ -200,7 +211,7 @@ mod tests {
     #[test]
     fn pixels_are_normalised_with_the_data_sets_mean_and_std() {
         let loader = loader(Recipe::default()).unwrap();
-        let (x, _) = loader.test(4).next().unwrap();
+        let (x, _) = loader.test(4).next().unwrap().unwrap();
         let x = x.into_data().try_to_vec::<f32>().unwrap();
         let pixel = loader.test.pixels[400];
         assert!((x[400] - (f32::from(pixel) / 255.0 - 0.1307) / 0.3081).abs() < 1e-5);
