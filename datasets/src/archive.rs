@@ -238,7 +238,7 @@ mod tests {
             header.set_cksum();
             gzip(&[&header.as_bytes()[..], content].concat(), "", 9)
         };
-        let name = entry(tar::EntryType::GNULongName, 5_000_000, &[b'a'; 5_000_000]);
+        let name = entry(tar::EntryType::GNULongName, 5_000_000, &vec![b'a'; 5_000_000]);
         assert!(unpacked(ArchiveFormat::TarGz, &name, 100_000).unwrap_err().contains("more bytes"));
         let short = entry(tar::EntryType::Regular, 1 << 40, b"short");
         assert!(unpacked(ArchiveFormat::TarGz, &short, 100_000).is_err());

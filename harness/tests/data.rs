@@ -181,7 +181,7 @@ fn two_processes_fetch_once() {
 fn a_killed_fetch_leaves_nothing_that_is_taken_for_data_and_is_gone_on_with() {
     let (folder, server) = (tempfile::tempdir().unwrap(), Server::start());
     serve(&server, "imagenette-160");
-    server.fault("train/00000-of-00001.parquet", server::Fault::Stall { bytes: 4000 });
+    server.fault("train/00000-of-00001.parquet", server::Fault::Silent { bytes: 4000 });
     let mut command = command(folder.path(), &server);
     let mut process = command.args(["data", "fetch", "imagenette-160"]).stderr(Stdio::null()).spawn().unwrap();
     let part = || {

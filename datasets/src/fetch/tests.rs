@@ -227,14 +227,14 @@ fn each_fault_of_the_hub_says_what_it_is_and_leaves_nothing() {
         (Fault::Status(429), &["too many requests", "(429)", "wait 7 s"]),
         (Fault::Status(503), &["503", "try again later"]),
         (Fault::Loop, &["redirects in a loop"]),
-        (Fault::Silent, &["does not answer", "goes on where it stopped"]),
+        (Fault::Silent { bytes: 0 }, &["does not answer", "goes on where it stopped"]),
         (Fault::Other, &[shard, "another content than announced"]),
         (Fault::Longer, &[shard, "goes on after"]),
     ];
     for (fault, words) in faults {
         let folder = tempfile::tempdir().unwrap();
         let mut options = online(folder.path(), &server);
-        options.hub.silence = Duration::from_secs(if matches!(fault, Fault::Silent) { 1 } else { 20 });
+        options.hub.silence = Duration::from_secs(if matches!(fault, Fault::Silent { .. }) { 1 } else { 20 });
         server.fault(shard, fault);
         fails(&small, &options, words);
         server.heal();
@@ -265,13 +265,13 @@ fn each_fault_of_an_archive_says_what_it_is_and_leaves_nothing() {
         (Fault::Status(429), &["429", "wait some minutes"]),
         (Fault::Status(500), &["500", "try again later"]),
         (Fault::Loop, &["redirects in a loop"]),
-        (Fault::Silent, &["does not answer"]),
+        (Fault::Silent { bytes: 0 }, &["does not answer"]),
         (Fault::Other, &["cannot be unpacked"]),
     ];
     for (fault, words) in faults {
         let folder = tempfile::tempdir().unwrap();
         let mut options = online(folder.path(), &server);
-        options.hub.silence = Duration::from_secs(if matches!(fault, Fault::Silent) { 1 } else { 20 });
+        options.hub.silence = Duration::from_secs(if matches!(fault, Fault::Silent { .. }) { 1 } else { 20 });
         server.fault("small.tar.gz", fault);
         fails(&small, &options, words);
         server.heal();

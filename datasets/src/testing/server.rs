@@ -23,10 +23,8 @@ pub enum Fault {
     Status(u16),
     /// The connection breaks after so many bytes, so many times.
     Cut { bytes: usize, times: usize },
-    /// The server falls silent after the headers.
-    Silent,
-    /// The server falls silent after so many bytes.
-    Stall { bytes: usize },
+    /// The server falls silent after the headers and so many bytes.
+    Silent { bytes: usize },
     /// A redirect to itself.
     Loop,
     /// Other bytes of the same length.
@@ -242,8 +240,7 @@ impl Server {
             return Ok(());
         }
         match fault {
-            Some(Fault::Silent) => thread::sleep(Duration::from_secs(60)),
-            Some(Fault::Stall { bytes }) => {
+            Some(Fault::Silent { bytes }) => {
                 stream.write_all(&part[..bytes.min(part.len())])?;
                 stream.flush()?;
                 thread::sleep(Duration::from_secs(60));
