@@ -1,6 +1,9 @@
 //! From Parquet shards back to the official files of a small data set: the same bytes, whatever container they came in.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use rayon::prelude::*;
 
@@ -28,7 +31,7 @@ pub(crate) fn official_files(
     for (split, paths, count) in
         [(Split::Train, &shards.train, manifest.counts.train), (Split::Test, &shards.test, manifest.counts.test)]
     {
-        let shards = open(source, paths, count)?;
+        let shards = open(source, paths, count).map_err(|(path, problem)| damaged(path, &problem))?;
         let decoded = decode(manifest, &shards, count)?;
         let mut start = [0; 3];
         for file in manifest.files.iter().filter(|file| file.split == split) {
@@ -42,20 +45,21 @@ pub(crate) fn official_files(
     Ok(())
 }
 
-/// The shards of one split, whose rows must be `count`.
-pub(crate) fn open(source: &HubSource, paths: &[std::path::PathBuf], count: usize) -> Result<Vec<Shard>, Problem> {
+/// The shards of one split, whose rows must be `count`; or the shard that is at fault, with a verb phrase.
+pub(crate) fn open<'a>(
+    source: &HubSource,
+    paths: &'a [PathBuf],
+    count: usize,
+) -> Result<Vec<Shard>, (&'a Path, String)> {
     let columns =
         Columns { image: source.image.clone(), label: source.label.clone(), coarse: source.coarse_label.clone() };
-    let open = |path: &std::path::PathBuf| Shard::open(path, &columns).map_err(|problem| damaged(path, &problem));
+    let open = |path: &'a PathBuf| Shard::open(path, &columns).map_err(|problem| (path.as_path(), problem));
     let shards = paths.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let rows = shards.iter().try_fold(0usize, |rows, shard| rows.checked_add(shard.len())).unwrap_or(usize::MAX);
-    if rows != count {
-        return Err(damaged(
-            &paths[0],
-            &format!("and its {} sisters hold {rows} images, not {count}", paths.len() - 1),
-        ));
+    match rows == count {
+        true => Ok(shards),
+        false => Err((&paths[0], format!("and its {} sisters hold {rows} images, not {count}", paths.len() - 1))),
     }
-    Ok(shards)
 }
 
 fn damaged(path: &Path, problem: &str) -> Problem {

@@ -172,7 +172,7 @@ impl Store {
                 file: file.display().to_string(),
                 problem,
             };
-            let shards = convert::open(source, paths, count).map_err(|problem| corrupt(&paths[0], problem.text))?;
+            let shards = convert::open(source, paths, count).map_err(|(path, problem)| corrupt(path, problem))?;
             let (mut labels, mut start) = (Vec::with_capacity(count), 0);
             let mut placed = Vec::with_capacity(shards.len());
             for shard in shards {

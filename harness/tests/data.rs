@@ -233,11 +233,12 @@ fn gated_data_are_asked_for_with_the_token_of_the_environment() {
         |more: &[&str]| harness(folder.path(), &server, &[&["data", "fetch", "imagenet-1k"][..], more].concat());
     fails(&fetch(&[]), 3, &["hub ILSVRC/imagenet-1k", "401", "accept the licence", "HF_TOKEN"]);
     fails(&fetch(&["token=hf_stranger"]), 3, &["403", "ask for access"]);
+    // A run fetches by itself.
+    fails(&harness(folder.path(), &server, &["run", "--dataset", "imagenet-1k"]), 3, &["accept the licence"]);
     let token = format!("token={TOKEN}");
     fails(&fetch(&[&token]), 3, &["train-00000-of-00001.parquet", "no sound Parquet file", "SLL_DATA_DIR"]);
 
-    // A run fetches by itself, and nothing is asked for offline.
-    fails(&harness(folder.path(), &server, &["run", "--dataset", "imagenet-1k"]), 3, &["accept the licence"]);
+    // Nothing is asked for offline.
     let asked = server.log().len();
     for args in [&["run", "--dataset", "imagenet-1k", "--offline"][..], &["data", "fetch", "imagenet-1k", "--offline"]]
     {

@@ -115,12 +115,12 @@ impl Loader {
                 let batch = streamed.batch(epoch, step, start)?;
                 (batch.pixels, batch.labels.into_iter().map(usize::from).collect())
             }
-            None => self.from_memory(epoch, step, order),
+            None => self.in_memory(epoch, step, order),
         };
         Ok(Batch { step: done, epoch, ..Batch::new(self.upload(pixels), labels, seed) })
     }
 
-    fn from_memory(&self, epoch: usize, step: usize, order: &[u32]) -> (Vec<u8>, Vec<usize>) {
+    fn in_memory(&self, epoch: usize, step: usize, order: &[u32]) -> (Vec<u8>, Vec<usize>) {
         let chosen = &order[step * self.batch..((step + 1) * self.batch).min(order.len())];
         let size = self.train.image_len();
         let mut pixels = vec![0; chosen.len() * size];
