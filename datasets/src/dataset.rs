@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::digest::Digest;
+use crate::{digest::Digest, stream::Stream};
 
 /// The images of one split, as stored: 8 bits a channel, not normalised.
 #[derive(Clone, PartialEq, Eq)]
@@ -68,13 +68,18 @@ pub struct Dataset {
     /// SHA-256, in hexadecimal, of the whole content: of the concatenated lowercase hexadecimal SHA-256 digests of the files' decompressed contents, in the
     /// manifest's order. For MNIST a shell computes it as
     /// `for f in train-images-idx3 train-labels-idx1 t10k-images-idx3 t10k-labels-idx1; do zcat $f-ubyte.gz | sha256sum | head -c 64; done | sha256sum`.
+    /// Of encoded images: SHA-256 of `train <n>\n`, a line `<sha256 of the encoded image> <class>\n` for each training image, sorted by digest and class, `test <n>\n`,
+    /// and the test images' lines likewise.
     pub digest: String,
-    /// Whether every file had the manifest's digest; false only with [`LoadOptions::allow_unverified`](crate::LoadOptions::allow_unverified).
+    /// Whether every file had the manifest's digest; false with [`LoadOptions::allow_unverified`](crate::LoadOptions::allow_unverified), and for encoded images
+    /// ([`Manifest::has_digest`](crate::Manifest::has_digest)), whose official digest nobody published.
     pub verified: bool,
     /// Where it came from, for people: `data directory /x/mnist`, `system package /usr/share/..`, `embedded sample`.
     pub source: String,
     /// The licence of the data.
     pub licence: String,
+    /// The images of a data set that is too large for memory; `train` and `test` then have a shape and no images.
+    pub stream: Option<Stream>,
 }
 
 /// [`Dataset::digest`] of files with these SHA-256 digests.

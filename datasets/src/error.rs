@@ -1,6 +1,6 @@
 //! What can go wrong with data: each message names the data set or file and ends with what to do next.
 
-use std::io;
+use std::{io, path::PathBuf};
 
 /// Why a data set could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,33 @@ pub enum DataError {
         looked: Vec<String>,
         /// What to do next.
         next: String,
+    },
+    /// No source has it.
+    #[error("data set `{dataset}` could not be fetched from any source ({}); {next}", attempts.join(" | "))]
+    Fetch {
+        /// The data set's name.
+        dataset: String,
+        /// For each source, what went wrong and what to do about it.
+        attempts: Vec<String>,
+        /// What to do without any of them.
+        next: String,
+    },
+    /// Nobody published the content's digest, and it is not the content that this machine saw first.
+    #[error(
+        "data set `{dataset}`: the images are not those that were first used on this machine (sha256:{expected} from {first}; now sha256:{found}); if the change \
+         is meant, remove {}, or pass --allow-unverified", record.display()
+    )]
+    Changed {
+        /// The data set's name.
+        dataset: String,
+        /// The digest seen first.
+        expected: String,
+        /// Where that came from.
+        first: String,
+        /// The digest now.
+        found: String,
+        /// The file that remembers.
+        record: PathBuf,
     },
     /// A file is well-formed but not the official content.
     #[error(
@@ -67,7 +94,7 @@ pub enum DataError {
 impl DataError {
     /// Whether something outside the program is missing: the data set's files are nowhere.
     pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Missing { .. })
+        matches!(self, Self::Missing { .. } | Self::Fetch { .. })
     }
 
     /// Whether the data is there and readable, but not the official content.

@@ -1,9 +1,10 @@
 //! Image data sets, byte for byte: where they may lie, what they must hold, and how a training run walks through them.
 //!
 //! A data set is described by a [`Manifest`] (`manifests/*.toml`): its files, their digests, counts, classes and normalisation. [`load`] looks for the files
-//! in the data directory, then in a system package, checks structure and digest, and returns the decoded images; `mnist-sample` and `fashion-mnist-sample`
-//! are embedded in the program and need no files. [`status`] only looks, [`verify`] only compares digests. [`epoch_order`] and [`Augment`] are pure
-//! functions of their seeds, so that a resumed run sees the same images as an uninterrupted one.
+//! in the data directory, a system package, the cache, and where [`LoadOptions::online`] allows it on the Hugging Face hub and in the official archives, checks
+//! structure and digest, and returns the decoded images; `mnist-sample` and `fashion-mnist-sample` are embedded in the program and need no files. [`status`]
+//! only looks, [`fetch`] only brings, [`verify`] only compares digests. What is too large for memory comes as a [`Stream`]. [`epoch_order`] and [`Augment`] are
+//! pure functions of their seeds, so that a resumed run sees the same images as an uninterrupted one.
 //!
 //! ```
 //! use datasets::{LoadOptions, epoch_order, load};
@@ -17,30 +18,53 @@
 //! # Ok::<(), datasets::DataError>(())
 //! ```
 
+mod archive;
 mod augment;
+mod cache;
 mod cifar;
 mod content;
+mod convert;
 mod dataset;
 mod digest;
+mod encoded;
 mod error;
+mod fetch;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod idx;
 mod load;
 mod manifest;
+mod net;
+mod options;
 mod order;
+mod picture;
 mod registry;
 mod samples;
+mod shard;
+mod sheet;
 mod source;
+mod store;
+mod stream;
 #[cfg(test)]
 mod testing;
+mod trust;
 mod verify;
 
-pub use augment::Augment;
+pub use augment::{Augment, Policy};
+pub use cache::cache_dir;
 pub use dataset::{Dataset, Images};
 pub use digest::{Algorithm, Digest};
 pub use error::DataError;
-pub use load::{LoadOptions, load};
-pub use manifest::{Content, Counts, FileSpec, Layout, Manifest, Split, SystemPackage};
+pub use fetch::{fetch, status_or_fetch};
+pub use load::{load, load_manifest};
+pub use manifest::{
+    ArchiveFormat, ArchiveSource, Content, Counts, EncodedImages, FileSpec, HubSource, Layout, Manifest, Split,
+    SystemPackage,
+};
+pub use options::{HubOptions, LoadOptions, Progress};
 pub use order::epoch_order;
 pub use registry::{manifest, manifests};
+pub use sheet::contact_sheet;
 pub use source::{Status, status};
+pub use stream::{Batches, Stream, StreamBatch};
 pub use verify::{FileCheck, Verification, verify};

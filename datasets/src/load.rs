@@ -1,48 +1,39 @@
 //! From a name to a data set in memory.
 
-use std::path::PathBuf;
-
 use crate::{
     cifar,
     dataset::{Dataset, Images, content_digest},
     digest::{Algorithm, Digest},
+    encoded,
     error::DataError,
+    fetch::obtain,
     idx,
     manifest::{Content, FileSpec, Manifest, Split},
+    options::LoadOptions,
     registry::manifest,
-    source::locate,
 };
 
-/// Where to look for data and what to accept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoadOptions {
-    /// The folder that holds one folder for each data set, in the official layouts; none by default.
-    pub data_dir: Option<PathBuf>,
-    /// Accept well-formed content whose digest is not the official one; [`Dataset::verified`] is then false. Off by default.
-    pub allow_unverified: bool,
-    /// Look in the folders of system packages too. On by default.
-    pub system_dirs: bool,
-}
-
-impl Default for LoadOptions {
-    fn default() -> Self {
-        Self { data_dir: None, allow_unverified: false, system_dirs: true }
-    }
-}
-
-/// Loads, checks and decodes the data set `name`.
+/// Loads, checks and decodes the data set `name`; fetches it first if it is not here and `options.online` allows it.
+///
+/// A data set too large for memory comes with [`Dataset::stream`] set and no pixels in its splits.
 ///
 /// # Errors
-/// [`DataError::Unknown`] for a name without a manifest, [`DataError::Missing`] if no place has all the files, [`DataError::Corrupt`] for a file that is not
+/// [`DataError::Unknown`] for a name without a manifest, [`DataError::Missing`] or [`DataError::Fetch`] if no place or source has all the files, [`DataError::Corrupt`] for a file that is not
 /// in its layout, [`DataError::Read`] if the system cannot read one, [`DataError::Digest`] if the content is well-formed but not the official one and
 /// `options.allow_unverified` is off.
 pub fn load(name: &str, options: &LoadOptions) -> Result<Dataset, DataError> {
     load_manifest(manifest(name)?, options)
 }
 
-/// [`load`] for a manifest of one's own.
-pub(crate) fn load_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Dataset, DataError> {
-    let located = locate(manifest, options).map_err(|nowhere| nowhere.error(manifest))?;
+/// [`load`] for a manifest of one's own, made by [`Manifest::parse`].
+///
+/// # Errors
+/// Those of [`load`], without [`DataError::Unknown`].
+pub fn load_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Dataset, DataError> {
+    let located = obtain(manifest, options)?;
+    if manifest.layout.is_encoded() {
+        return encoded::load(manifest, &located, options);
+    }
     let empty = || Images { shape: manifest.shape, pixels: Vec::new(), labels: Vec::new() };
     let (mut train, mut test) = (empty(), empty());
     let (mut digests, mut differing) = (Vec::new(), Vec::new());
@@ -85,6 +76,7 @@ pub(crate) fn load_manifest(manifest: &Manifest, options: &LoadOptions) -> Resul
         verified: differing.is_empty(),
         source: located.source,
         licence: manifest.licence.clone(),
+        stream: None,
     })
 }
 
@@ -108,7 +100,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::testing::{Small, gzip, small_cifar, small_idx};
+    use crate::testing::{Small, gzip, options_in, small_cifar, small_idx};
 
     /// Writes the small data set in a data directory, changes its folder and loads it.
     fn loaded(small: &Small, allow_unverified: bool, change: impl Fn(&std::path::Path)) -> Result<Dataset, DataError> {
@@ -118,7 +110,7 @@ mod tests {
         change(&folder);
         load_manifest(
             &small.manifest,
-            &LoadOptions { data_dir: Some(data.path().to_owned()), allow_unverified, system_dirs: true },
+            &LoadOptions { data_dir: Some(data.path().to_owned()), allow_unverified, ..options_in(data.path()) },
         )
     }
 

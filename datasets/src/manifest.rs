@@ -41,7 +41,16 @@ pub struct Manifest {
     pub counts: Counts,
     /// A system package that ships it, if there is one.
     pub system: Option<SystemPackage>,
-    /// Its files, in the order of [`Dataset::digest`](crate::Dataset::digest).
+    /// What its encoded images need beyond this; of the layouts of image files alone.
+    pub images: Option<EncodedImages>,
+    /// Where the hub has it, in the order in which they are tried.
+    #[serde(default)]
+    pub hub: Vec<HubSource>,
+    /// Its official archives, in the order in which they are tried, after the hub.
+    #[serde(default)]
+    pub archives: Vec<ArchiveSource>,
+    /// Its files, in the order of [`Dataset::digest`](crate::Dataset::digest); empty for the layouts of image files.
+    #[serde(default)]
     pub files: Vec<FileSpec>,
 }
 
@@ -57,13 +66,22 @@ pub enum Layout {
     /// CIFAR-100's binary records: a coarse and a fine label byte, then the image; the fine label is the class.
     #[serde(rename = "cifar-100")]
     Cifar100,
+    /// Image files in one folder a class: `train/<class id>/*`, and likewise for the test images.
+    ClassFolders,
+    /// Tiny-ImageNet's folders: `train/<class id>/images/*`, `val/images/*` and `val/val_annotations.txt`.
+    TinyImagenet,
 }
 
 impl Layout {
+    /// Whether it consists of image files, encoded and of any size.
+    pub fn is_encoded(self) -> bool {
+        matches!(self, Self::ClassFolders | Self::TinyImagenet)
+    }
+
     /// Label bytes before each image of a record; the last of them is the class.
     pub(crate) fn label_bytes(self) -> usize {
         match self {
-            Self::Idx => 0,
+            Self::Idx | Self::ClassFolders | Self::TinyImagenet => 0,
             Self::Cifar10 => 1,
             Self::Cifar100 => 2,
         }
@@ -88,6 +106,71 @@ pub struct SystemPackage {
     pub dir: PathBuf,
     /// The command that installs it.
     pub install: String,
+}
+
+/// What encoded images need to become images of one shape.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncodedImages {
+    /// The class's folder, one for each class, in label order.
+    pub class_ids: Vec<String>,
+    /// The shorter side before the centre is cut out, at the manifest's shape, for evaluation.
+    pub resize: usize,
+    /// The folder of the images that are evaluated on.
+    pub test_folder: String,
+    /// Whether there are too many to hold them decoded in memory.
+    pub stream: bool,
+}
+
+/// A data set on the Hugging Face hub, as Parquet shards with encoded images.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HubSource {
+    /// Owner and name.
+    pub repo: String,
+    /// A commit, branch or ref.
+    pub revision: String,
+    /// Whether the hub wants an account's token and the licence accepted.
+    #[serde(default)]
+    pub gated: bool,
+    /// The shards of the training images; one `*` in the file's name stands for anything.
+    pub train: String,
+    /// The shards of the test images, likewise.
+    pub test: String,
+    /// The column of images: `struct {bytes, path}`.
+    pub image: String,
+    /// The column of classes.
+    pub label: String,
+    /// The column of CIFAR-100's coarse classes, which its official files hold too.
+    pub coarse_label: Option<String>,
+}
+
+/// An official archive.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveSource {
+    /// Where it is; of `files`, the folder, with a slash at its end.
+    pub url: String,
+    /// What it is.
+    pub format: ArchiveFormat,
+    /// The folder inside it that holds the data set.
+    pub root: String,
+    /// The digest of the archive itself, if its owner or a widely used library states one.
+    pub digest: Option<Digest>,
+    /// What is neither downloaded nor unpacked beyond: bytes in all.
+    pub max_bytes: u64,
+}
+
+/// The format of an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArchiveFormat {
+    /// No archive: each of the manifest's files by itself.
+    Files,
+    /// A gzipped tar.
+    TarGz,
+    /// A zip.
+    Zip,
 }
 
 /// Which part of a data set.
@@ -129,8 +212,11 @@ pub struct FileSpec {
 }
 
 impl Manifest {
-    /// Parses a manifest and checks that it agrees with itself; the error names the manifest and the field.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// Parses a manifest and checks that it agrees with itself: a data set of one's own, in the form of `datasets/manifests/*.toml`.
+    ///
+    /// # Errors
+    /// A sentence that names the manifest and the field.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let manifest: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         match manifest.problem() {
             Some(problem) => Err(format!("manifest `{}`: {problem}", manifest.name)),
@@ -139,7 +225,8 @@ impl Manifest {
     }
 
     fn problem(&self) -> Option<String> {
-        if self.class_names.len() != self.classes || self.classes == 0 || self.classes > 256 {
+        let most = if self.layout.is_encoded() { 1 << 16 } else { 256 };
+        if self.class_names.len() != self.classes || self.classes == 0 || self.classes > most {
             return Some(format!(
                 "`class_names` has {} names, `classes` says {}",
                 self.class_names.len(),
@@ -152,6 +239,12 @@ impl Manifest {
         }
         if self.layout == Layout::Idx && self.shape[0] != 1 {
             return Some(format!("`shape` has {} channels, layout idx has one", self.shape[0]));
+        }
+        if let Some(problem) = self.encoded_problem() {
+            return Some(problem);
+        }
+        if self.layout.is_encoded() {
+            return None;
         }
         let contents: &[Content] =
             if self.layout == Layout::Idx { &[Content::Images, Content::Labels] } else { &[Content::Records] };
@@ -174,6 +267,36 @@ impl Manifest {
             }
         }
         None
+    }
+
+    /// What is wrong with the keys that only layouts of image files have.
+    fn encoded_problem(&self) -> Option<String> {
+        match (&self.images, self.layout.is_encoded()) {
+            (None, false) => None,
+            (Some(images), true) if !self.files.is_empty() || self.shape[0] != 3 => {
+                Some(format!("layout {:?} has three channels and no `files`; {images:?}", self.layout))
+            }
+            (Some(images), true) if images.class_ids.len() != self.classes => {
+                Some(format!("`class_ids` has {} names, `classes` says {}", images.class_ids.len(), self.classes))
+            }
+            (Some(images), true) if images.resize < self.shape[1].max(self.shape[2]) => {
+                Some(format!("`resize` = {} is less than `shape` {:?}", images.resize, self.shape))
+            }
+            (Some(_), true) => None,
+            (found, _) => {
+                Some(format!("layout {:?} and `images` ({}) do not go together", self.layout, found.is_some()))
+            }
+        }
+    }
+
+    /// Whether the content has a digest that its owner published; otherwise the first content seen on a machine is trusted, and results say so.
+    pub fn has_digest(&self) -> bool {
+        !self.layout.is_encoded()
+    }
+
+    /// Whether it is too large to be decoded into memory: it is read through [`Stream`](crate::Stream).
+    pub fn is_streamed(&self) -> bool {
+        self.images.as_ref().is_some_and(|images| images.stream)
     }
 
     /// Bytes in one image, `C * H * W`.

@@ -1,5 +1,7 @@
 //! Randomness that belongs to a place in a run, not to a moment: any epoch's order can be had without the epochs before it.
 
+use std::ops::Range;
+
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -9,6 +11,12 @@ use rand_chacha::{
 pub(crate) const ORDER: [u8; 8] = *b"order\0\0\0";
 /// See [`ORDER`].
 pub(crate) const AUGMENT: [u8; 8] = *b"augment\0";
+/// See [`ORDER`].
+pub(crate) const POLICY: [u8; 8] = *b"policy\0\0";
+/// See [`ORDER`].
+pub(crate) const CROP: [u8; 8] = *b"crop\0\0\0\0";
+/// See [`ORDER`].
+const PART: [u8; 8] = *b"part\0\0\0\0";
 
 /// The generator of `hash(purpose, seed, epoch, index)`: ChaCha8 whose 32-byte key is `seed || epoch || index || purpose`, each 8 bytes, little-endian.
 ///
@@ -38,12 +46,53 @@ pub(crate) fn below(generator: &mut ChaCha8Rng, bound: usize) -> usize {
 /// If `n` does not fit `u32`.
 pub fn epoch_order(seed: u64, epoch: u64, n: usize) -> Vec<u32> {
     let n = u32::try_from(n).expect("a data set has fewer than 2^32 images");
-    let mut generator = generator(ORDER, seed, epoch, 0);
     let mut order: Vec<u32> = (0..n).collect();
-    for last in (1..order.len()).rev() {
-        order.swap(last, below(&mut generator, last + 1));
-    }
+    shuffle(&mut order, &mut generator(ORDER, seed, epoch, 0));
     order
+}
+
+/// An order of `n` images that is the same in every run: which of them are held out, or left in a smaller set.
+pub(crate) fn fixed_order(n: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..n as u32).collect();
+    shuffle(&mut order, &mut generator(PART, 0, 0, 0));
+    order
+}
+
+fn shuffle<T>(items: &mut [T], generator: &mut ChaCha8Rng) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, below(generator, last + 1));
+    }
+}
+
+/// An order for images that are read in `units`: the units are shuffled, and the images of as many of them as hold `window` images, over and over. Images far
+/// apart in the store meet in a batch, and no more than a window of them need be at hand.
+///
+/// A list of windows, a function of (seed, epoch) like [`epoch_order`]; for units of one image each their concatenation is a shuffle of all.
+pub(crate) fn windowed_order(seed: u64, epoch: u64, units: &[Range<usize>], window: usize) -> Vec<Window> {
+    let mut generator = generator(ORDER, seed, epoch, 0);
+    let mut units = units.to_vec();
+    shuffle(&mut units, &mut generator);
+    let mut windows = Vec::new();
+    let mut rest = units.into_iter().peekable();
+    while rest.peek().is_some() {
+        let mut next = Window::default();
+        while let Some(unit) = rest.next_if(|_| next.images.len() < window) {
+            next.images.extend(unit.clone().map(|image| image as u32));
+            next.units.push(unit);
+        }
+        shuffle(&mut next.images, &mut generator);
+        windows.push(next);
+    }
+    windows
+}
+
+/// Images that are at hand together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// What is read.
+    pub(crate) units: Vec<Range<usize>>,
+    /// The images of the units, in the order in which they are used.
+    pub(crate) images: Vec<u32>,
 }
 
 #[cfg(test)]
@@ -60,6 +109,26 @@ mod tests {
         assert_ne!(order, epoch_order(7, 4, 1000));
         assert_ne!(order, epoch_order(8, 3, 1000));
         assert_ne!(epoch_order(1, 0, 1000), epoch_order(0, 1, 1000));
+    }
+
+    #[test]
+    fn windows_hold_whole_units_and_every_image_once() {
+        let units: Vec<Range<usize>> = (0..40).map(|unit| unit * 25..(unit + 1) * 25).collect();
+        let windows = windowed_order(7, 3, &units, 100);
+        assert_eq!(windows, windowed_order(7, 3, &units, 100));
+        assert_ne!(windows, windowed_order(7, 4, &units, 100));
+        assert_eq!(windows.iter().map(|window| window.images.len()).collect::<Vec<_>>(), [100; 10]);
+        for window in &windows {
+            let mut images = window.images.clone();
+            images.sort_unstable();
+            let mut units: Vec<u32> = window.units.iter().flat_map(|unit| unit.start as u32..unit.end as u32).collect();
+            units.sort_unstable();
+            assert_eq!(images, units);
+        }
+        let mut all: Vec<u32> = windows.into_iter().flat_map(|window| window.images).collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..1000).collect::<Vec<u32>>());
+        assert!(windowed_order(0, 0, &[], 10).is_empty());
     }
 
     #[test]

@@ -5,11 +5,15 @@ use std::sync::OnceLock;
 use crate::{error::DataError, manifest::Manifest};
 
 /// The text of every manifest, in the order in which they are listed.
-const TEXTS: [&str; 6] = [
+const TEXTS: [&str; 10] = [
     include_str!("../manifests/mnist.toml"),
     include_str!("../manifests/fashion-mnist.toml"),
     include_str!("../manifests/cifar-10.toml"),
     include_str!("../manifests/cifar-100.toml"),
+    include_str!("../manifests/imagenette-160.toml"),
+    include_str!("../manifests/imagenette-320.toml"),
+    include_str!("../manifests/tiny-imagenet-200.toml"),
+    include_str!("../manifests/imagenet-1k.toml"),
     include_str!("../manifests/mnist-sample.toml"),
     include_str!("../manifests/fashion-mnist-sample.toml"),
 ];
@@ -46,6 +50,7 @@ mod tests {
         let counts = |name| manifest(name).map(|found| (found.counts.train, found.counts.test, found.classes)).unwrap();
         assert_eq!(counts("fashion-mnist"), (60_000, 10_000, 10));
         assert_eq!(counts("cifar-100"), (50_000, 10_000, 100));
+        assert_eq!(counts("imagenet-1k"), (1_281_167, 50_000, 1000));
         assert_eq!(counts("mnist-sample"), (4000, 1000, 10));
     }
 
@@ -54,7 +59,8 @@ mod tests {
         let message = manifest("minst").unwrap_err().to_string();
         assert_eq!(
             message,
-            "there is no data set `minst`; choose one of mnist, fashion-mnist, cifar-10, cifar-100, mnist-sample, fashion-mnist-sample"
+            "there is no data set `minst`; choose one of mnist, fashion-mnist, cifar-10, cifar-100, imagenette-160, \
+             imagenette-320, tiny-imagenet-200, imagenet-1k, mnist-sample, fashion-mnist-sample"
         );
     }
 }

@@ -1,12 +1,13 @@
-//! Where a data set lies: embedded, in the data directory, or in a system package's folder.
+//! Where a data set lies on this machine: embedded, in the data directory, in a system package's folder, or in the cache of what was fetched.
 
 use std::path::{Path, PathBuf};
 
 use crate::{
+    cache::{Cache, ShardList},
     content::{Bytes, StoredFile},
     error::DataError,
-    load::LoadOptions,
     manifest::Manifest,
+    options::LoadOptions,
     registry::manifest,
     samples,
 };
@@ -32,14 +33,14 @@ pub enum Status {
     },
 }
 
-/// Where the data set `name` would be loaded from.
+/// Where the data set `name` would be loaded from without a network. Data that lie in the hub's own cache alone count as missing until a
+/// [`fetch`](crate::fetch), which needs no network for them.
 ///
 /// # Errors
 /// [`DataError::Unknown`] alone: a data set that is missing is a [`Status`].
 pub fn status(name: &str, options: &LoadOptions) -> Result<Status, DataError> {
     Ok(match locate(manifest(name)?, options) {
-        Ok(Located { dir: Some(dir), source, .. }) => Status::Found { dir, source },
-        Ok(_) => Status::Embedded,
+        Ok(located) => located.status(),
         Err(Nowhere { looked, next }) => Status::Missing { looked, next },
     })
 }
@@ -52,6 +53,18 @@ pub(crate) struct Located {
     pub(crate) dir: Option<PathBuf>,
     /// One for each of the manifest's files, in its order.
     pub(crate) files: Vec<StoredFile>,
+    /// The shards that encoded images are read from, if they are in no folder.
+    pub(crate) shards: Option<ShardList>,
+}
+
+impl Located {
+    /// As callers see it.
+    pub(crate) fn status(self) -> Status {
+        match self.dir {
+            Some(dir) => Status::Found { dir, source: self.source },
+            None => Status::Embedded,
+        }
+    }
 }
 
 /// The fields of [`DataError::Missing`].
@@ -66,37 +79,59 @@ impl Nowhere {
     }
 }
 
-/// The first place that has all the files: the data directory, then the system package.
+/// The first place that has all the files: the data directory, the system package, the cache.
 pub(crate) fn locate(manifest: &Manifest, options: &LoadOptions) -> Result<Located, Nowhere> {
     if manifest.embedded {
         return Ok(Located {
             source: "embedded sample".to_owned(),
             dir: None,
             files: manifest.files.iter().map(|file| samples::embedded(manifest, file)).collect(),
+            shards: None,
         });
     }
     let mut looked = Vec::new();
     let mut places = Vec::new();
     match &options.data_dir {
-        Some(dir) => places.push((dir.join(&manifest.folder), "data directory")),
+        Some(dir) => {
+            let dir = dir.join(&manifest.folder);
+            places.push((format!("data directory {}", dir.display()), dir));
+        }
         None => looked.push("no data directory is set".to_owned()),
     }
     if let Some(package) = manifest.system.as_ref().filter(|_| options.system_dirs) {
-        places.push((package.dir.clone(), "system package"));
+        places.push((format!("system package {}", package.dir.display()), package.dir.clone()));
     }
-    for (dir, kind) in places {
+    let cache = Cache::of(options);
+    if let Some(cache) = &cache {
+        let dir = cache.folder(manifest);
+        places.push((cached(&dir, cache.origin(manifest).as_deref()), dir));
+    }
+    for (source, dir) in places {
         match in_folder(manifest, &dir) {
-            Ok(files) => {
-                return Ok(Located { source: format!("{kind} {}", dir.display()), dir: Some(dir), files });
-            }
+            Ok(files) => return Ok(Located { source, dir: Some(dir), files, shards: None }),
             Err(problem) => looked.push(problem),
         }
+    }
+    if let Some(list) = cache.and_then(|cache| cache.shards(manifest)) {
+        let dir = list.train[0].parent().map(Path::to_owned);
+        let source = format!("hub {} at {}", manifest.hub[list.hub].repo, list.commit);
+        return Ok(Located { source, dir, files: Vec::new(), shards: Some(list) });
     }
     Err(Nowhere { looked, next: next_step(manifest) })
 }
 
-/// The files of a folder, or what it lacks.
+/// What people call a folder of the cache.
+pub(crate) fn cached(dir: &Path, origin: Option<&str>) -> String {
+    format!("cache {}{}", dir.display(), origin.map_or_else(String::new, |origin| format!(", from {origin}")))
+}
+
+/// The files of a folder, or what it lacks. Of image files only the folders are looked at: there may be a million.
 fn in_folder(manifest: &Manifest, dir: &Path) -> Result<Vec<StoredFile>, String> {
+    if let Some(images) = &manifest.images {
+        let lacking =
+            ["train", &images.test_folder].map(|split| dir.join(split)).into_iter().find(|split| !split.is_dir());
+        return lacking.map_or(Ok(Vec::new()), |split| Err(format!("no folder {}", split.display())));
+    }
     if !dir.is_dir() {
         return Err(format!("no folder {}", dir.display()));
     }
@@ -115,29 +150,40 @@ fn in_file(official: &Path) -> Option<StoredFile> {
     Some(StoredFile { name: path.display().to_string(), bytes: Bytes::At(path), gzip })
 }
 
+/// The files of the manifest in `dir`, for a check before it is published.
+pub(crate) fn located_in(manifest: &Manifest, dir: &Path, source: String) -> Result<Located, String> {
+    Ok(Located { source, dir: Some(dir.to_owned()), files: in_folder(manifest, dir)?, shards: None })
+}
+
 fn next_step(manifest: &Manifest) -> String {
-    let first = manifest.folder.join(&manifest.files[0].path);
-    let (total, homepage) = (manifest.files.len(), &manifest.homepage);
+    let what = match manifest.files.first() {
+        Some(first) => {
+            format!("{} (the first of {} files", manifest.folder.join(&first.path).display(), manifest.files.len())
+        }
+        None => format!("{} (with its images in folders", manifest.folder.join("train").display()),
+    };
+    let fetch = match manifest.hub.is_empty() && manifest.archives.is_empty() {
+        true => String::new(),
+        false => format!("run `harness data fetch {}` where there is a network, or ", manifest.name),
+    };
     let package =
         manifest.system.as_ref().map_or_else(String::new, |package| format!(", or run `{}`", package.install));
-    format!(
-        "set --data-dir or SLL_DATA_DIR to a folder that holds {} (the first of {total} files; {homepage}){package}; there is no automatic download yet",
-        first.display()
-    )
+    format!("{fetch}set --data-dir or SLL_DATA_DIR to a folder that holds {what}; {}){package}", manifest.homepage)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::small_idx;
+    use crate::testing::{options_in, small_idx};
 
     #[test]
     fn the_data_directory_comes_before_the_system_package() {
-        let (data, system) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (data, system, cache) =
+            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut small = small_idx();
         small.write(system.path());
         small.package(system.path());
-        let options = LoadOptions { data_dir: Some(data.path().to_owned()), ..LoadOptions::default() };
+        let options = LoadOptions { data_dir: Some(data.path().to_owned()), ..options_in(cache.path()) };
         let source = |options: &LoadOptions| {
             locate(&small.manifest, options)
                 .map(|found| found.source)
@@ -151,28 +197,36 @@ mod tests {
         std::fs::remove_file(folder.join("t10k-labels.gz")).unwrap();
         assert_eq!(source(&options), format!("system package {}", system.path().display()));
         let without = LoadOptions { system_dirs: false, ..options };
-        assert_eq!(source(&without), format!("no file {}", folder.join("t10k-labels.gz").display()));
+        let cached = cache.path().join("cache/small");
+        let nowhere = format!("no file {}, no folder {}", folder.join("t10k-labels.gz").display(), cached.display());
+        assert_eq!(source(&without), nowhere);
+        small.write(&cached);
+        assert_eq!(source(&without), format!("cache {}", cached.display()));
     }
 
     #[test]
     fn a_missing_data_set_lists_the_places_and_the_next_step() {
-        let data = tempfile::tempdir().unwrap();
+        let (data, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let mut small = small_idx();
         small.package(Path::new("/nonexistent/package"));
-        let options = LoadOptions { data_dir: Some(data.path().to_owned()), ..LoadOptions::default() };
+        let options = LoadOptions { data_dir: Some(data.path().to_owned()), ..options_in(cache.path()) };
         let error = locate(&small.manifest, &options).err().unwrap().error(&small.manifest);
         assert!(error.is_missing() && !error.is_digest_mismatch());
         assert_eq!(
             error.to_string(),
             format!(
-                "data set `small` was not found: no folder {}/small, no folder /nonexistent/package; set --data-dir or SLL_DATA_DIR to a folder that holds \
-                 small/train-images.gz (the first of 4 files; https://example.org), or run `apt-get install small`; there is no automatic download yet",
-                data.path().display()
+                "data set `small` was not found: no folder {}/small, no folder /nonexistent/package, no folder {}/cache/small; set --data-dir or \
+                 SLL_DATA_DIR to a folder that holds small/train-images.gz (the first of 4 files; https://example.org), or run `apt-get install small`",
+                data.path().display(),
+                cache.path().display()
             )
         );
-        let unset = LoadOptions { system_dirs: false, ..LoadOptions::default() };
+        let unset = LoadOptions { system_dirs: false, ..options_in(cache.path()) };
+        let Ok(Status::Missing { looked, next }) = status("mnist", &unset) else { panic!("found") };
+        assert_eq!(looked[0], "no data directory is set");
         assert!(
-            matches!(status("mnist", &unset), Ok(Status::Missing { looked, .. }) if looked == ["no data directory is set"])
+            next.starts_with("run `harness data fetch mnist` where there is a network, or set --data-dir"),
+            "{next}"
         );
         assert!(status("nope", &unset).is_err());
     }

@@ -1,7 +1,14 @@
 //! Digests alone: which file of a data set is not the official one.
 
 use crate::{
-    digest::Digest, error::DataError, load::LoadOptions, manifest::Manifest, registry::manifest, source::locate,
+    digest::Digest,
+    error::DataError,
+    manifest::Manifest,
+    options::LoadOptions,
+    registry::manifest,
+    source::{Located, locate},
+    store::Store,
+    trust,
 };
 
 /// The outcome of comparing a data set's files with its manifest.
@@ -48,6 +55,14 @@ pub fn verify(name: &str, options: &LoadOptions) -> Result<Verification, DataErr
 /// [`verify`] for a manifest of one's own.
 pub(crate) fn verify_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Verification, DataError> {
     let located = locate(manifest, options).map_err(|nowhere| nowhere.error(manifest))?;
+    if manifest.layout.is_encoded() {
+        return verify_images(manifest, &located, options);
+    }
+    compare(manifest, &located)
+}
+
+/// Compares the files of `located` with the manifest.
+pub(crate) fn compare(manifest: &Manifest, located: &Located) -> Result<Verification, DataError> {
     let files = manifest.files.iter().zip(&located.files).map(|(spec, file)| {
         let length = manifest.content_len(spec);
         let (found, problem) = match file.read(&manifest.name, length) {
@@ -69,12 +84,36 @@ pub(crate) fn verify_manifest(manifest: &Manifest, options: &LoadOptions) -> Res
     })
 }
 
+/// Compares encoded images with those that this machine saw first, since no digest of them is published.
+fn verify_images(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Result<Verification, DataError> {
+    let store = Store::open(manifest, located)?;
+    let seen = trust::see(&store, manifest)?;
+    let strict = LoadOptions { allow_unverified: false, ..options.clone() };
+    let outcome = trust::compare(&seen.digest, manifest, &located.source, &strict);
+    let digest = |hex: &str| Digest { algorithm: crate::Algorithm::Sha256, hex: hex.to_owned() };
+    let expected = match &outcome {
+        Err(DataError::Changed { expected, .. }) => digest(expected),
+        _ => digest(&seen.digest),
+    };
+    let count = seen.train.len() + seen.test.len();
+    let file = FileCheck {
+        file: format!(
+            "{count} images (no digest of them is published: compared with those first used on this machine)"
+        ),
+        ok: outcome.is_ok(),
+        expected,
+        found: Some(digest(&seen.digest)),
+        problem: None,
+    };
+    Ok(Verification { dataset: manifest.name.clone(), source: located.source.clone(), files: vec![file] })
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
-    use crate::testing::{gzip, small_idx};
+    use crate::testing::{gzip, options_in, small_idx};
 
     #[test]
     fn the_embedded_samples_are_what_their_manifests_say() {
@@ -89,7 +128,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let (folder, small) = (data.path().join("small"), small_idx());
         small.write(&folder);
-        let options = LoadOptions { data_dir: Some(data.path().to_owned()), ..LoadOptions::default() };
+        let options = LoadOptions { data_dir: Some(data.path().to_owned()), ..options_in(data.path()) };
         assert!(verify_manifest(&small.manifest, &options).unwrap().ok());
 
         fs::write(folder.join("train-labels.gz"), gzip(&small.contents[3], "", 9)).unwrap();
@@ -112,7 +151,9 @@ mod tests {
 
     #[test]
     fn a_data_set_that_is_not_there_is_an_error() {
-        let nowhere = LoadOptions { data_dir: Some("/nonexistent".into()), allow_unverified: true, system_dirs: false };
+        let cache = tempfile::tempdir().unwrap();
+        let nowhere =
+            LoadOptions { data_dir: Some("/nonexistent".into()), allow_unverified: true, ..options_in(cache.path()) };
         assert!(verify("cifar-10", &nowhere).unwrap_err().is_missing());
     }
 }

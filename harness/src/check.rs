@@ -73,7 +73,7 @@ pub fn measure(jobs: usize) -> Result<Baseline> {
     let folder = tempfile::tempdir().map_err(|e| Error::Missing(format!("cannot make a temporary folder: {e}")))?;
     let store = Store::open(folder.path())?;
     let suite = suite()?;
-    let engine = Engine { jobs, threads: Some(1), data_dir: None };
+    let engine = Engine { jobs, threads: Some(1), data_dir: None, offline: true };
     let jobs = suite.iter().map(|(name, spec)| Job { title: name.clone(), spec: spec.clone() }).collect();
     engine.execute(jobs, &store).map_err(|error| match error {
         Error::Interrupted => Error::Failed("interrupted; the suite always runs afresh".into()),

@@ -20,6 +20,8 @@ pub struct Engine {
     pub threads: Option<usize>,
     /// Handed on to every run.
     pub data_dir: Option<PathBuf>,
+    /// Whether runs must not fetch data.
+    pub offline: bool,
 }
 
 /// A run to make.
@@ -103,6 +105,9 @@ impl Engine {
         command.arg("run").arg("--spec").arg(&spec).arg("--results").arg(store.results());
         if let Some(dir) = &self.data_dir {
             command.arg("--data-dir").arg(dir);
+        }
+        if self.offline {
+            command.arg("--offline");
         }
         command.env("RAYON_NUM_THREADS", threads.to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

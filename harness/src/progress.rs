@@ -1,10 +1,11 @@
-//! Progress of one run: a bar on a terminal, a line an epoch elsewhere. All of it on stderr.
+//! Progress of a run or a download: a bar on a terminal, a line an epoch or a file elsewhere. All of it on stderr.
 
 use crate::interrupt;
 use crate::record::DataInfo;
 use crate::run::{EpochNews, Events};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
+use std::sync::Mutex;
 
 /// Shows a run.
 pub struct RunProgress {
@@ -50,7 +51,12 @@ impl Events for RunProgress {
     }
 
     fn start(&mut self, from_epoch: usize, data: &DataInfo) {
-        let unverified = if data.verified { "" } else { ", NOT the official content" };
+        let known = datasets::manifest(&data.name).is_ok_and(datasets::Manifest::has_digest);
+        let unverified = match (data.verified, known) {
+            (true, _) => "",
+            (false, true) => ", NOT the official content",
+            (false, false) => ", whose official digest nobody published",
+        };
         let (name, source) = (&data.name, &data.source);
         self.say(&format!("{}: {} training images of {name} ({source}{unverified})", self.title, data.train));
         if from_epoch > 0 {
@@ -69,4 +75,30 @@ impl Drop for RunProgress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Shows downloads.
+pub fn downloads() -> datasets::Progress {
+    let terminal = std::io::stderr().is_terminal();
+    let shown: Mutex<Option<(String, ProgressBar)>> = Mutex::new(None);
+    datasets::Progress::new(move |file, done, total| {
+        let mut shown = shown.lock().expect("no other thread panics with it");
+        if shown.as_ref().is_none_or(|(name, _)| name != file) {
+            let bar = if terminal { ProgressBar::new(total) } else { ProgressBar::hidden() };
+            let style = "{prefix} {bar:24} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+            bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
+            bar.set_prefix(file.to_string());
+            if !terminal {
+                let size = if total > 0 { format!(" ({:.1} MB)", total as f64 / 1e6) } else { String::new() };
+                eprintln!("fetching {file}{size}");
+            }
+            *shown = Some((file.to_string(), bar));
+        }
+        if let Some((_, bar)) = &*shown {
+            bar.set_position(done);
+            if done == total {
+                bar.finish_and_clear();
+            }
+        }
+    })
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use baselines::RuleSpec;
-use datasets::LoadOptions;
+use datasets::{Augment, LoadOptions, Policy};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -69,6 +69,12 @@ pub struct Recipe {
     pub flip: bool,
     /// Random crop after padding by this many zero pixels a side.
     pub crop_padding: usize,
+    /// Random part of an image, resized to its shape (ImageNet's usual augmentation).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub resized_crop: bool,
+    /// AutoAugment with the policy `cifar` or `imagenet`, after flip and crop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_augment: Option<Policy>,
     /// Train on the first this many images only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_limit: Option<usize>,
@@ -94,6 +100,8 @@ impl Default for Recipe {
             batch: 128,
             flip: false,
             crop_padding: 0,
+            resized_crop: false,
+            auto_augment: None,
             train_limit: None,
             validation: None,
             diagnostics: false,
@@ -102,6 +110,16 @@ impl Default for Recipe {
 }
 
 impl Recipe {
+    /// The augmentation's part.
+    pub fn augment(&self) -> Augment {
+        Augment {
+            flip: self.flip,
+            crop_padding: self.crop_padding,
+            resized_crop: self.resized_crop,
+            policy: self.auto_augment,
+        }
+    }
+
     /// The optimiser's part.
     pub fn optimizer(&self) -> OptimizerConfig {
         OptimizerConfig { kind: self.optimizer, momentum: self.momentum, weight_decay: self.weight_decay }

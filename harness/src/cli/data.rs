@@ -1,12 +1,26 @@
-//! `harness data`: what is where, and whether it is what it should be.
+//! `harness data`: what is where, how it comes here, whether it is what it should be, and what it looks like.
 
 use super::{DataOptions, print};
 use crate::error::{Error, Result};
 use clap::{Args, Subcommand};
-use datasets::Status;
+use datasets::{Augment, LoadOptions, Policy, Status};
+use std::path::PathBuf;
+
+const SOURCES: &str = "\
+A data set is looked for in this order:
+  1. --data-dir DIR or SLL_DATA_DIR, in the official file layouts (README.md lists them)
+  2. a system package (Debian: dataset-fashion-mnist)
+  3. what was fetched before: SLL_CACHE, else ~/.cache/sll; and the Hugging Face hub's own cache (HF_HOME)
+  4. the hub (HF_ENDPOINT names a mirror, HF_TOKEN an account for gated data), then the official archive;
+     --offline forbids both. Runs and tables fetch by themselves what they need.
+
+Content with a published digest must have it, whatever container it came in; --allow-unverified uses other content
+of the data directory and marks every result. Where no digest is published, the first content seen on this machine is
+written down, other content is refused, and results say `verified: false`.";
 
 /// Options of `data`.
 #[derive(Args, Debug)]
+#[command(after_help = SOURCES)]
 pub struct DataArgs {
     #[command(subcommand)]
     command: DataCommand,
@@ -18,6 +32,18 @@ pub struct DataArgs {
 enum DataCommand {
     /// Every data set, and where it is or what to do to have it.
     List,
+    /// Bring a data set to this machine, from the hub or its official archive; runs and tables do it by themselves.
+    Fetch {
+        /// A name of `data list`.
+        name: String,
+    },
+    /// Print the folder where a data set lies.
+    Path {
+        /// A name of `data list`.
+        name: String,
+    },
+    /// Draw some training images and what augmentation makes of them, with their classes, as a PNG.
+    Show(ShowArgs),
     /// Compare the content with the official digests, file by file; of every data set found, or of one.
     Verify {
         /// A name of `data list`.
@@ -25,52 +51,116 @@ enum DataCommand {
     },
 }
 
-/// Lists or verifies.
+/// What `data show` draws.
+#[derive(Args, Debug)]
+struct ShowArgs {
+    /// A name of `data list`.
+    name: String,
+    /// Where the PNG goes; NAME.png by default.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Which images, and how they are augmented.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Random horizontal flip.
+    #[arg(long)]
+    flip: bool,
+    /// Random crop after padding by this many pixels.
+    #[arg(long, value_name = "PIXELS", default_value_t = 0)]
+    crop_padding: usize,
+    /// Random resized crop.
+    #[arg(long)]
+    resized_crop: bool,
+    /// AutoAugment's policy: cifar or imagenet.
+    #[arg(long, value_name = "POLICY", value_parser = policy)]
+    auto_augment: Option<Policy>,
+}
+
+fn policy(name: &str) -> std::result::Result<Policy, String> {
+    match name {
+        "cifar" => Ok(Policy::Cifar),
+        "imagenet" => Ok(Policy::ImageNet),
+        _ => Err("the policies are `cifar` and `imagenet`".to_string()),
+    }
+}
+
+/// Runs one of the subcommands.
 pub fn main(args: DataArgs) -> Result<()> {
     let options = args.data.load_options()?;
     match args.command {
-        DataCommand::List => {
-            for manifest in datasets::manifests() {
-                let [c, h, w] = manifest.shape;
-                let size = format!("{} + {} images of {c}x{h}x{w}", manifest.counts.train, manifest.counts.test);
-                let state = match datasets::status(&manifest.name, &options)? {
-                    Status::Embedded => "embedded in this program".to_string(),
-                    Status::Found { source, .. } => format!("found: {source}"),
-                    Status::Missing { next, .. } => format!("missing: {next}"),
-                };
-                print(&format!("{:<22} {:>3} classes, {size:<36} {state}", manifest.name, manifest.classes))?;
+        DataCommand::List => list(&options),
+        DataCommand::Fetch { name } => match datasets::fetch(&name, &options)? {
+            Status::Found { source, .. } => print(&format!("{name}: {source}")),
+            _ => print(&format!("{name}: embedded in this program, nothing to fetch")),
+        },
+        DataCommand::Path { name } => match datasets::status(&name, &options)? {
+            Status::Found { dir, .. } => print(&dir.display().to_string()),
+            Status::Embedded => {
+                Err(Error::Input(format!("data set `{name}` is embedded in this program: it has no folder")))
             }
-            Ok(())
+            Status::Missing { looked, next } => {
+                Err(Error::Missing(format!("data set `{name}` is not on this machine: {}; {next}", looked.join(", "))))
+            }
+        },
+        DataCommand::Show(show) => draw(&show, &options),
+        DataCommand::Verify { name } => verify(name, &options),
+    }
+}
+
+fn list(options: &LoadOptions) -> Result<()> {
+    for manifest in datasets::manifests() {
+        let [c, h, w] = manifest.shape;
+        let size = format!("{} + {} images of {c}x{h}x{w}", manifest.counts.train, manifest.counts.test);
+        let state = match datasets::status(&manifest.name, options)? {
+            Status::Embedded => "embedded in this program".to_string(),
+            Status::Found { source, .. } if manifest.has_digest() => format!("found: {source}"),
+            Status::Found { source, .. } => {
+                format!("found: {source}; not verified: nobody published a digest of its images")
+            }
+            Status::Missing { next, .. } => format!("missing: {next}"),
+        };
+        print(&format!("{:<20} {:>4} classes, {size:<41} {state}", manifest.name, manifest.classes))?;
+    }
+    Ok(())
+}
+
+fn draw(show: &ShowArgs, options: &LoadOptions) -> Result<()> {
+    let data = datasets::load(&show.name, options)?;
+    let (flip, crop_padding, resized_crop) = (show.flip, show.crop_padding, show.resized_crop);
+    let augment = Augment { flip, crop_padding, resized_crop, policy: show.auto_augment };
+    let png = datasets::contact_sheet(&data, augment, show.seed).map_err(Error::Missing)?;
+    let path = show.out.clone().unwrap_or_else(|| format!("{}.png", show.name).into());
+    crate::report::atomic::write_atomically(&path, |file| std::io::Write::write_all(file, &png))?;
+    print(&path.display().to_string())
+}
+
+fn verify(name: Option<String>, options: &LoadOptions) -> Result<()> {
+    let mut wrong = Vec::new();
+    let names: Vec<String> = match name {
+        Some(name) => vec![name],
+        None => datasets::manifests().iter().map(|m| m.name.clone()).collect(),
+    };
+    let only = names.len() == 1;
+    for name in names {
+        if let (Status::Missing { next, .. }, false) = (datasets::status(&name, options)?, only) {
+            print(&format!("{name}: not on this machine; {next}"))?;
+            continue;
         }
-        DataCommand::Verify { name } => {
-            let mut wrong = Vec::new();
-            let names: Vec<String> = match name {
-                Some(name) => vec![name],
-                None => datasets::manifests().iter().map(|m| m.name.clone()).collect(),
-            };
-            let only = names.len() == 1;
-            for name in names {
-                if let (Status::Missing { next, .. }, false) = (datasets::status(&name, &options)?, only) {
-                    print(&format!("{name}: not on this machine; {next}"))?;
-                    continue;
-                }
-                let verification = datasets::verify(&name, &options)?;
-                print(&format!("{name}: {}", verification.source))?;
-                for file in &verification.files {
-                    let state = if file.ok { "ok" } else { "WRONG" };
-                    print(&format!("  {state:<5} {} expected {}", file.file, file.expected))?;
-                    if !file.ok {
-                        let found = file.found.as_ref().map_or("unreadable".to_string(), ToString::to_string);
-                        print(&format!("        found {found} {}", file.problem.as_deref().unwrap_or("")))?;
-                        wrong.push(format!("{name}: {}", file.file));
-                    }
-                }
+        let verification = datasets::verify(&name, options)?;
+        print(&format!("{name}: {}", verification.source))?;
+        for file in &verification.files {
+            let state = if file.ok { "ok" } else { "WRONG" };
+            print(&format!("  {state:<5} {} expected {}", file.file, file.expected))?;
+            if !file.ok {
+                let found = file.found.as_ref().map_or("unreadable".to_string(), ToString::to_string);
+                print(&format!("        found {found} {}", file.problem.as_deref().unwrap_or("")))?;
+                wrong.push(format!("{name}: {}", file.file));
             }
-            if wrong.is_empty() {
-                return Ok(());
-            }
-            let next = "replace them with the official files, or run with --allow-unverified, which marks every result";
-            Err(Error::Failed(format!("not the official content: {}; {next}", wrong.join(", "))))
         }
     }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let next = "replace them with the official files, or run with --allow-unverified, which marks every result";
+    Err(Error::Failed(format!("not the official content: {}; {next}", wrong.join(", "))))
 }

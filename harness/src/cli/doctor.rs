@@ -36,6 +36,11 @@ pub fn main(args: DoctorArgs) -> Result<()> {
         };
         print(&format!("data       {:<22} {state}", manifest.name))?;
     }
+    match datasets::cache_dir(&options) {
+        Some(dir) if options.online => print(&format!("fetching   into {}", dir.display()))?,
+        Some(dir) => print(&format!("fetching   forbidden (--offline); the cache is {}", dir.display()))?,
+        None => print("fetching   not possible: there is no home for a cache; set SLL_CACHE")?,
+    }
     let folder = args.results.results;
     let state = Store::open(&folder).map_or_else(|e| e.to_string(), |_| "writable".to_string());
     print(&format!("results    {}: {state}", folder.display()))?;

@@ -56,7 +56,7 @@ enum Command {
     Networks(lists::NetworksArgs),
     /// List the rules with their equations and what they store.
     Rules(lists::FormatArgs),
-    /// List the data sets, or check their content.
+    /// List, fetch, check and show the data sets.
     Data(data::DataArgs),
     /// Take one step of every rule on two devices and say how far apart rounding takes them.
     Parity(parity::ParityArgs),
@@ -75,6 +75,9 @@ pub struct DataOptions {
     /// Use data whose content is not the official one; every result says so.
     #[arg(long, global = true)]
     allow_unverified: bool,
+    /// Fetch nothing: use what is on this machine.
+    #[arg(long, global = true, env = "SLL_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    offline: bool,
 }
 
 impl DataOptions {
@@ -88,6 +91,8 @@ impl DataOptions {
         Ok(LoadOptions {
             data_dir: self.data_dir.clone(),
             allow_unverified: self.allow_unverified,
+            online: !self.offline,
+            progress: crate::progress::downloads(),
             ..LoadOptions::default()
         })
     }

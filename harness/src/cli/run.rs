@@ -68,6 +68,12 @@ pub struct RunArgs {
     /// Random crop after padding by this many pixels.
     #[arg(long, value_name = "PIXELS")]
     crop_padding: Option<usize>,
+    /// Random part of an image, resized to its shape.
+    #[arg(long)]
+    resized_crop: bool,
+    /// AutoAugment's policy: cifar or imagenet.
+    #[arg(long, value_name = "POLICY")]
+    auto_augment: Option<String>,
     /// Train on the first N images only.
     #[arg(long, value_name = "N")]
     train_limit: Option<usize>,
@@ -159,6 +165,8 @@ fn flags(args: &RunArgs) -> Vec<(&'static str, Value)> {
         ("recipe.batch", whole(args.batch)),
         ("recipe.flip", switch(args.flip)),
         ("recipe.crop_padding", whole(args.crop_padding)),
+        ("recipe.resized_crop", switch(args.resized_crop)),
+        ("recipe.auto_augment", text(&args.auto_augment)),
         ("recipe.train_limit", whole(args.train_limit)),
         ("recipe.validation", whole(args.validation)),
         ("recipe.diagnostics", switch(args.diagnostics)),

@@ -85,7 +85,8 @@ pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let at_once = args.jobs.map_or(if choices.device.starts_with("cuda") { 1 } else { cores }, |n| n as usize);
-    let engine = Engine { jobs: at_once, threads: None, data_dir: args.data.data_dir.clone() };
+    let engine =
+        Engine { jobs: at_once, threads: None, data_dir: args.data.data_dir.clone(), offline: args.data.offline };
     let outcome = match engine.execute(jobs, &store) {
         Err(Error::Interrupted) => return Err(Error::Interrupted),
         other => other,

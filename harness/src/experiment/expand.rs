@@ -134,7 +134,12 @@ fn settle<'a>(
         lines.push(format!("{}: {reason}", column.label));
         return Ok(if amount.is_some() { vec![full(Some(reason.clone()))] } else { vec![] });
     }
-    match (datasets::status(&column.dataset, data)?, &column.sample) {
+    // An estimate, or a column that has no runs in this profile, is no reason to download anything.
+    let state = match choices.assume_present || amount.is_none() {
+        true => datasets::status(&column.dataset, data)?,
+        false => datasets::status_or_fetch(&column.dataset, data)?,
+    };
+    match (state, &column.sample) {
         _ if amount.is_none() && !column.profile.contains_key("sample") => Ok(vec![]),
         (Status::Embedded, _) => {
             lines.push(format!("{}: embedded sample", column.label));
@@ -182,6 +187,10 @@ fn settle<'a>(
 
 /// What is wrong with the content of a data set that was found.
 fn not_official(name: &str, data: &LoadOptions) -> Result<Option<String>> {
+    // All of a large data set is read for that: once, when it comes here, and by `harness data verify`.
+    if datasets::manifest(name)?.is_streamed() {
+        return Ok(None);
+    }
     let verification = datasets::verify(name, data)?;
     let wrong: Vec<&str> = verification.files.iter().filter(|f| !f.ok).map(|f| f.file.as_str()).collect();
     Ok((!wrong.is_empty()).then(|| {
@@ -259,7 +268,10 @@ mod tests {
     }
 
     fn nowhere() -> LoadOptions {
-        LoadOptions { data_dir: None, system_dirs: false, ..LoadOptions::default() }
+        // No folder can be made there, whatever this machine's user has fetched.
+        let (cache, hub) = ("/dev/null/cache".into(), "/dev/null/hub".into());
+        let hub = datasets::HubOptions { cache_dir: Some(hub), ..datasets::HubOptions::default() };
+        LoadOptions { data_dir: None, system_dirs: false, cache_dir: Some(cache), hub, ..LoadOptions::default() }
     }
 
     #[test]

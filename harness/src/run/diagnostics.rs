@@ -24,9 +24,13 @@ pub fn after(
     loader: &Loader,
 ) -> Result<EpochDiagnostics> {
     let started = Instant::now();
-    let labelled = loader.test(EVALUATION_BATCH);
-    let labelled = labelled.map(|(x, labels)| (x, labels.iter().map(|&label| usize::from(label)).collect()));
+    let mut failed = None;
+    let readable = loader.test(EVALUATION_BATCH).map_while(|images| images.map_err(|error| failed = Some(error)).ok());
+    let labelled = readable.map(|(x, labels)| (x, labels.iter().map(|&label| usize::from(label)).collect()));
     let units = posterior::measure(rule, &net.valid(), labelled);
+    if let Some(error) = failed {
+        return Err(error);
+    }
     let mut layers: Vec<LayerDiagnostics> = net.layer_names().into_iter().map(LayerDiagnostics::named).collect();
     for (unit, range) in units.into_iter().zip(net.units(rule.cut())?) {
         layers[range.end - 1].posterior = Some(unit);
@@ -55,7 +59,7 @@ fn angles(
     };
     let mut angles = vec![Vec::new(); net.depth()];
     for step in 0..ANGLE_BATCHES.min(loader.steps()) {
-        let batch = loader.batch(epochs, step, &order);
+        let batch = loader.batch(epochs, step, &order)?;
         let mut own = copy()?;
         let mut rule = spec.rule.init(&mut own, spec.seed)?;
         rule.load(learned.clone())?;
@@ -97,7 +101,7 @@ mod tests {
         updater.set_lr(spec.recipe.lr);
         let order = loader.order(0);
         for step in 0..steps {
-            rule.step(&mut net, &loader.batch(0, step, &order), &mut updater).unwrap();
+            rule.step(&mut net, &loader.batch(0, step, &order).unwrap(), &mut updater).unwrap();
         }
         (spec, net, rule, loader)
     }
@@ -138,7 +142,7 @@ mod tests {
         let found = after(1, &spec, &net, &*rule, &loader).unwrap();
         let units: Vec<_> = found.layers.iter().map(|layer| layer.posterior.unwrap()).collect();
         let (mut right, mut seen) = ([0; 3], 0);
-        for (x, labels) in loader.test(100) {
+        for (x, labels) in loader.test(100).map(|images| images.unwrap()) {
             for (right, scores) in right.iter_mut().zip(rule.unit_scores(&net.valid(), x)) {
                 *right += super::super::trainer::count_right(scores, labels);
             }

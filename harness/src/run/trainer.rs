@@ -88,7 +88,7 @@ pub fn train(
     }
     events.start(training.state.epochs, &info);
     let diverged = training.run(spec, checkpoint, events)?;
-    Ok(training.result(spec, info, diverged))
+    training.result(spec, info, diverged)
 }
 
 impl Training {
@@ -133,7 +133,7 @@ impl Training {
                 self.state.seconds += started.elapsed().as_secs_f64();
                 return Ok(diverged);
             }
-            let test_accuracy = self.evaluate();
+            let test_accuracy = self.evaluate()?;
             self.state.seconds += started.elapsed().as_secs_f64();
             let point = EpochPoint { epoch: epoch + 1, train_loss: loss, test_accuracy, seconds: self.state.seconds };
             self.state.curve.push(point);
@@ -168,7 +168,7 @@ impl Training {
             let live = self.meter.live();
             self.meter.begin_step();
             let activations = scope(Category::Activations);
-            let batch = self.loader.batch(epoch, step, &order);
+            let batch = self.loader.batch(epoch, step, &order)?;
             drop(activations);
             let trained = self.updater.trained();
             let report = self.rule.step(&mut self.net, &batch, &mut self.updater)?;
@@ -224,36 +224,38 @@ impl Training {
     }
 
     /// Percent of the evaluation images classified right.
-    fn evaluate(&self) -> f64 {
+    fn evaluate(&self) -> Result<f64> {
         let net = self.net.valid();
         let (mut right, mut seen) = (0, 0);
-        for (x, labels) in self.loader.test(EVALUATION_BATCH) {
+        for images in self.loader.test(EVALUATION_BATCH) {
+            let (x, labels) = images?;
             right += count_right(self.rule.predict(&net, x), labels);
             seen += labels.len();
         }
-        100.0 * right as f64 / seen as f64
+        Ok(100.0 * right as f64 / seen as f64)
     }
 
     /// The same for each unit's own head.
-    fn evaluate_units(&self) -> Vec<f64> {
+    fn evaluate_units(&self) -> Result<Vec<f64>> {
         let net = self.net.valid();
         let (mut right, mut seen) = (Vec::new(), 0);
-        for (x, labels) in self.loader.test(EVALUATION_BATCH) {
+        for images in self.loader.test(EVALUATION_BATCH) {
+            let (x, labels) = images?;
             let counts: Vec<usize> =
                 self.rule.unit_scores(&net, x).into_iter().map(|scores| count_right(scores, labels)).collect();
             right.resize(counts.len(), 0);
             right.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             seen += labels.len();
         }
-        right.into_iter().map(|right| 100.0 * right as f64 / seen as f64).collect()
+        Ok(right.into_iter().map(|right| 100.0 * right as f64 / seen as f64).collect())
     }
 
-    fn result(mut self, spec: &RunSpec, data: DataInfo, diverged_at_step: Option<u64>) -> RunResult {
-        let unit_accuracy = if diverged_at_step.is_none() { self.evaluate_units() } else { Vec::new() };
+    fn result(mut self, spec: &RunSpec, data: DataInfo, diverged_at_step: Option<u64>) -> Result<RunResult> {
+        let unit_accuracy = if diverged_at_step.is_none() { self.evaluate_units()? } else { Vec::new() };
         let bytes = &mut self.state.peak_bytes;
         bytes.total = bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.library + bytes.step_peak;
         let accuracies = || self.state.curve.iter().map(|point| point.test_accuracy);
-        RunResult {
+        Ok(RunResult {
             run_id: spec.id(),
             test_accuracy: accuracies().next_back().unwrap_or(0.0),
             best_test_accuracy: accuracies().fold(0.0, f64::max),
@@ -270,7 +272,7 @@ impl Training {
             spec: spec.clone(),
             curve: self.state.curve,
             diagnostics: self.state.diagnostics,
-        }
+        })
     }
 }
 
@@ -287,7 +289,7 @@ fn warm_up(
     {
         let mut net = spec.network.build(image, classes, spec.seed, device)?;
         let mut rule = spec.rule.init(&mut net, spec.seed)?;
-        rule.step(&mut net, &loader.batch(0, 0, &loader.order(0)), &mut spec.recipe.optimizer().init()?)?;
+        rule.step(&mut net, &loader.batch(0, 0, &loader.order(0))?, &mut spec.recipe.optimizer().init()?)?;
     }
     Ok(meter.live().saturating_sub(before))
 }

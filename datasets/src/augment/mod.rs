@@ -1,16 +1,35 @@
 //! Augmentation on bytes, before normalisation, as torchvision's transforms do on PIL images.
 
+mod ops;
+mod policy;
+#[cfg(test)]
+mod reference;
+mod resize;
+
 use rand_chacha::rand_core::Rng;
 
-use crate::order::{AUGMENT, below, generator};
+pub use self::policy::Policy;
+pub(crate) use self::resize::centre;
+use crate::{
+    order::{AUGMENT, CROP, POLICY, below, generator},
+    picture::Picture,
+};
 
-/// Random crop after zero padding, then random horizontal flip: torchvision's `RandomCrop(size, padding)` and `RandomHorizontalFlip()`.
+/// In this order: random resized crop, random crop after zero padding, random horizontal flip, AutoAugment: torchvision's `RandomResizedCrop(size)`,
+/// `RandomCrop(size, padding)`, `RandomHorizontalFlip()` and `AutoAugment(policy)`.
+///
+/// The outcome is a function of (seed, epoch, index) alone, ChaCha8 keyed by them, whatever the batch and its order; `index` is the image's place in its
+/// split. Crop, flip and policy draw from streams of their own: switching one on does not change the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Augment {
     /// Whether to mirror an image left to right, with probability 1/2.
     pub flip: bool,
     /// Zero pixels added on each side before a crop of the image's own size; 0 leaves the image in place. Padding is byte 0, hence black, not the mean.
     pub crop_padding: usize,
+    /// Whether a random part of an image, 8 to 100 percent of its area, is taken at the image's shape, in place of the whole.
+    pub resized_crop: bool,
+    /// The learned policy that is applied last, if any.
+    pub policy: Option<Policy>,
 }
 
 /// What was drawn for one image.
@@ -25,15 +44,35 @@ struct Draw {
 impl Augment {
     /// Writes the augmented image `src` to `dst`, both `[C, H, W] = shape`.
     ///
-    /// The outcome is a function of (seed, epoch, index) alone, ChaCha8 keyed by them, whatever the batch and its order; `index` is the image's place in its
-    /// split. The flip is drawn before the crop, so switching the crop on does not change which images are flipped.
-    ///
     /// # Panics
     /// If `src` or `dst` does not have `C * H * W` bytes.
     pub fn apply(&self, src: &[u8], shape: [usize; 3], dst: &mut [u8], seed: u64, epoch: u64, index: u64) {
-        self.place(src, shape, dst, self.draw(seed, epoch, index));
+        if !self.resized_crop && self.policy.is_none() {
+            return self.place(src, shape, dst, self.draw(seed, epoch, index));
+        }
+        self.picture(&Picture::from_planes(src, shape), shape, dst, seed, epoch, index);
     }
 
+    /// The same for an image of any size; without [`resized_crop`](Self::resized_crop) it must have the shape already.
+    pub(crate) fn picture(&self, src: &Picture, shape: [usize; 3], dst: &mut [u8], seed: u64, epoch: u64, index: u64) {
+        let mut planes = vec![0; dst.len()];
+        match self.resized_crop {
+            true => {
+                let area = resize::random_area(src.width, src.height, &mut generator(CROP, seed, epoch, index));
+                let part = resize::crop(src, area.left, area.top, area.width, area.height);
+                resize::resize(&part, shape[2], shape[1]).planes(&mut planes);
+            }
+            false => src.planes(&mut planes),
+        }
+        self.place(&planes, shape, dst, self.draw(seed, epoch, index));
+        if let Some(policy) = self.policy {
+            let mut picture = Picture::from_planes(dst, shape);
+            policy.apply(&mut picture, &mut generator(POLICY, seed, epoch, index));
+            picture.planes(dst);
+        }
+    }
+
+    /// The flip is drawn before the crop, so that padding does not change which images are flipped.
     fn draw(&self, seed: u64, epoch: u64, index: u64) -> Draw {
         let mut generator = generator(AUGMENT, seed, epoch, index);
         let flip = generator.next_u64() >> 63 == 1 && self.flip;
@@ -88,7 +127,7 @@ mod tests {
 
     fn placed(crop_padding: usize, flip: bool, top: usize, left: usize) -> [u8; 6] {
         let mut dst = [9; 6];
-        Augment { flip, crop_padding }.place(&IMAGE, SHAPE, &mut dst, Draw { flip, top, left });
+        Augment { flip, crop_padding, ..Augment::default() }.place(&IMAGE, SHAPE, &mut dst, Draw { flip, top, left });
         dst
     }
 
@@ -110,7 +149,12 @@ mod tests {
         let flip = placed(0, true, 0, 0);
         assert_eq!(flip, [3, 2, 1, 6, 5, 4]);
         let mut twice = [0; 6];
-        Augment { flip: true, crop_padding: 0 }.place(&flip, SHAPE, &mut twice, Draw { flip: true, top: 0, left: 0 });
+        Augment { flip: true, ..Augment::default() }.place(
+            &flip,
+            SHAPE,
+            &mut twice,
+            Draw { flip: true, top: 0, left: 0 },
+        );
         assert_eq!(twice, IMAGE);
         let mut dst = [0; 6];
         for index in 0..50 {
@@ -122,7 +166,7 @@ mod tests {
     /// From `reference/order.py`. A change here changes every result.
     #[test]
     fn draws_are_those_of_the_reference() {
-        let augment = Augment { flip: true, crop_padding: 4 };
+        let augment = Augment { flip: true, crop_padding: 4, ..Augment::default() };
         let draws = [(false, 3, 5), (false, 1, 1), (true, 8, 2), (true, 1, 3)];
         for (index, (flip, top, left)) in draws.into_iter().enumerate() {
             assert_eq!(augment.draw(1, 2, index as u64), Draw { flip, top, left });
@@ -135,7 +179,14 @@ mod tests {
         let image: Vec<u8> = (1..=24).collect();
         let mut dst = vec![0; 24];
         for index in 0..50 {
-            Augment { flip: true, crop_padding: 2 }.apply(&image, [2, 3, 4], &mut dst, 0, 0, index);
+            Augment { flip: true, crop_padding: 2, ..Augment::default() }.apply(
+                &image,
+                [2, 3, 4],
+                &mut dst,
+                0,
+                0,
+                index,
+            );
             for (first, second) in dst[..12].iter().zip(&dst[12..]) {
                 assert_eq!(*second, if *first == 0 { 0 } else { first + 12 });
             }
@@ -144,7 +195,8 @@ mod tests {
 
     #[test]
     fn the_draw_depends_on_seed_epoch_and_index_alone() {
-        let (image, augment) = ((0..=255).collect::<Vec<u8>>(), Augment { flip: true, crop_padding: 4 });
+        let (image, augment) =
+            ((0..=255).collect::<Vec<u8>>(), Augment { flip: true, crop_padding: 4, ..Augment::default() });
         let run = |seed, epoch, index| {
             let mut dst = vec![0; 256];
             augment.apply(&image, [1, 16, 16], &mut dst, seed, epoch, index);
@@ -165,12 +217,44 @@ mod tests {
         let mut flips = 0;
         for index in 0..4000 {
             let (mut both, mut flipped) = (vec![0; 81], vec![0; 81]);
-            Augment { flip: true, crop_padding: 4 }.apply(&image, [1, 9, 9], &mut both, 5, 0, index);
-            Augment { flip: true, crop_padding: 0 }.apply(&image, [1, 9, 9], &mut flipped, 5, 0, index);
+            Augment { flip: true, crop_padding: 4, ..Augment::default() }.apply(
+                &image,
+                [1, 9, 9],
+                &mut both,
+                5,
+                0,
+                index,
+            );
+            Augment { flip: true, ..Augment::default() }.apply(&image, [1, 9, 9], &mut flipped, 5, 0, index);
             *seen.entry(both).or_default() += 1;
             flips += usize::from(flipped != image);
         }
         assert_eq!(seen.len(), 162);
         assert!((1842..=2158).contains(&flips), "{flips}");
+    }
+
+    #[test]
+    fn one_part_does_not_change_what_another_draws() {
+        let shape = [3, 16, 16];
+        let image: Vec<u8> = (0..768).map(|i| (i % 251) as u8).collect();
+        let run = |augment: Augment, index| {
+            let mut dst = vec![0; 768];
+            augment.apply(&image, shape, &mut dst, 1, 2, index);
+            dst
+        };
+        let all = Augment { flip: true, crop_padding: 4, resized_crop: false, policy: Some(Policy::Cifar) };
+        let mut changed = 0;
+        for index in 0..40 {
+            // The policy on top of what crop and flip alone give.
+            let mut by_hand = Picture::from_planes(&run(Augment { policy: None, ..all }, index), shape);
+            Policy::Cifar.apply(&mut by_hand, &mut generator(POLICY, 1, 2, index));
+            let mut planes = vec![0; 768];
+            by_hand.planes(&mut planes);
+            assert_eq!(run(all, index), planes);
+            changed += usize::from(planes != run(Augment { policy: None, ..all }, index));
+            assert_eq!(run(all, index), run(all, index));
+            assert_ne!(run(Augment { resized_crop: true, ..Augment::default() }, index), image);
+        }
+        assert!(changed > 20, "{changed}");
     }
 }

@@ -1,0 +1,131 @@
+//! Sizes: Pillow's antialiased bilinear resize, and the crops of training and evaluation on ImageNet.
+
+use std::cell::RefCell;
+
+use fast_image_resize::{
+    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
+    images::{Image, ImageRef},
+};
+use rand_chacha::ChaCha8Rng;
+
+use super::policy::uniform;
+use crate::{order::below, picture::Picture};
+
+thread_local! {
+    /// Keeps its buffers from image to image.
+    static RESIZER: RefCell<Resizer> = RefCell::new(Resizer::new());
+}
+
+/// The part of an image from `(left, top)` on.
+pub(crate) fn crop(picture: &Picture, left: usize, top: usize, width: usize, height: usize) -> Picture {
+    let channels = picture.channels;
+    let mut pixels = Vec::with_capacity(width * height * channels);
+    for row in picture.pixels.chunks_exact((picture.width * channels).max(1)).skip(top).take(height) {
+        pixels.extend_from_slice(&row[left * channels..(left + width) * channels]);
+    }
+    Picture { width, height, channels, pixels }
+}
+
+/// The image at another size: a triangle filter as wide as the scale, Pillow's `resize(.., BILINEAR)`.
+pub(crate) fn resize(picture: &Picture, width: usize, height: usize) -> Picture {
+    if (picture.width, picture.height) == (width, height) {
+        return picture.clone();
+    }
+    let kind = if picture.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
+    let source = ImageRef::new(picture.width as u32, picture.height as u32, &picture.pixels, kind);
+    let mut target = Image::new(width as u32, height as u32, kind);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    RESIZER
+        .with_borrow_mut(|resizer| {
+            resizer.resize(&source.expect("a picture's bytes fit its size"), &mut target, &options)
+        })
+        .expect("both images have one pixel type");
+    Picture { width, height, channels: picture.channels, pixels: target.into_vec() }
+}
+
+/// For evaluation: the shorter side to `side`, then the centre of `height` x `width`; torchvision's `Resize(side)` and `CenterCrop`.
+pub(crate) fn centre(picture: &Picture, side: usize, height: usize, width: usize) -> Picture {
+    let (short, long) = (picture.width.min(picture.height).max(1), picture.width.max(picture.height).max(1));
+    let other = side * long / short;
+    let resized = match picture.width <= picture.height {
+        true => resize(picture, side, other),
+        false => resize(picture, other, side),
+    };
+    let offset = |have: usize, want: usize| ((have - want) as f64 / 2.0).round_ties_even() as usize;
+    crop(&resized, offset(resized.width, width), offset(resized.height, height), width, height)
+}
+
+/// Where a random crop lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Area {
+    pub(crate) left: usize,
+    pub(crate) top: usize,
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+}
+
+/// A crop of 8 to 100 percent of the image's area and a ratio of sides of 3/4 to 4/3, its logarithm drawn evenly; after ten that do not fit, the largest
+/// centred crop of an allowed ratio. torchvision's `RandomResizedCrop`. Each try draws area and ratio, one that fits top and left.
+pub(crate) fn random_area(width: usize, height: usize, generator: &mut ChaCha8Rng) -> Area {
+    let (low, high) = ((3.0f64 / 4.0).ln(), (4.0f64 / 3.0).ln());
+    for _ in 0..10 {
+        let area = (width * height) as f64 * (0.08 + 0.92 * uniform(generator));
+        let ratio = (low + (high - low) * uniform(generator)).exp();
+        let w = (area * ratio).sqrt().round_ties_even() as usize;
+        let h = (area / ratio).sqrt().round_ties_even() as usize;
+        if (1..=width).contains(&w) && (1..=height).contains(&h) {
+            let (top, left) = (below(generator, height - h + 1), below(generator, width - w + 1));
+            return Area { left, top, width: w, height: h };
+        }
+    }
+    let ratio = width as f64 / height as f64;
+    let (w, h) = if ratio < 3.0 / 4.0 {
+        (width, ((width as f64 / (3.0 / 4.0)).round_ties_even() as usize).min(height))
+    } else if ratio > 4.0 / 3.0 {
+        (((height as f64 * (4.0 / 3.0)).round_ties_even() as usize).min(width), height)
+    } else {
+        (width, height)
+    };
+    Area { left: (width - w) / 2, top: (height - h) / 2, width: w, height: h }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        augment::reference::picture,
+        order::{CROP, generator},
+    };
+
+    /// Expected: `reference/resize.tsv`, made by `reference/ops.py`: Pillow's own bytes. One off at most: the two round their coefficients differently.
+    #[test]
+    fn sizes_are_pillows() {
+        for line in include_str!("../../reference/resize.tsv").lines().filter(|line| !line.starts_with('#')) {
+            let [size, op, arguments, expected] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let numbers: Vec<usize> = arguments.split(' ').map(|number| number.parse().unwrap()).collect();
+            let found = match (op, &numbers[..]) {
+                ("resize", &[width, height]) => resize(&picture(size), width, height),
+                ("centre", &[side, height, width]) => centre(&picture(size), side, height, width),
+                ("crop", &[index, side]) => {
+                    let source = picture(size);
+                    let area = random_area(source.width, source.height, &mut generator(CROP, 3, 1, index as u64));
+                    resize(&crop(&source, area.left, area.top, area.width, area.height), side, side)
+                }
+                _ => panic!("{line}"),
+            };
+            let expected: Vec<u8> =
+                (0..expected.len() / 2).map(|i| u8::from_str_radix(&expected[2 * i..2 * i + 2], 16).unwrap()).collect();
+            assert_eq!(found.pixels.len(), expected.len(), "{size} {op} {arguments}");
+            let worst = found.pixels.iter().zip(&expected).map(|(found, expected)| found.abs_diff(*expected)).max();
+            assert!(worst <= Some(1), "{size} {op} {arguments}: {worst:?} off");
+        }
+    }
+
+    #[test]
+    fn a_crop_that_never_fits_is_the_centre() {
+        let area = random_area(1000, 1, &mut generator(CROP, 0, 0, 0));
+        assert_eq!(area, Area { left: 499, top: 0, width: 1, height: 1 });
+        let area = random_area(1, 1000, &mut generator(CROP, 0, 0, 0));
+        assert_eq!(area, Area { left: 0, top: 499, width: 1, height: 1 });
+    }
+}

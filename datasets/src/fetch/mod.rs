@@ -1,0 +1,223 @@
+//! From the first source that has a data set into the cache: the hub's cache, the hub, the official archive. Nothing is published before it was checked.
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use crate::{
+    archive::{Bounds, unpack},
+    cache::{Cache, ShardList},
+    convert,
+    error::DataError,
+    manifest::{ArchiveFormat, ArchiveSource, Manifest},
+    net::{Problem, Reach, fetch_archive, hub_shards},
+    options::LoadOptions,
+    registry::manifest,
+    source::{Located, Status, cached, locate, located_in},
+    store::{Store, is_image},
+    trust,
+    verify::compare,
+};
+
+/// Fetches the data set `name`, unless it is on this machine already, and says where it is. Data in the hub's own cache need no network.
+///
+/// Two processes may do so at once: the second waits, and finds it there. A process that was killed leaves nothing that is taken for a data set; what it
+/// had downloaded is gone on with.
+///
+/// # Errors
+/// [`DataError::Unknown`] for a name without a manifest, [`DataError::Fetch`] if no source has it, with each source's reason; [`DataError::Missing`] if it
+/// is not here and `options.online` is off.
+pub fn fetch(name: &str, options: &LoadOptions) -> Result<Status, DataError> {
+    obtain(manifest(name)?, options).map(Located::status)
+}
+
+/// [`fetch`], where not having the data set is a [`Status`] and not an error: [`Status::Missing`] then has each source's reason.
+///
+/// # Errors
+/// [`DataError::Unknown`] alone.
+pub fn status_or_fetch(name: &str, options: &LoadOptions) -> Result<Status, DataError> {
+    match fetch(name, options) {
+        Err(DataError::Missing { looked, next, .. }) => Ok(Status::Missing { looked, next }),
+        Err(DataError::Fetch { attempts, next, .. }) => Ok(Status::Missing { looked: attempts, next }),
+        outcome => outcome,
+    }
+}
+
+/// The data set's files where they are, fetched if they are nowhere.
+pub(crate) fn obtain(manifest: &Manifest, options: &LoadOptions) -> Result<Located, DataError> {
+    let nowhere = match locate(manifest, options) {
+        Ok(located) => return Ok(located),
+        Err(nowhere) => nowhere,
+    };
+    if manifest.hub.is_empty() && manifest.archives.is_empty() {
+        return Err(nowhere.error(manifest));
+    }
+    let mut attempts = Vec::new();
+    match try_all(manifest, options, &mut attempts) {
+        Ok(Some(located)) => return Ok(located),
+        Ok(None) => {}
+        Err(problem) => attempts.push(("cache".to_owned(), problem)),
+    }
+    if options.online {
+        attempts.dedup();
+        let sentence = |(source, problem): &(String, Problem)| format!("{source}: {}; {}", problem.text, problem.next);
+        return Err(DataError::Fetch {
+            dataset: manifest.name.clone(),
+            attempts: attempts.iter().map(sentence).collect(),
+            next: nowhere.next,
+        });
+    }
+    Err(nowhere.error(manifest))
+}
+
+fn try_all(
+    manifest: &Manifest,
+    options: &LoadOptions,
+    attempts: &mut Vec<(String, Problem)>,
+) -> Result<Option<Located>, Problem> {
+    let no_home = || Problem::new("there is no folder for a cache", "set SLL_CACHE");
+    let cache = Cache::of(options).ok_or_else(no_home)?;
+    let _lock = cache.lock(manifest)?;
+    if let Ok(located) = locate(manifest, options) {
+        return Ok(Some(located));
+    }
+    for reach in [Reach::Cache, Reach::Network] {
+        if reach == Reach::Network && !options.online {
+            return Ok(None);
+        }
+        for hub in 0..manifest.hub.len() {
+            match from_hub(manifest, hub, reach, &cache, options) {
+                Ok(()) => return found(manifest, options),
+                // What the hub's cache lacks is no news.
+                Err(problem) if reach == Reach::Network => {
+                    attempts.push((format!("hub {}", manifest.hub[hub].repo), problem))
+                }
+                Err(_) => {}
+            }
+        }
+    }
+    for archive in &manifest.archives {
+        match from_archive(manifest, archive, &cache, options) {
+            Ok(()) => return found(manifest, options),
+            Err(problem) => attempts.push((archive.url.clone(), problem)),
+        }
+    }
+    Ok(None)
+}
+
+fn found(manifest: &Manifest, options: &LoadOptions) -> Result<Option<Located>, Problem> {
+    locate(manifest, options)
+        .map(Some)
+        .map_err(|_| Problem::new("what was just fetched has vanished", "look who cleans SLL_CACHE"))
+}
+
+fn from_hub(
+    manifest: &Manifest,
+    hub: usize,
+    reach: Reach,
+    cache: &Cache,
+    options: &LoadOptions,
+) -> Result<(), Problem> {
+    let source = &manifest.hub[hub];
+    let shards = hub_shards(source, reach, options)?;
+    let origin = format!("hub {} at {}", source.repo, shards.commit);
+    if manifest.layout.is_encoded() {
+        let list = ShardList::new(hub, shards);
+        let store = Store::in_shards(manifest, &list).map_err(unusable)?;
+        trust::first_use(&store, manifest, &origin, options).map_err(unusable)?;
+        return cache.remember_shards(manifest, &list);
+    }
+    let incoming = cache.incoming(manifest)?;
+    convert::official_files(manifest, source, &shards, incoming.path())?;
+    check_and_publish(manifest, cache, incoming, &origin, options)
+}
+
+fn from_archive(
+    manifest: &Manifest,
+    archive: &ArchiveSource,
+    cache: &Cache,
+    options: &LoadOptions,
+) -> Result<(), Problem> {
+    let incoming = cache.incoming(manifest)?;
+    let mut parts = Vec::new();
+    match archive.format {
+        ArchiveFormat::Files => {
+            for file in &manifest.files {
+                let url = format!("{}{}", archive.url, file.path);
+                let part = cache.part(&url)?;
+                fetch_archive(&url, &part, archive.max_bytes, None, options)?;
+                let target = incoming.path().join(&file.path);
+                std::fs::copy(&part, &target).map_err(|error| Problem::file("write", &target, &error))?;
+                parts.push(part);
+            }
+        }
+        format => {
+            let part = cache.part(&archive.url)?;
+            fetch_archive(&archive.url, &part, archive.max_bytes, archive.digest.as_ref(), options)?;
+            let annotations = Path::new("val/val_annotations.txt");
+            let wanted = |path: &Path| match manifest.layout.is_encoded() {
+                true => is_image(path) || path == annotations,
+                false => manifest.files.iter().any(|file| Path::new(&file.path) == path),
+            };
+            let bounds = Bounds { bytes: archive.max_bytes, root: &archive.root, wanted: &wanted };
+            let unpacked = unpack(format, &part, incoming.path(), &bounds);
+            parts.push(part);
+            unpacked.map_err(|problem| {
+                let full = problem.contains("No space left") || problem.contains("quota");
+                // A whole download that cannot be unpacked will not get better; with a full disk it will.
+                if !full {
+                    remove(&parts);
+                }
+                let next = if full {
+                    "free some disk space and run the same command again"
+                } else {
+                    "use another source, or --data-dir"
+                };
+                Problem::new(format!("the archive {problem}"), next)
+            })?;
+        }
+    }
+    let outcome = check_and_publish(manifest, cache, incoming, &archive.url, options);
+    // Published or wrong: either way the download has done its work.
+    remove(&parts);
+    outcome
+}
+
+fn remove(parts: &[std::path::PathBuf]) {
+    parts.iter().for_each(|part| drop(std::fs::remove_file(part)));
+}
+
+/// Compares what was fetched with the manifest and makes it the data set's folder in the cache.
+fn check_and_publish(
+    manifest: &Manifest,
+    cache: &Cache,
+    incoming: tempfile::TempDir,
+    origin: &str,
+    options: &LoadOptions,
+) -> Result<(), Problem> {
+    let incomplete =
+        |problem| Problem::new(format!("it is incomplete ({problem})"), "use another source, or --data-dir");
+    let located = located_in(manifest, incoming.path(), "download".to_owned()).map_err(incomplete)?;
+    if manifest.layout.is_encoded() {
+        let store = Store::in_folder(manifest, incoming.path()).map_err(unusable)?;
+        let source = cached(&cache.folder(manifest), Some(origin));
+        trust::first_use(&store, manifest, &source, options).map_err(unusable)?;
+    } else {
+        let verification = compare(manifest, &located).map_err(unusable)?;
+        if let Some(file) = verification.files.iter().find(|file| !file.ok) {
+            let name = Path::new(&file.file).file_name().unwrap_or_default().to_string_lossy();
+            let found = file
+                .found
+                .as_ref()
+                .map_or_else(|| file.problem.clone().unwrap_or_default(), |found| format!("found {found}"));
+            let text = format!("{name} is not the official content (expected {}, {found})", file.expected);
+            return Err(Problem::new(text, "nothing was kept; use another source, or --data-dir"));
+        }
+    }
+    cache.publish(incoming, manifest, origin).map(drop)
+}
+
+fn unusable(error: DataError) -> Problem {
+    Problem::new(error.to_string(), "nothing was kept; use another source, or --data-dir")
+}

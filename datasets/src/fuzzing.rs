@@ -1,0 +1,187 @@
+//! Every decoder on bytes that nobody vouched for, for the property tests below and the fuzz targets of `datasets/fuzz`: each takes what it is given, and must
+//! neither panic nor write outside its folder nor take memory that the input does not justify.
+
+use std::{io::Cursor, path::Path};
+
+use crate::{
+    archive::{Bounds, untar, unzip},
+    cifar,
+    content::{Bytes, StoredFile},
+    dataset::Images,
+    idx,
+    picture::Picture,
+    shard::{Columns, Shard},
+};
+
+/// IDX images and labels.
+pub fn idx(data: &[u8]) {
+    for (count, side) in [(2, 1), (3, 2)] {
+        if let Ok(pixels) = idx::images(data.to_vec(), count, [1, side, side]) {
+            assert_eq!(pixels.len(), count * side * side);
+        }
+        if let Ok(labels) = idx::labels(data, count, 3) {
+            assert!(labels.len() == count && labels.iter().all(|&label| label < 3));
+        }
+    }
+}
+
+/// CIFAR's records.
+pub fn cifar(data: &[u8]) {
+    for label_bytes in [1, 2] {
+        let mut images = Images { shape: [3, 1, 2], pixels: Vec::new(), labels: Vec::new() };
+        if cifar::append(data, label_bytes, 3, 4, &mut images).is_ok() {
+            assert!(images.pixels.len() == 18 && images.labels.iter().all(|&label| label < 4));
+        }
+    }
+}
+
+/// A gzipped file.
+pub fn gzip(data: &[u8], scratch: &Path) {
+    let path = scratch.join("file.gz");
+    std::fs::write(&path, data).expect("a scratch folder");
+    let file = StoredFile { name: "file.gz".to_owned(), bytes: Bytes::At(path), gzip: true };
+    if let Ok(content) = file.read("set", 1000) {
+        assert!(content.len() <= 1001);
+    }
+}
+
+/// An encoded image.
+pub fn picture(data: &[u8]) {
+    for channels in [1, 3] {
+        if let Ok(picture) = Picture::decode(data, channels) {
+            assert_eq!(picture.pixels.len(), picture.width * picture.height * channels);
+        }
+    }
+}
+
+/// A Parquet shard.
+pub fn shard(data: &[u8], scratch: &Path) {
+    let path = scratch.join("shard.parquet");
+    std::fs::write(&path, data).expect("a scratch folder");
+    let columns = Columns { image: "img".to_owned(), label: "label".to_owned(), coarse: None };
+    let Ok(shard) = Shard::open(&path, &columns) else { return };
+    let _ = shard.labels();
+    // What a data set's row count bounds in earnest.
+    for group in shard.groups.iter().filter(|group| group.end <= 1000).take(4) {
+        if let Ok(rows) = shard.read(group.clone()) {
+            assert_eq!(rows.labels.len(), group.len());
+            (0..group.len()).for_each(|row| drop(rows.image(row)));
+        }
+    }
+}
+
+/// A gzipped tar.
+pub fn tar_gz(data: &[u8], scratch: &Path) {
+    unpacked(scratch, |folder, bounds| drop(untar(data, folder, bounds)));
+}
+
+/// A zip.
+pub fn zip(data: &[u8], scratch: &Path) {
+    unpacked(scratch, |folder, bounds| drop(unzip(Cursor::new(data), folder, bounds)));
+}
+
+/// Unpacks into a folder inside `scratch` and looks whether anything came to lie beside it.
+fn unpacked(scratch: &Path, unpack: impl Fn(&Path, &Bounds)) {
+    let outside = scratch.join("outside");
+    let folder = outside.join("inside");
+    std::fs::create_dir_all(&folder).expect("a scratch folder");
+    unpack(&folder, &Bounds { bytes: 100_000, root: "set", wanted: &|_| true });
+    assert_eq!(std::fs::read_dir(&outside).expect("a scratch folder").count(), 1, "something was written outside");
+    assert!(size(&folder) <= 100_001, "more was written than the bound allows");
+    std::fs::remove_dir_all(&outside).expect("a scratch folder");
+}
+
+fn size(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.metadata().map_or(0, |m| if m.is_dir() { size(&entry.path()) } else { m.len() })).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{gzip as gzipped, shard_of, small_cifar, small_idx, tar_of, zip_of};
+
+    /// A sound file of each kind.
+    fn sound() -> Vec<Vec<u8>> {
+        let picture = Picture { width: 3, height: 2, channels: 3, pixels: (0..18).collect() };
+        let files: &[(&str, &[u8])] = &[("set/a.bin", b"some content"), ("set/b/c.bin", b"more of it")];
+        vec![
+            small_idx().contents[0].clone(),
+            small_idx().contents[1].clone(),
+            small_cifar(1).contents[0].clone(),
+            gzipped(b"content", "", 6),
+            picture.encode_png(),
+            shard_of("img", "label", None, &[(picture.encode_png(), 1), (picture.encode_png(), 2)], 1),
+            gzipped(&tar_of(files), "", 6),
+            gzipped(&tar_of(files), "", 0),
+            zip_of(files),
+        ]
+    }
+
+    fn all(data: &[u8]) {
+        let scratch = tempfile::tempdir().unwrap();
+        idx(data);
+        cifar(data);
+        gzip(data, scratch.path());
+        picture(data);
+        shard(data, scratch.path());
+        tar_gz(data, scratch.path());
+        zip(data, scratch.path());
+    }
+
+    #[test]
+    fn sound_files_are_read() {
+        sound().iter().for_each(|file| all(file));
+    }
+
+    /// Seeds for the fuzzers, not a check: see `fuzz/README.md`.
+    #[test]
+    #[ignore = "writes files"]
+    fn seeds() {
+        let targets = ["idx", "idx", "cifar", "gzip", "picture", "shard", "tar_gz", "tar_gz", "zip"];
+        for (number, (target, file)) in targets.into_iter().zip(sound()).enumerate() {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join(number.to_string()), file).unwrap();
+        }
+    }
+
+    /// 200 cases, or `PROPTEST_CASES`.
+    fn config() -> ProptestConfig {
+        let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200);
+        ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn any_bytes_are_read_or_refused(data in proptest::collection::vec(any::<u8>(), 0..300)) {
+            all(&data);
+        }
+
+        /// Sound files with some bytes changed, removed or repeated.
+        #[test]
+        fn damaged_files_are_read_or_refused(
+            which in 0usize..9,
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..4), 1..6),
+        ) {
+            let mut data = sound().swap_remove(which);
+            for (at, value, kind) in changes {
+                if data.is_empty() {
+                    break;
+                }
+                let at = at.index(data.len());
+                match kind {
+                    0 => data.truncate(at),
+                    1 => drop(data.drain(at..(at + usize::from(value)).min(data.len()))),
+                    2 => data.extend_from_within(at..(at + usize::from(value)).min(data.len())),
+                    _ => data[at] ^= value,
+                }
+            }
+            all(&data);
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Parquet shards from the Hugging Face hub into the hub's own cache.
+//!
+//! hf-hub speaks to the hub and knows its cache; the bytes take our own way, [`download`], since hf-hub 1.0 writes whatever a server answers into the cache:
+//! it does not look at the status of the last response, compares no digest, cannot resume, and gives up on a lock after ten seconds.
+//! A shard's digest comes from the hub's list of files, which names each by its object in git.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use hf_hub::{HFClient, repository::RepoTreeEntry};
+
+use super::{
+    Problem,
+    download::{Body, Check, Goal, download, wait},
+    runtime,
+};
+use crate::{
+    digest::Digest,
+    manifest::HubSource,
+    options::{HubOptions, LoadOptions, Progress},
+};
+
+/// No shard is larger: the hub cuts them at 0.5 GB, and its converted ones at 5 GB.
+const MAX_SHARD_BYTES: u64 = 20_000_000_000;
+
+/// The shards of a data set, in the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HubShards {
+    /// Of the training images, in the order of their names.
+    pub(crate) train: Vec<PathBuf>,
+    /// Of the test images.
+    pub(crate) test: Vec<PathBuf>,
+    /// The commit they are from.
+    pub(crate) commit: String,
+}
+
+/// How far to reach for shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// To the hub.
+    Network,
+    /// To its cache on this machine.
+    Cache,
+}
+
+type Repo = hf_hub::HFRepository<hf_hub::repository::RepoTypeDataset>;
+
+/// The shards of `source`, all of them or a reason.
+pub(crate) fn hub_shards(source: &HubSource, reach: Reach, options: &LoadOptions) -> Result<HubShards, Problem> {
+    let client = client(&options.hub).map_err(|error| Problem::hub(&error, &source.repo, source.gated))?;
+    let (owner, name) = hf_hub::split_id(&source.repo);
+    let folder = client.cache_dir().join(format!("datasets--{}", source.repo.replace('/', "--")));
+    let hub =
+        Hub { repo: client.dataset(owner, name), source, options: &options.hub, progress: &options.progress, folder };
+    runtime()?.block_on(async {
+        let (commit, train, test) = match reach {
+            Reach::Network => hub.remote().await?,
+            Reach::Cache => hub.cached()?,
+        };
+        let mut files = Vec::new();
+        for shard in train.iter().chain(&test) {
+            files.push(match reach {
+                Reach::Network => hub.fetch(&commit, shard).await?,
+                Reach::Cache => hub.snapshot(&commit).join(&shard.name),
+            });
+        }
+        let test = files.split_off(train.len());
+        Ok(HubShards { train: files, test, commit })
+    })
+}
+
+fn client(options: &HubOptions) -> hf_hub::HFResult<HFClient> {
+    let mut builder = HFClient::builder().retry_max_attempts(options.retries);
+    if let Some(endpoint) = &options.endpoint {
+        builder = builder.endpoint(endpoint);
+    }
+    if let Some(dir) = &options.cache_dir {
+        builder = builder.cache_dir(dir);
+    }
+    if let Some(token) = &options.token {
+        builder = builder.token(token);
+    }
+    builder.build()
+}
+
+/// A file of the hub.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Shard {
+    /// Its path in the repository.
+    name: String,
+    /// Its object name in git; empty where only the cache was looked at.
+    oid: String,
+    /// Its bytes, likewise.
+    size: u64,
+}
+
+/// One data set's corner of the hub and of its cache.
+struct Hub<'a> {
+    repo: Repo,
+    source: &'a HubSource,
+    options: &'a HubOptions,
+    progress: &'a Progress,
+    folder: PathBuf,
+}
+
+impl Hub<'_> {
+    fn problem(&self, error: &hf_hub::HFError) -> Problem {
+        Problem::hub(error, &self.source.repo, self.source.gated)
+    }
+
+    fn snapshot(&self, commit: &str) -> PathBuf {
+        self.folder.join("snapshots").join(commit)
+    }
+
+    /// The commit of the revision and its shards, from the hub's list of files.
+    async fn remote(&self) -> Result<(String, Vec<Shard>, Vec<Shard>), Problem> {
+        let request = self.repo.info().revision(self.source.revision.clone()).send();
+        let info = wait(self.options.silence, request).await?.map_err(|error| self.problem(&error))?;
+        let commit = info.sha.unwrap_or_default();
+        if !is_commit(&commit) {
+            return Err(Problem::new(format!("the hub names `{commit}` as a commit"), "check HF_ENDPOINT"));
+        }
+        let (train, test) =
+            (self.remote_list(&commit, &self.source.train).await?, self.remote_list(&commit, &self.source.test).await?);
+        Ok((commit, train, test))
+    }
+
+    async fn remote_list(&self, commit: &str, pattern: &str) -> Result<Vec<Shard>, Problem> {
+        use futures::StreamExt;
+        let dir = pattern.rsplit_once('/').map_or("", |(dir, _)| dir);
+        let list = async {
+            let tree = self.repo.list_tree().revision(commit.to_owned()).path_in_repo(dir).send()?;
+            let mut tree = std::pin::pin!(tree);
+            let mut shards = Vec::new();
+            while let Some(entry) = tree.next().await {
+                if let RepoTreeEntry::File { path, oid, size, .. } = entry? {
+                    shards.push(Shard { name: path, oid, size });
+                }
+            }
+            Ok(shards)
+        };
+        let shards: Vec<Shard> = wait(self.options.silence, list).await?.map_err(|error| self.problem(&error))?;
+        self.chosen(shards, pattern)
+    }
+
+    /// The shards whose names fit `pattern`, sorted; at least one.
+    fn chosen(&self, mut shards: Vec<Shard>, pattern: &str) -> Result<Vec<Shard>, Problem> {
+        shards.retain(|shard| fits(&shard.name, pattern));
+        shards.sort_unstable();
+        match shards.is_empty() {
+            false => Ok(shards),
+            true => Err(Problem::new(
+                format!("{} at {} has no file {pattern}", self.source.repo, self.source.revision),
+                "use another source, or --data-dir",
+            )),
+        }
+    }
+
+    /// The same from the cache, where only a finished fetch leaves names; whether all shards are there shows when their rows are counted.
+    fn cached(&self) -> Result<(String, Vec<Shard>, Vec<Shard>), Problem> {
+        let revision = &self.source.revision;
+        let commit = match is_commit(revision) {
+            true => revision.clone(),
+            false => fs::read_to_string(self.folder.join("refs").join(revision)).unwrap_or_default().trim().to_owned(),
+        };
+        let snapshot = self.snapshot(&commit);
+        if !is_commit(&commit) || !snapshot.is_dir() {
+            let text = format!("{} is not in the hub's cache {}", self.source.repo, self.folder.display());
+            return Err(Problem::new(text, "fetch it where there is a network"));
+        }
+        let list = |pattern: &str| {
+            let dir = pattern.rsplit_once('/').map_or("", |(dir, _)| dir);
+            let entries = fs::read_dir(snapshot.join(dir)).into_iter().flatten().flatten();
+            let names = entries.filter(|entry| entry.path().is_file()).map(|entry| {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let name = if dir.is_empty() { name } else { format!("{dir}/{name}") };
+                Shard { name, ..Shard::default() }
+            });
+            self.chosen(names.collect(), pattern)
+        };
+        Ok((commit, list(&self.source.train)?, list(&self.source.test)?))
+    }
+
+    /// One shard, from the cache or the hub: `blobs/<digest>` with a link `snapshots/<commit>/<name>`, as every client of the hub keeps it.
+    async fn fetch(&self, commit: &str, shard: &Shard) -> Result<PathBuf, Problem> {
+        let link = self.snapshot(commit).join(&shard.name);
+        let Ok(Digest { hex: oid, .. }) = format!("sha1:{}", shard.oid).parse() else {
+            return Err(Problem::new(
+                format!("the hub gives {} the name `{}`", shard.name, shard.oid),
+                "check HF_ENDPOINT",
+            ));
+        };
+        let blobs = self.folder.join("blobs");
+        let failed = |error| Problem::file("write", &self.folder, &error);
+        fs::create_dir_all(&blobs).map_err(failed)?;
+        let _lock = self.lock(&oid).map_err(failed)?;
+        if link.metadata().is_ok_and(|found| found.len() == shard.size) {
+            return Ok(link);
+        }
+        let part = blobs.join(format!("{oid}.incomplete"));
+        let (size, check) = (Some(shard.size), Check::Git(oid));
+        let goal = Goal { name: &shard.name, size, max_bytes: MAX_SHARD_BYTES, check };
+        let digest = download(&part, &goal, self.options, self.progress, |from| self.open(commit, shard, from)).await?;
+        let blob = blobs.join(digest);
+        fs::rename(&part, &blob).map_err(failed)?;
+        self.link(&blob, &link, &shard.name).map_err(failed)?;
+        self.write_ref(commit).map_err(failed)?;
+        Ok(link)
+    }
+
+    /// A lock among the hub's own; waits as long as it must.
+    fn lock(&self, name: &str) -> std::io::Result<File> {
+        let cache = self.folder.parent().expect("a folder of the cache");
+        let dir = cache.join(".locks").join(self.folder.file_name().expect("a folder's name"));
+        fs::create_dir_all(&dir)?;
+        let file = File::create(dir.join(format!("{name}.lock")))?;
+        file.lock()?;
+        Ok(file)
+    }
+
+    async fn open(&self, commit: &str, shard: &Shard, from: u64) -> Result<(u64, HubBody<'_>), Problem> {
+        let range = (from > 0).then_some(from..shard.size);
+        let request = self
+            .repo
+            .download_file_stream()
+            .filename(&shard.name)
+            .revision(commit.to_owned())
+            .maybe_range(range)
+            .send();
+        let (length, stream) = request.await.map_err(|error| self.problem(&error))?;
+        // A server without ranges sends everything again.
+        let from = if length == Some(shard.size) { 0 } else { from };
+        Ok((from, HubBody { stream, hub: self }))
+    }
+
+    #[cfg(unix)]
+    fn link(&self, blob: &Path, link: &Path, name: &str) -> std::io::Result<()> {
+        fs::create_dir_all(link.parent().expect("a file in the snapshot"))?;
+        let up = "../".repeat(2 + name.matches('/').count());
+        let target = Path::new(&up).join("blobs").join(blob.file_name().expect("an etag"));
+        let _ = fs::remove_file(link);
+        match std::os::unix::fs::symlink(target, link) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn link(&self, blob: &Path, link: &Path, _name: &str) -> std::io::Result<()> {
+        fs::create_dir_all(link.parent().expect("a file in the snapshot"))?;
+        fs::copy(blob, link).map(|_| ())
+    }
+
+    fn write_ref(&self, commit: &str) -> std::io::Result<()> {
+        if is_commit(&self.source.revision) {
+            return Ok(());
+        }
+        let path = self.folder.join("refs").join(&self.source.revision);
+        fs::create_dir_all(path.parent().expect("refs"))?;
+        fs::write(path, commit)
+    }
+}
+
+/// A file of the hub as it arrives.
+struct HubBody<'a> {
+    stream: hf_hub::repository::download::HFByteStream,
+    hub: &'a Hub<'a>,
+}
+
+impl Body for HubBody<'_> {
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, Problem> {
+        use futures::StreamExt;
+        match self.stream.next().await {
+            None => Ok(None),
+            Some(Ok(bytes)) => Ok(Some(bytes.to_vec())),
+            Some(Err(error)) => Err(self.hub.problem(&error)),
+        }
+    }
+}
+
+/// Whether `name` is `pattern`, whose last part may hold one `*`.
+fn fits(name: &str, pattern: &str) -> bool {
+    match pattern.split_once('*') {
+        None => name == pattern,
+        Some((start, end)) => {
+            name.strip_prefix(start).and_then(|rest| rest.strip_suffix(end)).is_some_and(|middle| !middle.contains('/'))
+        }
+    }
+}
+
+fn is_commit(revision: &str) -> bool {
+    revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_part_of_a_name() {
+        assert!(fits("data/train-0.parquet", "data/train-*.parquet"));
+        assert!(fits("160px/train/0000.parquet", "160px/train/*.parquet"));
+        assert!(!fits("data/valid-0.parquet", "data/train-*.parquet"));
+        assert!(!fits("data/train-x/y.parquet", "data/train-*.parquet"));
+        assert!(fits("a.parquet", "a.parquet") && !fits("ab.parquet", "a.parquet"));
+    }
+}

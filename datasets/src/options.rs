@@ -1,0 +1,93 @@
+//! What a caller may choose about where data come from.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+/// Where to look for data and what to accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// The folder that holds one folder for each data set, in the official layouts; none by default.
+    pub data_dir: Option<PathBuf>,
+    /// Accept well-formed content whose digest is not the official one; [`Dataset::verified`](crate::Dataset::verified) is then false. Off by default.
+    pub allow_unverified: bool,
+    /// Look in the folders of system packages too. On by default.
+    pub system_dirs: bool,
+    /// Fetch what is not on this machine. Off by default: a library does not talk to the network unasked.
+    pub online: bool,
+    /// Where fetched data sets are kept; by default `SLL_CACHE`, else `$XDG_CACHE_HOME/sll`, else `~/.cache/sll`.
+    pub cache_dir: Option<PathBuf>,
+    /// How the hub is reached.
+    pub hub: HubOptions,
+    /// Told how far a download is.
+    pub progress: Progress,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            data_dir: None,
+            allow_unverified: false,
+            system_dirs: true,
+            online: false,
+            cache_dir: None,
+            hub: HubOptions::default(),
+            progress: Progress::default(),
+        }
+    }
+}
+
+/// How the Hugging Face hub is reached. What is `None` comes from the environment, as for every client of the hub: `HF_ENDPOINT`; `HF_HUB_CACHE` or
+/// `HF_HOME`; `HF_TOKEN` or the file that `hf auth login` writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubOptions {
+    /// The server's address.
+    pub endpoint: Option<String>,
+    /// The folder of the hub's own cache.
+    pub cache_dir: Option<PathBuf>,
+    /// The account's token, for gated data sets.
+    pub token: Option<String>,
+    /// How often a failed request is made again, and a download that was cut is taken up again without a byte gained.
+    pub retries: usize,
+    /// How long a server may be silent.
+    pub silence: Duration,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self { endpoint: None, cache_dir: None, token: None, retries: 3, silence: Duration::from_secs(30) }
+    }
+}
+
+/// Called with a file's name, the bytes that are there, and how many there will be, 0 if unknown.
+type Listener = dyn Fn(&str, u64, u64) + Send + Sync;
+
+/// A listener for downloads, or none. It takes no part in comparisons of [`LoadOptions`].
+#[derive(Clone, Default)]
+pub struct Progress(Option<Arc<Listener>>);
+
+impl Progress {
+    /// Calls `listener` with a file's name, the bytes that are there, and how many there will be (0 if unknown), many times a second.
+    pub fn new(listener: impl Fn(&str, u64, u64) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(listener)))
+    }
+
+    /// Tells the listener.
+    pub(crate) fn report(&self, file: &str, done: u64, total: u64) {
+        if let Some(listener) = &self.0 {
+            listener(file, done, total);
+        }
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Progress(listener)" } else { "Progress(none)" })
+    }
+}
+
+impl PartialEq for Progress {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Progress {}

@@ -1,0 +1,260 @@
+//! Encoded images where they lie, in folders or in Parquet shards: their classes at hand, their bytes read when they are wanted.
+
+use std::{
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    cache::ShardList,
+    convert,
+    error::DataError,
+    manifest::{EncodedImages, Layout, Manifest, Split},
+    shard::Shard,
+    source::Located,
+};
+
+/// Rows read at once from a shard whose row groups are larger; bounds memory.
+const MAX_ROWS: usize = 1000;
+
+/// A data set of encoded images.
+pub(crate) struct Store {
+    /// The training images.
+    pub(crate) train: EncodedSplit,
+    /// The test images.
+    pub(crate) test: EncodedSplit,
+}
+
+/// The encoded images of one split, in the order of their place: by class and file name, or by shard and row.
+pub(crate) struct EncodedSplit {
+    /// One class for each image.
+    pub(crate) labels: Vec<u16>,
+    place: Place,
+}
+
+enum Place {
+    Files(Vec<Box<Path>>),
+    Shards(Vec<(usize, Shard)>),
+}
+
+impl EncodedSplit {
+    /// Images in all.
+    pub(crate) fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// The images that are best read together, in order: single files, or row groups.
+    pub(crate) fn units(&self) -> Vec<Range<usize>> {
+        let Place::Shards(shards) = &self.place else { return (0..self.len()).map(|image| image..image + 1).collect() };
+        let groups =
+            shards.iter().flat_map(|(start, shard)| shard.groups.iter().map(move |g| g.start + start..g.end + start));
+        let cut = |group: Range<usize>| {
+            group.clone().step_by(MAX_ROWS).map(move |start| start..(start + MAX_ROWS).min(group.end))
+        };
+        groups.flat_map(cut).collect()
+    }
+
+    /// The encoded images of one of [`units`](Self::units).
+    pub(crate) fn read(&self, unit: Range<usize>) -> Result<Vec<Vec<u8>>, String> {
+        match &self.place {
+            Place::Files(paths) => paths[unit]
+                .iter()
+                .map(|path| fs::read(path).map_err(|error| format!("{} cannot be read ({error})", path.display())))
+                .collect(),
+            Place::Shards(shards) => {
+                let (start, shard) = &shards[shards.partition_point(|(start, _)| *start <= unit.start) - 1];
+                let named = |problem| format!("{} {problem}", shard.path().display());
+                let rows = shard.read(unit.start - start..unit.end - start).map_err(named)?;
+                (0..unit.len()).map(|row| rows.image(row).map(<[u8]>::to_vec).map_err(named)).collect()
+            }
+        }
+    }
+
+    /// What people call image `index`.
+    pub(crate) fn name(&self, index: usize) -> String {
+        match &self.place {
+            Place::Files(paths) => paths[index].display().to_string(),
+            Place::Shards(shards) => {
+                let (start, shard) = &shards[shards.partition_point(|(start, _)| *start <= index) - 1];
+                format!("{} row {}", shard.path().display(), index - start)
+            }
+        }
+    }
+
+    /// The images sorted by SHA-256, an order that no container changes and in which the classes are mixed, and the lines `<sha256> <class>` in that order.
+    pub(crate) fn content(&self) -> Result<(Vec<u32>, String), String> {
+        let hashed = self.units().into_par_iter().map(|unit| {
+            let images = self.read(unit.clone())?;
+            Ok(unit
+                .zip(images)
+                .map(|(index, image)| (Sha256::digest(&image), self.labels[index], index as u32))
+                .collect())
+        });
+        let mut hashed: Vec<_> = hashed.collect::<Result<Vec<Vec<_>>, String>>()?.concat();
+        hashed.par_sort_unstable();
+        let mut lines = String::with_capacity(hashed.len() * 70);
+        for (hash, class, _) in &hashed {
+            use std::fmt::Write;
+            hash.iter().for_each(|byte| write!(lines, "{byte:02x}").expect("a string takes everything"));
+            writeln!(lines, " {class}").expect("a string takes everything");
+        }
+        Ok((hashed.into_iter().map(|(.., index)| index).collect(), lines))
+    }
+}
+
+/// The digest of a data set of encoded images: SHA-256 of `train <n>\n`, the training images' lines, `test <n>\n` and the test images' lines.
+pub(crate) fn digest(train: (usize, &str), test: (usize, &str)) -> String {
+    crate::Digest::sha256(format!("train {}\n{}test {}\n{}", train.0, train.1, test.0, test.1).as_bytes()).hex
+}
+
+impl Store {
+    /// One of its splits.
+    pub(crate) fn split(&self, split: Split) -> &EncodedSplit {
+        match split {
+            Split::Train => &self.train,
+            Split::Test => &self.test,
+        }
+    }
+
+    /// The images of a data set that was found.
+    pub(crate) fn open(manifest: &Manifest, located: &Located) -> Result<Self, DataError> {
+        match (&located.shards, &located.dir) {
+            (Some(list), _) => Self::in_shards(manifest, list),
+            (None, Some(dir)) => Self::in_folder(manifest, dir),
+            (None, None) => unreachable!("no data set of image files is embedded"),
+        }
+    }
+
+    /// The images in the folders of `manifest`'s layout under `dir`.
+    pub(crate) fn in_folder(manifest: &Manifest, dir: &Path) -> Result<Self, DataError> {
+        let images = manifest.images.as_ref().expect("a layout of image files has `images`");
+        let corrupt = |problem: String| DataError::Corrupt {
+            dataset: manifest.name.clone(),
+            file: dir.display().to_string(),
+            problem,
+        };
+        let split = |test: bool, count: usize| {
+            let list = match (manifest.layout, test) {
+                (Layout::TinyImagenet, true) => annotated(&dir.join(&images.test_folder), images),
+                (layout, test) => {
+                    let folder = dir.join(if test { &images.test_folder } else { "train" });
+                    let below = if layout == Layout::TinyImagenet { "images" } else { "" };
+                    by_class(&folder, below, images)
+                }
+            }?;
+            if list.len() != count {
+                return Err(format!(
+                    "has {} images under {}, not {count}",
+                    list.len(),
+                    if test { &images.test_folder } else { "train" }
+                ));
+            }
+            let (labels, paths) = list.into_iter().unzip();
+            Ok(EncodedSplit { labels, place: Place::Files(paths) })
+        };
+        Ok(Self {
+            train: split(false, manifest.counts.train).map_err(corrupt)?,
+            test: split(true, manifest.counts.test).map_err(corrupt)?,
+        })
+    }
+
+    /// The images in the shards of `list`.
+    pub(crate) fn in_shards(manifest: &Manifest, list: &ShardList) -> Result<Self, DataError> {
+        let source = &manifest.hub[list.hub];
+        let images = manifest.images.as_ref().expect("a layout of image files has `images`");
+        let split = |paths: &[PathBuf], count: usize| {
+            let corrupt = |file: &Path, problem: String| DataError::Corrupt {
+                dataset: manifest.name.clone(),
+                file: file.display().to_string(),
+                problem,
+            };
+            let shards = convert::open(source, paths, count).map_err(|(path, problem)| corrupt(path, problem))?;
+            let (mut labels, mut start) = (Vec::with_capacity(count), 0);
+            let mut placed = Vec::with_capacity(shards.len());
+            for shard in shards {
+                let own = own_numbers(shard.class_names.as_deref(), images);
+                for class in shard.labels().map_err(|problem| corrupt(shard.path(), problem))? {
+                    let class = usize::try_from(class).ok().filter(|&class| class < manifest.classes);
+                    let class = class
+                        .ok_or_else(|| corrupt(shard.path(), "has a class that is none of the data set's".into()))?;
+                    labels.push(own.as_ref().map_or(class as u16, |own| own[class]));
+                }
+                let rows = shard.len();
+                placed.push((start, shard));
+                start += rows;
+            }
+            Ok(EncodedSplit { labels, place: Place::Shards(placed) })
+        };
+        Ok(Self { train: split(&list.train, manifest.counts.train)?, test: split(&list.test, manifest.counts.test)? })
+    }
+}
+
+/// Our number of each of a shard's classes, where the shard names them by the ids that we know; in whatever order its maker had them.
+fn own_numbers(declared: Option<&[String]>, images: &EncodedImages) -> Option<Vec<u16>> {
+    let own = |id: &String| images.class_ids.iter().position(|known| known == id).map(|class| class as u16);
+    declared.filter(|declared| declared.len() == images.class_ids.len())?.iter().map(own).collect()
+}
+
+/// Whether `path` is named like an image.
+pub(crate) fn is_image(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| ["jpeg", "jpg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
+}
+
+/// `<folder>/<class id>/<below>/*`, by class and name.
+fn by_class(folder: &Path, below: &str, images: &EncodedImages) -> Result<Vec<(u16, Box<Path>)>, String> {
+    let mut list = Vec::new();
+    for (class, id) in images.class_ids.iter().enumerate() {
+        let dir = folder.join(id).join(below);
+        let entries = fs::read_dir(&dir).map_err(|error| format!("lacks the folder {} ({error})", dir.display()))?;
+        let mut paths = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|error| format!("cannot be read at {} ({error})", dir.display()))?.path();
+            if is_image(&path) {
+                paths.push(path.into_boxed_path());
+            }
+        }
+        paths.sort_unstable();
+        list.extend(paths.into_iter().map(|path| (class as u16, path)));
+    }
+    Ok(list)
+}
+
+/// `<folder>/images/*` with the class ids that `<folder>/val_annotations.txt` gives, in its order.
+fn annotated(folder: &Path, images: &EncodedImages) -> Result<Vec<(u16, Box<Path>)>, String> {
+    let path = folder.join("val_annotations.txt");
+    let text = fs::read_to_string(&path).map_err(|error| format!("lacks {} ({error})", path.display()))?;
+    let entry = |line: &str| {
+        let mut words = line.split('\t');
+        let (name, id) = (words.next()?, words.next()?);
+        // A name and no path: nothing outside the folder is read.
+        let plain = Path::new(name).file_name().is_some_and(|file| file == name);
+        let class = images.class_ids.iter().position(|known| known == id)?;
+        plain.then(|| (class as u16, folder.join("images").join(name).into_boxed_path()))
+    };
+    text.lines()
+        .map(|line| entry(line).ok_or_else(|| format!("has an unknown line in val_annotations.txt: {line}")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shards_classes_are_known_by_their_ids_whatever_their_order() {
+        let manifest = crate::testing::small_encoded("class-folders").manifest;
+        let own = |declared: &[&str]| {
+            let declared: Vec<String> = declared.iter().map(|&name| name.to_owned()).collect();
+            own_numbers(Some(&declared), manifest.images.as_ref().unwrap())
+        };
+        assert_eq!(own(&["n3", "n1", "n2"]), Some(vec![2, 0, 1]));
+        // Names for people, or of another data set, say nothing.
+        assert_eq!((own(&["tench", "n1", "n2"]), own(&["n1", "n2"])), (None, None));
+        assert_eq!(own_numbers(None, manifest.images.as_ref().unwrap()), None);
+    }
+}

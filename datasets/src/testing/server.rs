@@ -1,0 +1,267 @@
+//! A server on 127.0.0.1 that behaves like the hub, and like a plain file server, with faults on request.
+
+use std::{
+    collections::HashMap,
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use sha1::Digest;
+
+/// The commit that every revision resolves to.
+pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+/// The token of an account that may have gated data.
+pub const TOKEN: &str = "hf_may_have_it";
+
+/// What goes wrong with one file.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// This status in place of the file.
+    Status(u16),
+    /// The connection breaks after so many bytes, so many times.
+    Cut { bytes: usize, times: usize },
+    /// The server falls silent after the headers and so many bytes.
+    Silent { bytes: usize },
+    /// A redirect to itself.
+    Loop,
+    /// Other bytes of the same length.
+    Other,
+    /// More bytes than announced by the list.
+    Longer,
+    /// Ranges are ignored.
+    NoRanges,
+}
+
+#[derive(Default)]
+struct State {
+    files: HashMap<String, Vec<u8>>,
+    faults: HashMap<String, Fault>,
+    gated: bool,
+    log: Vec<String>,
+}
+
+/// A running server; it ends with the test's process.
+#[derive(Clone)]
+pub struct Server {
+    state: Arc<Mutex<State>>,
+    /// `http://127.0.0.1:<port>`
+    pub address: String,
+}
+
+impl Server {
+    /// Starts one.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = Self { state: Arc::default(), address };
+        let serving = server.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let server = serving.clone();
+                thread::spawn(move || drop(server.serve(stream)));
+            }
+        });
+        server
+    }
+
+    /// Serves a file of a data set on the hub: `owner/name/path`.
+    pub fn hub_file(&self, path: &str, content: Vec<u8>) {
+        self.state.lock().unwrap().files.insert(format!("hub/{path}"), content);
+    }
+
+    /// Serves a plain file.
+    pub fn file(&self, path: &str, content: Vec<u8>) {
+        self.state.lock().unwrap().files.insert(path.to_owned(), content);
+    }
+
+    /// Makes a file go wrong, by the end of its path.
+    pub fn fault(&self, path: &str, fault: Fault) {
+        self.state.lock().unwrap().faults.insert(path.to_owned(), fault);
+    }
+
+    /// Heals all.
+    pub fn heal(&self) {
+        self.state.lock().unwrap().faults.clear();
+    }
+
+    /// Wants a token for every file of the hub.
+    pub fn gate(&self) {
+        self.state.lock().unwrap().gated = true;
+    }
+
+    /// The requests so far: method, path, range.
+    pub fn log(&self) -> Vec<String> {
+        self.state.lock().unwrap().log.clone()
+    }
+
+    fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream.try_clone()?);
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let mut words = line.split_whitespace();
+        let (method, path) = (words.next().unwrap_or("").to_owned(), words.next().unwrap_or("").to_owned());
+        let mut headers = HashMap::new();
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line)?;
+            match line.trim().split_once(": ") {
+                Some((name, value)) => drop(headers.insert(name.to_lowercase(), value.to_owned())),
+                None => break,
+            }
+        }
+        let range = headers.get("range").cloned().unwrap_or_default();
+        let path = path.split('?').next().unwrap_or("").replace("%2F", "/");
+        self.state.lock().unwrap().log.push(format!("{method} {path} {range}").trim().to_owned());
+        self.answer(&mut stream, &method, path.trim_start_matches('/'), &headers)
+    }
+
+    fn answer(
+        &self,
+        stream: &mut TcpStream,
+        method: &str,
+        path: &str,
+        headers: &HashMap<String, String>,
+    ) -> std::io::Result<()> {
+        let gated = self.state.lock().unwrap().gated;
+        let parts: Vec<&str> = path.split('/').collect();
+        if gated && parts.contains(&"resolve") {
+            match headers.get("authorization").map(String::as_str) {
+                Some(token) if token == format!("Bearer {TOKEN}") => {}
+                Some(_) => return head(stream, "403 Forbidden", &["X-Error-Code: GatedRepo"], 0),
+                None => return head(stream, "401 Unauthorized", &["X-Error-Code: GatedRepo"], 0),
+            }
+        }
+        match parts[..] {
+            ["api", "datasets", owner, name, "revision", ..] => {
+                let known = self.names(&format!("hub/{owner}/{name}/"));
+                match known.is_empty() {
+                    true => head(stream, "404 Not Found", &["X-Error-Code: RepoNotFound"], 0),
+                    false => json(stream, &format!("{{\"id\":\"{owner}/{name}\",\"sha\":\"{COMMIT}\"}}")),
+                }
+            }
+            ["api", "datasets", owner, name, "tree", _, ref dir @ ..] => {
+                let root = format!("hub/{owner}/{name}/");
+                let dir = dir.join("/");
+                let entries = self.names(&root).into_iter().filter_map(|name| {
+                    let path = name.strip_prefix(&root)?;
+                    let inside = path.rsplit_once('/').map_or("", |(dir, _)| dir) == dir;
+                    inside.then(|| self.entry(&name, path))
+                });
+                json(stream, &format!("[{}]", entries.collect::<Vec<_>>().join(",")))
+            }
+            ["datasets", owner, name, "resolve", _, ref rest @ ..] => {
+                let key = format!("hub/{owner}/{name}/{}", rest.join("/"));
+                let Some(content) = self.content(&key) else {
+                    return head(stream, "404 Not Found", &["X-Error-Code: EntryNotFound"], 0);
+                };
+                // As on the hub, the bytes are elsewhere, and only this answer says what they are.
+                let linked = [
+                    format!("Location: {}/{key}", self.address),
+                    format!("X-Repo-Commit: {COMMIT}"),
+                    format!("X-Linked-Etag: \"{}\"", hex(&sha2::Sha256::digest(&content))),
+                    format!("X-Linked-Size: {}", content.len()),
+                ];
+                head(stream, "302 Found", &linked.iter().map(String::as_str).collect::<Vec<_>>(), 0)
+            }
+            _ => self.bytes(stream, method, path, headers.get("range")),
+        }
+    }
+
+    fn names(&self, root: &str) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.state.lock().unwrap().files.keys().filter(|name| name.starts_with(root)).cloned().collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn content(&self, key: &str) -> Option<Vec<u8>> {
+        self.state.lock().unwrap().files.get(key).cloned()
+    }
+
+    /// An entry of the hub's list of files: large files by their pointer's object name.
+    fn entry(&self, key: &str, path: &str) -> String {
+        let content = self.content(key).unwrap();
+        let sha256 = hex(&sha2::Sha256::digest(&content));
+        let pointer =
+            format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {}\n", content.len());
+        let oid = hex(&sha1::Sha1::digest(format!("blob {}\0{pointer}", pointer.len())));
+        let size = content.len();
+        format!(
+            "{{\"type\":\"file\",\"oid\":\"{oid}\",\"size\":{size},\"path\":\"{path}\",\"lfs\":{{\"oid\":\"{sha256}\",\"size\":{size},\"pointerSize\":{}}}}}",
+            pointer.len()
+        )
+    }
+
+    /// The fault of `path`, which it uses up.
+    fn fault_of(&self, path: &str, method: &str) -> Option<Fault> {
+        let mut state = self.state.lock().unwrap();
+        let key = state.faults.keys().find(|end| path.ends_with(*end))?.clone();
+        let fault = state.faults[&key].clone();
+        if let Fault::Cut { bytes, times } = fault {
+            if method == "HEAD" {
+                return None;
+            }
+            match times {
+                0 => return None,
+                _ => drop(state.faults.insert(key, Fault::Cut { bytes, times: times - 1 })),
+            }
+        }
+        Some(fault)
+    }
+
+    fn bytes(&self, stream: &mut TcpStream, method: &str, path: &str, range: Option<&String>) -> std::io::Result<()> {
+        let Some(mut content) = self.content(path) else { return head(stream, "404 Not Found", &[], 0) };
+        let mut range = range.and_then(|range| {
+            let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
+            let to = to.parse().map_or(content.len(), |to: usize| (to + 1).min(content.len()));
+            Some((from.parse::<usize>().ok()?.min(to), to))
+        });
+        let fault = self.fault_of(path, method);
+        match &fault {
+            Some(Fault::Status(status)) => {
+                let after = if *status == 429 { "Retry-After: 7" } else { "X-Nothing: 0" };
+                return head(stream, &format!("{status} Fault"), &[after], 0);
+            }
+            Some(Fault::Loop) => return head(stream, "302 Found", &[&format!("Location: {}/{path}", self.address)], 0),
+            Some(Fault::Other) => content.iter_mut().for_each(|byte| *byte ^= 0x5a),
+            Some(Fault::Longer) => content.extend_from_slice(&[0; 1000]),
+            Some(Fault::NoRanges) => range = None,
+            _ => {}
+        }
+        let (status, part) = match range {
+            Some((from, to)) => ("206 Partial Content", &content[from..to]),
+            None => ("200 OK", &content[..]),
+        };
+        head(stream, status, &["Accept-Ranges: bytes"], part.len())?;
+        if method == "HEAD" {
+            return Ok(());
+        }
+        match fault {
+            Some(Fault::Silent { bytes }) => {
+                stream.write_all(&part[..bytes.min(part.len())])?;
+                stream.flush()?;
+                thread::sleep(Duration::from_secs(60));
+            }
+            Some(Fault::Cut { bytes, .. }) => stream.write_all(&part[..bytes.min(part.len())])?,
+            _ => stream.write_all(part)?,
+        }
+        stream.flush()
+    }
+}
+
+fn head(stream: &mut TcpStream, status: &str, headers: &[&str], length: usize) -> std::io::Result<()> {
+    let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    write!(stream, "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n{lines}\r\n")
+}
+
+fn json(stream: &mut TcpStream, body: &str) -> std::io::Result<()> {
+    head(stream, "200 OK", &["Content-Type: application/json"], body.len())?;
+    stream.write_all(body.as_bytes())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,97 @@
+//! A data set that is read while it is used: a run on it, and what an image that goes bad under way costs.
+
+use datasets::LoadOptions;
+use harness::error::Error;
+use harness::record::DataInfo;
+use harness::run::{EpochNews, Events, train};
+use harness::spec::RunSpec;
+use std::path::{Path, PathBuf};
+
+/// What happens after an epoch.
+struct After<F: FnMut(usize)> {
+    epoch: F,
+    resumed: usize,
+}
+
+impl<F: FnMut(usize)> Events for After<F> {
+    fn step(&mut self, _: usize, _: usize, _: usize) {}
+    fn epoch(&mut self, news: &EpochNews) {
+        (self.epoch)(news.point.epoch);
+    }
+    fn start(&mut self, from_epoch: usize, _: &DataInfo) {
+        self.resumed = from_epoch;
+    }
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
+
+/// Imagenette at 320 pixels under `data`, every image a link to one of two files, which are returned.
+fn imagenette(data: &Path) -> [PathBuf; 2] {
+    let manifest = datasets::manifest("imagenette-320").unwrap();
+    let images = [10, 200].map(|grey| {
+        let path = data.join(format!("{grey}.png"));
+        image::RgbImage::from_pixel(12, 9, image::Rgb([grey; 3])).save(&path).unwrap();
+        path
+    });
+    for (split, count) in [("train", manifest.counts.train), ("val", manifest.counts.test)] {
+        for (class, id) in manifest.images.as_ref().unwrap().class_ids.iter().enumerate() {
+            let folder = data.join(&manifest.folder).join(split).join(id);
+            std::fs::create_dir_all(&folder).unwrap();
+            for image in (0..count).filter(|image| image % 10 == class) {
+                std::fs::hard_link(&images[image / 10 % 2], folder.join(format!("{image}.JPEG"))).unwrap();
+            }
+        }
+    }
+    images
+}
+
+#[test]
+fn an_image_that_goes_bad_is_named_and_the_run_goes_on_after_its_last_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = imagenette(folder.path());
+    let options = LoadOptions {
+        data_dir: Some(folder.path().to_owned()),
+        cache_dir: Some(folder.path().join("cache")),
+        system_dirs: false,
+        ..LoadOptions::default()
+    };
+    let text = r#"
+        dataset = "imagenette-320"
+        network = { name = "mlp-2x800", width = 4 }
+        rule = { name = "sll" }
+        recipe = { epochs = 3, batch = 16, train_limit = 40, validation = 30, flip = true, resized_crop = true }
+    "#;
+    let spec = RunSpec::from_toml(text, "test").unwrap();
+    let run = |checkpoint: &Path, epoch: &mut dyn FnMut(usize)| {
+        let mut events = After { epoch, resumed: 0 };
+        let outcome = train(&spec, &options, Some(checkpoint), &mut events);
+        (outcome, events.resumed)
+    };
+    let (whole, _) = run(&folder.path().join("whole.bin"), &mut |_| {});
+    let whole = whole.unwrap();
+    assert_eq!((whole.data.train, whole.data.test, whole.data.verified), (40, 30, false));
+    assert_eq!(whole.evaluated_on, "validation");
+
+    let sound = images.each_ref().map(|path| std::fs::read(path).unwrap());
+    let checkpoint = folder.path().join("cut.bin");
+    let (cut, _) = run(&checkpoint, &mut |epoch| {
+        if epoch == 2 {
+            images
+                .iter()
+                .zip(&sound)
+                .for_each(|(path, image)| std::fs::write(path, &image[..image.len() / 2]).unwrap());
+        }
+    });
+    let Err(Error::Missing(problem)) = cut else { panic!("{cut:?}") };
+    assert!(problem.contains("imagenette2-320/train/n0") && problem.contains(".JPEG is no sound PNG"), "{problem}");
+    assert!(problem.contains("goes on after the last finished epoch"), "{problem}");
+
+    images.iter().zip(&sound).for_each(|(path, image)| std::fs::write(path, image).unwrap());
+    let (resumed, from) = run(&checkpoint, &mut |_| {});
+    let resumed = resumed.unwrap();
+    assert_eq!(from, 2);
+    assert_eq!((resumed.test_accuracy, &resumed.unit_accuracy), (whole.test_accuracy, &whole.unit_accuracy));
+    let losses = |curve: &[harness::record::EpochPoint]| curve.iter().map(|point| point.train_loss).collect::<Vec<_>>();
+    assert_eq!(losses(&resumed.curve), losses(&whole.curve));
+}
