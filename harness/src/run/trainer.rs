@@ -48,10 +48,9 @@ struct Training {
     updater: Updater,
     loader: Loader,
     meter: Box<dyn Meter>,
-    /// Live bytes before the network was built.
-    empty: usize,
-    /// What the tensor library kept before that.
+    /// What the tensor library kept before the network was built, and what steps have added to it since.
     library: u64,
+    grown: i64,
     state: Checkpoint,
     base_lr: f64,
     /// Whether this process has made no step yet.
@@ -117,8 +116,8 @@ impl Training {
         state.peak_bytes.fixed = with_rule.saturating_sub(with_net) as u64;
         let updater = spec.recipe.optimizer().init()?;
         let base_lr = spec.recipe.lr;
-        let (empty, library) = (before, library as u64);
-        Ok((Self { net, rule, updater, loader, meter, empty, library, state, base_lr, first_step: true }, info))
+        let (library, grown) = (library as u64, 0);
+        Ok((Self { net, rule, updater, loader, meter, library, grown, state, base_lr, first_step: true }, info))
     }
 
     /// Trains the epochs that are left; gives the step at which the loss stopped being a number.
@@ -206,12 +205,14 @@ impl Training {
             (true, _) => {}
             // A rule that trains in phases has more state from a later phase on.
             (false, _) if new_state => bytes.optimizer_state += stays,
-            // Whatever else stays is no state of the optimiser: buffers of a worker thread that wakes late, or of a layer.
-            // What a later step frees again is not added up.
+            // Whatever else stays is no state of the optimiser: buffers of a worker thread that wakes late, or of a layer. A
+            // later step may free them again.
             (false, _) => {
-                let standing = bytes.parameters + bytes.optimizer_state + bytes.fixed;
-                let found = (live.saturating_sub(self.empty) as u64).saturating_sub(standing + HELD_BYTES);
-                bytes.library = bytes.library.max(self.library + found);
+                let change = live as i64 - live_before as i64;
+                if change.unsigned_abs() > HELD_BYTES {
+                    self.grown += change;
+                    bytes.library = bytes.library.max(self.library.saturating_add_signed(self.grown));
+                }
             }
         }
         let above = peak.saturating_sub(live_before.max(live)) as u64;
