@@ -24,16 +24,15 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub const fn new() -> Self {
-        const ZERO: AtomicUsize = AtomicUsize::new(0);
         Self {
-            live: ZERO,
-            peak: ZERO,
-            stood: ZERO,
-            step: ZERO,
-            activations: ZERO,
-            most_activations: ZERO,
-            peak_activations: ZERO,
-            peak_gradients: ZERO,
+            live: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+            stood: AtomicUsize::new(0),
+            step: AtomicUsize::new(0),
+            activations: AtomicUsize::new(0),
+            most_activations: AtomicUsize::new(0),
+            peak_activations: AtomicUsize::new(0),
+            peak_gradients: AtomicUsize::new(0),
         }
     }
 
