@@ -41,7 +41,7 @@ impl LearningRule for Bp {
     }
 
     fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
-        let whole = Pattern::Local(vec![LocalUnit::new(vec![0..net.depth()])]);
+        let whole = Pattern::Local(vec![LocalUnit::whole(0..net.depth())]);
         MemoryModel::of(net, batch, optimizer, &whole, (0, 0))
     }
 

@@ -72,6 +72,11 @@ impl LocalUnit {
     pub fn new(segments: Vec<Range<usize>>) -> Self {
         Self { segments, head: 0 }
     }
+
+    /// A unit without segments and without a head of its own.
+    pub fn whole(layers: Range<usize>) -> Self {
+        Self::new(vec![layers])
+    }
 }
 
 /// Follows what is alive through a step.
