@@ -11,14 +11,9 @@ use crate::register::{RuleSpec, rules};
 use burn::tensor::{Device, TensorData};
 use serde::{Deserialize, Serialize};
 use sll_core::optim::{OptimizerConfig, OptimizerKind};
-use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::Batch;
-use sll_core::{Error, Network, NetworkSpec, Result};
-
-/// Samples of the batch.
-const BATCH: usize = 24;
-/// Classes.
-const CLASSES: usize = 4;
+use sll_core::toy::{self, Toy};
+use sll_core::{Error, Network, Result};
 
 /// One rule on one network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,15 +30,9 @@ pub struct Parity {
     pub loss: f64,
 }
 
-/// The families, small: an MLP with dropout, a convolutional network with batch norm and one without, a transformer.
-fn families() -> [(&'static str, NetworkSpec, [usize; 3]); 4] {
-    let named = |name: &str, width: usize| NetworkSpec { width: Some(width), ..NetworkSpec::named(name) };
-    [
-        ("mlp", NetworkSpec { depth: Some(3), dropout: 0.2, ..named("mlp-2x800", 16) }, [3, 2, 2]),
-        ("cnn", named("cnn-1", 4), [1, 16, 16]),
-        ("cnn, batch norm", NetworkSpec { batch_norm: true, ..named("cnn-1", 4) }, [1, 16, 16]),
-        ("vit", NetworkSpec { depth: Some(3), ..named("vit-7", 24) }, [3, 8, 8]),
-    ]
+/// The families, small: an MLP with dropout, a convolutional network without batch norm and one with it, a transformer.
+fn families() -> [(&'static str, Toy); 4] {
+    [("mlp", toy::mlp(3)), ("cnn", toy::cnn(false)), ("cnn, batch norm", toy::cnn(true)), ("vit", toy::vit(false))]
 }
 
 /// An epoch in which the rule moves the layers of the network.
@@ -52,18 +41,6 @@ fn epoch(rule: &RuleSpec) -> usize {
         RuleSpec::SoftHebb(_) => 0,
         other => other.preparation().1,
     }
-}
-
-/// Class-dependent Gaussian inputs.
-fn batch(net: &Network, epoch: usize) -> Batch {
-    let features = net.input().len();
-    let labels: Vec<usize> = (0..BATCH).map(|i| i * 7 % CLASSES).collect();
-    let mut values = Stream::new(0, Purpose::Weights, &[99]).normal(BATCH * features, 0.5);
-    for (row, label) in labels.iter().enumerate() {
-        (*label..features).step_by(CLASSES).for_each(|i| values[row * features + i] += 1.0);
-    }
-    let x = upload(values, [BATCH, features], &net.device().clone().inner());
-    Batch { epoch, ..Batch::new(x, labels, 0) }
 }
 
 /// What one step leaves.
@@ -78,9 +55,9 @@ fn values(net: &Network) -> Vec<f32> {
     net.params().into_iter().flatten().flat_map(floats).collect()
 }
 
-fn step(spec: &NetworkSpec, image: [usize; 3], rule: &RuleSpec, device: &Device) -> Result<Step> {
-    let mut net = spec.build(image, CLASSES, 5, device)?;
-    let batch = batch(&net, epoch(rule));
+fn step(toy: &Toy, rule: &RuleSpec, device: &Device) -> Result<Step> {
+    let mut net = toy.build(device)?;
+    let batch = Batch { epoch: epoch(rule), ..toy::batch(&net, 0) };
     let mut rule = rule.init(&mut net, 1)?;
     let mut updater = OptimizerConfig { kind: OptimizerKind::Sgd, momentum: 0.0, weight_decay: 0.0 }.init()?;
     updater.set_lr(1.0);
@@ -100,11 +77,11 @@ fn norm(values: impl Iterator<Item = f64>) -> f64 {
 pub fn compare(reference: &Device, other: &Device) -> Result<Vec<Parity>> {
     let mut found = Vec::new();
     for info in rules() {
-        for (network, spec, image) in families() {
+        for (network, toy) in families() {
             let rule = (info.spec)();
-            let (a, b) = match step(&spec, image, &rule, reference) {
+            let (a, b) = match step(&toy, &rule, reference) {
                 Err(Error::Unsupported { .. }) => continue,
-                a => (a?, step(&spec, image, &rule, other)?),
+                a => (a?, step(&toy, &rule, other)?),
             };
             let moved = |step: &Step| step.before.iter().zip(&step.after).map(|(x, y)| f64::from(x - y)).collect();
             let (a_moved, b_moved): (Vec<f64>, Vec<f64>) = (moved(&a), moved(&b));
@@ -131,6 +108,6 @@ mod tests {
         // Every rule moves something on the MLP, and every family has a rule.
         let moving = |name: &str| found.iter().filter(|p| p.network == name && p.update.is_some()).count();
         assert_eq!(moving("mlp"), rules().len());
-        assert!(families().iter().all(|(name, _, _)| moving(name) > 0));
+        assert!(families().iter().all(|(name, _)| moving(name) > 0));
     }
 }

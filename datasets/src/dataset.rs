@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{digest::Digest, stream::Stream};
+use crate::{digest::Digest, manifest::Manifest, stream::Stream};
 
 /// The images of one split, as stored: 8 bits a channel, not normalised.
 #[derive(Clone, PartialEq, Eq)]
@@ -16,6 +16,11 @@ pub struct Images {
 }
 
 impl Images {
+    /// No image of this shape.
+    pub(crate) fn empty(shape: [usize; 3]) -> Self {
+        Self { shape, pixels: Vec::new(), labels: Vec::new() }
+    }
+
     /// The number of images, `N`.
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -80,6 +85,26 @@ pub struct Dataset {
     pub licence: String,
     /// The images of a data set that is too large for memory; `train` and `test` then have a shape and no images.
     pub stream: Option<Stream>,
+}
+
+impl Dataset {
+    /// What `manifest` says of a data set found at `source`, without its content: no image, no digest, not verified.
+    pub(crate) fn empty(manifest: &Manifest, source: &str) -> Self {
+        Self {
+            name: manifest.name.clone(),
+            classes: manifest.classes,
+            class_names: manifest.class_names.clone(),
+            train: Images::empty(manifest.shape),
+            test: Images::empty(manifest.shape),
+            mean: manifest.mean.clone(),
+            std: manifest.std.clone(),
+            digest: String::new(),
+            verified: false,
+            source: source.to_owned(),
+            licence: manifest.licence.clone(),
+            stream: None,
+        }
+    }
 }
 
 /// [`Dataset::digest`] of files with these SHA-256 digests.

@@ -21,29 +21,14 @@ use crate::{
 /// Loads what [`obtain`](crate::fetch::obtain) found.
 pub(crate) fn load(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Result<Dataset, DataError> {
     let store = Store::open(manifest, located)?;
-    let empty = || Images { shape: manifest.shape, pixels: Vec::new(), labels: Vec::new() };
-    let (digest, train, test, stream) = if manifest.is_streamed() {
+    let data = Dataset::empty(manifest, &located.source);
+    if manifest.is_streamed() {
         let digest = known_digest(&store, manifest, located, options)?;
-        (digest, empty(), empty(), Some(Stream::new(store, manifest)))
-    } else {
-        let seen = trust::first_use(&store, manifest, &located.source, options)?;
-        let (train, test) = (decode(manifest, &store.train, &seen.train)?, decode(manifest, &store.test, &seen.test)?);
-        (seen.digest, train, test, None)
-    };
-    Ok(Dataset {
-        name: manifest.name.clone(),
-        classes: manifest.classes,
-        class_names: manifest.class_names.clone(),
-        train,
-        test,
-        mean: manifest.mean.clone(),
-        std: manifest.std.clone(),
-        digest,
-        verified: false,
-        source: located.source.clone(),
-        licence: manifest.licence.clone(),
-        stream,
-    })
+        return Ok(Dataset { digest, stream: Some(Stream::new(store, manifest)), ..data });
+    }
+    let seen = trust::first_use(&store, manifest, &located.source, options)?;
+    let (train, test) = (decode(manifest, &store.train, &seen.train)?, decode(manifest, &store.test, &seen.test)?);
+    Ok(Dataset { train, test, digest: seen.digest, ..data })
 }
 
 /// The digest that was written down when the images were first seen from where they are; from elsewhere, all are read again.

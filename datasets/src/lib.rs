@@ -62,7 +62,7 @@ pub use manifest::{
     SystemPackage,
 };
 pub use options::{HubOptions, LoadOptions, Progress};
-pub use order::epoch_order;
+pub use order::{epoch_order, parts};
 pub use registry::{manifest, manifests};
 pub use sheet::contact_sheet;
 pub use source::{Status, status};

@@ -34,8 +34,7 @@ pub fn load_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Datas
     if manifest.layout.is_encoded() {
         return encoded::load(manifest, &located, options);
     }
-    let empty = || Images { shape: manifest.shape, pixels: Vec::new(), labels: Vec::new() };
-    let (mut train, mut test) = (empty(), empty());
+    let (mut train, mut test) = (Images::empty(manifest.shape), Images::empty(manifest.shape));
     let (mut digests, mut differing) = (Vec::new(), Vec::new());
     for (spec, file) in manifest.files.iter().zip(&located.files) {
         let content = file.read(&manifest.name, manifest.content_len(spec))?;
@@ -64,20 +63,8 @@ pub fn load_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Datas
             files: manifest.files.len(),
         });
     }
-    Ok(Dataset {
-        name: manifest.name.clone(),
-        classes: manifest.classes,
-        class_names: manifest.class_names.clone(),
-        train,
-        test,
-        mean: manifest.mean.clone(),
-        std: manifest.std.clone(),
-        digest: content_digest(&digests),
-        verified: differing.is_empty(),
-        source: located.source,
-        licence: manifest.licence.clone(),
-        stream: None,
-    })
+    let digest = content_digest(&digests);
+    Ok(Dataset { train, test, digest, verified: differing.is_empty(), ..Dataset::empty(manifest, &located.source) })
 }
 
 /// Adds one file's content to its split, or says what is wrong with it.

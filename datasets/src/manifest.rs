@@ -211,6 +211,13 @@ pub struct FileSpec {
     pub digest: Digest,
 }
 
+impl HubSource {
+    /// What people call its content at `commit`; what was seen first is known again by it.
+    pub(crate) fn origin(&self, commit: &str) -> String {
+        format!("hub {} at {commit}", self.repo)
+    }
+}
+
 impl Manifest {
     /// Parses a manifest and checks that it agrees with itself: a data set of one's own, in the form of `datasets/manifests/*.toml`.
     ///

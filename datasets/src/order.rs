@@ -72,6 +72,13 @@ pub(crate) fn windowed_order(seed: u64, epoch: u64, units: &[Range<usize>], wind
     let mut generator = generator(ORDER, seed, epoch, 0);
     let mut units = units.to_vec();
     shuffle(&mut units, &mut generator);
+    let mut windows = windows(units, window);
+    windows.iter_mut().for_each(|window| shuffle(&mut window.images, &mut generator));
+    windows
+}
+
+/// The `units` in their order, as many together as hold `window` images.
+pub(crate) fn windows(units: Vec<Range<usize>>, window: usize) -> Vec<Window> {
     let mut windows = Vec::new();
     let mut rest = units.into_iter().peekable();
     while rest.peek().is_some() {
@@ -80,10 +87,26 @@ pub(crate) fn windowed_order(seed: u64, epoch: u64, units: &[Range<usize>], wind
             next.images.extend(unit.clone().map(|image| image as u32));
             next.units.push(unit);
         }
-        shuffle(&mut next.images, &mut generator);
         windows.push(next);
     }
     windows
+}
+
+/// How many of `total` training images are left when the last `held_out` of them are held out, and how many of these are trained on.
+///
+/// # Errors
+/// A sentence that names the setting, if there are too few images.
+pub fn parts(total: usize, held_out: Option<usize>, limit: Option<usize>) -> Result<(usize, usize), String> {
+    let kept = match held_out {
+        Some(held_out) if held_out >= total => {
+            return Err(format!("`validation` = {held_out}: there are {total} training images"));
+        }
+        held_out => total - held_out.unwrap_or(0),
+    };
+    match limit {
+        Some(limit) if limit > kept => Err(format!("`train_limit` = {limit}: only {kept} training images are left")),
+        limit => Ok((kept, limit.unwrap_or(kept))),
+    }
 }
 
 /// Images that are at hand together.

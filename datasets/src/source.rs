@@ -114,7 +114,7 @@ pub(crate) fn locate(manifest: &Manifest, options: &LoadOptions) -> Result<Locat
     }
     if let Some(list) = cache.and_then(|cache| cache.shards(manifest)) {
         let dir = list.train[0].parent().map(Path::to_owned);
-        let source = format!("hub {} at {}", manifest.hub[list.hub].repo, list.commit);
+        let source = manifest.hub[list.hub].origin(&list.commit);
         return Ok(Located { source, dir, files: Vec::new(), shards: Some(list) });
     }
     Err(Nowhere { looked, next: next_step(manifest) })

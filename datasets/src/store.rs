@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     cache::ShardList,
     convert,
+    digest::hex,
     error::DataError,
     manifest::{EncodedImages, Layout, Manifest, Split},
     shard::Shard,
@@ -98,9 +99,7 @@ impl EncodedSplit {
         hashed.par_sort_unstable();
         let mut lines = String::with_capacity(hashed.len() * 70);
         for (hash, class, _) in &hashed {
-            use std::fmt::Write;
-            hash.iter().for_each(|byte| write!(lines, "{byte:02x}").expect("a string takes everything"));
-            writeln!(lines, " {class}").expect("a string takes everything");
+            lines += &format!("{} {class}\n", hex(hash));
         }
         Ok((hashed.into_iter().map(|(.., index)| index).collect(), lines))
     }

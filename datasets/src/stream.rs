@@ -19,7 +19,7 @@ use crate::{
     augment::Augment,
     encoded::{Shape, evaluation},
     manifest::{Manifest, Split},
-    order::{Window, fixed_order, windowed_order},
+    order::{Window, fixed_order, parts, windowed_order, windows},
     picture::Picture,
     store::{EncodedSplit, Store},
 };
@@ -121,16 +121,7 @@ impl Stream {
     /// A sentence, if there are too few images.
     pub fn narrowed(&self, held_out: Option<usize>, limit: Option<usize>) -> Result<Self, String> {
         let total = self.store.train.len();
-        let kept = match held_out {
-            Some(held_out) if held_out >= total => {
-                return Err(format!("`validation` = {held_out}: there are {total} training images"));
-            }
-            held_out => total - held_out.unwrap_or(0),
-        };
-        let trained = limit.unwrap_or(kept);
-        if trained > kept {
-            return Err(format!("`train_limit` = {trained}: only {kept} training images are left"));
-        }
+        let (kept, trained) = parts(total, held_out, limit)?;
         let mut narrowed = self.clone();
         let order = fixed_order(total);
         if held_out.is_some() {
@@ -187,15 +178,7 @@ impl Stream {
     /// # Panics
     /// If `batch` is 0.
     pub fn test(&self, batch: usize) -> Batches {
-        let mut windows: Vec<Window> = Vec::new();
-        for unit in self.store.split(self.test.split).units() {
-            if windows.last().is_none_or(|window| window.images.len() >= WINDOW) {
-                windows.push(Window::default());
-            }
-            let window = windows.last_mut().expect("just pushed");
-            window.images.extend(unit.clone().map(|image| image as u32));
-            window.units.push(unit);
-        }
+        let mut windows = windows(self.store.split(self.test.split).units(), WINDOW);
         self.test.keep(&mut windows);
         let shape = self.shape;
         self.run(self.test.split, windows, batch, move |_, encoded, into| evaluation(&shape, encoded, into))

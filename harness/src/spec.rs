@@ -126,6 +126,12 @@ impl Recipe {
     }
 }
 
+/// The name of plain data: the first 16 hex digits of the SHA-256 of its JSON.
+pub(crate) fn name_of(content: &impl Serialize) -> String {
+    let canonical = serde_json::to_string(content).expect("a spec is plain data");
+    Sha256::digest(canonical).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Parsed TOML as what it should be; `origin` names it in errors.
 pub(crate) fn typed<T: DeserializeOwned>(table: toml::Table, origin: &str) -> Result<T> {
     table.try_into().map_err(|e: toml::de::Error| Error::Input(format!("{origin}: {}", e.to_string().trim())))
@@ -218,8 +224,7 @@ impl RunSpec {
 
     /// The run's name: the first 16 hex digits of the SHA-256 of the spec and of the numerics' version.
     pub fn id(&self) -> String {
-        let canonical = serde_json::to_string(&(NUMERICS, self)).expect("a spec is plain data");
-        Sha256::digest(canonical).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        name_of(&(NUMERICS, self))
     }
 }
 

@@ -44,7 +44,7 @@ void sll_libtorch_watch(Report report) {
 }
 
 struct SllCudaBytes {
-  int64_t allocated, allocated_peak, reserved, reserved_peak;
+  int64_t reserved, reserved_peak;
 };
 
 bool sll_libtorch_cuda_bytes(int8_t card, SllCudaBytes* found) {
@@ -52,22 +52,19 @@ bool sll_libtorch_cuda_bytes(int8_t card, SllCudaBytes* found) {
     auto* allocator = cuda_allocator();
     if (allocator == nullptr || !allocator->initialized()) return false;
     auto stats = allocator->getDeviceStats(card);
-    auto &allocated = stats.allocated_bytes[0], &reserved = stats.reserved_bytes[0];  // 0: of all pools together
-    *found = {allocated.current, allocated.peak, reserved.current, reserved.peak};
+    auto& reserved = stats.reserved_bytes[0];  // 0: of all pools together
+    *found = {reserved.current, reserved.peak};
     return true;
   } catch (...) {
     return false;
   }
 }
 
-bool sll_libtorch_cuda_reset_peak(int8_t card) {
+void sll_libtorch_cuda_reset_peak(int8_t card) {
   try {
     auto* allocator = cuda_allocator();
-    if (allocator == nullptr || !allocator->initialized()) return false;
-    allocator->resetPeakStats(card);
-    return true;
+    if (allocator != nullptr && allocator->initialized()) allocator->resetPeakStats(card);
   } catch (...) {
-    return false;
   }
 }
 
@@ -89,13 +86,11 @@ size_t sll_libtorch_versions(char* text, size_t room) {
   }
 }
 
-bool sll_libtorch_full_precision() {
+void sll_libtorch_full_precision() {
   try {
     at::globalContext().setAllowTF32CuBLAS(false);
     at::globalContext().setAllowTF32CuDNN(false);
-    return true;
   } catch (...) {
-    return false;
   }
 }
 

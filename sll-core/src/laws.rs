@@ -3,9 +3,9 @@
 use crate::Pass;
 use crate::network::Network;
 use crate::optim::{OptimizerConfig, OptimizerKind, Updater};
-use crate::rng::{Purpose, Stream, upload};
 use crate::rule::{Batch, LearningRule};
-use crate::{NetworkSpec, Result};
+pub use crate::toy::batch;
+use crate::{NetworkSpec, Result, toy};
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Builds a rule for a network, as rules that install feedback need it: mutably.
@@ -17,36 +17,19 @@ pub fn one_thread() {
     let _ = rayon::ThreadPoolBuilder::new().num_threads(1).build_global();
 }
 
-/// A small MLP `12 - width x depth - 4` with dropout.
+/// [`toy::mlp`].
 pub fn small_mlp(depth: usize) -> Network {
-    let spec = NetworkSpec { depth: Some(depth), width: Some(16), dropout: 0.2, ..NetworkSpec::named("mlp-2x800") };
-    spec.build([3, 2, 2], 4, 5, &Device::flex()).expect("a valid network")
+    toy::mlp(depth).build(&Device::flex()).expect("a valid network")
 }
 
-/// A small convolutional network on `1 x 16 x 16` images with batch norm, 4 classes.
+/// [`toy::cnn`] with batch norm.
 pub fn small_cnn() -> Network {
-    let spec = NetworkSpec { width: Some(4), batch_norm: true, ..NetworkSpec::named("cnn-1") };
-    spec.build([1, 16, 16], 4, 5, &Device::flex()).expect("a valid network")
+    toy::cnn(true).build(&Device::flex()).expect("a valid network")
 }
 
-/// A small vision transformer on `3 x 8 x 8` images, 3 blocks, 4 classes.
+/// [`toy::vit`].
 pub fn small_vit(mean_token: bool) -> Network {
-    let spec = NetworkSpec { width: Some(24), depth: Some(3), mean_token, ..NetworkSpec::named("vit-7") };
-    spec.build([3, 8, 8], 4, 5, &Device::flex()).expect("a valid network")
-}
-
-/// Batch number `step` for a network of 4 classes: class-dependent Gaussian inputs, so that there is something to learn.
-pub fn batch(net: &Network, step: u64) -> Batch {
-    let (n, features) = (24, net.input().len());
-    let labels: Vec<usize> = (0..n).map(|i| (i * 7 + step as usize) % 4).collect();
-    let mut values = Stream::new(step, Purpose::Weights, &[99]).normal(n * features, 0.5);
-    for (row, &label) in labels.iter().enumerate() {
-        for (i, value) in values[row * features..(row + 1) * features].iter_mut().enumerate() {
-            *value += if i % 4 == label { 1.0 } else { 0.0 };
-        }
-    }
-    let x = upload(values, [n, features], &net.device().clone().inner());
-    Batch { step, ..Batch::new(x, labels, step) }
+    toy::vit(mean_token).build(&Device::flex()).expect("a valid network")
 }
 
 /// A network `inputs - width - 4` of ReLU units without dropout, small enough for plain loops.

@@ -37,6 +37,7 @@ pub mod segments;
 mod shape;
 pub mod sll;
 pub mod summary;
+pub mod toy;
 
 pub use error::{Error, Result};
 pub use network::{Cut, Network, NetworkSpec};

@@ -121,7 +121,7 @@ fn from_hub(
 ) -> Result<(), Problem> {
     let source = &manifest.hub[hub];
     let shards = hub_shards(source, reach, options)?;
-    let origin = format!("hub {} at {}", source.repo, shards.commit);
+    let origin = source.origin(&shards.commit);
     if manifest.layout.is_encoded() {
         let list = ShardList::new(hub, shards);
         let store = Store::in_shards(manifest, &list).map_err(unusable)?;

@@ -1,10 +1,9 @@
 //! One measurement of memory, described completely: which step is weighed. Its digest is the measurement's name.
 
 use crate::error::{Error, Result};
-use crate::spec::{check_optimizer, typed};
+use crate::spec::{check_optimizer, name_of, typed};
 use baselines::RuleSpec;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use sll_core::optim::{OptimizerConfig, OptimizerKind};
 use sll_core::{Cut, Network, NetworkSpec};
 
@@ -91,8 +90,7 @@ impl MemorySpec {
 
     /// The measurement's name: the first 16 hex digits of the SHA-256 of the spec and of the code that decides memory.
     pub fn id(&self) -> String {
-        let canonical = serde_json::to_string(&(CODE, self)).expect("a spec is plain data");
-        Sha256::digest(canonical).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        name_of(&(CODE, self))
     }
 
     /// The network, narrowed where the question is one of kinds and numbers of layers and not of width.

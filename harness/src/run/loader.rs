@@ -160,18 +160,12 @@ impl Loader {
 /// Takes the recipe's `validation` images from the end of the training images, to evaluate on, and leaves the first
 /// `train_limit` of the others.
 fn narrow(train: &mut Images, test: &mut Images, recipe: &Recipe) -> std::result::Result<(), String> {
-    if let Some(held_out) = recipe.validation {
-        if held_out >= train.len() {
-            return Err(format!("`validation` = {held_out}: there are {} training images", train.len()));
-        }
-        *test = split_off(train, train.len() - held_out);
+    let (kept, trained) = datasets::parts(train.len(), recipe.validation, recipe.train_limit)?;
+    let held_out = split_off(train, kept);
+    if recipe.validation.is_some() {
+        *test = held_out;
     }
-    if let Some(limit) = recipe.train_limit {
-        if limit > train.len() {
-            return Err(format!("`train_limit` = {limit}: only {} training images are left", train.len()));
-        }
-        split_off(train, limit);
-    }
+    split_off(train, trained);
     Ok(())
 }
 

@@ -198,7 +198,8 @@ impl Training {
     fn account(&mut self, live_before: usize, new_state: bool) {
         let (live, peak) = (self.meter.live(), self.meter.peak());
         let bytes = &mut self.state.peak_bytes;
-        let stays = live.saturating_sub(live_before) as u64;
+        let change = live as i64 - live_before as i64;
+        let stays = change.max(0) as u64;
         match (std::mem::take(&mut self.first_step), self.state.steps) {
             (true, 0) => bytes.optimizer_state = stays,
             // The first step after a resume moves what was loaded to its place; it was booked before.
@@ -207,13 +208,11 @@ impl Training {
             (false, _) if new_state => bytes.optimizer_state += stays,
             // Whatever else stays is no state of the optimiser: buffers of a worker thread that wakes late, or of a layer. A
             // later step may free them again.
-            (false, _) => {
-                let change = live as i64 - live_before as i64;
-                if change.unsigned_abs() > HELD_BYTES {
-                    self.grown += change;
-                    bytes.library = bytes.library.max(self.library.saturating_add_signed(self.grown));
-                }
+            (false, _) if change.unsigned_abs() > HELD_BYTES => {
+                self.grown += change;
+                bytes.library = bytes.library.max(self.library.saturating_add_signed(self.grown));
             }
+            (false, _) => {}
         }
         let above = peak.saturating_sub(live_before.max(live)) as u64;
         if above > bytes.step_peak {

@@ -15,8 +15,6 @@ static BLOCKS: LazyLock<Mutex<HashMap<usize, (usize, usize)>>> = LazyLock::new(M
 #[repr(C)]
 #[derive(Default)]
 struct CudaBytes {
-    allocated: i64,
-    allocated_peak: i64,
     reserved: i64,
     reserved_peak: i64,
 }
@@ -25,9 +23,9 @@ struct CudaBytes {
 unsafe extern "C" {
     fn sll_libtorch_watch(report: extern "C" fn(*mut c_void, i64, bool));
     fn sll_libtorch_cuda_bytes(card: i8, found: *mut CudaBytes) -> bool;
-    fn sll_libtorch_cuda_reset_peak(card: i8) -> bool;
+    fn sll_libtorch_cuda_reset_peak(card: i8);
     fn sll_libtorch_versions(text: *mut c_char, room: usize) -> usize;
-    fn sll_libtorch_full_precision() -> bool;
+    fn sll_libtorch_full_precision();
 }
 
 /// Called by LibTorch for every block made (`bytes > 0`) and freed (`bytes < 0`).
@@ -56,12 +54,12 @@ pub fn watch() {
     WATCHED.with(|()| ());
 }
 
-/// Turns products in TF32 off, which LibTorch by itself uses in convolutions on a card; whether it could be done.
-pub fn full_precision() -> bool {
+/// Turns products in TF32 off, which LibTorch by itself uses in convolutions on a card.
+pub fn full_precision() {
     // SAFETY: sets flags of LibTorch's global context.
     #[allow(unsafe_code)]
     unsafe {
-        sll_libtorch_full_precision()
+        sll_libtorch_full_precision();
     }
 }
 
@@ -94,12 +92,6 @@ impl LibTorchMeter {
         // SAFETY: `found` outlives the call, which fills it or gives `false`.
         #[allow(unsafe_code)]
         unsafe { sll_libtorch_cuda_bytes(card, &mut found) }.then_some(found)
-    }
-
-    /// Live bytes and their peak since [`Meter::begin_step`] as the card's caching allocator keeps them itself: an outer
-    /// check, since the meter's own are summed up from its reports.
-    pub fn allocated(&self) -> Option<Reserved> {
-        self.cuda().map(|found| Reserved { live: found.allocated as u64, peak: found.allocated_peak as u64 })
     }
 }
 
