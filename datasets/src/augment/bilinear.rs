@@ -1,6 +1,7 @@
-//! Pillow's antialiased bilinear resize of bytes, byte for byte: one axis after the other, weights in fixed point.
+//! Pillow's antialiased bilinear resize of bytes, byte for byte: rows, then columns, weights in fixed point.
 //!
-//! A library would do (fast_image_resize is off by one now and then), but its code for every kind of pixel and processor is compiled here: four minutes a build.
+//! A library would do, but the one that is nearest to Pillow, fast_image_resize, is generic: its code for every kind of pixel and processor is compiled here,
+//! which takes four minutes of every build.
 
 use crate::picture::Picture;
 
