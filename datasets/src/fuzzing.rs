@@ -98,9 +98,17 @@ fn size(folder: &Path) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::Read,
+        panic::{AssertUnwindSafe, catch_unwind},
+        time::Instant,
+    };
+
     use proptest::prelude::*;
+    use rand_chacha::ChaCha8Rng;
 
     use super::*;
+    use crate::order::{below, generator};
     use crate::testing::{gzip as gzipped, shard_of, small_cifar, small_idx, tar_of, zip_of};
 
     /// A sound file of each kind.
@@ -117,7 +125,16 @@ mod tests {
             gzipped(&tar_of(files), "", 6),
             gzipped(&tar_of(files), "", 0),
             zip_of(files),
+            jpeg(),
         ]
+    }
+
+    fn jpeg() -> Vec<u8> {
+        let pixels: Vec<u8> = (0..20 * 13 * 3).map(|at| (at * 7 % 251) as u8).collect();
+        let mut jpeg = Vec::new();
+        let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 80);
+        image::ImageEncoder::write_image(encoder, &pixels, 20, 13, image::ExtendedColorType::Rgb8).unwrap();
+        jpeg
     }
 
     fn all(data: &[u8]) {
@@ -140,11 +157,78 @@ mod tests {
     #[test]
     #[ignore = "writes files"]
     fn seeds() {
-        let targets = ["idx", "idx", "cifar", "gzip", "picture", "shard", "tar_gz", "tar_gz", "zip"];
+        let targets = ["idx", "idx", "cifar", "gzip", "picture", "shard", "tar_gz", "tar_gz", "zip", "picture"];
         for (number, (target, file)) in targets.into_iter().zip(sound()).enumerate() {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(folder.join(number.to_string()), file).unwrap();
+        }
+    }
+
+    /// A number below `bound`, which is above 0.
+    fn draw(generator: &mut ChaCha8Rng, bound: usize) -> usize {
+        below(generator, bound.max(1))
+    }
+
+    /// A sound file with one to eight changes: bits flipped, bytes set to extremes, parts cut out, repeated or overwritten by others.
+    fn damaged(mut data: Vec<u8>, generator: &mut ChaCha8Rng) -> Vec<u8> {
+        for _ in 0..=draw(generator, 8) {
+            let at = draw(generator, data.len());
+            let end = (at + 1 + draw(generator, 32)).min(data.len());
+            match draw(generator, 6) {
+                _ if data.is_empty() => return data,
+                0 => data.truncate(at),
+                1 => drop(data.drain(at..end)),
+                2 => data.extend_from_within(at..end),
+                3 => data[at] ^= 1 << draw(generator, 8),
+                4 => data[at..end].fill([0, 1, 0x7f, 0x80, 0xff][draw(generator, 5)]),
+                _ => {
+                    let from = draw(generator, data.len() - (end - at) + 1);
+                    data.copy_within(from..from + (end - at), at);
+                }
+            }
+        }
+        data
+    }
+
+    /// A fuzzer for where cargo-fuzz cannot be had: each decoder on damaged files for `SECONDS`, 600 if that is not set. A crash says how to see it again.
+    #[test]
+    #[ignore = "takes 70 minutes"]
+    fn mutations() {
+        let seconds = std::env::var("SECONDS").map_or(600, |seconds| seconds.parse().expect("a number"));
+        type Target = fn(&[u8], &Path);
+        let targets: [(&str, Target, &[usize]); 7] = [
+            ("idx", |data, _| idx(data), &[0, 1]),
+            ("cifar", |data, _| cifar(data), &[2]),
+            ("gzip", gzip, &[3, 6]),
+            ("picture", |data, _| picture(data), &[4, 9]),
+            ("shard", shard, &[5]),
+            ("tar_gz", tar_gz, &[6, 7]),
+            ("zip", zip, &[8]),
+        ];
+        let (sound, scratch) = (sound(), tempfile::tempdir().unwrap());
+        let only = std::env::var("TARGET").ok();
+        for (name, target, seeds) in
+            targets.into_iter().filter(|target| only.as_ref().is_none_or(|only| only == target.0))
+        {
+            let (started, mut executions) = (Instant::now(), 0u64);
+            while started.elapsed().as_secs() < seconds {
+                let mut generator = generator(*b"fuzzing\0", 0, 0, executions);
+                let seed = sound[seeds[draw(&mut generator, seeds.len())]].clone();
+                // What is compressed is damaged inside as often as outside.
+                let data = match name {
+                    "tar_gz" if draw(&mut generator, 2) == 0 => {
+                        let mut tar = Vec::new();
+                        flate2::read::GzDecoder::new(&seed[..]).read_to_end(&mut tar).unwrap();
+                        gzipped(&damaged(tar, &mut generator), "", 1)
+                    }
+                    _ => damaged(seed, &mut generator),
+                };
+                let outcome = catch_unwind(AssertUnwindSafe(|| target(&data, scratch.path())));
+                assert!(outcome.is_ok(), "{name} fails on execution {executions}: {} bytes {data:02x?}", data.len());
+                executions += 1;
+            }
+            println!("{name}: {executions} executions in {} s", started.elapsed().as_secs());
         }
     }
 
@@ -165,7 +249,7 @@ mod tests {
         /// Sound files with some bytes changed, removed or repeated.
         #[test]
         fn damaged_files_are_read_or_refused(
-            which in 0usize..9,
+            which in 0usize..10,
             changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..4), 1..6),
         ) {
             let mut data = sound().swap_remove(which);

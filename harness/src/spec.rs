@@ -78,8 +78,8 @@ pub struct Recipe {
     /// Train on the first this many images only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_limit: Option<usize>,
-    /// Hold this many of the training images out (the last ones) and report accuracy on them in place of the test set:
-    /// the only set on which settings may be chosen.
+    /// Hold this many of the training images out (the last ones; of a streamed data set, the last of a fixed shuffle) and
+    /// report accuracy on them in place of the test set: the only set on which settings may be chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<usize>,
     /// Measure every layer before training and after every epoch: see [`crate::record::EpochDiagnostics`]. Changes no other

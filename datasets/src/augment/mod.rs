@@ -1,5 +1,6 @@
 //! Augmentation on bytes, before normalisation, as torchvision's transforms do on PIL images.
 
+mod bilinear;
 mod ops;
 mod policy;
 #[cfg(test)]

@@ -1,20 +1,10 @@
-//! Sizes: Pillow's antialiased bilinear resize, and the crops of training and evaluation on ImageNet.
+//! Sizes: the crops of training and evaluation on ImageNet.
 
-use std::cell::RefCell;
-
-use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
-    images::{Image, ImageRef},
-};
 use rand_chacha::ChaCha8Rng;
 
+pub(crate) use super::bilinear::resize;
 use super::policy::uniform;
 use crate::{order::below, picture::Picture};
-
-thread_local! {
-    /// Keeps its buffers from image to image.
-    static RESIZER: RefCell<Resizer> = RefCell::new(Resizer::new());
-}
 
 /// The part of an image from `(left, top)` on.
 pub(crate) fn crop(picture: &Picture, left: usize, top: usize, width: usize, height: usize) -> Picture {
@@ -24,23 +14,6 @@ pub(crate) fn crop(picture: &Picture, left: usize, top: usize, width: usize, hei
         pixels.extend_from_slice(&row[left * channels..(left + width) * channels]);
     }
     Picture { width, height, channels, pixels }
-}
-
-/// The image at another size: a triangle filter as wide as the scale, Pillow's `resize(.., BILINEAR)`.
-pub(crate) fn resize(picture: &Picture, width: usize, height: usize) -> Picture {
-    if (picture.width, picture.height) == (width, height) {
-        return picture.clone();
-    }
-    let kind = if picture.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
-    let source = ImageRef::new(picture.width as u32, picture.height as u32, &picture.pixels, kind);
-    let mut target = Image::new(width as u32, height as u32, kind);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    RESIZER
-        .with_borrow_mut(|resizer| {
-            resizer.resize(&source.expect("a picture's bytes fit its size"), &mut target, &options)
-        })
-        .expect("both images have one pixel type");
-    Picture { width, height, channels: picture.channels, pixels: target.into_vec() }
 }
 
 /// For evaluation: the shorter side to `side`, then the centre of `height` x `width`; torchvision's `Resize(side)` and `CenterCrop`.
@@ -97,9 +70,11 @@ mod tests {
         order::{CROP, generator},
     };
 
-    /// Expected: `reference/resize.tsv`, made by `reference/ops.py`: Pillow's own bytes. One off at most: the two round their coefficients differently.
+    /// Expected: `reference/resize.tsv`, made by `reference/ops.py`: Pillow's own bytes. Where the height shrinks and the width does not, or hardly,
+    /// Pillow 13 takes columns before rows, other than its predecessors and this: then a byte may be one off.
     #[test]
     fn sizes_are_pillows() {
+        let mut others = 0;
         for line in include_str!("../../reference/resize.tsv").lines().filter(|line| !line.starts_with('#')) {
             let [size, op, arguments, expected] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
             let numbers: Vec<usize> = arguments.split(' ').map(|number| number.parse().unwrap()).collect();
@@ -115,10 +90,11 @@ mod tests {
             };
             let expected: Vec<u8> =
                 (0..expected.len() / 2).map(|i| u8::from_str_radix(&expected[2 * i..2 * i + 2], 16).unwrap()).collect();
-            assert_eq!(found.pixels.len(), expected.len(), "{size} {op} {arguments}");
             let worst = found.pixels.iter().zip(&expected).map(|(found, expected)| found.abs_diff(*expected)).max();
-            assert!(worst <= Some(1), "{size} {op} {arguments}: {worst:?} off");
+            assert!(found.pixels.len() == expected.len() && worst <= Some(1), "{size} {op} {arguments}: {worst:?} off");
+            others += usize::from(worst > Some(0));
         }
+        assert!(others <= 4, "{others} images differ");
     }
 
     #[test]
