@@ -8,7 +8,7 @@
 //! ```
 
 use crate::register::{RuleSpec, rules};
-use burn::tensor::{Device, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use sll_core::optim::{OptimizerConfig, OptimizerKind};
 use sll_core::rule::Batch;
@@ -57,7 +57,11 @@ fn values(net: &Network) -> Vec<f32> {
 
 fn step(toy: &Toy, rule: &RuleSpec, device: &Device) -> Result<Step> {
     let mut net = toy.build(device)?;
-    let batch = Batch { epoch: epoch(rule), ..toy::batch(&net, 0) };
+    let batch = toy::batch(&net, 0);
+    // As training has them on a device other than the host.
+    let labels: Vec<i64> = batch.labels.iter().map(|&label| label as i64).collect();
+    let classes = Tensor::<1, Int>::from_data(TensorData::from(labels.as_slice()), (device, DType::I64));
+    let batch = Batch { epoch: epoch(rule), classes: Some(classes), ..batch };
     let mut rule = rule.init(&mut net, 1)?;
     let mut updater = OptimizerConfig { kind: OptimizerKind::Sgd, momentum: 0.0, weight_decay: 0.0 }.init()?;
     updater.set_lr(1.0);

@@ -50,7 +50,7 @@ mod testing;
 mod trust;
 mod verify;
 
-pub use augment::{Augment, Policy};
+pub use augment::{Augment, Place, Policy};
 pub use cache::cache_dir;
 pub use dataset::{Dataset, Images};
 pub use digest::{Algorithm, Digest};

@@ -1,6 +1,8 @@
 //! How a layer is run: for training, with masks drawn from a seed, or for evaluation.
 
-use crate::rng::{Purpose, Stream, mix};
+use crate::op::keep_mask;
+use crate::rng::{Purpose, key, mix};
+use burn::tensor::Tensor;
 
 /// One forward pass. Layers that draw random numbers take them from here, so that the same pass gives the same masks
 /// whatever rule runs it, however often, and on whatever device.
@@ -31,11 +33,11 @@ impl Pass {
         }
     }
 
-    /// A dropout mask of `n` values at `rate`, or `None` where nothing is dropped.
-    pub fn mask(self, n: usize, rate: f64) -> Option<Vec<f32>> {
+    /// A dropout mask at `rate` of the shape of `like` and on its device, or `None` where nothing is dropped.
+    pub fn mask(self, like: &Tensor<2>, rate: f64) -> Option<Tensor<2>> {
         match self {
             Pass::Train { seed } | Pass::Replay { seed } if rate > 0.0 => {
-                Some(Stream::new(seed, Purpose::Dropout, &[]).keep_mask(n, rate))
+                Some(keep_mask(like, key(seed, Purpose::Dropout, &[]), rate))
             }
             _ => None,
         }

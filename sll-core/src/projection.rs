@@ -2,9 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::learned::{Learned, Matrix};
-use crate::op::Product;
+use crate::op::{Product, keep_mask};
 use crate::optim::Updater;
-use crate::rng::{Purpose, Stream, upload};
+use crate::rng::{Purpose, Stream, key, upload};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -105,21 +105,13 @@ impl Projection {
         if self.dropout == 0.0 {
             return self.clean();
         }
-        self.clean() * self.mask(step_seed)
+        let matrix = self.clean();
+        let mask = self.mask(&matrix, step_seed);
+        matrix * mask
     }
 
-    fn mask(&self, step_seed: u64) -> Tensor<2> {
-        let (n, codes) = (self.features(), self.codes());
-        let mut stream = Stream::new(self.seed, Purpose::ProjectionDropout, &[self.index, step_seed]);
-        upload(stream.keep_mask(n * codes, self.dropout), [n, codes], &self.device())
-    }
-
-    fn device(&self) -> Device {
-        match &self.matrix {
-            Held::Fixed(matrix) => matrix.device(),
-            Held::Seed(_, _, device) => device.clone(),
-            Held::Learned(matrix) => matrix.get().plain().device(),
-        }
+    fn mask(&self, matrix: &Tensor<2>, step_seed: u64) -> Tensor<2> {
+        keep_mask(matrix, key(self.seed, Purpose::ProjectionDropout, &[self.index, step_seed]), self.dropout)
     }
 
     /// Trains a learned projection on `v = s R~`, and where they were used on noiseless logits `s R`:
@@ -132,7 +124,7 @@ impl Projection {
         step_seed: u64,
         updater: &mut Updater,
     ) {
-        let mask = (self.dropout > 0.0 && self.learned().is_some()).then(|| self.mask(step_seed));
+        let mask = (self.dropout > 0.0 && self.learned().is_some()).then(|| self.mask(&self.clean(), step_seed));
         if let Held::Learned(matrix) = &mut self.matrix {
             let gradient = s.clone().transpose().product(dv);
             let gradient = match mask {

@@ -34,7 +34,7 @@ pub struct Stream(ChaCha8Rng);
 impl Stream {
     /// The stream of `seed` for `purpose` at `path`.
     pub fn new(seed: u64, purpose: Purpose, path: &[u64]) -> Self {
-        Self(ChaCha8Rng::seed_from_u64(mix(mix(seed, purpose as u64), hash(path))))
+        Self(ChaCha8Rng::seed_from_u64(key(seed, purpose, path)))
     }
 
     /// A number uniform in `[0, 1)`, with 24 random bits.
@@ -71,18 +71,16 @@ impl Stream {
     pub fn below(&mut self, n: usize, bound: usize) -> Vec<usize> {
         (0..n).map(|_| ((u64::from(self.0.next_u32()) * bound as u64) >> 32) as usize).collect()
     }
-
-    /// An inverted-dropout mask: `0` with probability `rate`, else `1 / (1 - rate)`.
-    pub fn keep_mask(&mut self, n: usize, rate: f64) -> Vec<f32> {
-        let kept = (1.0 / (1.0 - rate)) as f32;
-        let threshold = rate as f32;
-        (0..n).map(|_| if self.unit() < threshold { 0.0 } else { kept }).collect()
-    }
 }
 
 /// `values` as a tensor of `shape` on `device`.
 pub fn upload<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, Shape::from(shape)), device)
+}
+
+/// The name of a stream as one number.
+pub fn key(seed: u64, purpose: Purpose, path: &[u64]) -> u64 {
+    mix(mix(seed, purpose as u64), hash(path))
 }
 
 /// SplitMix64's finaliser over two words.
@@ -132,9 +130,5 @@ mod tests {
             assert!(mean.abs() < 0.01, "mean {mean}");
             assert!((var / variance - 1.0).abs() < 0.02, "variance {var}, expected {variance}");
         }
-        let mask = stream(7, &[]).keep_mask(n, 0.25);
-        let (mean, _) = moments(&mask);
-        assert!((mean - 1.0).abs() < 0.01);
-        assert!(mask.iter().all(|&m| m == 0.0 || (m - 4.0 / 3.0).abs() < 1e-6));
     }
 }

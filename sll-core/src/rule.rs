@@ -6,7 +6,7 @@ use crate::network::{Cut, Network};
 use crate::optim::{OptimizerConfig, Updater};
 use crate::pass::Pass;
 use crate::posterior::class_scores;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -17,6 +17,8 @@ pub struct Batch {
     pub x: Tensor<2>,
     /// Class of each sample.
     pub labels: Vec<usize>,
+    /// The same once more where the network is, `[b]`, if they are there already: the host then has nothing to send.
+    pub classes: Option<Tensor<1, Int>>,
     /// Seeds every random draw of this step; different for every step of a run.
     pub seed: u64,
     /// Steps done before this one, for rules that alternate.
@@ -28,7 +30,7 @@ pub struct Batch {
 impl Batch {
     /// A batch that stands alone: the first step of the first epoch.
     pub fn new(x: Tensor<2>, labels: Vec<usize>, seed: u64) -> Self {
-        Self { x, labels, seed, step: 0, epoch: 0 }
+        Self { x, labels, classes: None, seed, step: 0, epoch: 0 }
     }
 
     /// Checks that every label is one of `classes`, and that there is one for each sample.
@@ -53,6 +55,15 @@ impl Batch {
 
     /// One-hot targets `[b, codes]` on `device`; codes beyond the classes stay 0.
     pub fn targets(&self, codes: usize, device: &Device) -> Tensor<2> {
+        if let Some(classes) = &self.classes {
+            let shape = [self.labels.len(), codes];
+            let code = Tensor::<1, Int>::arange(0..codes as i64, (&classes.device(), classes.dtype()));
+            return code
+                .unsqueeze::<2>()
+                .expand(shape)
+                .equal(classes.clone().unsqueeze_dim::<2>(1).expand(shape))
+                .float();
+        }
         let mut values = vec![0.0; self.labels.len() * codes];
         for (row, &label) in self.labels.iter().enumerate() {
             values[row * codes + label] = 1.0;

@@ -33,13 +33,15 @@ pub struct Augment {
     pub policy: Option<Policy>,
 }
 
-/// What was drawn for one image.
+/// What was drawn for one image: where its crop starts in the padded image, and whether that crop is mirrored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Draw {
-    flip: bool,
-    /// Where the crop starts in the padded image, each in `0..=2 * crop_padding`.
-    top: usize,
-    left: usize,
+pub struct Place {
+    /// Whether to mirror the crop left to right.
+    pub flip: bool,
+    /// The crop's first row, in `0..=2 * crop_padding`.
+    pub top: usize,
+    /// The crop's first column, likewise.
+    pub left: usize,
 }
 
 impl Augment {
@@ -48,8 +50,8 @@ impl Augment {
     /// # Panics
     /// If `src` or `dst` does not have `C * H * W` bytes.
     pub fn apply(&self, src: &[u8], shape: [usize; 3], dst: &mut [u8], seed: u64, epoch: u64, index: u64) {
-        if !self.resized_crop && self.policy.is_none() {
-            return self.place(src, shape, dst, self.draw(seed, epoch, index));
+        if self.only_places() {
+            return self.place(src, shape, dst, self.place_of(seed, epoch, index));
         }
         self.picture(&Picture::from_planes(src, shape), shape, dst, seed, epoch, index);
     }
@@ -65,7 +67,7 @@ impl Augment {
             }
             false => src.planes(&mut planes),
         }
-        self.place(&planes, shape, dst, self.draw(seed, epoch, index));
+        self.place(&planes, shape, dst, self.place_of(seed, epoch, index));
         if let Some(policy) = self.policy {
             let mut picture = Picture::from_planes(dst, shape);
             policy.apply(&mut picture, &mut generator(POLICY, seed, epoch, index));
@@ -73,16 +75,22 @@ impl Augment {
         }
     }
 
-    /// The flip is drawn before the crop, so that padding does not change which images are flipped.
-    fn draw(&self, seed: u64, epoch: u64, index: u64) -> Draw {
+    /// Whether images are only moved and mirrored, as [`place_of`](Self::place_of) says.
+    pub fn only_places(&self) -> bool {
+        !self.resized_crop && self.policy.is_none()
+    }
+
+    /// Where image `index` is put in `epoch`; for who does that elsewhere than on the host.
+    // The flip is drawn before the crop, so that padding does not change which images are flipped.
+    pub fn place_of(&self, seed: u64, epoch: u64, index: u64) -> Place {
         let mut generator = generator(AUGMENT, seed, epoch, index);
         let flip = generator.next_u64() >> 63 == 1 && self.flip;
         let offsets = 2 * self.crop_padding + 1;
         let (top, left) = (below(&mut generator, offsets), below(&mut generator, offsets));
-        Draw { flip, top, left }
+        Place { flip, top, left }
     }
 
-    fn place(&self, src: &[u8], shape: [usize; 3], dst: &mut [u8], draw: Draw) {
+    fn place(&self, src: &[u8], shape: [usize; 3], dst: &mut [u8], draw: Place) {
         let [_, height, width] = shape;
         let size: usize = shape.iter().product();
         assert!(
@@ -128,7 +136,7 @@ mod tests {
 
     fn placed(crop_padding: usize, flip: bool, top: usize, left: usize) -> [u8; 6] {
         let mut dst = [9; 6];
-        Augment { flip, crop_padding, ..Augment::default() }.place(&IMAGE, SHAPE, &mut dst, Draw { flip, top, left });
+        Augment { flip, crop_padding, ..Augment::default() }.place(&IMAGE, SHAPE, &mut dst, Place { flip, top, left });
         dst
     }
 
@@ -154,7 +162,7 @@ mod tests {
             &flip,
             SHAPE,
             &mut twice,
-            Draw { flip: true, top: 0, left: 0 },
+            Place { flip: true, top: 0, left: 0 },
         );
         assert_eq!(twice, IMAGE);
         let mut dst = [0; 6];
@@ -170,8 +178,8 @@ mod tests {
         let augment = Augment { flip: true, crop_padding: 4, ..Augment::default() };
         let draws = [(false, 3, 5), (false, 1, 1), (true, 8, 2), (true, 1, 3)];
         for (index, (flip, top, left)) in draws.into_iter().enumerate() {
-            assert_eq!(augment.draw(1, 2, index as u64), Draw { flip, top, left });
-            assert!(!Augment { flip: false, ..augment }.draw(1, 2, index as u64).flip);
+            assert_eq!(augment.place_of(1, 2, index as u64), Place { flip, top, left });
+            assert!(!Augment { flip: false, ..augment }.place_of(1, 2, index as u64).flip);
         }
     }
 

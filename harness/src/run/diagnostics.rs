@@ -50,7 +50,7 @@ fn angles(
     rule: &dyn LearningRule,
     loader: &Loader,
 ) -> Result<Vec<Vec<f64>>> {
-    let (layers, learned, order) = (net.record()?, rule.record()?, loader.order(epochs));
+    let (layers, learned, images) = (net.record()?, rule.record()?, loader.epoch(epochs));
     let device = net.device().clone().inner();
     let copy = || -> Result<Network> {
         let mut copy = spec.network.build(loader.image(), net.classes(), spec.seed, &device)?;
@@ -59,7 +59,7 @@ fn angles(
     };
     let mut angles = vec![Vec::new(); net.depth()];
     for step in 0..ANGLE_BATCHES.min(loader.steps()) {
-        let batch = loader.batch(epochs, step, &order)?;
+        let batch = loader.batch(&images, step)?;
         let mut own = copy()?;
         let mut rule = spec.rule.init(&mut own, spec.seed)?;
         rule.load(learned.clone())?;
@@ -99,9 +99,9 @@ mod tests {
         let mut rule = spec.rule.init(&mut net, spec.seed).unwrap();
         let mut updater: Updater = spec.recipe.optimizer().init().unwrap();
         updater.set_lr(spec.recipe.lr);
-        let order = loader.order(0);
+        let images = loader.epoch(0);
         for step in 0..steps {
-            rule.step(&mut net, &loader.batch(0, step, &order).unwrap(), &mut updater).unwrap();
+            rule.step(&mut net, &loader.batch(&images, step).unwrap(), &mut updater).unwrap();
         }
         (spec, net, rule, loader)
     }

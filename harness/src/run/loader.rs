@@ -2,8 +2,10 @@
 //!
 //! Images stay `u8`; a batch is augmented on the host, sent as bytes, and normalised on the device:
 //! `x = (pixel / 255 - mean_c) / std_c`. Order and augmentation depend on the seed and the epoch alone, so a resumed run
-//! sees what an uninterrupted one would have seen. A data set too large for memory comes from a stream that works ahead.
+//! sees what an uninterrupted one would have seen. A small data set lies on the device as a whole and is cropped and flipped
+//! there ([`Resident`]), to the same bits; one too large for memory comes from a stream that works ahead.
 
+use super::resident::{Plan, Resident};
 use crate::error::{Error, Result};
 use crate::spec::Recipe;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
@@ -16,7 +18,8 @@ use std::sync::Mutex;
 pub struct Loader {
     train: Images,
     test: Images,
-    streamed: Option<Streamed>,
+    /// Where the pixels are, if not in `train` and `test`.
+    elsewhere: Elsewhere,
     /// `1 / (255 std)` and `-mean / std`, for each feature.
     scale: Tensor<2>,
     shift: Tensor<2>,
@@ -24,6 +27,32 @@ pub struct Loader {
     augment: Augment,
     batch: usize,
     seed: u64,
+}
+
+enum Elsewhere {
+    No,
+    Device(Box<OnDevice>),
+    Stream(Streamed),
+}
+
+/// Both splits on the device.
+struct OnDevice {
+    train: Resident,
+    test: Resident,
+}
+
+impl OnDevice {
+    fn take(train: &mut Images, test: &mut Images, device: &Device) -> Elsewhere {
+        Elsewhere::Device(Box::new(Self { train: Resident::take(train, device), test: Resident::take(test, device) }))
+    }
+}
+
+/// One pass over the training images.
+pub struct Epoch {
+    number: usize,
+    /// The order of the images in memory; a stream keeps its own.
+    order: Vec<u32>,
+    plan: Option<Plan>,
 }
 
 /// A data set that is read while it is used.
@@ -76,16 +105,22 @@ impl Loader {
         };
         let scale = per_feature(&|channel| 1.0 / (255.0 * data.std[channel]));
         let shift = per_feature(&|channel| -data.mean[channel] / data.std[channel]);
-        let streamed = images.map(|images| Streamed { images, under_way: Mutex::new(None) });
-        let (augment, batch, device) = (recipe.augment(), recipe.batch, device.clone());
-        Ok(Self { train, test, streamed, scale, shift, device, augment, batch, seed })
+        let augment = recipe.augment();
+        let mut elsewhere = match images {
+            Some(images) => Elsewhere::Stream(Streamed { images, under_way: Mutex::new(None) }),
+            None => Elsewhere::No,
+        };
+        if matches!(elsewhere, Elsewhere::No) && Resident::suits(&train, &augment, device) {
+            elsewhere = OnDevice::take(&mut train, &mut test, device);
+        }
+        Ok(Self { train, test, elsewhere, scale, shift, device: device.clone(), augment, batch: recipe.batch, seed })
     }
 
     /// Images trained on and evaluated on.
     pub fn counts(&self) -> (usize, usize) {
-        match &self.streamed {
-            Some(streamed) => (streamed.images.train_len(), streamed.images.test_labels().len()),
-            None => (self.train.len(), self.test.len()),
+        match &self.elsewhere {
+            Elsewhere::Stream(streamed) => (streamed.images.train_len(), streamed.images.test_labels().len()),
+            _ => (self.train.len(), self.test.len()),
         }
     }
 
@@ -99,29 +134,42 @@ impl Loader {
         self.counts().0.div_ceil(self.batch)
     }
 
-    /// The order in which `epoch` visits the training images in memory; a stream keeps its own.
-    pub fn order(&self, epoch: usize) -> Vec<u32> {
-        epoch_order(self.seed, epoch as u64, self.train.len())
-    }
-
-    /// Batch `step` of `epoch`, both counted from 0, in that epoch's `order`. Fails if an image that is read while it is
-    /// used cannot be.
-    pub fn batch(&self, epoch: usize, step: usize, order: &[u32]) -> Result<Batch> {
-        let seed = mix(mix(self.seed, epoch as u64 + 1), step as u64 + 1);
-        let done = (epoch * self.steps() + step) as u64;
-        let (pixels, labels) = match &self.streamed {
-            Some(streamed) => {
-                let start = || streamed.images.train(self.seed, epoch as u64, self.batch, self.augment);
-                let batch = streamed.batch(epoch, step, start)?;
-                (batch.pixels, batch.labels.into_iter().map(usize::from).collect())
-            }
-            None => self.in_memory(epoch, step, order),
+    /// Epoch `number`, counted from 0.
+    pub fn epoch(&self, number: usize) -> Epoch {
+        let order = epoch_order(self.seed, number as u64, self.train.len());
+        let plan = match &self.elsewhere {
+            Elsewhere::Device(images) => Some(images.train.plan(&order, &self.augment, self.seed, number as u64)),
+            _ => None,
         };
-        Ok(Batch { step: done, epoch, ..Batch::new(self.upload(pixels), labels, seed) })
+        Epoch { number, order, plan }
     }
 
-    fn in_memory(&self, epoch: usize, step: usize, order: &[u32]) -> (Vec<u8>, Vec<usize>) {
-        let chosen = &order[step * self.batch..((step + 1) * self.batch).min(order.len())];
+    /// Batch `step` of `epoch`, counted from 0. Fails if an image that is read while it is used cannot be.
+    pub fn batch(&self, epoch: &Epoch, step: usize) -> Result<Batch> {
+        let number = epoch.number;
+        let seed = mix(mix(self.seed, number as u64 + 1), step as u64 + 1);
+        let range = step * self.batch..((step + 1) * self.batch).min(epoch.order.len());
+        let batch = match (&self.elsewhere, &epoch.plan) {
+            (Elsewhere::Stream(streamed), _) => {
+                let start = || streamed.images.train(self.seed, number as u64, self.batch, self.augment);
+                let batch = streamed.batch(number, step, start)?;
+                let labels = batch.labels.into_iter().map(usize::from).collect();
+                Batch::new(self.normalised(self.upload(batch.pixels)), labels, seed)
+            }
+            (Elsewhere::Device(images), Some(plan)) => {
+                let (pixels, classes) = images.train.batch(plan, range.clone());
+                let labels = self.labels(&epoch.order[range]);
+                Batch { classes: Some(classes), ..Batch::new(self.normalised(pixels), labels, seed) }
+            }
+            _ => {
+                let chosen = &epoch.order[range];
+                Batch::new(self.normalised(self.upload(self.in_memory(number, chosen))), self.labels(chosen), seed)
+            }
+        };
+        Ok(Batch { step: (number * self.steps() + step) as u64, epoch: number, ..batch })
+    }
+
+    fn in_memory(&self, epoch: usize, chosen: &[u32]) -> Vec<u8> {
         let size = self.train.image_len();
         let mut pixels = vec![0; chosen.len() * size];
         for (&index, pixels) in chosen.iter().zip(pixels.chunks_exact_mut(size)) {
@@ -129,31 +177,45 @@ impl Loader {
             let (epoch, index) = (epoch as u64, u64::from(index));
             self.augment.apply(image, self.train.shape, pixels, self.seed, epoch, index);
         }
-        let labels = chosen.iter().map(|&i| usize::from(self.train.labels[i as usize])).collect();
-        (pixels, labels)
+        pixels
+    }
+
+    fn labels(&self, chosen: &[u32]) -> Vec<usize> {
+        chosen.iter().map(|&index| usize::from(self.train.labels[index as usize])).collect()
     }
 
     /// The evaluation images in order, `batch` at a time. Fails as [`batch`](Self::batch) does.
     pub fn test(&self, batch: usize) -> Box<dyn Iterator<Item = Result<Evaluated<'_>>> + '_> {
         let size = self.train.image_len();
-        match &self.streamed {
-            Some(streamed) => {
+        match &self.elsewhere {
+            Elsewhere::Stream(streamed) => {
                 let labels = streamed.images.test_labels().chunks(batch);
                 let batches = streamed.images.test(batch).zip(labels);
-                Box::new(batches.map(move |(read, labels)| Ok((self.upload(read.map_err(lost)?.pixels), labels))))
+                let x = |pixels| self.normalised(self.upload(pixels));
+                Box::new(batches.map(move |(read, labels)| Ok((x(read.map_err(lost)?.pixels), labels))))
             }
-            None => {
+            Elsewhere::Device(images) => {
+                let batches = self.test.labels.chunks(batch).enumerate();
+                let rows = move |i: usize, n: usize| images.test.slice(i * batch..i * batch + n);
+                Box::new(batches.map(move |(i, labels)| Ok((self.normalised(rows(i, labels.len())), labels))))
+            }
+            Elsewhere::No => {
                 let images = self.test.pixels.chunks(batch * size).zip(self.test.labels.chunks(batch));
-                Box::new(images.map(move |(pixels, labels)| Ok((self.upload(pixels.to_vec()), labels))))
+                Box::new(
+                    images.map(move |(pixels, labels)| Ok((self.normalised(self.upload(pixels.to_vec())), labels))),
+                )
             }
         }
     }
 
     fn upload(&self, pixels: Vec<u8>) -> Tensor<2> {
         let features = self.train.image_len();
-        let rows = pixels.len() / features;
-        let bytes = Tensor::<2, Int>::from_data(TensorData::new(pixels, [rows, features]), (&self.device, DType::U8));
-        bytes.float() * self.scale.clone() + self.shift.clone()
+        let shape = [pixels.len() / features, features];
+        Tensor::<2, Int>::from_data(TensorData::new(pixels, shape), (&self.device, DType::U8)).float()
+    }
+
+    fn normalised(&self, pixels: Tensor<2>) -> Tensor<2> {
+        pixels * self.scale.clone() + self.shift.clone()
     }
 }
 
@@ -190,8 +252,8 @@ mod tests {
     fn an_epoch_serves_every_image_once_in_its_own_order() {
         let loader = loader(Recipe { batch: 300, train_limit: Some(1000), ..Recipe::default() }).unwrap();
         let epoch = |epoch| {
-            let order = loader.order(epoch);
-            (0..loader.steps()).map(|step| loader.batch(epoch, step, &order).unwrap()).collect::<Vec<_>>()
+            let epoch = loader.epoch(epoch);
+            (0..loader.steps()).map(|step| loader.batch(&epoch, step).unwrap()).collect::<Vec<_>>()
         };
         let sizes: Vec<usize> = epoch(0).iter().map(|b| b.len()).collect();
         assert_eq!(sizes, [300, 300, 300, 100]);
@@ -200,6 +262,33 @@ mod tests {
         assert_ne!(labels(0), labels(1));
         let seeds: std::collections::HashSet<u64> = (0..2).flat_map(|e| epoch(e).into_iter().map(|b| b.seed)).collect();
         assert_eq!(seeds.len(), 8, "every step of a run has its own seed");
+    }
+
+    /// The same bits, whether the host augments or the device does; both devices are flex here, which gathers as LibTorch does.
+    #[test]
+    fn images_on_the_device_make_the_hosts_batches() {
+        let augmented = Recipe { flip: true, crop_padding: 4, ..Recipe::default() };
+        for recipe in [Recipe::default(), Recipe { flip: true, ..Recipe::default() }, augmented] {
+            let recipe = Recipe { batch: 70, train_limit: Some(200), ..recipe };
+            let host = loader(recipe.clone()).unwrap();
+            let mut device = loader(recipe).unwrap();
+            let (train, test) = (&mut device.train, &mut device.test);
+            let flex = Device::flex();
+            device.elsewhere = OnDevice::take(train, test, &flex);
+            let (one, other) = (host.epoch(3), device.epoch(3));
+            for step in 0..host.steps() {
+                let (expected, found) = (host.batch(&one, step).unwrap(), device.batch(&other, step).unwrap());
+                found.x.to_data().assert_eq(&expected.x.to_data(), true);
+                assert_eq!(found.labels, expected.labels);
+                let targets = |batch: &Batch| batch.targets(12, &flex).into_data();
+                targets(&found).assert_eq(&targets(&expected), true);
+            }
+            for (expected, found) in host.test(300).zip(device.test(300)) {
+                let ((x, labels), (found, classes)) = (expected.unwrap(), found.unwrap());
+                found.into_data().assert_eq(&x.into_data(), true);
+                assert_eq!(labels, classes);
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod diagnostics;
 mod loader;
+mod resident;
 mod trainer;
 
 pub use checkpoint::Checkpoint;

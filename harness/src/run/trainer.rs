@@ -159,7 +159,7 @@ impl Training {
     fn epoch(&mut self, spec: &RunSpec, epoch: usize, events: &mut dyn Events) -> Result<(f64, Option<u64>)> {
         let (steps, total) = (self.loader.steps(), self.loader.steps() * spec.recipe.epochs);
         let (mut sum, mut held) = (0.0, Vec::with_capacity(LOSSES_HELD));
-        let order = self.loader.order(epoch);
+        let images = self.loader.epoch(epoch);
         for step in 0..steps {
             let factor = spec.recipe.schedule.factor(epoch, epoch * steps + step, total);
             self.updater.set_lr(self.base_lr * factor);
@@ -167,7 +167,7 @@ impl Training {
             let live = self.meter.live();
             self.meter.begin_step();
             let activations = scope(Category::Activations);
-            let batch = self.loader.batch(epoch, step, &order)?;
+            let batch = self.loader.batch(&images, step)?;
             drop(activations);
             let trained = self.updater.trained();
             let report = self.rule.step(&mut self.net, &batch, &mut self.updater)?;
@@ -289,7 +289,7 @@ fn warm_up(
     {
         let mut net = spec.network.build(image, classes, spec.seed, device)?;
         let mut rule = spec.rule.init(&mut net, spec.seed)?;
-        rule.step(&mut net, &loader.batch(0, 0, &loader.order(0))?, &mut spec.recipe.optimizer().init()?)?;
+        rule.step(&mut net, &loader.batch(&loader.epoch(0), 0)?, &mut spec.recipe.optimizer().init()?)?;
     }
     Ok(meter.live().saturating_sub(before))
 }

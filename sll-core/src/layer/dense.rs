@@ -3,7 +3,7 @@
 use super::{Affine, Layer, LayerCost, Stages, WeightSlot};
 use crate::memory::{Category, LayerMemory, scope};
 use crate::op::rectify;
-use crate::rng::{Stream, upload};
+use crate::rng::Stream;
 use crate::{pass::Pass, shape::Shape};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation};
@@ -114,10 +114,9 @@ impl Stages for Dense {
     }
 
     fn activate(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        let [batch, n] = z.dims();
         let mask = {
             let _temporary = scope(Category::Workspace);
-            pass.mask(batch * n, self.dropout).map(|mask| upload(mask, [batch, n], &z.device()))
+            pass.mask(&z, self.dropout)
         };
         match (self.activation, mask) {
             (Activation::Relu, mask) => rectify(z, mask.map(|mask| (mask, 1.0 / (1.0 - self.dropout)))),

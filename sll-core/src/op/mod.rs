@@ -1,6 +1,7 @@
 //! Operations written for training layer by layer, as burn backend extensions with backward passes of their own: a gradient
 //! put in from outside ([`inject`]), affine maps and convolutions whose signal may go back through other weights
-//! ([`affine`], [`conv2d`]), and the two halves of an encoder block ([`attention_block`], [`mlp_block`]).
+//! ([`affine`], [`conv2d`]), and the two halves of an encoder block ([`attention_block`], [`mlp_block`]); and masks that are
+//! the same bits on every device ([`keep_mask`]).
 //!
 //! Each keeps what its backward pass cannot make again by reading values once, and nothing else. Every product of matrices
 //! and every convolution is counted ([`macs`]). Every backend compiled in is named here and nowhere else in this crate.
@@ -13,6 +14,7 @@ mod attention;
 mod conv;
 mod count;
 mod inject;
+mod mask;
 mod mlp;
 mod norm;
 mod patches;
@@ -24,6 +26,7 @@ pub use attention::{AttentionWeights, Heads, attention_block};
 pub use conv::conv2d;
 pub use count::{Product, macs};
 pub use inject::{inject, inject_all};
+pub use mask::keep_mask;
 pub use mlp::{MlpWeights, mlp_block};
 pub use norm::layer_norm;
 pub use patches::Patches;
