@@ -10,7 +10,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() -> ExitCode {
     harness::interrupt::listen();
-    match harness::cli::dispatch(Cli::parse()) {
+    match harness::device::within_memory(|| harness::cli::dispatch(Cli::parse())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

@@ -86,6 +86,18 @@ size_t sll_libtorch_versions(char* text, size_t room) {
   }
 }
 
+// Whether there is a CUDA half; its version and the number of cards it sees.
+bool sll_libtorch_cuda(int64_t* version, int64_t* cards) {
+  try {
+    if (!at::Context::hasCUDART()) return false;
+    *version = at::Context::versionCUDART();
+    *cards = static_cast<int64_t>(at::getNumGPUs());
+    return true;
+  } catch (...) {
+    return at::Context::hasCUDART();
+  }
+}
+
 void sll_libtorch_full_precision() {
   try {
     at::globalContext().setAllowTF32CuBLAS(false);

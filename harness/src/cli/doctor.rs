@@ -24,6 +24,7 @@ pub fn main(args: DoctorArgs) -> Result<()> {
         print(&format!("backend    {}", device::backend("cpu-tch")))?;
     }
     print(&format!("processor  {}, {} threads", provenance::processor(), provenance::threads()))?;
+    print(&format!("LibTorch   {}", device::libtorch_environment()))?;
     for (name, state) in device::survey() {
         print(&format!("device     {name:<8} {state}"))?;
     }

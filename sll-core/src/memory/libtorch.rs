@@ -26,6 +26,7 @@ unsafe extern "C" {
     fn sll_libtorch_cuda_reset_peak(card: i8);
     fn sll_libtorch_versions(text: *mut c_char, room: usize) -> usize;
     fn sll_libtorch_full_precision();
+    fn sll_libtorch_cuda(version: *mut i64, cards: *mut i64) -> bool;
 }
 
 /// Called by LibTorch for every block made (`bytes > 0`) and freed (`bytes < 0`).
@@ -72,6 +73,16 @@ pub fn versions() -> (String, String) {
     let text = String::from_utf8_lossy(&text[..written]).into_owned();
     let (built, runs) = text.split_once('\n').unwrap_or((&text, ""));
     (built.to_string(), runs.to_string())
+}
+
+/// Whether the LibTorch in use has its CUDA half, the CUDA version it was made with (`1000 major + 10 minor`, 0 if
+/// unknown), and the cards it sees.
+pub fn cuda() -> (bool, i64, usize) {
+    let (mut version, mut cards) = (0, 0);
+    // SAFETY: both outlive the call, which writes to them.
+    #[allow(unsafe_code)]
+    let built = unsafe { sll_libtorch_cuda(&mut version, &mut cards) };
+    (built, version, cards.max(0) as usize)
 }
 
 /// Reads what LibTorch's allocators report; the thread that trains has called [`watch`].
