@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sll_core::optim::{OptimizerConfig, OptimizerKind};
 use sll_core::rule::Batch;
 use sll_core::toy::{self, Toy};
-use sll_core::{Error, Network, Result};
+use sll_core::{Error, Network, Precision, Result};
 
 /// One rule on one network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,8 +55,8 @@ fn values(net: &Network) -> Vec<f32> {
     net.params().into_iter().flatten().flat_map(floats).collect()
 }
 
-fn step(toy: &Toy, rule: &RuleSpec, device: &Device) -> Result<Step> {
-    let mut net = toy.build(device)?;
+fn step(toy: &Toy, rule: &RuleSpec, device: &Device, precision: Precision) -> Result<Step> {
+    let mut net = toy.build(device)?.in_precision(precision)?;
     let batch = toy::batch(&net, 0);
     // As training has them on a device other than the host.
     let labels: Vec<i64> = batch.labels.iter().map(|&label| label as i64).collect();
@@ -76,16 +76,18 @@ fn norm(values: impl Iterator<Item = f64>) -> f64 {
 
 /// Every rule on every family that it can train, in the register's order.
 ///
+/// The reference computes in single precision, the other in `precision`.
+///
 /// # Errors
 /// If a network or rule cannot be built for another reason than that the rule does not run on the network.
-pub fn compare(reference: &Device, other: &Device) -> Result<Vec<Parity>> {
+pub fn compare(reference: &Device, other: &Device, precision: Precision) -> Result<Vec<Parity>> {
     let mut found = Vec::new();
     for info in rules() {
         for (network, toy) in families() {
             let rule = (info.spec)();
-            let (a, b) = match step(&toy, &rule, reference) {
+            let (a, b) = match step(&toy, &rule, reference, Precision::F32) {
                 Err(Error::Unsupported { .. }) => continue,
-                a => (a?, step(&toy, &rule, other)?),
+                a => (a?, step(&toy, &rule, other, precision)?),
             };
             let moved = |step: &Step| step.before.iter().zip(&step.after).map(|(x, y)| f64::from(x - y)).collect();
             let (a_moved, b_moved): (Vec<f64>, Vec<f64>) = (moved(&a), moved(&b));
@@ -107,7 +109,7 @@ mod tests {
     #[test]
     fn a_device_agrees_with_itself_on_every_rule() {
         sll_core::laws::one_thread();
-        let found = compare(&Device::flex(), &Device::flex()).unwrap();
+        let found = compare(&Device::flex(), &Device::flex(), Precision::F32).unwrap();
         assert!(found.iter().all(|p| p.same_start && p.update.unwrap_or(0.0) == 0.0 && p.loss == 0.0), "{found:?}");
         // Every rule moves something on the MLP, and every family has a rule.
         let moving = |name: &str| found.iter().filter(|p| p.network == name && p.update.is_some()).count();

@@ -6,8 +6,8 @@ use datasets::{Augment, LoadOptions, Policy};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use sll_core::NetworkSpec;
 use sll_core::optim::{OptimizerConfig, OptimizerKind, Schedule};
+use sll_core::{NetworkSpec, Precision};
 
 /// Bumped when the same spec would give other numbers than before, so that old results are not taken for new ones.
 const NUMERICS: u32 = 4;
@@ -146,6 +146,16 @@ pub(crate) fn check_optimizer(config: &OptimizerConfig) -> Result<()> {
     Ok(())
 }
 
+/// Checks that the device has the network's number format.
+pub(crate) fn check_precision(network: &NetworkSpec, device: &str) -> Result<()> {
+    match network.precision.is_single() || device != "flex" {
+        true => Ok(()),
+        false => Err(Error::Input(
+            "`precision` = \"bf16\": flex computes in single precision; use --device cpu-tch or cuda:N, or leave it out".into(),
+        )),
+    }
+}
+
 impl RunSpec {
     /// Reads a spec from TOML text; `origin` names it in errors.
     pub fn from_toml(text: &str, origin: &str) -> Result<Self> {
@@ -179,6 +189,7 @@ impl RunSpec {
             return Err(Error::Input(format!("`lr` = {}: must be a positive number", self.recipe.lr)));
         }
         check_optimizer(&self.recipe.optimizer())?;
+        check_precision(&self.network, &self.device)?;
         self.recipe.schedule.validate()?;
         datasets::manifest(&self.dataset)?;
         Ok(())
@@ -202,7 +213,7 @@ impl RunSpec {
         }
         let manifest = datasets::manifest(&self.dataset)?;
         // Refusals go by the kinds of layers, not by their width: a narrow network is asked, for speed.
-        let narrow = NetworkSpec { width: Some(NARROW), ..self.network.clone() };
+        let narrow = NetworkSpec { width: Some(NARROW), precision: Precision::F32, ..self.network.clone() };
         let mut net = narrow.build(manifest.shape, manifest.classes, 0, &burn::tensor::Device::flex())?;
         match self.rule.init(&mut net, 0) {
             Ok(_) => Ok(None),

@@ -56,6 +56,9 @@ pub struct MemoryArgs {
     /// flex, cpu-tch or cuda:N.
     #[arg(long)]
     device: Option<String>,
+    /// f32, or bf16: mixed precision, on LibTorch's devices.
+    #[arg(long)]
+    precision: Option<String>,
     /// Any other key of a spec, like rule.segments=3 or network.patch=8 (repeatable; values are TOML, bare words text).
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -131,6 +134,7 @@ fn flags(args: &MemoryArgs) -> Vec<(&'static str, Value)> {
         ("steps", whole(args.steps)),
         ("threads", whole(args.threads)),
         ("device", text(&args.device)),
+        ("network.precision", text(&args.precision)),
     ];
     pairs.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
 }

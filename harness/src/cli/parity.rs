@@ -9,6 +9,7 @@ use crate::report::grid::{Grid, escape};
 use baselines::parity::{Parity, compare};
 use clap::Args;
 use serde::Serialize;
+use sll_core::Precision;
 
 /// What is compared with what.
 #[derive(Args, Debug)]
@@ -19,9 +20,12 @@ pub struct ParityArgs {
     /// The device that is believed.
     #[arg(long, default_value = "flex")]
     against: String,
-    /// Fail if a rule's update is off by more than this, relative to its length.
-    #[arg(long, value_name = "X", default_value_t = 1e-3)]
-    tolerance: f64,
+    /// What the device computes in: f32, or bf16 (mixed precision).
+    #[arg(long, default_value = "f32", value_parser = precision)]
+    precision: Precision,
+    /// Fail if a rule's update is off by more than this, relative to its length. [default: 0.001, without limit in bf16]
+    #[arg(long, value_name = "X")]
+    tolerance: Option<f64>,
     #[command(flatten)]
     format: FormatArgs,
 }
@@ -29,6 +33,7 @@ pub struct ParityArgs {
 #[derive(Serialize)]
 struct Report<'a> {
     against: &'a str,
+    precision: Precision,
     tolerance: f64,
     provenance: Provenance,
     rules: Vec<Parity>,
@@ -37,17 +42,18 @@ struct Report<'a> {
 /// Compares and prints; an error if a rule is further off than the tolerance.
 pub fn main(args: ParityArgs) -> Result<()> {
     let (reference, other) = (crate::device::open(&args.against)?, crate::device::open(&args.device)?);
-    let rules = compare(&reference, &other)?;
+    let tolerance = args.tolerance.unwrap_or(if args.precision.is_single() { 1e-3 } else { f64::INFINITY });
+    let rules = compare(&reference, &other, args.precision)?;
     let meter = crate::device::meter(&args.device);
     let provenance = provenance::here(&args.device, meter.definition());
     let off = |parity: &&Parity| {
-        !parity.same_start
-            || parity.update.is_some_and(|off| off.is_nan() || off > args.tolerance)
-            || parity.loss.is_nan()
+        !parity.same_start || parity.update.is_some_and(|off| off.is_nan() || off > tolerance) || parity.loss.is_nan()
     };
     let wrong: Vec<String> = rules.iter().filter(off).map(|p| format!("{} on {}", p.rule, p.network)).collect();
     match args.format.format {
-        Format::Json => print_json(&Report { against: &args.against, tolerance: args.tolerance, provenance, rules })?,
+        Format::Json => {
+            print_json(&Report { against: &args.against, precision: args.precision, tolerance, provenance, rules })?
+        }
         Format::Text => print(&text(&args, &provenance, &rules))?,
     }
     match wrong.is_empty() {
@@ -56,10 +62,15 @@ pub fn main(args: ParityArgs) -> Result<()> {
             "on {} these take another step than on {}, by more than {:.0e} of its length: {}",
             args.device,
             args.against,
-            args.tolerance,
+            tolerance,
             wrong.join("; ")
         ))),
     }
+}
+
+/// A number format by name.
+fn precision(name: &str) -> std::result::Result<Precision, String> {
+    toml::Value::String(name.into()).try_into().map_err(|_| "choose f32 or bf16".into())
 }
 
 fn text(args: &ParityArgs, provenance: &Provenance, rules: &[Parity]) -> String {
@@ -74,11 +85,16 @@ fn text(args: &ParityArgs, provenance: &Provenance, rules: &[Parity]) -> String 
         ]);
     }
     format!(
-        "# One step of every rule: {} against {}\n\n\
+        "# One step of every rule: {}{} against {}\n\n\
          {} · {} · harness {}\n\n{grid}\n\
          Plain gradient descent from the same weights, on the same batch of 24. **update off by** is \
          ‖g − g_ref‖ / ‖g_ref‖ over all parameters; — where the step moves none. **same start** says whether the \
          parameters before the step are the same bits.\n",
-        args.device, args.against, provenance.hardware, provenance.backend, provenance.harness
+        args.device,
+        if args.precision.is_single() { "" } else { " in bf16" },
+        args.against,
+        provenance.hardware,
+        provenance.backend,
+        provenance.harness
     )
 }

@@ -90,6 +90,9 @@ pub struct RunArgs {
     /// flex, cpu-tch or cuda:N.
     #[arg(long)]
     device: Option<String>,
+    /// f32, or bf16: mixed precision, on LibTorch's devices.
+    #[arg(long)]
+    precision: Option<String>,
     /// Any other key of a spec, like rule.align_weight=0.3 (repeatable; values are TOML, bare words are text).
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -172,6 +175,7 @@ fn flags(args: &RunArgs) -> Vec<(&'static str, Value)> {
         ("recipe.diagnostics", switch(args.diagnostics)),
         ("seed", args.seed.map(|n| Value::Integer(n as i64))),
         ("device", text(&args.device)),
+        ("network.precision", text(&args.precision)),
         ("allow_unverified", switch(args.data.allow_unverified)),
     ];
     pairs.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()

@@ -171,6 +171,7 @@ const BUILTIN: &[(&str, &str)] = builtin![
     "ablation_projection_seed",
     "ablation_alignment",
     "ablation_dropout",
+    "precision",
     "tune_dropout",
     "tune_cnn",
     "tune_dkp",

@@ -1,11 +1,11 @@
 //! One measurement of memory, described completely: which step is weighed. Its digest is the measurement's name.
 
 use crate::error::{Error, Result};
-use crate::spec::{check_optimizer, name_of, typed};
+use crate::spec::{check_optimizer, check_precision, name_of, typed};
 use baselines::RuleSpec;
 use serde::{Deserialize, Serialize};
 use sll_core::optim::{OptimizerConfig, OptimizerKind};
-use sll_core::{Cut, Network, NetworkSpec};
+use sll_core::{Cut, Network, NetworkSpec, Precision};
 
 /// The code that decides memory: two builds that agree in it measure the same bytes.
 const CODE: &str = env!("SLL_MEMORY_CODE");
@@ -80,6 +80,7 @@ impl MemorySpec {
             return Err(Error::Input(format!("`{key}` = {value}: must be at least {least}")));
         }
         check_optimizer(&self.optimizer())?;
+        check_precision(&self.network, &self.device)?;
         Ok(self.network.check_name()?)
     }
 
@@ -96,7 +97,7 @@ impl MemorySpec {
     /// The network, narrowed where the question is one of kinds and numbers of layers and not of width.
     fn narrow(&self) -> Result<Network> {
         const NARROW: usize = 24; // a multiple of every named transformer's heads
-        let spec = NetworkSpec { width: Some(NARROW), ..self.network.clone() };
+        let spec = NetworkSpec { width: Some(NARROW), precision: Precision::F32, ..self.network.clone() };
         Ok(spec.build(self.image, self.classes, 0, &burn::tensor::Device::flex())?)
     }
 

@@ -8,7 +8,7 @@ use crate::{pass::Pass, shape::Shape};
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::module::{adaptive_avg_pool2d, batch_norm_train, max_pool2d};
-use burn::tensor::{Device, Tensor, ops::MaxPoolOptions};
+use burn::tensor::{DType, Device, Tensor, ops::MaxPoolOptions};
 
 /// What follows a convolution's activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,9 @@ impl Conv {
 /// Batch norm by the pass, not by the device: burn's own looks at the device, and a training pass without a graph is
 /// one too.
 fn normalise(norm: &BatchNorm, z: Tensor<4>, pass: &Pass) -> Tensor<4> {
+    if z.dtype() == DType::BF16 {
+        return normalise(norm, z.cast(DType::F32), pass).cast(DType::BF16);
+    }
     if *pass == Pass::Eval || (z.is_autodiff() && !matches!(pass, Pass::Replay { .. })) {
         return norm.forward(z);
     }

@@ -3,6 +3,7 @@
 use super::{Affine, Joins, Layer, LayerCost, WeightSlot};
 use crate::memory::LayerMemory;
 use crate::op::Patches;
+use crate::precision::alike;
 use crate::rng::{Stream, upload};
 use crate::{pass::Pass, shape::Shape};
 use burn::module::{Module, Param};
@@ -65,10 +66,11 @@ impl Layer for PatchEmbedding {
         let [t, d] = self.positions.dims();
         let mut tokens = self.affine.forward_patches(x, patches).reshape([batch, self.patches(), d]);
         if let Some(class) = &self.class {
-            let class = class.val().unsqueeze::<3>().expand([batch, 1, d]);
+            let class = alike(class.val(), &tokens).unsqueeze::<3>().expand([batch, 1, d]);
             tokens = Tensor::cat(vec![class, tokens], 1);
         }
-        (tokens + self.positions.val().unsqueeze()).reshape([batch, t * d])
+        let positions = alike(self.positions.val(), &tokens);
+        (tokens + positions.unsqueeze()).reshape([batch, t * d])
     }
 
     fn cost(&self) -> LayerCost {

@@ -10,7 +10,7 @@ pub use spec::{NetworkSpec, catalogue};
 use crate::error::{Error, Result};
 use crate::layer::{DynLayer, Joins, Layer, LayerCost, Slot, Stages, WeightSlot};
 use crate::memory::{Category, LayerMemory, scope};
-use crate::{pass::Pass, shape::Shape};
+use crate::{pass::Pass, precision::Precision, shape::Shape};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use std::ops::Range;
 
@@ -29,6 +29,7 @@ pub enum Cut {
 pub struct Network {
     layers: Vec<Box<dyn DynLayer>>,
     device: Device,
+    precision: Precision,
 }
 
 /// Builds a [`Network`] layer by layer.
@@ -52,7 +53,9 @@ impl NetworkBuilder {
             }
         }
         match self.0.last().map(|layer| layer.output()) {
-            Some(Shape::Flat(_)) => Ok(Network { layers: self.0, device: device.clone() }),
+            Some(Shape::Flat(_)) => {
+                Ok(Network { layers: self.0, device: device.clone(), precision: Precision::default() })
+            }
             Some(other) => Err(Error::setting("network", other, "the last layer must give one logit a class")),
             None => Err(Error::setting("network", "empty", "a chain needs at least one layer")),
         }
@@ -63,6 +66,23 @@ impl Network {
     /// Starts a chain.
     pub fn builder() -> NetworkBuilder {
         NetworkBuilder(Vec::new())
+    }
+
+    /// Computes between a unit's input and output in `precision`.
+    ///
+    /// # Errors
+    /// If the device has no products of that type: flex is single precision only.
+    pub fn in_precision(self, precision: Precision) -> Result<Self> {
+        if !precision.is_single() && self.device == Device::flex() {
+            let reason = "flex computes in single precision; use --device cpu-tch or cuda:N, or leave it out";
+            return Err(Error::setting("precision", "bf16", reason));
+        }
+        Ok(Self { precision, ..self })
+    }
+
+    /// See [`in_precision`](Self::in_precision).
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Number of layers.
@@ -100,9 +120,9 @@ impl Network {
         self.layers.iter().map(|layer| layer.cost()).collect()
     }
 
-    /// What a step of `batch` samples holds of each layer; `None` for layers that are not modelled.
+    /// What a step of `batch` samples holds of each layer; `None` for layers that are not modelled, and in mixed precision.
     pub fn memories(&self, batch: usize) -> Vec<Option<LayerMemory>> {
-        self.layers.iter().map(|layer| layer.memory(batch)).collect()
+        self.layers.iter().map(|layer| layer.memory(batch).filter(|_| self.precision.is_single())).collect()
     }
 
     /// Number of trainable values.
@@ -133,20 +153,22 @@ impl Network {
     /// Runs the layers `range` on `x [b, input of the first]`.
     pub fn forward_range(&self, range: Range<usize>, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let _activations = scope(Category::Activations);
-        range.fold(x, |x, index| self.layers[index].forward(x, &pass.at(index)))
+        let h = range.fold(self.precision.enter(x), |x, index| self.layers[index].forward(x, &pass.at(index)));
+        self.precision.leave(h)
     }
 
     /// Runs the layers `range` of a training network on a plain `x` and keeps no graph: for forward passes that nobody
     /// differentiates. (A graph that is only dropped stays in burn's memory until some backward pass goes through it.)
     pub fn forward_plain(&self, range: Range<usize>, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let _activations = scope(Category::Activations);
-        range.fold(x, |x, index| {
+        let h = range.fold(self.precision.enter(x), |x, index| {
             let layer = &self.layers[index];
             match layer.stages() {
                 Some(stages) => stages.pool(stages.activate(stages.pre_activation(x), &pass.at(index))),
                 None => layer.valid().forward(x, &pass.at(index)),
             }
-        })
+        });
+        self.precision.leave(h)
     }
 
     /// `[b, input]` to logits `[b, K]`.
@@ -157,13 +179,13 @@ impl Network {
     /// The network for evaluation: the same parameters, no graph.
     pub fn valid(&self) -> Network {
         let layers = self.layers.iter().map(|layer| layer.valid()).collect();
-        Network { layers, device: self.device.clone().inner() }
+        Network { layers, device: self.device.clone().inner(), precision: self.precision }
     }
 
     /// A copy.
     pub fn duplicate(&self) -> Network {
         let layers = self.layers.iter().map(|layer| layer.duplicate()).collect();
-        Network { layers, device: self.device.clone() }
+        Network { layers, device: self.device.clone(), precision: self.precision }
     }
 
     /// The units of `cut`, as ranges of layers.

@@ -3,6 +3,7 @@
 use super::{Network, cnn, mlp, vit};
 use crate::error::{Error, Result};
 use crate::layer::Activation;
+use crate::precision::Precision;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,9 @@ pub struct NetworkSpec {
     /// Side of a patch in pixels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<usize>,
+    /// The number format inside units; `bf16` is for LibTorch's devices.
+    #[serde(default, skip_serializing_if = "Precision::is_single")]
+    pub precision: Precision,
 }
 
 /// A named network.
@@ -143,6 +147,7 @@ impl NetworkSpec {
             activation: Activation::Relu,
             mean_token: false,
             patch: None,
+            precision: Precision::F32,
         }
     }
 
@@ -194,7 +199,7 @@ impl NetworkSpec {
         }
         self.refuse_idle_settings(named)?;
         let device = &device.clone().inner().autodiff();
-        match named.kind {
+        let net = match named.kind {
             Kind::Mlp { width, depth } => {
                 let size = (self.width.unwrap_or(width), self.depth.unwrap_or(depth));
                 mlp::mlp(image.iter().product(), size, classes, (self.activation, self.dropout), seed, device)
@@ -221,7 +226,8 @@ impl NetworkSpec {
                 };
                 vit::vit(image, sizes, classes, seed, device)
             }
-        }
+        };
+        net?.in_precision(self.precision)
     }
 }
 

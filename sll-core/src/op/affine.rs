@@ -4,7 +4,7 @@
 
 use super::count::{product, transposed};
 use super::patches::Patches;
-use super::rows::{accumulate, as_row, blank, put, sum_rows, take};
+use super::rows::{accumulate, add_row, blank, put, single, sum_rows, take};
 use crate::memory::gradients_made;
 use burn::backend::autodiff::{NodeId, grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
@@ -42,14 +42,14 @@ impl AffineOps for Flex {}
 impl AffineOps for burn::backend::LibTorch {}
 
 fn forward<B: Backend>(x: FloatTensor<B>, weight: FloatTensor<B>, bias: FloatTensor<B>) -> FloatTensor<B> {
-    B::float_add(product::<B>(x, weight), as_row::<B>(bias))
+    add_row::<B>(product::<B>(x, weight), bias)
 }
 
 /// Hands a parameter its gradient.
 pub(super) fn register_parameter<B: Backend>(grads: &mut Grads, node: Option<NodeId>, gradient: FloatTensor<B>) {
     if let Some(node) = node {
         gradients_made(gradient.shape().num_elements());
-        grads.register::<B>(node, gradient);
+        grads.register::<B>(node, single::<B>(gradient));
     }
 }
 

@@ -7,7 +7,7 @@
 use super::affine::{register_parameter, register_sums};
 use super::count::{product, transposed};
 use super::norm::{NormGradients, Normed};
-use super::rows::{accumulate, as_row, blank, chunks, put, sum_rows, take};
+use super::rows::{accumulate, add, add_row, blank, chunks, put, sum_rows, take, typed};
 use crate::memory::{Category, scope};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::autodiff::{grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
@@ -98,12 +98,12 @@ fn forward<B: Backend>(x: &FloatTensor<B>, p: &Values<B>, heads: Heads, keep: bo
     let _temporaries = scope(Category::Workspace);
     for rows in chunks(n, heads.tokens) {
         let x = take::<B>(x, &rows);
-        let normed = Normed::<B>::of(x.clone()).scaled(p.gamma.clone(), p.beta.clone());
-        let qkv = B::float_add(product::<B>(normed, p.qkv.clone()), as_row::<B>(p.qkv_bias.clone()));
+        let normed = typed::<B>(Normed::<B>::of(x.clone()).scaled(p.gamma.clone(), p.beta.clone()), &x);
+        let qkv = add_row::<B>(product::<B>(normed, p.qkv.clone()), p.qkv_bias.clone());
         let [q, k, v] = [0, 1, 2].map(|part| heads.split::<B>(&qkv, part, 3));
         let mixed = heads.join::<B>(product::<B>(heads.weights::<B>(q, k), v));
         kept = kept.map(|(all, outputs)| (put::<B>(all, &rows, qkv), put::<B>(outputs, &rows, mixed.clone())));
-        let out = B::float_add(product::<B>(mixed, p.proj.clone()), as_row::<B>(p.proj_bias.clone()));
+        let out = add_row::<B>(product::<B>(mixed, p.proj.clone()), p.proj_bias.clone());
         y = put::<B>(y, &rows, B::float_add(out, x));
     }
     (y, kept)
@@ -161,11 +161,11 @@ impl<B: Backend> Backward<B, 7> for Attention {
             let d_mixed = product::<B>(signal.clone(), transposed::<B>(kept.proj_feedback.clone()));
             let dz = attention_backward::<B>(qkv, mixed, d_mixed, kept.heads);
             let normed = Normed::<B>::of(x);
-            let n = normed.scaled(kept.gamma.clone(), kept.beta.clone());
+            let n = typed::<B>(normed.scaled(kept.gamma.clone(), kept.beta.clone()), &signal);
             accumulate::<B>(&mut dqkv, product::<B>(transposed::<B>(n), dz.clone()));
             accumulate::<B>(&mut dqkv_bias, sum_rows::<B>(dz.clone()));
             let dn = product::<B>(dz, transposed::<B>(kept.qkv_feedback.clone()));
-            let dx = B::float_add(normed.backward(dn, kept.gamma.clone(), &mut norm), signal);
+            let dx = add::<B>(normed.backward(dn, kept.gamma.clone(), &mut norm), signal);
             dy = put::<B>(dy, &rows, dx);
         }
         let sums = [

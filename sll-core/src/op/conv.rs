@@ -3,6 +3,7 @@
 
 use super::affine::register_parameter;
 use super::count::add_macs;
+use super::rows::typed;
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::autodiff::{grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
@@ -44,6 +45,7 @@ fn forward<B: Backend>(
     padding: usize,
 ) -> FloatTensor<B> {
     let shape = weight.shape();
+    let (weight, bias) = (typed::<B>(weight, &x), typed::<B>(bias, &x));
     let y = B::conv2d(x, weight, Some(bias), options(padding));
     add_macs(macs(&shape, &y.shape()));
     y
@@ -72,9 +74,11 @@ impl<B: Backend> Backward<B, 3> for Conv {
         register_parameter::<B>(grads, b_node, B::conv2d_bias_backward(x.clone(), bias, dy.clone()));
         if let Some(node) = x_node {
             add_macs(macs);
+            let feedback = typed::<B>(feedback, &dy);
             grads.register::<B>(node, B::conv2d_x_backward(x.clone(), feedback, dy.clone(), options(padding)));
         }
         add_macs(macs);
+        let weight = typed::<B>(weight, &x);
         register_parameter::<B>(grads, w_node, B::conv2d_weight_backward(x, weight, dy, options(padding)));
     }
 }

@@ -1,5 +1,6 @@
 //! Matrix products and convolutions, with every multiply-accumulate counted where it is done.
 
+use super::rows::typed;
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::autodiff::{grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
@@ -19,9 +20,10 @@ pub(super) fn add_macs(macs: usize) {
     MACS.fetch_add(macs as u64, Relaxed);
 }
 
-/// `a b`, a matrix or a batch of matrices, counted.
+/// `a b`, a matrix or a batch of matrices, in the type of `a`, counted.
 pub(super) fn product<B: Backend>(a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
     let inner = a.shape()[a.rank() - 1];
+    let b = typed::<B>(b, &a);
     let result = B::float_matmul(a, b);
     add_macs(result.shape().num_elements() * inner);
     result

@@ -42,32 +42,30 @@ impl<B: MaskOps, C: CheckpointStrategy> MaskOps for Autodiff<B, C> {
     }
 }
 
-/// 32-bit words in signed integers, whose sums and products wrap around and whose shifts drag the sign along.
+/// 32-bit words in 64-bit integers (LibTorch has no others in burn), cut back after each product.
 fn on_device<B: Backend>(like: &FloatTensor<B>, key: u64, rate: f64) -> FloatTensor<B> {
     let (first, second) = halves(key);
     let (shape, device) = (like.shape(), like.device());
-    let words = B::int_arange(0..shape.num_elements() as i64, &device, DType::I32.into());
-    let xor = |words, with: u32| B::bitwise_xor_scalar(words, i64::from(with as i32).into());
+    let words = B::int_arange(0..shape.num_elements() as i64, &device, DType::I64.into());
+    let xor = |words, with: u32| B::bitwise_xor_scalar(words, i64::from(with).into());
     let words = hash_words::<B>(xor(hash_words::<B>(xor(words, first)), second));
     // -1 where the word lies below the threshold, else 0: from there to 0 and 1.
     let below = B::int_sub_scalar(shifted::<B>(words, 8), i64::from(threshold(rate)).into());
-    let kept = B::int_add_scalar(B::bitwise_right_shift_scalar(below, 31i64.into()), 1i64.into());
+    let kept = B::int_add_scalar(shifted::<B>(below, 63), 1i64.into());
     let kept = B::float_reshape(B::int_into_float(kept, like.dtype().into()), shape);
     B::float_mul_scalar(kept, f64::from(scale(rate)).into())
 }
 
 fn hash_words<B: Backend>(words: IntTensor<B>) -> IntTensor<B> {
     let fold = |words: IntTensor<B>, bits| B::bitwise_xor(words.clone(), shifted::<B>(words, bits));
-    let times = |words, by: u32| B::int_mul_scalar(words, i64::from(by as i32).into());
+    let times = |words, by: u32| {
+        B::bitwise_and_scalar(B::int_mul_scalar(words, i64::from(by).into()), i64::from(u32::MAX).into())
+    };
     fold(times(fold(times(fold(words, 16), FIRST), 15), SECOND), 16)
 }
 
-/// Shifted to the right by `bits`, zeros coming in.
-fn shifted<B: Backend>(words: IntTensor<B>, bits: u32) -> IntTensor<B> {
-    B::bitwise_and_scalar(
-        B::bitwise_right_shift_scalar(words, i64::from(bits).into()),
-        i64::from(u32::MAX >> bits).into(),
-    )
+fn shifted<B: Backend>(words: IntTensor<B>, bits: i64) -> IntTensor<B> {
+    B::bitwise_right_shift_scalar(words, bits.into())
 }
 
 fn hash(word: u32) -> u32 {

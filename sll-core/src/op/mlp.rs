@@ -6,7 +6,7 @@
 use super::affine::{register_parameter, register_sums};
 use super::count::{product, transposed};
 use super::norm::{NormGradients, Normed};
-use super::rows::{accumulate, as_row, blank, chunks, put, sum_rows, take};
+use super::rows::{accumulate, add, add_row, blank, chunks, put, sum_rows, take, typed};
 use crate::memory::{Category, scope};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::autodiff::{grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
@@ -55,10 +55,10 @@ fn forward<B: Backend>(x: &FloatTensor<B>, p: &Values<B>, keep: bool) -> (FloatT
     let _temporaries = scope(Category::Workspace);
     for rows in chunks(shape[0], 1) {
         let x = take::<B>(x, &rows);
-        let normed = Normed::<B>::of(x.clone()).scaled(p.gamma.clone(), p.beta.clone());
-        let z = B::float_add(product::<B>(normed, p.w1.clone()), as_row::<B>(p.b1.clone()));
+        let normed = typed::<B>(Normed::<B>::of(x.clone()).scaled(p.gamma.clone(), p.beta.clone()), &x);
+        let z = add_row::<B>(product::<B>(normed, p.w1.clone()), p.b1.clone());
         kept = kept.map(|kept| put::<B>(kept, &rows, z.clone()));
-        let out = B::float_add(product::<B>(B::gelu(z), p.w2.clone()), as_row::<B>(p.b2.clone()));
+        let out = add_row::<B>(product::<B>(B::gelu(z), p.w2.clone()), p.b2.clone());
         y = put::<B>(y, &rows, B::float_add(out, x));
     }
     (y, kept)
@@ -92,11 +92,11 @@ impl<B: Backend> Backward<B, 7> for Mlp {
             let dh = product::<B>(signal.clone(), transposed::<B>(kept.feedback2.clone()));
             let dz = B::gelu_backward(z, dh);
             let normed = Normed::<B>::of(x);
-            let n = normed.scaled(kept.gamma.clone(), kept.beta.clone());
+            let n = typed::<B>(normed.scaled(kept.gamma.clone(), kept.beta.clone()), &signal);
             accumulate::<B>(&mut dw1, product::<B>(transposed::<B>(n), dz.clone()));
             accumulate::<B>(&mut db1, sum_rows::<B>(dz.clone()));
             let dn = product::<B>(dz, transposed::<B>(kept.feedback1.clone()));
-            let dx = B::float_add(normed.backward(dn, kept.gamma.clone(), &mut norm), signal);
+            let dx = add::<B>(normed.backward(dn, kept.gamma.clone(), &mut norm), signal);
             dy = put::<B>(dy, &rows, dx);
         }
         let sums = [(gamma_node, norm.gamma), (beta_node, norm.beta), (w1_node, dw1), (b1_node, db1), (w2_node, dw2)];

@@ -2,7 +2,7 @@
 //! `x̂` is made again on the way back, which reads one row at a time and multiplies no matrices.
 
 use super::affine::register_sums;
-use super::rows::{accumulate, as_row, blank, chunks, put, sum_rows, take};
+use super::rows::{accumulate, as_row, blank, chunks, put, single, sum_rows, take};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::autodiff::{grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
@@ -21,7 +21,9 @@ pub(super) struct Normed<B: Backend> {
 }
 
 impl<B: Backend> Normed<B> {
+    /// In single precision whatever the type of `x`, as means and variances need.
     pub fn of(x: FloatTensor<B>) -> Self {
+        let x = single::<B>(x);
         let centred = B::float_sub(x.clone(), B::float_mean_dim(x, 1));
         let variance = B::float_mean_dim(B::float_mul(centred.clone(), centred.clone()), 1);
         let inverse = B::float_recip(B::float_sqrt(B::float_add_scalar(variance, EPSILON.into())));
@@ -37,6 +39,7 @@ impl<B: Backend> Normed<B> {
     ///
     /// `dx = (g - mean(g) - x̂ mean(g (.) x̂)) / √(var + ε)` with `g = dn (.) γ`.
     pub fn backward(self, dn: FloatTensor<B>, gamma: FloatTensor<B>, sums: &mut NormGradients<B>) -> FloatTensor<B> {
+        let dn = single::<B>(dn);
         let product = B::float_mul(dn.clone(), self.unit.clone());
         accumulate::<B>(&mut sums.gamma, sum_rows::<B>(product));
         accumulate::<B>(&mut sums.beta, sum_rows::<B>(dn.clone()));

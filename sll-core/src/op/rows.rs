@@ -2,7 +2,7 @@
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, TensorMetadata};
-use burn::tensor::{Shape, Slice};
+use burn::tensor::{DType, Shape, Slice};
 use std::ops::Range;
 
 /// Rows that are worth a chunk of their own: enough for a matrix product to run at full speed.
@@ -31,9 +31,9 @@ pub(super) fn take<B: Backend>(matrix: &FloatTensor<B>, range: &Range<usize>) ->
     B::float_slice(matrix.clone(), &slices(range, shape.num_dims()))
 }
 
-/// Writes rows `range` of a matrix, in place where nobody else holds it.
+/// Writes rows `range` of a matrix in its own type, in place where nobody else holds it.
 pub(super) fn put<B: Backend>(matrix: FloatTensor<B>, range: &Range<usize>, rows: FloatTensor<B>) -> FloatTensor<B> {
-    let rank = matrix.rank();
+    let (rank, rows) = (matrix.rank(), typed::<B>(rows, &matrix));
     B::float_slice_assign(matrix, &slices(range, rank), rows)
 }
 
@@ -48,8 +48,25 @@ pub(super) fn blank<B: Backend>(rows: usize, columns: usize, like: &FloatTensor<
     B::float_full(Shape::from([rows, columns]), 0.0.into(), &like.device(), like.dtype().into())
 }
 
+/// In the type of `like`: parameters beside values of lower precision.
+pub(super) fn typed<B: Backend>(values: FloatTensor<B>, like: &FloatTensor<B>) -> FloatTensor<B> {
+    match values.dtype() == like.dtype() {
+        true => values,
+        false => B::float_cast(values, like.dtype().into()),
+    }
+}
+
+/// In single precision: what is summed up, and every parameter's gradient.
+pub(super) fn single<B: Backend>(values: FloatTensor<B>) -> FloatTensor<B> {
+    match values.dtype() {
+        DType::BF16 => B::float_cast(values, DType::F32.into()),
+        _ => values,
+    }
+}
+
 /// Adds to a running sum.
 pub(super) fn accumulate<B: Backend>(sum: &mut Option<FloatTensor<B>>, term: FloatTensor<B>) {
+    let term = single::<B>(term);
     *sum = Some(match sum.take() {
         Some(sum) => B::float_add(sum, term),
         None => term,
@@ -62,10 +79,21 @@ pub(super) fn sum_rows<B: Backend>(matrix: FloatTensor<B>) -> FloatTensor<B> {
     B::float_reshape(B::float_sum_dim(matrix, 0), Shape::from([columns]))
 }
 
-/// A vector `[m]` as a row `[1, m]`, to be added to each row.
+/// A vector `[m]` as a row `[1, m]`.
 pub(super) fn as_row<B: Backend>(vector: FloatTensor<B>) -> FloatTensor<B> {
     let columns = vector.shape()[0];
     B::float_reshape(vector, Shape::from([1, columns]))
+}
+
+/// `a + b` in the type of `b`.
+pub(super) fn add<B: Backend>(a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
+    B::float_add(typed::<B>(a, &b), b)
+}
+
+/// Adds a vector `[m]` to each row.
+pub(super) fn add_row<B: Backend>(matrix: FloatTensor<B>, vector: FloatTensor<B>) -> FloatTensor<B> {
+    let row = as_row::<B>(typed::<B>(vector, &matrix));
+    B::float_add(matrix, row)
 }
 
 #[cfg(test)]
