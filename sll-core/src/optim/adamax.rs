@@ -6,7 +6,7 @@
 use burn::config::Config;
 use burn::optim::decay::{WeightDecay, WeightDecayConfig};
 use burn::optim::{LearningRate, ModuleOptimizer, Optimizer, RecordState, StateSink, StateSource};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, activation};
 
 /// Settings of [`Adamax`].
 #[derive(Config, Debug)]
@@ -73,12 +73,17 @@ impl Optimizer for Adamax {
             grad = decay.transform(grad, tensor.clone());
         }
         let fresh = grad.clone().abs().add_scalar(self.epsilon);
+        // `max(a, b) = a + max(b - a, 0)`, in place where `max_pair` makes a tensor of truth values and one of results.
+        let larger = |norm: Tensor<D>, fresh: Tensor<D>| {
+            let more = activation::relu(fresh - norm.clone());
+            norm + more
+        };
         let grad = grad.mul_scalar(1.0 - self.beta_1);
         let state = match state {
             Some(state) => AdamaxState {
                 time: state.time + 1,
                 moment: state.moment.mul_scalar(self.beta_1).add(grad),
-                norm: state.norm.mul_scalar(self.beta_2).max_pair(fresh),
+                norm: larger(state.norm.mul_scalar(self.beta_2), fresh),
             },
             None => AdamaxState { time: 1, moment: grad, norm: fresh },
         };
