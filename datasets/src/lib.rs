@@ -32,6 +32,7 @@ mod fetch;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod idx;
+mod jpeg;
 mod load;
 mod manifest;
 mod net;
