@@ -19,11 +19,13 @@ pub(crate) struct Seen {
 }
 
 /// Reads all images of `store`.
-pub(crate) fn see(store: &Store, manifest: &Manifest) -> Result<Seen, DataError> {
-    let failed =
-        |problem| DataError::Corrupt { dataset: manifest.name.clone(), file: "its images".to_owned(), problem };
-    let (train, train_lines) = store.train.content().map_err(failed)?;
-    let (test, test_lines) = store.test.content().map_err(failed)?;
+pub(crate) fn see(store: &Store, manifest: &Manifest, options: &LoadOptions) -> Result<Seen, DataError> {
+    let failed = |problem| match options.stop.requested() {
+        true => DataError::Interrupted { dataset: manifest.name.clone() },
+        false => DataError::Corrupt { dataset: manifest.name.clone(), file: "its images".to_owned(), problem },
+    };
+    let (train, train_lines) = store.train.content(&options.stop).map_err(failed)?;
+    let (test, test_lines) = store.test.content(&options.stop).map_err(failed)?;
     let digest = digest((train.len(), &train_lines), (test.len(), &test_lines));
     Ok(Seen { digest, train, test })
 }
@@ -35,7 +37,7 @@ pub(crate) fn first_use(
     source: &str,
     options: &LoadOptions,
 ) -> Result<Seen, DataError> {
-    let seen = see(store, manifest)?;
+    let seen = see(store, manifest, options)?;
     compare(&seen.digest, manifest, source, options)?;
     Ok(seen)
 }
