@@ -218,6 +218,7 @@ impl Hub<'_> {
         let _lock = self.lock(&oid)?;
         let check = Check::Git(oid.clone());
         if self.is_right(&link, shard, &check)? {
+            self.write_ref(commit).map_err(failed)?;
             return Ok(link);
         }
         let blob = match self.blob(&blobs, &link, shard, &check)? {
