@@ -35,10 +35,13 @@ pub(crate) fn lock(path: &Path, what: &str, options: &LoadOptions) -> Result<Fil
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-        mpsc::channel,
+    use std::{
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicBool, Ordering},
+            mpsc::channel,
+        },
+        time::Instant,
     };
 
     use super::*;
@@ -68,11 +71,16 @@ mod tests {
         });
         assert!(said.try_recv().is_err(), "said more than once");
 
-        let _first = lock(&path, "mnist", &options).unwrap();
+        let first = lock(&path, "mnist", &options).unwrap();
         thread::scope(|scope| {
             let second = scope.spawn(|| lock(&path, "mnist", &options));
             said.recv().unwrap();
             stopped.store(true, Ordering::Relaxed);
+            let asked = Instant::now();
+            while !second.is_finished() && asked.elapsed() < 100 * PAUSE {
+                thread::sleep(PAUSE);
+            }
+            drop(first);
             assert_eq!(second.join().unwrap().err(), Some(Problem::stopped()));
         });
     }
