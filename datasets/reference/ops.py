@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Expected values for src/augment, from Pillow: `python3 ops.py`, in this folder, with Pillow (made with 13.0.0) and numpy. Writes ops.tsv, policy.tsv, resize.tsv.
+"""Expected values for src/augment, from Pillow: `python3 ops.py AUTOAUGMENT.py`, in this folder, with Pillow (made with 13.0.0) and numpy, and torchvision's
+file of that name (0.24.0 gives the same as 0.29.2). Writes ops.tsv, tables.tsv, magnitudes.tsv, policy.tsv, resize.tsv.
 
 Policies, magnitudes and matrices follow torchvision 0.29.2 (transforms/autoaugment.py and functional.py) written out, since torchvision itself draws its random
 numbers from torch; ours come from order.py. The images are src/augment/reference.rs's.
@@ -158,6 +159,22 @@ def main():
                 row(size, "rotate", value, OPS["rotate"](image, value))
             for matrix in ((1, 0.3, 0, 0, 1, 0), (1, -0.16666667, 0, 0, 1, 0), (1, 0, 0, 0.26666668, 1, 0), (1, 0, -14, 0, 1, 0), (1, 0, 0, 0, 1, 9), (0.7, 0.2, 3.3, -0.4, 1.2, -1.5)):
                 row(size, "affine", " ".join(map(str, matrix)), affine(image, matrix))
+    with open("tables.tsv", "w") as file:
+        file.write("# torchvision's policies, read by ops.py: policy, pair, its first or second operation, probability in tenths, magnitude\n")
+        for name, pairs in tables().items():
+            for pair, steps in enumerate(pairs):
+                for place, (op, chance, magnitude) in enumerate(steps):
+                    assert round(chance * 10) / 10 == chance
+                    file.write(f"{name}\t{pair}\t{place}\t{op}\t{round(chance * 10)}\t{magnitude or 0}\n")
+    with open("magnitudes.tsv", "w") as file:
+        file.write(head.format("image, operation of a policy, magnitude, sign, first digits of the SHA-256 of the bytes"))
+        ops = sorted({op for pairs in tables().values() for steps in pairs for op, _, _ in steps} | {"TranslateX", "ShearY"})
+        assert len(ops) == 14, ops
+        for size in ("32x32x3", "13x7x3", "28x28x1"):
+            for op in ops:
+                for magnitude in range(10):
+                    for sign in (1, -1):
+                        file.write(f"{size}\t{op}\t{magnitude}\t{sign}\t{short(apply(picture(size), op, magnitude, sign))}\n")
     with open("policy.tsv", "w") as file:
         file.write(head.format("seed 3, epoch 1: image, policy, index, first digits of the SHA-256 of the bytes"))
         for name, pairs in tables().items():

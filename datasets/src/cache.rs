@@ -19,7 +19,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::{digest::Digest, manifest::Manifest, net::HubShards, net::Problem, options::LoadOptions};
+use crate::{digest::Digest, lock::lock, manifest::Manifest, net::HubShards, net::Problem, options::LoadOptions};
 
 /// The cache's folder, which need not exist yet.
 #[derive(Clone, Debug)]
@@ -44,15 +44,8 @@ impl Cache {
     }
 
     /// Waits until nobody else fetches `manifest`, and keeps others out until the file is dropped.
-    pub(crate) fn lock(&self, manifest: &Manifest) -> Result<File, Problem> {
-        let dir = self.dir(".locks")?;
-        let path = dir.join(&manifest.name);
-        let lock = || {
-            let file = File::create(&path)?;
-            file.lock()?;
-            Ok(file)
-        };
-        lock().map_err(|error| Problem::file("lock", &path, &error))
+    pub(crate) fn lock(&self, manifest: &Manifest, options: &LoadOptions) -> Result<File, Problem> {
+        lock(&self.dir(".locks")?.join(&manifest.name), &manifest.name, options)
     }
 
     /// A new folder beside the data sets. Call it with the lock held: what others left of the same data set is removed.

@@ -79,6 +79,12 @@ pub enum DataError {
         /// What is wrong with it, as a verb phrase.
         problem: String,
     },
+    /// The caller's [`Stop`](crate::Stop) said so.
+    #[error("data set `{dataset}`: interrupted; what was downloaded is kept, and the same command goes on from there")]
+    Interrupted {
+        /// The data set's name.
+        dataset: String,
+    },
     /// The operating system refused to read a file.
     #[error("data set `{dataset}`: cannot read {file} ({source}); check its permissions and the disk")]
     Read {

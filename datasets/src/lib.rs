@@ -32,7 +32,9 @@ mod fetch;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod idx;
+mod jpeg;
 mod load;
+mod lock;
 mod manifest;
 mod net;
 mod options;
@@ -61,7 +63,7 @@ pub use manifest::{
     ArchiveFormat, ArchiveSource, Content, Counts, EncodedImages, FileSpec, HubSource, Layout, Manifest, Split,
     SystemPackage,
 };
-pub use options::{HubOptions, LoadOptions, Progress};
+pub use options::{Hook, HubOptions, LoadOptions, Notice, Progress, Stop};
 pub use order::{epoch_order, parts};
 pub use registry::{manifest, manifests};
 pub use sheet::contact_sheet;

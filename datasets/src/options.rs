@@ -1,6 +1,6 @@
 //! What a caller may choose about where data come from.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
 /// Where to look for data and what to accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub struct LoadOptions {
     pub hub: HubOptions,
     /// Told how far a download is.
     pub progress: Progress,
+    /// Told in a sentence what is waited for.
+    pub notice: Notice,
+    /// Asked whether to give up: what was downloaded is kept, and the error is [`DataError::Interrupted`](crate::DataError::Interrupted).
+    pub stop: Stop,
 }
 
 impl Default for LoadOptions {
@@ -31,6 +35,8 @@ impl Default for LoadOptions {
             cache_dir: None,
             hub: HubOptions::default(),
             progress: Progress::default(),
+            notice: Notice::default(),
+            stop: Stop::default(),
         }
     }
 }
@@ -57,12 +63,17 @@ impl Default for HubOptions {
     }
 }
 
-/// Called with a file's name, the bytes that are there, and how many there will be, 0 if unknown.
-type Listener = dyn Fn(&str, u64, u64) + Send + Sync;
+/// A function of the caller's, or none. It takes no part in comparisons of [`LoadOptions`].
+pub struct Hook<F: ?Sized>(Option<Arc<F>>);
 
-/// A listener for downloads, or none. It takes no part in comparisons of [`LoadOptions`].
-#[derive(Clone, Default)]
-pub struct Progress(Option<Arc<Listener>>);
+/// Called with a file's name, the bytes that are there, and how many there will be, 0 if unknown.
+pub type Progress = Hook<dyn Fn(&str, u64, u64) + Send + Sync>;
+
+/// Called with a sentence.
+pub type Notice = Hook<dyn Fn(&str) + Send + Sync>;
+
+/// Says whether to stop; asked many times a second, from several threads.
+pub type Stop = Hook<dyn Fn() -> bool + Send + Sync>;
 
 impl Progress {
     /// Calls `listener` with a file's name, the bytes that are there, and how many there will be (0 if unknown), many times a second.
@@ -78,16 +89,72 @@ impl Progress {
     }
 }
 
-impl fmt::Debug for Progress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Progress(listener)" } else { "Progress(none)" })
+impl Notice {
+    /// Calls `listener` with each sentence.
+    pub fn new(listener: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(listener)))
+    }
+
+    /// Tells the listener.
+    pub(crate) fn say(&self, sentence: &str) {
+        if let Some(listener) = &self.0 {
+            listener(sentence);
+        }
     }
 }
 
-impl PartialEq for Progress {
+impl Stop {
+    /// Asks `wanted`, which stays true once it was.
+    pub fn new(wanted: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(wanted)))
+    }
+
+    /// Whether the caller has had enough.
+    pub(crate) fn requested(&self) -> bool {
+        self.0.as_ref().is_some_and(|wanted| wanted())
+    }
+
+    /// `reader`, which fails once the caller has had enough.
+    pub(crate) fn guard<R>(&self, reader: R) -> Guarded<'_, R> {
+        Guarded { reader, stop: self }
+    }
+}
+
+/// A reader that can be stopped.
+pub(crate) struct Guarded<'a, R> {
+    reader: R,
+    stop: &'a Stop,
+}
+
+impl<R: io::Read> io::Read for Guarded<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        // Not `ErrorKind::Interrupted`, after which readers try again.
+        if self.stop.requested() { Err(io::Error::other("interrupted")) } else { self.reader.read(into) }
+    }
+}
+
+impl<F: ?Sized> Clone for Hook<F> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<F: ?Sized> Default for Hook<F> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<F: ?Sized> fmt::Debug for Hook<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Hook(function)" } else { "Hook(none)" })
+    }
+}
+
+impl<F: ?Sized> PartialEq for Hook<F> {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Progress {}
+impl<F: ?Sized> Eq for Hook<F> {}

@@ -1,8 +1,13 @@
 //! Encoded images (PNG, JPEG) to bytes, by the image library, within bounds.
 
-use std::io::Cursor;
+use std::{
+    io::Cursor,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use image::{DynamicImage, ImageReader, Limits};
+
+use crate::jpeg;
 
 /// No image of any data set here is wider or higher; what claims to be is refused before anything is allocated.
 const MAX_SIDE: u32 = 1 << 14;
@@ -10,7 +15,6 @@ const MAX_SIDE: u32 = 1 << 14;
 const MAX_BYTES: u64 = 1 << 30;
 
 const JPEG_START: [u8; 2] = [0xff, 0xd8];
-const JPEG_END: [u8; 2] = [0xff, 0xd9];
 
 /// A decoded image: `H * W * channels` bytes, row by row, the channels of a pixel together.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,24 +35,27 @@ impl Picture {
     /// The problem is a verb phrase.
     pub(crate) fn decode(encoded: &[u8], channels: usize) -> Result<Self, String> {
         // The library makes up what a JPEG lacks; Pillow refuses it, and so does this.
-        if encoded.starts_with(&JPEG_START) && !encoded.windows(2).rev().any(|pair| pair == JPEG_END) {
+        if encoded.starts_with(&JPEG_START) && !jpeg::is_whole(encoded) {
             return Err("is no sound PNG or JPEG (a JPEG that ends early)".to_owned());
         }
-        let mut reader = ImageReader::new(Cursor::new(encoded))
-            .with_guessed_format()
-            .map_err(|error| format!("cannot be read ({error})"))?;
-        let mut limits = Limits::default();
-        limits.max_image_width = Some(MAX_SIDE);
-        limits.max_image_height = Some(MAX_SIDE);
-        limits.max_alloc = Some(MAX_BYTES);
-        reader.limits(limits);
-        let decoded = reader.decode().map_err(|error| format!("is no sound PNG or JPEG ({error})"))?;
-        Ok(Self::of(decoded, channels))
+        guarded(|| {
+            let mut reader = ImageReader::new(Cursor::new(encoded))
+                .with_guessed_format()
+                .map_err(|error| format!("cannot be read ({error})"))?;
+            let mut limits = Limits::default();
+            limits.max_image_width = Some(MAX_SIDE);
+            limits.max_image_height = Some(MAX_SIDE);
+            limits.max_alloc = Some(MAX_BYTES);
+            reader.limits(limits);
+            let decoded = reader.decode().map_err(|error| format!("is no sound PNG or JPEG ({error})"))?;
+            Ok(Self::of(decoded, channels))
+        })
     }
 
     fn of(decoded: DynamicImage, channels: usize) -> Self {
         let (width, height) = (decoded.width() as usize, decoded.height() as usize);
         let pixels = match channels {
+            1 if decoded.color().has_color() => decoded.into_rgb8().pixels().map(|pixel| luma(&pixel.0)).collect(),
             1 => decoded.into_luma8().into_raw(),
             _ => decoded.into_rgb8().into_raw(),
         };
@@ -98,6 +105,23 @@ impl Picture {
     }
 }
 
+/// ITU-R 601 luma in 16-bit fixed point, as Pillow computes it; of a grey pixel its value.
+pub(crate) fn luma(pixel: &[u8]) -> u8 {
+    match *pixel {
+        [red, green, blue] => {
+            let sum = 19_595 * u32::from(red) + 38_470 * u32::from(green) + 7_471 * u32::from(blue);
+            ((sum + 0x8000) >> 16) as u8
+        }
+        _ => pixel[0],
+    }
+}
+
+/// A decoder that panics has met a damaged image, to a user; in a thread that works ahead it would take the images after it along.
+fn guarded<T>(decode: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err("is no sound PNG or JPEG (its decoder gave up)".to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +144,26 @@ mod tests {
         assert_eq!(Picture::decode_exact(&png, [3, 5, 3], &mut planes).unwrap_err(), "has 3 x 5 pixels, not 5 x 3");
         let grey = Picture { width: 2, height: 1, channels: 1, pixels: vec![3, 250] };
         assert_eq!(Picture::decode(&grey.encode_png(), 1).unwrap(), grey);
+    }
+
+    /// Expected: `Image.new("RGB", (1, 1), pixel).convert("L").getpixel((0, 0))`; likewise of RGBA, whose transparency is dropped.
+    #[test]
+    fn colours_in_grey_are_pillows() {
+        let colours = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [12, 200, 77], [254, 255, 253]];
+        let expected = [76, 150, 29, 130, 254];
+        let picture = Picture { width: 5, height: 1, channels: 3, pixels: colours.concat() };
+        assert_eq!(Picture::decode(&picture.encode_png(), 1).unwrap().pixels, expected);
+        let mut png = Vec::new();
+        let transparent = colours.map(|[red, green, blue]| [red, green, blue, 9]).concat();
+        let encoder = image::codecs::png::PngEncoder::new(&mut png);
+        image::ImageEncoder::write_image(encoder, &transparent, 5, 1, image::ExtendedColorType::Rgba8).unwrap();
+        assert_eq!(Picture::decode(&png, 1).unwrap().pixels, expected);
+    }
+
+    #[test]
+    fn a_decoder_that_panics_is_an_error() {
+        assert_eq!(guarded(|| Ok(3)), Ok(3));
+        assert!(guarded::<()>(|| panic!("on purpose")).unwrap_err().contains("gave up"));
     }
 
     #[test]

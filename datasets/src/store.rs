@@ -15,6 +15,7 @@ use crate::{
     digest::hex,
     error::DataError,
     manifest::{EncodedImages, Layout, Manifest, Split},
+    options::Stop,
     shard::Shard,
     source::Located,
 };
@@ -87,8 +88,12 @@ impl EncodedSplit {
     }
 
     /// The images sorted by SHA-256, an order that no container changes and in which the classes are mixed, and the lines `<sha256> <class>` in that order.
-    pub(crate) fn content(&self) -> Result<(Vec<u32>, String), String> {
+    /// Fails if `stop` says so on the way.
+    pub(crate) fn content(&self, stop: &Stop) -> Result<(Vec<u32>, String), String> {
         let hashed = self.units().into_par_iter().map(|unit| {
+            if stop.requested() {
+                return Err("were not read to the end".to_owned());
+            }
             let images = self.read(unit.clone())?;
             Ok(unit
                 .zip(images)

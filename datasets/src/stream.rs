@@ -192,13 +192,33 @@ impl Stream {
         make: impl Fn(usize, &[u8], &mut [u8]) -> Result<(), String> + Send + Sync + 'static,
     ) -> Batches {
         assert!(batch > 0, "a batch has at least one image");
+        let left = windows.iter().map(|window| window.images.len()).sum::<usize>().div_ceil(batch);
         let (to_decoder, from_reader) = sync_channel(0);
         let (to_user, from_decoder) = sync_channel(AHEAD);
         let (reader, decoder, size) = (Arc::clone(&self.store), Arc::clone(&self.store), self.image_len());
         // Nobody waits for these threads: each ends when what it sends to is gone.
         thread::spawn(move || read_ahead(reader.split(split), windows, &to_decoder));
         thread::spawn(move || decode_ahead(decoder.split(split), batch, size, &make, &from_reader, &to_user));
-        Box::new(from_decoder.into_iter())
+        Box::new(Counted { batches: from_decoder.into_iter(), left })
+    }
+}
+
+/// As many batches as there are to be, or an error: a thread that panicked only falls silent.
+struct Counted<I> {
+    batches: I,
+    left: usize,
+}
+
+impl<I: Iterator<Item = Result<StreamBatch, String>>> Iterator for Counted<I> {
+    type Item = Result<StreamBatch, String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.batches.next().or_else(|| {
+            let lost = format!("{} batches were not made: the thread that makes them gave up", self.left);
+            (self.left > 0).then_some(Err(lost))
+        });
+        self.left = if let Some(Ok(_)) = next { self.left.saturating_sub(1) } else { 0 };
+        next
     }
 }
 
@@ -384,6 +404,21 @@ mod tests {
         assert!(outcome.last().unwrap().is_err());
         // A stream that nobody finishes reading is no trouble.
         drop(stream.train(0, 0, 1, Augment::default()));
+    }
+
+    #[test]
+    fn a_thread_that_panics_does_not_shorten_the_stream_in_silence() {
+        let folder = tempfile::tempdir().unwrap();
+        let (stream, _) = streamed(folder.path());
+        let windows = windows(stream.store.split(Split::Test).units(), 2);
+        let served = stream.run(Split::Test, windows, 1, |index, _, _| match index {
+            2 => panic!("on purpose"),
+            _ => Ok(()),
+        });
+        let served: Vec<_> = served.collect();
+        assert_eq!(served.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false]);
+        let problem = served[2].as_ref().unwrap_err();
+        assert!(problem.starts_with("2 batches were not made"), "{problem}");
     }
 
     #[test]

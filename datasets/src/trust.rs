@@ -19,11 +19,13 @@ pub(crate) struct Seen {
 }
 
 /// Reads all images of `store`.
-pub(crate) fn see(store: &Store, manifest: &Manifest) -> Result<Seen, DataError> {
-    let failed =
-        |problem| DataError::Corrupt { dataset: manifest.name.clone(), file: "its images".to_owned(), problem };
-    let (train, train_lines) = store.train.content().map_err(failed)?;
-    let (test, test_lines) = store.test.content().map_err(failed)?;
+pub(crate) fn see(store: &Store, manifest: &Manifest, options: &LoadOptions) -> Result<Seen, DataError> {
+    let failed = |problem| match options.stop.requested() {
+        true => DataError::Interrupted { dataset: manifest.name.clone() },
+        false => DataError::Corrupt { dataset: manifest.name.clone(), file: "its images".to_owned(), problem },
+    };
+    let (train, train_lines) = store.train.content(&options.stop).map_err(failed)?;
+    let (test, test_lines) = store.test.content(&options.stop).map_err(failed)?;
     let digest = digest((train.len(), &train_lines), (test.len(), &test_lines));
     Ok(Seen { digest, train, test })
 }
@@ -35,7 +37,7 @@ pub(crate) fn first_use(
     source: &str,
     options: &LoadOptions,
 ) -> Result<Seen, DataError> {
-    let seen = see(store, manifest)?;
+    let seen = see(store, manifest, options)?;
     compare(&seen.digest, manifest, source, options)?;
     Ok(seen)
 }
@@ -65,4 +67,52 @@ pub(crate) fn compare(digest: &str, manifest: &Manifest, source: &str, options: 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        sync::atomic::{AtomicBool, Ordering},
+    };
+
+    use super::*;
+    use crate::{
+        ArchiveFormat, ArchiveSource, Stop,
+        load::load_manifest,
+        testing::{encoded_files, gzip, options_in, server::Server, small_encoded, tar_of},
+    };
+
+    #[test]
+    fn who_stops_the_first_reading_keeps_the_archive_and_writes_nothing_down() {
+        let (server, folder) = (Server::start(), tempfile::tempdir().unwrap());
+        let files = encoded_files("class-folders");
+        let named: Vec<_> = files.iter().map(|(path, image)| (format!("small/{path}"), &image[..])).collect();
+        let entries: Vec<_> = named.iter().map(|(name, image)| (name.as_str(), *image)).collect();
+        server.file("small.tgz", gzip(&tar_of(&entries), "", 6));
+        let mut manifest = small_encoded("class-folders").manifest;
+        let (url, root) = (format!("{}/small.tgz", server.address), "small".to_owned());
+        manifest.archives =
+            vec![ArchiveSource { url, format: ArchiveFormat::TarGz, root, digest: None, max_bytes: 100_000 }];
+
+        let options = LoadOptions { online: true, ..options_in(folder.path()) };
+        // From when everything is unpacked on.
+        let (incoming, seen) = (folder.path().join("cache/.incoming"), AtomicBool::new(false));
+        let unpacked = move || {
+            let mut folders = fs::read_dir(&incoming).into_iter().flatten().flatten();
+            let now = folders.any(|folder| folder.path().join("val").is_dir());
+            seen.fetch_or(now, Ordering::Relaxed) || now
+        };
+        let impatient = LoadOptions { stop: Stop::new(unpacked), ..options.clone() };
+        let stopped = load_manifest(&manifest, &impatient);
+        assert!(matches!(stopped, Err(DataError::Interrupted { .. })), "{stopped:?}");
+        assert!(!Cache::of(&options).unwrap().first_use_path(&manifest).exists());
+
+        assert_eq!(load_manifest(&manifest, &options).unwrap().train.len(), 6);
+        let downloads = server.log().iter().filter(|line| line.starts_with("GET")).count();
+        assert_eq!(downloads, 1, "{:?}", server.log());
+        // Nor is what lies there read to its end.
+        let stopped = load_manifest(&manifest, &LoadOptions { stop: Stop::new(|| true), ..options });
+        assert!(matches!(stopped, Err(DataError::Interrupted { .. })), "{stopped:?}");
+    }
 }

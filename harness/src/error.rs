@@ -57,6 +57,7 @@ impl From<datasets::DataError> for Error {
     fn from(error: datasets::DataError) -> Self {
         match error {
             datasets::DataError::Unknown { .. } => Error::Input(error.to_string()),
+            datasets::DataError::Interrupted { .. } => Error::Interrupted,
             _ => Error::Missing(error.to_string()),
         }
     }

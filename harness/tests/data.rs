@@ -121,7 +121,11 @@ fn other_images_in_the_layout_of_a_data_set_are_refused() {
             continue;
         }
         let refused = format!("{file} is not the official content");
-        fails(&run(&["data", "fetch", name]), 3, &[&refused, "nothing was kept", "cannot connect to", "--data-dir"]);
+        fails(
+            &run(&["data", "fetch", name]),
+            3,
+            &[&refused, "its shards stay in the hub's cache", "cannot connect to", "--data-dir"],
+        );
         fails(&run(&["data", "path", name, "--offline"]), 3, &["not on this machine"]);
     }
 }

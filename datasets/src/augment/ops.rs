@@ -2,7 +2,7 @@
 //!
 //! `x` is a value 0 to 255 of one channel of one pixel.
 
-use crate::picture::Picture;
+use crate::picture::{Picture, luma};
 
 /// Applies `table` to every value: `x -> table[channel][x]`.
 fn look_up(picture: &mut Picture, table: &[[u8; 256]]) {
@@ -90,28 +90,17 @@ pub(crate) fn brightness(picture: &mut Picture, factor: f32) {
     map(picture, |x| blend(0, x, factor));
 }
 
-/// ITU-R 601 luma in 16-bit fixed point, as Pillow computes it.
-fn grey(pixel: &[u8]) -> u8 {
-    match *pixel {
-        [red, green, blue] => {
-            let sum = 19_595 * u32::from(red) + 38_470 * u32::from(green) + 7_471 * u32::from(blue);
-            ((sum + 0x8000) >> 16) as u8
-        }
-        _ => pixel[0],
-    }
-}
-
 /// Blends with the image in grey.
 pub(crate) fn color(picture: &mut Picture, factor: f32) {
     for pixel in picture.pixels.chunks_exact_mut(picture.channels) {
-        let grey = grey(pixel);
+        let grey = luma(pixel);
         pixel.iter_mut().for_each(|value| *value = blend(grey, *value, factor));
     }
 }
 
 /// Blends with the mean grey of the image.
 pub(crate) fn contrast(picture: &mut Picture, factor: f32) {
-    let sum: u64 = picture.pixels.chunks_exact(picture.channels).map(|pixel| u64::from(grey(pixel))).sum();
+    let sum: u64 = picture.pixels.chunks_exact(picture.channels).map(|pixel| u64::from(luma(pixel))).sum();
     let mean = (sum as f64 / (picture.width * picture.height).max(1) as f64 + 0.5) as u8;
     map(picture, |x| blend(mean, x, factor));
 }

@@ -169,16 +169,67 @@ mod tests {
         order::{POLICY, generator},
     };
 
+    /// The rows of a file of `reference/ops.py`, cut into columns.
+    fn table(text: &str) -> impl Iterator<Item = Vec<&str>> {
+        text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split('\t').collect())
+    }
+
+    /// Expected: `reference/tables.tsv`, read by `reference/ops.py` out of torchvision's source.
+    #[test]
+    fn every_step_of_every_pair_is_torchvisions() {
+        let mut expected = table(include_str!("../../reference/tables.tsv"));
+        for (policy, pairs) in [("imagenet", &IMAGE_NET), ("cifar", &CIFAR)] {
+            for (pair, steps) in pairs.iter().enumerate() {
+                for (place, (op, tenths, magnitude)) in steps.iter().enumerate() {
+                    let numbers = format!("{policy} {pair} {place} {op:?} {tenths} {magnitude}");
+                    assert_eq!(expected.next().unwrap().join(" "), numbers);
+                }
+            }
+        }
+        assert_eq!(expected.next(), None);
+    }
+
+    /// Expected: `reference/magnitudes.tsv`, made by `reference/ops.py`; torchvision 0.24's own `_apply_op` gives the same 840 digests.
+    #[test]
+    fn every_operation_at_every_magnitude_and_sign_is_torchvisions() {
+        let ops = [
+            ShearX,
+            ShearY,
+            TranslateX,
+            TranslateY,
+            Rotate,
+            Brightness,
+            Color,
+            Contrast,
+            Sharpness,
+            Posterize,
+            Solarize,
+            AutoContrast,
+            Equalize,
+            Invert,
+        ];
+        let mut checked = 0;
+        for row in table(include_str!("../../reference/magnitudes.tsv")) {
+            let [size, name, magnitude, sign, expected] = row[..] else { panic!("{row:?}") };
+            let op = ops.into_iter().find(|op| format!("{op:?}") == name).unwrap();
+            let mut changed = picture(size);
+            apply(op, magnitude.parse().unwrap(), sign == "-1", &mut changed);
+            assert_eq!(short_digest(&changed.pixels), expected, "{row:?}");
+            checked += 1;
+        }
+        assert_eq!(checked, 3 * 14 * 10 * 2);
+    }
+
     /// Expected: `reference/policy.tsv`, made by `reference/ops.py`: torchvision's formulas and tables, Pillow's operations, our random numbers.
     #[test]
     fn whole_policies_are_torchvisions() {
         let mut checked = 0;
-        for line in include_str!("../../reference/policy.tsv").lines().filter(|line| !line.starts_with('#')) {
-            let [size, name, index, expected] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        for row in table(include_str!("../../reference/policy.tsv")) {
+            let [size, name, index, expected] = row[..] else { panic!("{row:?}") };
             let policy = if name == "cifar" { Policy::Cifar } else { Policy::ImageNet };
             let mut changed = picture(size);
             policy.apply(&mut changed, &mut generator(POLICY, 3, 1, index.parse().unwrap()));
-            assert_eq!(short_digest(&changed.pixels), expected, "{line}");
+            assert_eq!(short_digest(&changed.pixels), expected, "{row:?}");
             checked += 1;
         }
         assert!(checked >= 200, "{checked}");

@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 
 pub(crate) use super::bilinear::resize;
-use super::policy::uniform;
+use super::{bilinear::part, policy::uniform};
 use crate::{order::below, picture::Picture};
 
 /// The part of an image from `(left, top)` on.
@@ -16,16 +16,15 @@ pub(crate) fn crop(picture: &Picture, left: usize, top: usize, width: usize, hei
     Picture { width, height, channels, pixels }
 }
 
-/// For evaluation: the shorter side to `side`, then the centre of `height` x `width`; torchvision's `Resize(side)` and `CenterCrop`.
+/// For evaluation: the shorter side to `side`, then the centre of `height` x `width`; torchvision's `Resize(side)` and `CenterCrop`. Only the centre is made,
+/// since a line of pixels, resized, would fill gigabytes.
 pub(crate) fn centre(picture: &Picture, side: usize, height: usize, width: usize) -> Picture {
     let (short, long) = (picture.width.min(picture.height).max(1), picture.width.max(picture.height).max(1));
     let other = side * long / short;
-    let resized = match picture.width <= picture.height {
-        true => resize(picture, side, other),
-        false => resize(picture, other, side),
-    };
+    let size = if picture.width <= picture.height { [side, other] } else { [other, side] };
     let offset = |have: usize, want: usize| ((have - want) as f64 / 2.0).round_ties_even() as usize;
-    crop(&resized, offset(resized.width, width), offset(resized.height, height), width, height)
+    let (left, top) = (offset(size[0], width), offset(size[1], height));
+    part(picture, size, left..left + width, top..top + height)
 }
 
 /// Where a random crop lies.
@@ -95,6 +94,17 @@ mod tests {
             others += usize::from(worst > Some(0));
         }
         assert!(others <= 4, "{others} images differ");
+    }
+
+    /// The whole would not fit into any memory.
+    #[test]
+    fn the_centre_of_a_line_costs_no_more_than_itself() {
+        for (width, height) in [(1, 1 << 14), (1 << 14, 1)] {
+            let pixels = (0..width * height).map(|at| (at >> 6) as u8).collect();
+            let centre = centre(&Picture { width, height, channels: 1, pixels }, 1 << 24, 2, 3);
+            assert_eq!((centre.height, centre.width), (2, 3));
+            assert!(centre.pixels.iter().all(|&value| value == 127 || value == 128), "{:?}", centre.pixels);
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::{
 ///
 /// # Errors
 /// [`DataError::Unknown`] for a name without a manifest, [`DataError::Fetch`] if no source has it, with each source's reason; [`DataError::Missing`] if it
-/// is not here and `options.online` is off.
+/// is not here and `options.online` is off; [`DataError::Interrupted`] if `options.stop` says so.
 pub fn fetch(name: &str, options: &LoadOptions) -> Result<Status, DataError> {
     obtain(manifest(name)?, options).map(Located::status)
 }
@@ -35,7 +35,7 @@ pub fn fetch(name: &str, options: &LoadOptions) -> Result<Status, DataError> {
 /// [`fetch`], where not having the data set is a [`Status`] and not an error: [`Status::Missing`] then has each source's reason.
 ///
 /// # Errors
-/// [`DataError::Unknown`] alone.
+/// [`DataError::Unknown`] and [`DataError::Interrupted`] alone.
 pub fn status_or_fetch(name: &str, options: &LoadOptions) -> Result<Status, DataError> {
     match fetch(name, options) {
         Err(DataError::Missing { looked, next, .. }) => Ok(Status::Missing { looked, next }),
@@ -56,6 +56,8 @@ pub(crate) fn obtain(manifest: &Manifest, options: &LoadOptions) -> Result<Locat
     let mut attempts = Vec::new();
     match try_all(manifest, options, &mut attempts) {
         Ok(Some(located)) => return Ok(located),
+        // Whatever else went wrong, it went wrong since the caller had had enough.
+        _ if options.stop.requested() => return Err(DataError::Interrupted { dataset: manifest.name.clone() }),
         Ok(None) => {}
         Err(problem) => attempts.push(("cache".to_owned(), problem)),
     }
@@ -78,7 +80,7 @@ fn try_all(
 ) -> Result<Option<Located>, Problem> {
     let no_home = || Problem::new("there is no folder for a cache", "set SLL_CACHE");
     let cache = Cache::of(options).ok_or_else(no_home)?;
-    let _lock = cache.lock(manifest)?;
+    let _lock = cache.lock(manifest, options)?;
     if let Ok(located) = locate(manifest, options) {
         return Ok(Some(located));
     }
@@ -124,13 +126,13 @@ fn from_hub(
     let origin = source.origin(&shards.commit);
     if manifest.layout.is_encoded() {
         let list = ShardList::new(hub, shards);
-        let store = Store::in_shards(manifest, &list).map_err(unusable)?;
-        trust::first_use(&store, manifest, &origin, options).map_err(unusable)?;
+        let store = Store::in_shards(manifest, &list).map_err(unusable(SHARDS))?;
+        trust::first_use(&store, manifest, &origin, options).map_err(unusable(SHARDS))?;
         return cache.remember_shards(manifest, &list);
     }
     let incoming = cache.incoming(manifest)?;
     convert::official_files(manifest, source, &shards, incoming.path())?;
-    check_and_publish(manifest, cache, incoming, &origin, options)
+    check_and_publish(manifest, cache, incoming, (&origin, SHARDS), options)
 }
 
 fn from_archive(
@@ -178,9 +180,11 @@ fn from_archive(
             })?;
         }
     }
-    let outcome = check_and_publish(manifest, cache, incoming, &archive.url, options);
-    // Published or wrong: either way the download has done its work.
-    remove(&parts);
+    let outcome = check_and_publish(manifest, cache, incoming, (&archive.url, NOTHING), options);
+    // Published or wrong: either way the download has done its work. What was interrupted goes on from it.
+    if outcome.is_ok() || !options.stop.requested() {
+        remove(&parts);
+    }
     outcome
 }
 
@@ -188,23 +192,27 @@ fn remove(parts: &[std::path::PathBuf]) {
     parts.iter().for_each(|part| drop(std::fs::remove_file(part)));
 }
 
-/// Compares what was fetched with the manifest and makes it the data set's folder in the cache.
+/// What is kept of content that is refused: archives go, shards are a cache that is not only ours.
+const NOTHING: &str = "nothing was kept";
+const SHARDS: &str = "its shards stay in the hub's cache, but are not used";
+
+/// Compares what was fetched from `origin` with the manifest and makes it the data set's folder in the cache.
 fn check_and_publish(
     manifest: &Manifest,
     cache: &Cache,
     incoming: tempfile::TempDir,
-    origin: &str,
+    (origin, kept): (&str, &'static str),
     options: &LoadOptions,
 ) -> Result<(), Problem> {
     let incomplete =
         |problem| Problem::new(format!("it is incomplete ({problem})"), "use another source, or --data-dir");
     let located = located_in(manifest, incoming.path(), "download".to_owned()).map_err(incomplete)?;
     if manifest.layout.is_encoded() {
-        let store = Store::in_folder(manifest, incoming.path()).map_err(unusable)?;
+        let store = Store::in_folder(manifest, incoming.path()).map_err(unusable(kept))?;
         let source = cached(&cache.folder(manifest), Some(origin));
-        trust::first_use(&store, manifest, &source, options).map_err(unusable)?;
+        trust::first_use(&store, manifest, &source, options).map_err(unusable(kept))?;
     } else {
-        let verification = compare(manifest, &located).map_err(unusable)?;
+        let verification = compare(manifest, &located).map_err(unusable(kept))?;
         if let Some(file) = verification.files.iter().find(|file| !file.ok) {
             let name = Path::new(&file.file).file_name().unwrap_or_default().to_string_lossy();
             let found = file
@@ -212,12 +220,12 @@ fn check_and_publish(
                 .as_ref()
                 .map_or_else(|| file.problem.clone().unwrap_or_default(), |found| format!("found {found}"));
             let text = format!("{name} is not the official content (expected {}, {found})", file.expected);
-            return Err(Problem::new(text, "nothing was kept; use another source, or --data-dir"));
+            return Err(Problem::new(text, format!("{kept}; use another source, or --data-dir")));
         }
     }
     cache.publish(incoming, manifest, origin).map(drop)
 }
 
-fn unusable(error: DataError) -> Problem {
-    Problem::new(error.to_string(), "nothing was kept; use another source, or --data-dir")
+fn unusable(kept: &str) -> impl Fn(DataError) -> Problem {
+    move |error| Problem::new(error.to_string(), format!("{kept}; use another source, or --data-dir"))
 }

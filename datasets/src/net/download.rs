@@ -5,19 +5,31 @@ use std::{
     future::Future,
     io::{Read, Write},
     path::Path,
-    time::Duration,
+    pin::pin,
+    time::{Duration, Instant},
 };
 
 use super::Problem;
 use crate::{
     digest::{Algorithm, Digest},
-    options::{HubOptions, Progress},
+    options::{LoadOptions, Stop},
 };
+
+/// How often the caller is asked whether to stop.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The bytes of a response, piece by piece.
 pub(super) trait Body {
     /// The next piece; none at the end.
     fn next(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, Problem>>;
+}
+
+/// What a server has from some byte of a file on.
+pub(super) enum Answer<B> {
+    /// The file from byte `from` on, which may be an earlier one, and the bytes of all of it as far as they are said.
+    Bytes { from: u64, total: Option<u64>, body: B },
+    /// Nothing from there on, and the bytes of the whole file as far as they are said.
+    Ended { total: Option<u64> },
 }
 
 /// What a file must be.
@@ -45,8 +57,9 @@ pub(super) enum Check {
 
 impl Check {
     /// The name of the content of the file at `path` if it is right: its digest in hexadecimal, the hub's ETag; empty where nothing is known.
-    pub(super) fn name(&self, path: &Path) -> std::io::Result<Option<String>> {
-        let digest = |algorithm| Digest::of_reader(algorithm, &mut File::open(path)?);
+    /// Fails if `stop` says so on the way.
+    pub(super) fn name(&self, path: &Path, stop: &Stop) -> std::io::Result<Option<String>> {
+        let digest = |algorithm| Digest::of_reader(algorithm, &mut stop.guard(File::open(path)?));
         match self {
             Self::Nothing => Ok(Some(String::new())),
             Self::Digest(expected) => {
@@ -56,11 +69,10 @@ impl Check {
             Self::Git(expected) => {
                 let size = path.metadata()?.len();
                 let sha256 = digest(Algorithm::Sha256)?.hex;
-                let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n");
-                if git_name(pointer.len() as u64, pointer.as_bytes())? == *expected {
+                if pointer_name(&sha256, size) == *expected {
                     return Ok(Some(sha256));
                 }
-                let name = git_name(size, File::open(path)?)?;
+                let name = git_name(size, stop.guard(File::open(path)?))?;
                 Ok((name == *expected).then_some(name))
             }
         }
@@ -73,31 +85,39 @@ fn git_name(length: u64, content: impl Read) -> std::io::Result<String> {
     Ok(Digest::of_reader(Algorithm::Sha1, &mut head.as_bytes().chain(content))?.hex)
 }
 
-/// Downloads to `part`, which may hold the start of the file from an earlier try. `open(from)` asks for the file from byte `from` on and says from where it
-/// really comes. When this returns `Ok`, `part` is whole and has passed the goal's check, which gives its name; a file that does not pass is removed.
-pub(super) async fn download<B: Body, F: Future<Output = Result<(u64, B), Problem>>>(
+/// Git's name of the pointer that stands for a file in git's large file storage.
+pub(super) fn pointer_name(sha256: &str, size: u64) -> String {
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n");
+    git_name(pointer.len() as u64, pointer.as_bytes()).expect("bytes in memory can be read")
+}
+
+/// Downloads to `part`, which may hold the start of the file from an earlier try. `open(from)` asks for the file from byte `from` on. When this returns `Ok`,
+/// `part` is whole and has passed the goal's check, which gives its name; a file that does not pass is removed.
+pub(super) async fn download<B: Body, F: Future<Output = Result<Answer<B>, Problem>>>(
     part: &Path,
     goal: &Goal<'_>,
-    options: &HubOptions,
-    progress: &Progress,
+    options: &LoadOptions,
     mut open: impl FnMut(u64) -> F,
 ) -> Result<String, Problem> {
-    let mut resumed = false;
+    goal.allows(goal.size)?;
+    let mut restarted = false;
     loop {
-        let mut idle = 0;
-        while let Err(problem) = attempt(part, goal, options, progress, &mut open, &mut idle, &mut resumed).await {
-            idle += 1;
-            if !problem.passing || idle > options.retries {
-                return Err(problem);
+        let mut state = State::default();
+        let whole = loop {
+            match attempt(part, goal, options, &mut open, &mut state).await {
+                Ok(whole) => break whole,
+                Err(problem) if !problem.passing || state.idle >= options.hub.retries => return Err(problem),
+                Err(_) => state.idle += 1,
             }
-            tokio::time::sleep(Duration::from_millis(100 << idle.min(6))).await;
-        }
-        if let Some(name) = goal.check.name(part).map_err(|error| Problem::file("read", part, &error))? {
+            until(Duration::from_millis(100 << state.idle.min(6)), &options.stop, std::future::pending::<()>()).await?;
+        };
+        let failed = |error| Problem::file("read", part, &error);
+        if let Some(name) = if whole { goal.check.name(part, &options.stop).map_err(failed)? } else { None } {
             return Ok(name);
         }
         std::fs::remove_file(part).map_err(|error| Problem::file("remove", part, &error))?;
         // The first part may have been of another file; a whole one that is wrong will be wrong again.
-        if !std::mem::take(&mut resumed) {
+        if !state.resumed || std::mem::replace(&mut restarted, true) {
             let text = format!("{} came with another content than announced", goal.name);
             return Err(Problem::new(
                 text,
@@ -107,45 +127,77 @@ pub(super) async fn download<B: Body, F: Future<Output = Result<(u64, B), Proble
     }
 }
 
-/// One request and all it gives. `idle` falls back to 0 when bytes arrive.
-async fn attempt<B: Body, F: Future<Output = Result<(u64, B), Problem>>>(
+/// How a download goes.
+#[derive(Default)]
+struct State {
+    /// Tries that failed since the file last grew.
+    idle: usize,
+    /// How far the file ever came: a server that sends the same start again and again brings nothing new.
+    furthest: u64,
+    /// Whether any of it was there before.
+    resumed: bool,
+}
+
+impl Goal<'_> {
+    /// Fails if `size` is more than the file may have.
+    fn allows(&self, size: Option<u64>) -> Result<(), Problem> {
+        match size.filter(|&size| size > self.max_bytes) {
+            None => Ok(()),
+            Some(size) => Err(Problem::new(
+                format!("{} has {size} bytes, more than the {} it may have", self.name, self.max_bytes),
+                "use another source: this is not the file that was asked for",
+            )),
+        }
+    }
+}
+
+/// One request and all it gives. Whether `part` may be the file now; if not, it is the start of none.
+async fn attempt<B: Body, F: Future<Output = Result<Answer<B>, Problem>>>(
     part: &Path,
     goal: &Goal<'_>,
-    options: &HubOptions,
-    progress: &Progress,
+    options: &LoadOptions,
     open: &mut impl FnMut(u64) -> F,
-    idle: &mut usize,
-    resumed: &mut bool,
-) -> Result<(), Problem> {
+    state: &mut State,
+) -> Result<bool, Problem> {
     let have = part.metadata().map_or(0, |file| file.len());
     let have = if goal.size.is_some_and(|size| have > size) { 0 } else { have };
     if have > 0 && goal.size == Some(have) {
-        *resumed = true;
-        return Ok(());
+        state.resumed = true;
+        return Ok(true);
     }
-    let (mut at, mut body) = wait(options.silence, open(have)).await??;
-    *resumed |= at > 0;
+    let (mut at, mut body) = match wait(options, open(have)).await?? {
+        Answer::Bytes { from, total, body } => {
+            goal.allows(total)?;
+            (from, body)
+        }
+        Answer::Ended { total } => {
+            state.resumed = true;
+            return Ok(total == Some(have));
+        }
+    };
+    state.resumed |= at > 0;
     let failed = |error| Problem::file("write", part, &error);
     let mut file = OpenOptions::new().create(true).write(true).truncate(false).open(part).map_err(failed)?;
     if file.metadata().map_err(failed)?.len() > at {
         file.set_len(at).map_err(failed)?;
     }
     std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(at)).map_err(failed)?;
-    while let Some(bytes) = wait(options.silence, body.next()).await?? {
+    let limit = goal.size.unwrap_or(goal.max_bytes);
+    while let Some(bytes) = wait(options, body.next()).await?? {
         at += bytes.len() as u64;
-        if at > goal.size.unwrap_or(goal.max_bytes).min(goal.max_bytes) {
+        if at > limit {
             drop(file);
             let _ = std::fs::remove_file(part);
             return Err(Problem::new(
-                format!("{} goes on after the {} bytes it may have", goal.name, goal.size.unwrap_or(goal.max_bytes)),
+                format!("{} goes on after the {limit} bytes it may have", goal.name),
                 "use another source: this is not the file that was asked for",
             ));
         }
         file.write_all(&bytes).map_err(failed)?;
-        if !bytes.is_empty() {
-            *idle = 0;
+        if at > state.furthest {
+            (state.furthest, state.idle) = (at, 0);
         }
-        progress.report(goal.name, at, goal.size.unwrap_or(0));
+        options.progress.report(goal.name, at, goal.size.unwrap_or(0));
     }
     file.sync_all().map_err(failed)?;
     match goal.size {
@@ -153,13 +205,31 @@ async fn attempt<B: Body, F: Future<Output = Result<(u64, B), Problem>>>(
             format!("{} was cut after {at} of {size} bytes", goal.name),
             "run the same command again: it goes on where it stopped",
         )),
-        _ => Ok(()),
+        _ => Ok(true),
     }
 }
 
-/// `work`, but no longer than `limit`.
-pub(super) async fn wait<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Problem> {
-    tokio::time::timeout(limit, work).await.map_err(|_| Problem::silent("the server"))
+/// `work`, but no longer than a server may be silent or the caller waits.
+pub(super) async fn wait<T>(options: &LoadOptions, work: impl Future<Output = T>) -> Result<T, Problem> {
+    let done = until(options.hub.silence, &options.stop, work).await?;
+    done.ok_or_else(|| Problem::silent("the server"))
+}
+
+/// `work`, if it is done within `limit`; fails if `stop` says so meanwhile.
+async fn until<T>(limit: Duration, stop: &Stop, work: impl Future<Output = T>) -> Result<Option<T>, Problem> {
+    let (mut work, started) = (pin!(work), Instant::now());
+    loop {
+        if stop.requested() {
+            return Err(Problem::stopped());
+        }
+        let left = limit.saturating_sub(started.elapsed());
+        if let Ok(done) = tokio::time::timeout(left.min(LOOK), work.as_mut()).await {
+            return Ok(Some(done));
+        }
+        if left <= LOOK {
+            return Ok(None);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -172,7 +242,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("abc");
         std::fs::write(&path, "abc").unwrap();
-        let name = |oid: &str| Check::Git(oid.to_owned()).name(&path).unwrap();
+        let name = |oid: &str| Check::Git(oid.to_owned()).name(&path, &Stop::default()).unwrap();
         assert_eq!(name(SMALL).as_deref(), Some(SMALL));
         assert_eq!(name(POINTER), Some(Digest::sha256(b"abc").hex));
         assert_eq!(name(&SMALL.replace('f', "e")), None);

@@ -2,9 +2,12 @@
 //!
 //! hf-hub speaks to the hub and knows its cache; the bytes take our own way, [`download`], since hf-hub 1.0 writes whatever a server answers into the cache:
 //! it does not look at the status of the last response, compares no digest, cannot resume, and gives up on a lock after ten seconds.
-//! A shard's digest comes from the hub's list of files, which names each by its object in git.
+//! A shard's digest comes from the hub's list of files, which names each by its object in git. (It also has the SHA-256, under a key that hf-hub 1.0 does not
+//! look for.)
 
 use std::{
+    cell::Cell,
+    env,
     fs::{self, File},
     path::{Path, PathBuf},
 };
@@ -13,13 +16,16 @@ use hf_hub::{HFClient, repository::RepoTreeEntry};
 
 use super::{
     Problem,
-    download::{Body, Check, Goal, download, wait},
+    download::{Answer, Check, Goal, download, pointer_name, wait},
+    http::{self, HttpBody},
     runtime,
+    token::token,
 };
 use crate::{
     digest::Digest,
+    lock::lock,
     manifest::HubSource,
-    options::{HubOptions, LoadOptions, Progress},
+    options::{HubOptions, LoadOptions},
 };
 
 /// No shard is larger: the hub cuts them at 0.5 GB, and its converted ones at 5 GB.
@@ -49,11 +55,20 @@ type Repo = hf_hub::HFRepository<hf_hub::repository::RepoTypeDataset>;
 
 /// The shards of `source`, all of them or a reason.
 pub(crate) fn hub_shards(source: &HubSource, reach: Reach, options: &LoadOptions) -> Result<HubShards, Problem> {
-    let client = client(&options.hub).map_err(|error| Problem::hub(&error, &source.repo, source.gated))?;
+    let token = options.hub.token.clone().or_else(|| token(|name| env::var(name).ok(), hf_hub::hf_home()));
+    let client =
+        client(&options.hub, token.as_ref()).map_err(|error| Problem::hub(&error, &source.repo, source.gated))?;
     let (owner, name) = hf_hub::split_id(&source.repo);
-    let folder = client.cache_dir().join(format!("datasets--{}", source.repo.replace('/', "--")));
-    let hub =
-        Hub { repo: client.dataset(owner, name), source, options: &options.hub, progress: &options.progress, folder };
+    let hub = Hub {
+        repo: client.dataset(owner, name),
+        http: http::client()?,
+        address: format!("{}/datasets/{}/resolve", client.endpoint(), source.repo),
+        token,
+        source,
+        options,
+        folder: client.cache_dir().join(format!("datasets--{}", source.repo.replace('/', "--"))),
+        checking: Cell::new(false),
+    };
     runtime()?.block_on(async {
         let (commit, train, test) = match reach {
             Reach::Network => hub.remote().await?,
@@ -71,7 +86,7 @@ pub(crate) fn hub_shards(source: &HubSource, reach: Reach, options: &LoadOptions
     })
 }
 
-fn client(options: &HubOptions) -> hf_hub::HFResult<HFClient> {
+fn client(options: &HubOptions, token: Option<&String>) -> hf_hub::HFResult<HFClient> {
     let mut builder = HFClient::builder().retry_max_attempts(options.retries);
     if let Some(endpoint) = &options.endpoint {
         builder = builder.endpoint(endpoint);
@@ -79,7 +94,7 @@ fn client(options: &HubOptions) -> hf_hub::HFResult<HFClient> {
     if let Some(dir) = &options.cache_dir {
         builder = builder.cache_dir(dir);
     }
-    if let Some(token) = &options.token {
+    if let Some(token) = token {
         builder = builder.token(token);
     }
     builder.build()
@@ -99,10 +114,15 @@ struct Shard {
 /// One data set's corner of the hub and of its cache.
 struct Hub<'a> {
     repo: Repo,
+    http: reqwest::Client,
+    /// Of its files, without the commit.
+    address: String,
+    token: Option<String>,
     source: &'a HubSource,
-    options: &'a HubOptions,
-    progress: &'a Progress,
+    options: &'a LoadOptions,
     folder: PathBuf,
+    /// Whether the caller was told that what is there is looked at.
+    checking: Cell<bool>,
 }
 
 impl Hub<'_> {
@@ -117,7 +137,7 @@ impl Hub<'_> {
     /// The commit of the revision and its shards, from the hub's list of files.
     async fn remote(&self) -> Result<(String, Vec<Shard>, Vec<Shard>), Problem> {
         let request = self.repo.info().revision(self.source.revision.clone()).send();
-        let info = wait(self.options.silence, request).await?.map_err(|error| self.problem(&error))?;
+        let info = wait(self.options, request).await?.map_err(|error| self.problem(&error))?;
         let commit = info.sha.unwrap_or_default();
         if !is_commit(&commit) {
             return Err(Problem::new(format!("the hub names `{commit}` as a commit"), "check HF_ENDPOINT"));
@@ -141,7 +161,7 @@ impl Hub<'_> {
             }
             Ok(shards)
         };
-        let shards: Vec<Shard> = wait(self.options.silence, list).await?.map_err(|error| self.problem(&error))?;
+        let shards: Vec<Shard> = wait(self.options, list).await?.map_err(|error| self.problem(&error))?;
         self.chosen(shards, pattern)
     }
 
@@ -195,44 +215,74 @@ impl Hub<'_> {
         let blobs = self.folder.join("blobs");
         let failed = |error| Problem::file("write", &self.folder, &error);
         fs::create_dir_all(&blobs).map_err(failed)?;
-        let _lock = self.lock(&oid).map_err(failed)?;
-        if link.metadata().is_ok_and(|found| found.len() == shard.size) {
+        let _lock = self.lock(&oid)?;
+        let check = Check::Git(oid.clone());
+        if self.is_right(&link, shard, &check)? {
+            self.write_ref(commit).map_err(failed)?;
             return Ok(link);
         }
-        let part = blobs.join(format!("{oid}.incomplete"));
-        let (size, check) = (Some(shard.size), Check::Git(oid));
-        let goal = Goal { name: &shard.name, size, max_bytes: MAX_SHARD_BYTES, check };
-        let digest = download(&part, &goal, self.options, self.progress, |from| self.open(commit, shard, from)).await?;
-        let blob = blobs.join(digest);
-        fs::rename(&part, &blob).map_err(failed)?;
+        let blob = match self.blob(&blobs, &link, shard, &check)? {
+            Some(blob) => blob,
+            None => {
+                let part = blobs.join(format!("{oid}.incomplete"));
+                let goal = Goal { name: &shard.name, size: Some(shard.size), max_bytes: MAX_SHARD_BYTES, check };
+                let digest = download(&part, &goal, self.options, |from| self.open(commit, shard, from)).await?;
+                let blob = blobs.join(digest);
+                fs::rename(&part, &blob).map_err(failed)?;
+                blob
+            }
+        };
         self.link(&blob, &link, &shard.name).map_err(failed)?;
         self.write_ref(commit).map_err(failed)?;
         Ok(link)
     }
 
-    /// A lock among the hub's own; waits as long as it must.
-    fn lock(&self, name: &str) -> std::io::Result<File> {
-        let cache = self.folder.parent().expect("a folder of the cache");
-        let dir = cache.join(".locks").join(self.folder.file_name().expect("a folder's name"));
-        fs::create_dir_all(&dir)?;
-        let file = File::create(dir.join(format!("{name}.lock")))?;
-        file.lock()?;
-        Ok(file)
+    /// Whether the file at `path` is `shard`, byte for byte.
+    fn is_right(&self, path: &Path, shard: &Shard, check: &Check) -> Result<bool, Problem> {
+        if !path.metadata().is_ok_and(|found| found.len() == shard.size) {
+            return Ok(false);
+        }
+        if !self.checking.replace(true) {
+            self.options.notice.say(&format!("comparing what is in {} with the hub's digests", self.folder.display()));
+        }
+        let name = check.name(path, &self.options.stop);
+        name.map(|name| name.is_some()).map_err(|error| Problem::file("read", path, &error))
     }
 
-    async fn open(&self, commit: &str, shard: &Shard, from: u64) -> Result<(u64, HubBody<'_>), Problem> {
-        let range = (from > 0).then_some(from..shard.size);
-        let request = self
-            .repo
-            .download_file_stream()
-            .filename(&shard.name)
-            .revision(commit.to_owned())
-            .maybe_range(range)
-            .send();
-        let (length, stream) = request.await.map_err(|error| self.problem(&error))?;
-        // A server without ranges sends everything again.
-        let from = if length == Some(shard.size) { 0 } else { from };
-        Ok((from, HubBody { stream, hub: self }))
+    /// The blob that is `shard`, if another commit or another client brought it here. What `link` leads to is known to be none.
+    fn blob(&self, blobs: &Path, link: &Path, shard: &Shard, check: &Check) -> Result<Option<PathBuf>, Problem> {
+        let wrong = fs::canonicalize(link).ok();
+        for entry in fs::read_dir(blobs).into_iter().flatten().flatten() {
+            let called = entry.file_name().to_str().is_some_and(|name| is_called(name, shard));
+            let path = entry.path();
+            if called && fs::canonicalize(&path).ok() != wrong && self.is_right(&path, shard, check)? {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A lock among the hub's own; waits as long as it must.
+    fn lock(&self, name: &str) -> Result<File, Problem> {
+        let cache = self.folder.parent().expect("a folder of the cache");
+        let dir = cache.join(".locks").join(self.folder.file_name().expect("a folder's name"));
+        fs::create_dir_all(&dir).map_err(|error| Problem::file("write", &dir, &error))?;
+        lock(&dir.join(format!("{name}.lock")), &format!("a file of {}", self.source.repo), self.options)
+    }
+
+    async fn open(&self, commit: &str, shard: &Shard, from: u64) -> Result<Answer<HttpBody>, Problem> {
+        let mut url = reqwest::Url::parse(&format!("{}/{commit}", self.address)).expect("hf-hub took the endpoint");
+        url.path_segments_mut().expect("an address with a host").extend(shard.name.split('/'));
+        let mut request = self.http.get(url);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let refused = |response: &reqwest::Response| {
+            let wait = http::text(response, "retry-after").and_then(|seconds| seconds.parse().ok());
+            let (status, url) = (response.status().as_u16(), response.url().as_str());
+            Problem::hub_status(status, url, wait, &self.source.repo, self.source.gated)
+        };
+        http::open(request, from, refused).await
     }
 
     #[cfg(unix)]
@@ -263,21 +313,9 @@ impl Hub<'_> {
     }
 }
 
-/// A file of the hub as it arrives.
-struct HubBody<'a> {
-    stream: hf_hub::repository::download::HFByteStream,
-    hub: &'a Hub<'a>,
-}
-
-impl Body for HubBody<'_> {
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, Problem> {
-        use futures::StreamExt;
-        match self.stream.next().await {
-            None => Ok(None),
-            Some(Ok(bytes)) => Ok(Some(bytes.to_vec())),
-            Some(Err(error)) => Err(self.hub.problem(&error)),
-        }
-    }
+/// Whether the blob of `shard` is called `name`: a small file's by its name in git; a large one's by its SHA-256, which decides git's name of its pointer.
+fn is_called(name: &str, shard: &Shard) -> bool {
+    name == shard.oid || name.len() == 64 && pointer_name(name, shard.size) == shard.oid
 }
 
 /// Whether `name` is `pattern`, whose last part may hold one `*`.

@@ -1,9 +1,13 @@
-//! The network: the hub through hf-hub, archives through the HTTP client that hf-hub stands on, one way to download for both.
+//! The network: the hub's lists through hf-hub; files of the hub and archives through the HTTP client that hf-hub stands on, one way to download for both.
 
 mod archive;
 mod download;
+mod http;
 mod hub;
 mod problem;
+#[cfg(test)]
+mod tests;
+mod token;
 
 pub(crate) use archive::fetch_archive;
 pub(crate) use hub::{HubShards, Reach, hub_shards};

@@ -81,29 +81,46 @@ impl Problem {
         )
     }
 
-    /// What hf-hub reports about `repo`.
-    pub(crate) fn hub(error: &HFError, repo: &str, gated: bool) -> Self {
-        let again = "run the same command again: it goes on where it stopped";
-        match error {
-            HFError::AuthRequired { .. } if gated => Self::new(
+    /// The caller has had enough.
+    pub(crate) fn stopped() -> Self {
+        Self::new("it was interrupted", "run the same command again: it goes on where it stopped")
+    }
+
+    /// A response of the hub to a request about `repo` that is not success. `wait` is how many seconds it asks for.
+    pub(crate) fn hub_status(status: u16, url: &str, wait: Option<u64>, repo: &str, gated: bool) -> Self {
+        match status {
+            401 if gated => Self::new(
                 "the hub wants a login (401)",
                 format!(
                     "accept the licence at https://huggingface.co/datasets/{repo} and set HF_TOKEN (or run `hf auth login`)"
                 ),
             ),
-            HFError::AuthRequired { .. } => {
-                Self::new("the hub wants a login (401)", "set HF_TOKEN, or remove a token that is no longer valid")
-            }
-            HFError::Forbidden { .. } => Self::new(
+            401 => Self::new("the hub wants a login (401)", "set HF_TOKEN, or remove a token that is no longer valid"),
+            403 => Self::new(
                 "the hub refuses this account (403)",
                 format!("ask for access at https://huggingface.co/datasets/{repo}, with the account of HF_TOKEN"),
             ),
+            404 => Self::new(format!("the hub does not have it (404: {url})"), "use another source, or --data-dir"),
+            429 => {
+                let wait = wait.map_or("some minutes".to_owned(), |seconds| format!("{seconds} s"));
+                let again = "run the same command again: it goes on where it stopped";
+                Self::new("the hub has had too many requests from here (429)", format!("wait {wait} and {again}"))
+            }
+            _ => Self::status(status, url),
+        }
+    }
+
+    /// What hf-hub reports about `repo`.
+    pub(crate) fn hub(error: &HFError, repo: &str, gated: bool) -> Self {
+        let again = "run the same command again: it goes on where it stopped";
+        match error {
+            HFError::AuthRequired { context } => Self::hub_status(401, &context.url, None, repo, gated),
+            HFError::Forbidden { context } => Self::hub_status(403, &context.url, None, repo, gated),
+            HFError::RateLimited { retry_after, context } => {
+                Self::hub_status(429, &context.url, retry_after.map(|wait| wait.as_secs()), repo, gated)
+            }
             HFError::RepoNotFound { .. } | HFError::RevisionNotFound { .. } | HFError::EntryNotFound { .. } => {
                 Self::new(format!("the hub does not have it (404: {error})"), "use another source, or --data-dir")
-            }
-            HFError::RateLimited { retry_after, .. } => {
-                let wait = retry_after.map_or("some minutes".to_owned(), |wait| format!("{} s", wait.as_secs()));
-                Self::new("the hub has had too many requests from here (429)", format!("wait {wait} and {again}"))
             }
             HFError::Http { context } => Self::status(context.status.as_u16(), &context.url),
             HFError::Request { source, .. } => Self::request(source),

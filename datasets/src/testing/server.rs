@@ -33,6 +33,12 @@ pub enum Fault {
     Longer,
     /// Ranges are ignored.
     NoRanges,
+    /// Ranges are ignored, and the connection breaks after so many bytes, every time.
+    CutWhole { bytes: usize },
+    /// The hub sends the bytes itself, with the whole file's length in a header of its own beside a part of it, as mirrors do.
+    Direct,
+    /// Only the file itself can be asked for.
+    NoHead,
 }
 
 #[derive(Default)]
@@ -157,6 +163,9 @@ impl Server {
                 let Some(content) = self.content(&key) else {
                     return head(stream, "404 Not Found", &["X-Error-Code: EntryNotFound"], 0);
                 };
+                if self.is_direct(path) {
+                    return self.bytes(stream, method, &key, headers.get("range"));
+                }
                 // As on the hub, the bytes are elsewhere, and only this answer says what they are.
                 let linked = [
                     format!("Location: {}/{key}", self.address),
@@ -195,6 +204,11 @@ impl Server {
         )
     }
 
+    fn is_direct(&self, path: &str) -> bool {
+        let state = self.state.lock().unwrap();
+        state.faults.iter().any(|(end, fault)| path.ends_with(end) && matches!(fault, Fault::Direct))
+    }
+
     /// The fault of `path`, which it uses up.
     fn fault_of(&self, path: &str, method: &str) -> Option<Fault> {
         let mut state = self.state.lock().unwrap();
@@ -225,17 +239,30 @@ impl Server {
                 let after = if *status == 429 { "Retry-After: 7" } else { "X-Nothing: 0" };
                 return head(stream, &format!("{status} Fault"), &[after], 0);
             }
+            Some(Fault::NoHead) if method == "HEAD" => return head(stream, "405 Method Not Allowed", &[], 0),
             Some(Fault::Loop) => return head(stream, "302 Found", &[&format!("Location: {}/{path}", self.address)], 0),
             Some(Fault::Other) => content.iter_mut().for_each(|byte| *byte ^= 0x5a),
             Some(Fault::Longer) => content.extend_from_slice(&[0; 1000]),
-            Some(Fault::NoRanges) => range = None,
+            Some(Fault::NoRanges | Fault::CutWhole { .. }) => range = None,
             _ => {}
         }
-        let (status, part) = match range {
-            Some((from, to)) => ("206 Partial Content", &content[from..to]),
-            None => ("200 OK", &content[..]),
+        let total = content.len();
+        let linked = if let Some(Fault::Direct) = fault { format!("X-Linked-Size: {total}") } else { String::new() };
+        let headers = |range: String| [format!("Content-Range: {range}"), linked.clone()];
+        let (status, headers, part) = match range {
+            Some((from, _)) if from == total => {
+                let [range, _] = headers(format!("bytes */{total}"));
+                return head(stream, "416 Range Not Satisfiable", &[&range], 0);
+            }
+            Some((from, to)) => (
+                "206 Partial Content",
+                headers(format!("bytes {from}-{}/{total}", to - 1)).to_vec(),
+                &content[from..to],
+            ),
+            None => ("200 OK", vec![linked], &content[..]),
         };
-        head(stream, status, &["Accept-Ranges: bytes"], part.len())?;
+        let headers = headers.iter().map(String::as_str).filter(|header| !header.is_empty());
+        head(stream, status, &["Accept-Ranges: bytes"].into_iter().chain(headers).collect::<Vec<_>>(), part.len())?;
         if method == "HEAD" {
             return Ok(());
         }
@@ -245,7 +272,9 @@ impl Server {
                 stream.flush()?;
                 thread::sleep(Duration::from_secs(60));
             }
-            Some(Fault::Cut { bytes, .. }) => stream.write_all(&part[..bytes.min(part.len())])?,
+            Some(Fault::Cut { bytes, .. } | Fault::CutWhole { bytes }) => {
+                stream.write_all(&part[..bytes.min(part.len())])?
+            }
             _ => stream.write_all(part)?,
         }
         stream.flush()

@@ -93,6 +93,8 @@ impl DataOptions {
             allow_unverified: self.allow_unverified,
             online: !self.offline,
             progress: crate::progress::downloads(),
+            notice: datasets::Notice::new(|sentence| eprintln!("{sentence}")),
+            stop: datasets::Stop::new(crate::interrupt::requested),
             ..LoadOptions::default()
         })
     }

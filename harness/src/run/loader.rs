@@ -70,10 +70,15 @@ impl Streamed {
             Some(next) if (next.0, next.1) == (epoch, step) => next,
             _ => (epoch, 0, Box::new(start().skip(step)) as Batches),
         };
-        let batch = batches.next().expect("as many batches as images were counted").map_err(lost)?;
+        let batch = following(&mut batches)?;
         *under_way = Some((epoch, step + 1, batches));
         Ok(batch)
     }
+}
+
+/// The next of `batches`, which are as many as the images that were counted make, or an error.
+fn following(batches: &mut Batches) -> Result<StreamBatch> {
+    batches.next().unwrap_or_else(|| Err("there are fewer than were counted".to_string())).map_err(lost)
 }
 
 /// An image that cannot be read. The images were counted when the data set was opened: it is damaged, or the disk is, or
@@ -189,10 +194,10 @@ impl Loader {
         let size = self.train.image_len();
         match &self.elsewhere {
             Elsewhere::Stream(streamed) => {
-                let labels = streamed.images.test_labels().chunks(batch);
-                let batches = streamed.images.test(batch).zip(labels);
+                let mut batches = streamed.images.test(batch);
                 let x = |pixels| self.normalised(self.upload(pixels));
-                Box::new(batches.map(move |(read, labels)| Ok((x(read.map_err(lost)?.pixels), labels))))
+                let labels = streamed.images.test_labels().chunks(batch);
+                Box::new(labels.map(move |labels| Ok((x(following(&mut batches)?.pixels), labels))))
             }
             Elsewhere::Device(images) => {
                 let batches = self.test.labels.chunks(batch).enumerate();
@@ -288,6 +293,17 @@ mod tests {
                 found.into_data().assert_eq(&x.into_data(), true);
                 assert_eq!(labels, classes);
             }
+        }
+    }
+
+    #[test]
+    fn batches_that_do_not_come_are_an_error() {
+        let batch = || StreamBatch { pixels: vec![1], labels: vec![0] };
+        let mut batches: Batches = Box::new([Ok(batch()), Err("x.JPEG is damaged".to_string())].into_iter());
+        assert_eq!(following(&mut batches).unwrap(), batch());
+        for words in ["x.JPEG is damaged", "fewer than were counted"] {
+            let Err(Error::Missing(problem)) = following(&mut batches) else { panic!("a batch") };
+            assert!(problem.contains(words) && problem.contains("run the same command again"), "{problem}");
         }
     }
 
