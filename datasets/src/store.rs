@@ -86,28 +86,48 @@ impl EncodedSplit {
         }
     }
 
-    /// The images sorted by SHA-256, an order that no container changes and in which the classes are mixed, and the lines `<sha256> <class>` in that order.
-    pub(crate) fn content(&self) -> Result<(Vec<u32>, String), String> {
-        let hashed = self.units().into_par_iter().map(|unit| {
+    /// Reads every image, once, and gives what `each` makes of it (or a verb phrase).
+    pub(crate) fn content<T: Send>(
+        &self,
+        each: impl Fn(&[u8]) -> Result<T, String> + Sync,
+    ) -> Result<Content<T>, String> {
+        let read = self.units().into_par_iter().map(|unit| {
             let images = self.read(unit.clone())?;
-            Ok(unit
-                .zip(images)
-                .map(|(index, image)| (Sha256::digest(&image), self.labels[index], index as u32))
-                .collect())
+            unit.zip(images)
+                .map(|(index, image)| {
+                    let made = each(&image).map_err(|problem| format!("{} {problem}", self.name(index)))?;
+                    Ok((Sha256::digest(&image), self.labels[index], index as u32, made))
+                })
+                .collect::<Result<Vec<_>, String>>()
         });
-        let mut hashed: Vec<_> = hashed.collect::<Result<Vec<Vec<_>>, String>>()?.concat();
-        hashed.par_sort_unstable();
-        let mut lines = String::with_capacity(hashed.len() * 70);
-        for (hash, class, _) in &hashed {
-            lines += &format!("{} {class}\n", hex(hash));
+        let mut all: Vec<_> = read.collect::<Result<Vec<_>, String>>()?.into_iter().flatten().collect();
+        all.par_sort_unstable_by(|a, b| (&a.0, a.1, a.2).cmp(&(&b.0, b.1, b.2)));
+        let mut content =
+            Content { lines: String::with_capacity(all.len() * 70), labels: Vec::new(), made: Vec::new() };
+        for (hash, class, _, made) in all {
+            content.lines += &format!("{} {class}\n", hex(&hash));
+            content.labels.push(class);
+            content.made.push(made);
         }
-        Ok((hashed.into_iter().map(|(.., index)| index).collect(), lines))
+        Ok(content)
     }
 }
 
+/// The images of a split sorted by SHA-256: an order that no container changes, and in which the classes are mixed.
+pub(crate) struct Content<T> {
+    /// `<sha256> <class>\n` for each image.
+    pub(crate) lines: String,
+    /// Their classes.
+    pub(crate) labels: Vec<u16>,
+    /// What was made of each.
+    pub(crate) made: Vec<T>,
+}
+
 /// The digest of a data set of encoded images: SHA-256 of `train <n>\n`, the training images' lines, `test <n>\n` and the test images' lines.
-pub(crate) fn digest(train: (usize, &str), test: (usize, &str)) -> String {
-    crate::Digest::sha256(format!("train {}\n{}test {}\n{}", train.0, train.1, test.0, test.1).as_bytes()).hex
+pub(crate) fn digest<T>(train: &Content<T>, test: &Content<T>) -> String {
+    let counts = [train, test].map(|split| split.labels.len());
+    let text = format!("train {}\n{}test {}\n{}", counts[0], train.lines, counts[1], test.lines);
+    crate::Digest::sha256(text.as_bytes()).hex
 }
 
 impl Store {

@@ -117,7 +117,8 @@ async fn attempt<B: Body, F: Future<Output = Result<(u64, B), Problem>>>(
     idle: &mut usize,
     resumed: &mut bool,
 ) -> Result<(), Problem> {
-    let have = part.metadata().map_or(0, |file| file.len());
+    let on_disk = || part.metadata().map_or(0, |file| file.len());
+    let have = on_disk();
     let have = if goal.size.is_some_and(|size| have > size) { 0 } else { have };
     if have > 0 && goal.size == Some(have) {
         *resumed = true;
@@ -125,7 +126,8 @@ async fn attempt<B: Body, F: Future<Output = Result<(u64, B), Problem>>>(
     }
     let (mut at, mut body) = wait(options.silence, open(have)).await??;
     *resumed |= at > 0;
-    let failed = |error| Problem::file("write", part, &error);
+    let total = goal.size.unwrap_or(goal.max_bytes).min(goal.max_bytes);
+    let failed = |error| Problem::write(part, total.saturating_sub(on_disk()), &error);
     let mut file = OpenOptions::new().create(true).write(true).truncate(false).open(part).map_err(failed)?;
     if file.metadata().map_err(failed)?.len() > at {
         file.set_len(at).map_err(failed)?;
@@ -133,11 +135,11 @@ async fn attempt<B: Body, F: Future<Output = Result<(u64, B), Problem>>>(
     std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(at)).map_err(failed)?;
     while let Some(bytes) = wait(options.silence, body.next()).await?? {
         at += bytes.len() as u64;
-        if at > goal.size.unwrap_or(goal.max_bytes).min(goal.max_bytes) {
+        if at > total {
             drop(file);
             let _ = std::fs::remove_file(part);
             return Err(Problem::new(
-                format!("{} goes on after the {} bytes it may have", goal.name, goal.size.unwrap_or(goal.max_bytes)),
+                format!("{} goes on after the {total} bytes it may have", goal.name),
                 "use another source: this is not the file that was asked for",
             ));
         }

@@ -86,7 +86,10 @@ impl DataOptions {
         if let Some(dir) = &self.data_dir
             && !dir.is_dir()
         {
-            return Err(Error::Missing(format!("--data-dir {}: there is no such folder", dir.display())));
+            return Err(Error::Missing(format!(
+                "--data-dir {}: there is no such folder; name the one that holds the data sets, or none",
+                dir.display()
+            )));
         }
         Ok(LoadOptions {
             data_dir: self.data_dir.clone(),
