@@ -1,7 +1,7 @@
 //! Encoded images where they lie, in folders or in Parquet shards: their classes at hand, their bytes read when they are wanted.
 
 use std::{
-    fs,
+    fs, io,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -151,34 +151,21 @@ impl Store {
     /// The images in the folders of `manifest`'s layout under `dir`.
     pub(crate) fn in_folder(manifest: &Manifest, dir: &Path) -> Result<Self, DataError> {
         let images = manifest.images.as_ref().expect("a layout of image files has `images`");
-        let corrupt = |problem: String| DataError::Corrupt {
-            dataset: manifest.name.clone(),
-            file: dir.display().to_string(),
-            problem,
-        };
+        let folder = Folder { manifest, images, dir };
         let split = |test: bool, count: usize| {
+            let below = if test { &images.test_folder } else { "train" };
             let list = match (manifest.layout, test) {
-                (Layout::TinyImagenet, true) => annotated(&dir.join(&images.test_folder), images),
-                (layout, test) => {
-                    let folder = dir.join(if test { &images.test_folder } else { "train" });
-                    let below = if layout == Layout::TinyImagenet { "images" } else { "" };
-                    by_class(&folder, below, images)
-                }
-            }?;
+                (Layout::TinyImagenet, true) => folder.annotated(below)?,
+                (Layout::TinyImagenet, false) => folder.by_class(below, "images")?,
+                _ => folder.by_class(below, "")?,
+            };
             if list.len() != count {
-                return Err(format!(
-                    "has {} images under {}, not {count}",
-                    list.len(),
-                    if test { &images.test_folder } else { "train" }
-                ));
+                return Err(folder.corrupt(format!("has {} images under {below}, not {count}", list.len())));
             }
             let (labels, paths) = list.into_iter().unzip();
             Ok(EncodedSplit { labels, place: Place::Files(paths) })
         };
-        Ok(Self {
-            train: split(false, manifest.counts.train).map_err(corrupt)?,
-            test: split(true, manifest.counts.test).map_err(corrupt)?,
-        })
+        Ok(Self { train: split(false, manifest.counts.train)?, test: split(true, manifest.counts.test)? })
     }
 
     /// The images in the shards of `list`.
@@ -224,40 +211,63 @@ pub(crate) fn is_image(path: &Path) -> bool {
         .is_some_and(|extension| ["jpeg", "jpg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-/// `<folder>/<class id>/<below>/*`, by class and name.
-fn by_class(folder: &Path, below: &str, images: &EncodedImages) -> Result<Vec<(u16, Box<Path>)>, String> {
-    let mut list = Vec::new();
-    for (class, id) in images.class_ids.iter().enumerate() {
-        let dir = folder.join(id).join(below);
-        let entries = fs::read_dir(&dir).map_err(|error| format!("lacks the folder {} ({error})", dir.display()))?;
-        let mut paths = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(|error| format!("cannot be read at {} ({error})", dir.display()))?.path();
-            if is_image(&path) {
-                paths.push(path.into_boxed_path());
-            }
-        }
-        paths.sort_unstable();
-        list.extend(paths.into_iter().map(|path| (class as u16, path)));
-    }
-    Ok(list)
+/// A folder of image files.
+struct Folder<'a> {
+    manifest: &'a Manifest,
+    images: &'a EncodedImages,
+    dir: &'a Path,
 }
 
-/// `<folder>/images/*` with the class ids that `<folder>/val_annotations.txt` gives, in its order.
-fn annotated(folder: &Path, images: &EncodedImages) -> Result<Vec<(u16, Box<Path>)>, String> {
-    let path = folder.join("val_annotations.txt");
-    let text = fs::read_to_string(&path).map_err(|error| format!("lacks {} ({error})", path.display()))?;
-    let entry = |line: &str| {
-        let mut words = line.split('\t');
-        let (name, id) = (words.next()?, words.next()?);
-        // A name and no path: nothing outside the folder is read.
-        let plain = Path::new(name).file_name().is_some_and(|file| file == name);
-        let class = images.class_ids.iter().position(|known| known == id)?;
-        plain.then(|| (class as u16, folder.join("images").join(name).into_boxed_path()))
-    };
-    text.lines()
-        .map(|line| entry(line).ok_or_else(|| format!("has an unknown line in val_annotations.txt: {line}")))
-        .collect()
+/// Image files with their classes.
+type Listed = Vec<(u16, Box<Path>)>;
+
+impl Folder<'_> {
+    fn corrupt(&self, problem: String) -> DataError {
+        DataError::Corrupt { dataset: self.manifest.name.clone(), file: self.dir.display().to_string(), problem }
+    }
+
+    /// What is at `path` is not there, or may not be read.
+    fn unreadable(&self, path: &Path, source: io::Error) -> DataError {
+        match source.kind() {
+            io::ErrorKind::NotFound => self.corrupt(format!("lacks {}", path.display())),
+            _ => DataError::Read { dataset: self.manifest.name.clone(), file: path.display().to_string(), source },
+        }
+    }
+
+    /// `<split>/<class id>/<below>/*`, by class and name.
+    fn by_class(&self, split: &str, below: &str) -> Result<Listed, DataError> {
+        let mut list = Vec::new();
+        for (class, id) in self.images.class_ids.iter().enumerate() {
+            let dir = self.dir.join(split).join(id).join(below);
+            let mut paths = Vec::new();
+            for entry in fs::read_dir(&dir).map_err(|error| self.unreadable(&dir, error))? {
+                let path = entry.map_err(|error| self.unreadable(&dir, error))?.path();
+                if is_image(&path) {
+                    paths.push(path.into_boxed_path());
+                }
+            }
+            paths.sort_unstable();
+            list.extend(paths.into_iter().map(|path| (class as u16, path)));
+        }
+        Ok(list)
+    }
+
+    /// `<split>/images/*` with the class ids that `<split>/val_annotations.txt` gives, in its order.
+    fn annotated(&self, split: &str) -> Result<Listed, DataError> {
+        let folder = self.dir.join(split);
+        let path = folder.join("val_annotations.txt");
+        let text = fs::read_to_string(&path).map_err(|error| self.unreadable(&path, error))?;
+        let entry = |line: &str| {
+            let mut words = line.split('\t');
+            let (name, id) = (words.next()?, words.next()?);
+            // A name and no path: nothing outside the folder is read.
+            let plain = Path::new(name).file_name().is_some_and(|file| file == name);
+            let class = self.images.class_ids.iter().position(|known| known == id)?;
+            plain.then(|| (class as u16, folder.join("images").join(name).into_boxed_path()))
+        };
+        let unknown = |line| self.corrupt(format!("has an unknown line in val_annotations.txt: {line}"));
+        text.lines().map(|line| entry(line).ok_or_else(|| unknown(line))).collect()
+    }
 }
 
 #[cfg(test)]

@@ -115,10 +115,8 @@ fn encoded_images_are_fetched_as_the_hub_has_them() {
 
 #[test]
 fn other_images_in_the_layout_of_a_data_set_are_refused() {
-    // Not Fashion-MNIST, which a system package may have: `datasets/src/fetch/layouts.rs` fetches it.
-    for (name, file) in
-        [("mnist", "train-images-idx3-ubyte"), ("cifar-10", "data_batch_1.bin"), ("cifar-100", "train.bin")]
-    {
+    // `datasets/src/fetch/layouts.rs` fetches the others too: Fashion-MNIST may be here already, from a system package.
+    for (name, file) in [("mnist", "train-images-idx3-ubyte"), ("cifar-10", "data_batch_1.bin")] {
         let (folder, server) = (tempfile::tempdir().unwrap(), Server::start());
         serve(&server, name);
         let run = |args: &[&str]| harness(folder.path(), &server, args);
@@ -285,6 +283,12 @@ fn data_sets_are_listed_found_and_shown() {
     assert!(shown.status.success() && std::fs::read(&png).unwrap().starts_with(b"\x89PNG"), "{shown:?}");
     fails(&shown, 0, &["training images of mnist-sample: random crop after padding by 2, AutoAugment (cifar), seed 0"]);
     fails(&run(&["data", "show", "mnist-sample", "--auto-augment", "svhn"]), 2, &["`cifar` and `imagenet`"]);
+    for command in [&["data", "show", "mnist-sample"][..], &["run", "--dataset", "mnist-sample"]] {
+        let padded = [command, &["--crop-padding", "28"]].concat();
+        fails(&run(&padded), 2, &["`crop_padding` = 28", "28 x 28 pixels take at most 27"]);
+    }
+    fails(&run(&["data", "list", "--data-dir", "/nonexistent"]), 3, &["no such folder", "official layouts"]);
+    fails(&run(&["data", "list", "--data-dir", png.to_str().unwrap()]), 3, &["cannot be read (Not a directory"]);
     assert!(server.log().is_empty(), "{:?}", server.log());
 }
 
@@ -308,6 +312,10 @@ fn a_list_says_what_is_known_of_the_content() {
     assert!(line(&["data", "list"]).contains(unchecked) && line(&["doctor"]).contains(unchecked));
     let verify = ["data", "verify", "cifar-10", "--data-dir", data.to_str().unwrap()];
     fails(&harness(folder.path(), &server, &verify), 1, &["not the official content", "data_batch_1.bin"]);
+    let lacking = format!("missing: no folder {}; run", data.join("mnist").display());
+    let list =
+        works(&harness(folder.path(), &server, &["data", "list", "--offline", "--data-dir", data.to_str().unwrap()]));
+    assert!(list.contains(&lacking), "{list}");
     std::fs::write(files.join("test_batch.bin"), "short").unwrap();
     for command in [&["data", "list"][..], &["doctor"]] {
         assert!(

@@ -78,7 +78,7 @@ impl Problem {
         }
         let cause = root_cause(error);
         if error.is_connect() {
-            let next = "check the network connection and proxy (HTTPS_PROXY), or use --offline with --data-dir";
+            let next = "check the network connection (HTTPS_PROXY, HF_ENDPOINT), or use --offline with --data-dir";
             return Self::passing(format!("cannot connect to{at} ({cause})"), next);
         }
         Self::passing(

@@ -114,6 +114,8 @@ fn list(options: &LoadOptions) -> Result<()> {
         let state = match datasets::status(&manifest.name, options)? {
             Status::Embedded => "embedded in this program".to_string(),
             Status::Found { source, known, .. } => found(manifest, &source, &known),
+            // Of a data directory that was named, it is worth saying what it lacks.
+            Status::Missing { looked, next } if options.data_dir.is_some() => format!("missing: {}; {next}", looked[0]),
             Status::Missing { next, .. } => format!("missing: {next}"),
         };
         print(&format!("{:<20} {:>4} classes, {size:<41} {state}", manifest.name, manifest.classes))?;
@@ -137,9 +139,12 @@ pub fn found(manifest: &Manifest, source: &str, known: &Known) -> String {
 }
 
 fn draw(show: &ShowArgs, options: &LoadOptions) -> Result<()> {
-    let data = datasets::load(&show.name, options)?;
     let (flip, crop_padding, resized_crop) = (show.flip, show.crop_padding, show.resized_crop);
     let augment = Augment { flip, crop_padding, resized_crop, policy: show.auto_augment };
+    if let Some(problem) = augment.problem(datasets::manifest(&show.name)?.shape) {
+        return Err(Error::Input(problem));
+    }
+    let data = datasets::load(&show.name, options)?;
     let sheet = datasets::contact_sheet(&data, augment, show.seed).map_err(Error::Missing)?;
     eprintln!("{}", sheet.shown);
     let path = show.out.clone().unwrap_or_else(|| format!("{}.png", show.name).into());
@@ -165,9 +170,9 @@ fn verify(name: Option<String>, options: &LoadOptions) -> Result<()> {
             let state = if file.ok { "ok" } else { "WRONG" };
             print(&format!("  {state:<5} {} expected {}", file.file, file.expected))?;
             if !file.ok {
-                let found = file.found.as_ref().map_or("unreadable".to_string(), ToString::to_string);
-                let problem = file.problem.as_ref().map_or(String::new(), |problem| format!(": {problem}"));
-                print(&format!("        found {found}{problem}"))?;
+                let problem = file.problem.as_ref().map(|problem| format!("it {problem}"));
+                let found = file.found.as_ref().map(|found| format!("found {found}"));
+                print(&format!("        {}", problem.or(found).unwrap_or_default()))?;
                 wrong.push(format!("{name}: {}", file.file));
             }
         }
