@@ -1,12 +1,15 @@
-//! Images a second on one core, from JPEG files to augmented bytes: `cargo bench --workspace --profile dev --bench stream`.
+//! Images a second on one core, from JPEG files to augmented bytes, and from files and Parquet shards to bytes of which the digest is known:
+//! `cargo bench --workspace --profile dev --bench stream`.
 //!
-//! The images are made up, of about ImageNet's bytes a pixel. "of 500 x 375" is how large ImageNet's are, brought to 224 x 224.
+//! The JPEGs are made up, of about ImageNet's bytes a pixel. "of 500 x 375" is how large ImageNet's are, brought to 224 x 224. The PNGs are the embedded sample of
+//! MNIST.
 
 use std::{fs, path::Path};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use datasets::{Augment, Dataset, LoadOptions, Manifest, Policy, load_manifest};
-use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
+use datasets::{Augment, Dataset, HubOptions, LoadOptions, Manifest, Policy, load, load_manifest};
+use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder, codecs::png::PngEncoder};
+use polars::prelude::{DataFrame, DataType, IntoColumn, IntoSeries, NamedFrom, ParquetWriter, Series, StructChunked};
 
 /// Images in a measured epoch.
 const IMAGES: u32 = 200;
@@ -25,31 +28,96 @@ fn jpeg(width: u32, height: u32, index: u32) -> Vec<u8> {
     encoded
 }
 
-/// A data set of its own in `folder`, read while it is used.
-fn streamed(folder: &Path, [width, height]: [u32; 2], side: u32, resize: u32) -> Dataset {
+/// The commit that shards are at.
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// A manifest of `count` training images and a test image, brought to `side` x `side`.
+fn manifest(count: usize, side: u32, resize: u32) -> Manifest {
     let text = format!(
         "name = 'made-up'\ntitle = 'Made up'\nlicence = 'none'\nhomepage = 'https://example.org'\nlayout = 'class-folders'\nfolder = 'made-up'\nclasses = 1\n\
          class_names = ['a']\nshape = [3, {side}, {side}]\nmean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]\nnormalisation = 'none'\n\
-         [counts]\ntrain = {IMAGES}\ntest = 1\n[images]\nclass_ids = ['a']\nresize = {resize}\ntest_folder = 'val'\nstream = true\n"
+         [counts]\ntrain = {count}\ntest = 1\n[images]\nclass_ids = ['a']\nresize = {resize}\ntest_folder = 'val'\nstream = true\n\
+         [[hub]]\nrepo = 'made/up'\nrevision = '{COMMIT}'\ntrain = 'train.parquet'\ntest = 'test.parquet'\nimage = 'image'\nlabel = 'label'\n"
     );
-    for (split, count) in [("train", IMAGES), ("val", 1)] {
-        let images = folder.join("made-up").join(split).join("a");
-        fs::create_dir_all(&images).expect("a folder");
-        let write = |index| fs::write(images.join(format!("{index}.JPEG")), jpeg(width, height, index));
-        (0..count).try_for_each(write).expect("a folder");
-    }
-    let manifest = Manifest::parse(&text).expect("a manifest");
-    let options = LoadOptions {
-        data_dir: Some(folder.to_owned()),
-        cache_dir: Some(folder.join("cache")),
+    Manifest::parse(&text).expect("a manifest")
+}
+
+/// Looks in `folder` alone; `cache` is where digests are remembered.
+fn options(folder: &Path, cache: &Path) -> LoadOptions {
+    LoadOptions {
+        data_dir: Some(folder.join("data")),
+        cache_dir: Some(cache.to_owned()),
         system_dirs: false,
+        hub: HubOptions { cache_dir: Some(folder.join("hub")), ..HubOptions::default() },
         ..LoadOptions::default()
+    }
+}
+
+/// Writes `images`, the first of which is the test image too, to files in `folder`.
+fn write_files(folder: &Path, images: &[Vec<u8>]) {
+    for (split, images) in [("train", images), ("val", &images[..1])] {
+        let class = folder.join("data/made-up").join(split).join("a");
+        fs::create_dir_all(&class).expect("a folder");
+        let write = |(index, image)| fs::write(class.join(format!("{index}.JPEG")), image);
+        images.iter().enumerate().try_for_each(write).expect("a folder");
+    }
+}
+
+/// Writes them to shards in `folder`, in the hub's cache, with row groups of 100 as the hub's library makes them.
+fn write_shards(folder: &Path, images: &[Vec<u8>]) {
+    let snapshot = folder.join("hub/datasets--made--up/snapshots").join(COMMIT);
+    fs::create_dir_all(&snapshot).expect("a folder");
+    for (name, images) in [("train.parquet", images), ("test.parquet", &images[..1])] {
+        let bytes = Series::new("bytes".into(), images.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let path = Series::new_null("path".into(), images.len()).cast(&DataType::String).expect("nulls of any type");
+        let image = StructChunked::from_series("image".into(), images.len(), [bytes, path].iter()).expect("one length");
+        let label = Series::new("label".into(), vec![0i64; images.len()]).into_column();
+        let columns = vec![image.into_series().into_column(), label];
+        let mut frame = DataFrame::new(images.len(), columns).expect("one length");
+        let file = fs::File::create(snapshot.join(name)).expect("a folder");
+        ParquetWriter::new(file).with_row_group_size(Some(100)).finish(&mut frame).expect("a folder");
+    }
+}
+
+/// The digits of the embedded sample, as PNG.
+fn digits() -> Vec<Vec<u8>> {
+    let sample = load("mnist-sample", &LoadOptions::default()).expect("it is embedded");
+    let encode = |index| {
+        let mut png = Vec::new();
+        let encoder = PngEncoder::new(&mut png);
+        let image = sample.train.image(index);
+        image::ImageEncoder::write_image(encoder, image, 28, 28, image::ExtendedColorType::L8).expect("a vector");
+        png
     };
-    load_manifest(&manifest, &options).expect("the data set")
+    (0..sample.train.len()).map(encode).collect()
+}
+
+/// From files and from shards to bytes and their digest: what a first use and `data verify` do, and what a stream reads before it decodes.
+fn reading(c: &mut Criterion) {
+    let photographs: Vec<Vec<u8>> = (0..IMAGES).map(|index| jpeg(500, 375, index)).collect();
+    for (name, images) in [("PNG of 28 x 28", digits()), ("JPEG of 500 x 375", photographs)] {
+        let (elements, bytes) = (images.len() as u64, images.iter().map(Vec::len).sum::<usize>() as u64);
+        let manifest = manifest(images.len(), 64, 64);
+        let mut group = c.benchmark_group(format!("{name}, read and digested"));
+        group.sample_size(10).throughput(Throughput::ElementsAndBytes { elements, bytes });
+        type Write = fn(&Path, &[Vec<u8>]);
+        for (place, write) in [("files", write_files as Write), ("shards", write_shards)] {
+            let folder = tempfile::tempdir().expect("a folder");
+            write(folder.path(), &images);
+            group.bench_function(place, |bencher| {
+                bencher.iter_with_large_drop(|| {
+                    // Nothing is remembered, so that all is read.
+                    let cache = tempfile::tempdir().expect("a folder");
+                    let data = load_manifest(&manifest, &options(folder.path(), cache.path())).expect("the data set");
+                    (data.digest, cache)
+                })
+            });
+        }
+        group.finish();
+    }
 }
 
 fn throughput(c: &mut Criterion) {
-    rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("the first pool");
     let crops = Augment { flip: true, resized_crop: true, ..Augment::default() };
     let augmentations = [
         ("plain", Augment::default()),
@@ -63,7 +131,11 @@ fn throughput(c: &mut Criterion) {
         ("224 x 224 of 500 x 375", [500, 375], 224, 256),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
-        let data = streamed(folder.path(), size, side, resize);
+        let images: Vec<Vec<u8>> = (0..IMAGES).map(|index| jpeg(size[0], size[1], index)).collect();
+        write_files(folder.path(), &images);
+        let manifest = manifest(images.len(), side, resize);
+        let data: Dataset =
+            load_manifest(&manifest, &options(folder.path(), &folder.path().join("cache"))).expect("the data set");
         let stream = data.stream.expect("a stream");
         let mut group = c.benchmark_group(name);
         group.sample_size(10).throughput(Throughput::Elements(u64::from(IMAGES)));
@@ -83,5 +155,12 @@ fn throughput(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, throughput);
+/// One core.
+fn all(c: &mut Criterion) {
+    rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("the first pool");
+    reading(c);
+    throughput(c);
+}
+
+criterion_group!(benches, all);
 criterion_main!(benches);

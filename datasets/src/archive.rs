@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufReader, Read},
+    io::{self, BufReader, Read, Write},
     path::{Component, Path, PathBuf},
 };
 
@@ -23,80 +23,109 @@ pub(crate) struct Bounds<'a> {
     pub(crate) wanted: &'a dyn Fn(&Path) -> bool,
 }
 
+/// Why an archive does not come out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The archive is at fault: a verb phrase after its name.
+    #[error("{0}")]
+    Archive(String),
+    /// This machine is: the file cannot be written.
+    #[error("cannot be unpacked to {} ({})", .0.display(), .1)]
+    Disk(PathBuf, io::Error),
+}
+
+impl Failure {
+    fn damaged(error: impl std::fmt::Display) -> Self {
+        Self::Archive(format!("cannot be unpacked ({error})"))
+    }
+
+    /// A file that cannot be made: for its name, which is the archive's fault, or else this machine's.
+    fn making(target: &Path, error: io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        match error.kind() {
+            Kind::AlreadyExists | Kind::IsADirectory | Kind::NotADirectory => {}
+            Kind::InvalidFilename | Kind::InvalidInput => {}
+            _ => return Self::Disk(target.to_owned(), error),
+        }
+        Self::Archive(format!("cannot be unpacked to {} ({error})", target.display()))
+    }
+}
+
 /// Unpacks the wanted files of `archive` into `folder`.
 ///
-/// An entry with a path that leaves the archive's own tree, a link, a device, a second file of one name, or more bytes than the bounds allow ends it with a
-/// problem: a verb phrase after the archive's name. Files written before that stay in `folder`, for the caller to remove.
-pub(crate) fn unpack(format: ArchiveFormat, archive: &Path, folder: &Path, bounds: &Bounds) -> Result<(), String> {
-    let file = BufReader::new(File::open(archive).map_err(|error| format!("cannot be read ({error})"))?);
+/// An entry with a path that leaves the archive's own tree, a link, a device, a second file of one name, or more bytes than the bounds allow ends it with
+/// [`Failure::Archive`]. Files written before that stay in `folder`, for the caller to remove.
+pub(crate) fn unpack(format: ArchiveFormat, archive: &Path, folder: &Path, bounds: &Bounds) -> Result<(), Failure> {
+    let unreadable = |error| Failure::Archive(format!("cannot be read ({error})"));
+    let file = BufReader::new(File::open(archive).map_err(unreadable)?);
     match format {
         ArchiveFormat::TarGz => untar(file, folder, bounds),
         ArchiveFormat::Zip => unzip(file, folder, bounds),
-        ArchiveFormat::Files => Err("is no archive".to_owned()),
+        ArchiveFormat::Files => Err(Failure::Archive("is no archive".to_owned())),
     }
 }
 
 /// [`unpack`] of a gzipped tar.
-pub(crate) fn untar(archive: impl io::BufRead, folder: &Path, bounds: &Bounds) -> Result<(), String> {
-    let damaged = |error: io::Error| format!("cannot be unpacked ({error})");
+pub(crate) fn untar(archive: impl io::BufRead, folder: &Path, bounds: &Bounds) -> Result<(), Failure> {
     let content = Bounded { inner: GzDecoder::new(archive), left: bounds.bytes };
     let mut tar = tar::Archive::new(content);
-    for (count, entry) in tar.entries().map_err(damaged)?.enumerate() {
-        let mut entry = entry.map_err(damaged)?;
-        let name = entry.path().map_err(damaged)?.into_owned();
+    for (count, entry) in tar.entries().map_err(Failure::damaged)?.enumerate() {
+        let mut entry = entry.map_err(Failure::damaged)?;
+        let name = entry.path().map_err(Failure::damaged)?.into_owned();
         let kind = entry.header().entry_type();
         if kind.is_pax_global_extensions() {
             continue;
         }
         if !(kind.is_file() || kind.is_dir()) {
-            return Err(format!("holds {}, which is neither a file nor a folder", name.display()));
+            return Err(neither(&name));
         }
         if let Some(target) = target(&name, count, folder, bounds)?
             && kind.is_file()
         {
-            write(&mut entry, &target)
-                .map_err(|error| format!("cannot be unpacked to {} ({error})", target.display()))?;
+            write(&mut entry, &target)?;
         }
     }
     // The checksum stands at the end of the stream, behind the last entry.
-    io::copy(&mut tar.into_inner(), &mut io::sink()).map(drop).map_err(damaged)
+    io::copy(&mut tar.into_inner(), &mut io::sink()).map(drop).map_err(Failure::damaged)
 }
 
 /// [`unpack`] of a zip.
-pub(crate) fn unzip(archive: impl io::Read + io::Seek, folder: &Path, bounds: &Bounds) -> Result<(), String> {
-    let damaged = |error: zip::result::ZipError| format!("cannot be unpacked ({error})");
-    let mut zip = zip::ZipArchive::new(archive).map_err(damaged)?;
+pub(crate) fn unzip(archive: impl io::Read + io::Seek, folder: &Path, bounds: &Bounds) -> Result<(), Failure> {
+    let mut zip = zip::ZipArchive::new(archive).map_err(Failure::damaged)?;
     let mut left = bounds.bytes;
     for index in 0..zip.len() {
-        let entry = zip.by_index(index).map_err(damaged)?;
-        let name = PathBuf::from(&*entry.name().map_err(damaged)?);
+        let entry = zip.by_index(index).map_err(Failure::damaged)?;
+        let name = PathBuf::from(&*entry.name().map_err(Failure::damaged)?);
         if entry.is_symlink() {
-            return Err(format!("holds {}, which is neither a file nor a folder", name.display()));
+            return Err(neither(&name));
         }
         let is_file = !entry.is_dir();
         if let Some(target) = target(&name, index, folder, bounds)?
             && is_file
         {
             let mut content = Bounded { inner: entry, left };
-            write(&mut content, &target)
-                .map_err(|error| format!("cannot be unpacked to {} ({error})", target.display()))?;
+            write(&mut content, &target)?;
             left = content.left;
         }
     }
     Ok(())
 }
 
+fn neither(name: &Path) -> Failure {
+    Failure::Archive(format!("holds {}, which is neither a file nor a folder", name.display()))
+}
+
 /// Where the entry `name` goes; nowhere if it is not wanted.
-fn target(name: &Path, count: usize, folder: &Path, bounds: &Bounds) -> Result<Option<PathBuf>, String> {
+fn target(name: &Path, count: usize, folder: &Path, bounds: &Bounds) -> Result<Option<PathBuf>, Failure> {
     if count >= MAX_ENTRIES {
-        return Err(format!("has more than {MAX_ENTRIES} entries"));
+        return Err(Failure::Archive(format!("has more than {MAX_ENTRIES} entries")));
     }
     let mut path = PathBuf::new();
     for component in name.components() {
         match component {
             Component::Normal(part) => path.push(part),
             Component::CurDir => {}
-            _ => return Err(format!("holds {}, a path that leaves its folder", name.display())),
+            _ => return Err(Failure::Archive(format!("holds {}, a path that leaves its folder", name.display()))),
         }
     }
     let inside =
@@ -105,10 +134,25 @@ fn target(name: &Path, count: usize, folder: &Path, bounds: &Bounds) -> Result<O
 }
 
 /// A new file: what is there already, link or not, is never written through.
-fn write(content: &mut impl Read, target: &Path) -> io::Result<()> {
-    fs::create_dir_all(target.parent().expect("a file in a folder"))?;
-    let mut file = OpenOptions::new().write(true).create_new(true).open(target)?;
-    io::copy(content, &mut file).map(|_| ())
+fn write(content: &mut impl Read, target: &Path) -> Result<(), Failure> {
+    let making = |error| Failure::making(target, error);
+    fs::create_dir_all(target.parent().expect("a file in a folder")).map_err(making)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(target).map_err(making)?;
+    pour(content, &mut file, target)
+}
+
+/// Like [`io::copy`], which does not tell whether reading or writing failed.
+fn pour(content: &mut impl Read, file: &mut impl Write, target: &Path) -> Result<(), Failure> {
+    let mut buffer = [0; 1 << 14];
+    loop {
+        let read = match content.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Failure::damaged(error)),
+        };
+        file.write_all(&buffer[..read]).map_err(|error| Failure::Disk(target.to_owned(), error))?;
+    }
 }
 
 /// A reader that fails once it has given `left` bytes and there are more.
@@ -131,7 +175,7 @@ impl<R: Read> Read for Bounded<R> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Cursor, Write};
+    use std::io::Cursor;
 
     use super::*;
     use crate::testing::{gzip, tar_of, zip_of};
@@ -160,7 +204,33 @@ mod tests {
             }
         }
         files.sort_unstable();
-        outcome.map(|()| files)
+        outcome.map(|()| files).map_err(|failure| match failure {
+            Failure::Archive(problem) => problem,
+            Failure::Disk(..) => panic!("{failure}"),
+        })
+    }
+
+    #[test]
+    fn a_full_disk_is_not_the_archives_fault() {
+        /// A disk with room for some bytes.
+        struct Disk(usize);
+        impl Write for Disk {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let room = self.0.min(bytes.len());
+                self.0 -= room;
+                if room == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(room) }
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let pour = |disk: usize, bound: u64| {
+            pour(&mut Bounded { inner: &[7; 40_000][..], left: bound }, &mut Disk(disk), Path::new("x/a.bin"))
+        };
+        assert!(pour(40_000, 40_000).is_ok());
+        let Err(Failure::Disk(path, error)) = pour(20_000, 40_000) else { panic!("there is no room") };
+        assert_eq!((path.to_str(), error.kind()), (Some("x/a.bin"), io::ErrorKind::StorageFull));
+        assert!(matches!(pour(40_000, 20_000), Err(Failure::Archive(_))), "too long is the archive's fault");
     }
 
     #[test]

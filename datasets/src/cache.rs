@@ -106,10 +106,11 @@ impl Cache {
         self.root.join(".shards").join(format!("{}.json", manifest.name))
     }
 
-    /// The shards of a data set that is read from them, if all are still there.
+    /// The shards of a data set that is read from them, if all are still there and the manifest still has their entry.
     pub(crate) fn shards(&self, manifest: &Manifest) -> Option<ShardList> {
         let list: ShardList = serde_json::from_slice(&fs::read(self.shards_path(manifest)).ok()?).ok()?;
-        list.train.iter().chain(&list.test).all(|path| path.is_file()).then_some(list)
+        let known = list.hub < manifest.hub.len();
+        (known && list.train.iter().chain(&list.test).all(|path| path.is_file())).then_some(list)
     }
 
     /// Remembers the shards of a data set that is read from them.

@@ -39,7 +39,7 @@ pub(crate) fn official_files(
             let content = official_bytes(manifest, &decoded, file.content, *from..*from + file.count);
             *from += file.count;
             let path = folder.join(file.path.trim_end_matches(".gz"));
-            fs::write(&path, content).map_err(|error| Problem::file("write", &path, &error))?;
+            fs::write(&path, &content).map_err(|error| Problem::write(&path, content.len() as u64, &error))?;
         }
     }
     Ok(())

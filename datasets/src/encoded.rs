@@ -1,9 +1,5 @@
 //! Data sets of encoded images: decoded into memory at one shape, or opened as a stream.
 
-use std::ops::Range;
-
-use rayon::prelude::*;
-
 use crate::{
     augment::centre,
     cache::Cache,
@@ -13,7 +9,7 @@ use crate::{
     options::LoadOptions,
     picture::Picture,
     source::Located,
-    store::{EncodedSplit, Store},
+    store::{Content, Store},
     stream::Stream,
     trust,
 };
@@ -26,8 +22,15 @@ pub(crate) fn load(manifest: &Manifest, located: &Located, options: &LoadOptions
         let digest = known_digest(&store, manifest, located, options)?;
         return Ok(Dataset { digest, stream: Some(Stream::new(store, manifest)), ..data });
     }
-    let seen = trust::first_use(&store, manifest, &located.source, options)?;
-    let (train, test) = (decode(manifest, &store.train, &seen.train)?, decode(manifest, &store.test, &seen.test)?);
+    let shape = Shape::of(manifest);
+    let decode = |encoded: &[u8]| {
+        let mut pixels = vec![0; manifest.image_len()];
+        evaluation(&shape, encoded, &mut pixels)?;
+        Ok(pixels)
+    };
+    let seen = trust::see(&store, manifest, options, decode)?;
+    trust::compare(&seen.digest, manifest, &located.source, options)?;
+    let (train, test) = (images(manifest, seen.train), images(manifest, seen.test));
     Ok(Dataset { train, test, digest: seen.digest, ..data })
 }
 
@@ -41,7 +44,7 @@ fn known_digest(
     let first = Cache::of(options).and_then(|cache| cache.first_use(manifest));
     match first.filter(|first| first.sources.contains(&located.source)) {
         Some(first) => Ok(first.digest),
-        None => Ok(trust::first_use(store, manifest, &located.source, options)?.digest),
+        None => trust::first_use(store, manifest, &located.source, options),
     }
 }
 
@@ -71,31 +74,9 @@ impl Shape {
     }
 }
 
-/// Decodes all images; the image of place `order[i]` becomes image `i`.
-fn decode(manifest: &Manifest, split: &EncodedSplit, order: &[u32]) -> Result<Images, DataError> {
-    let (shape, size) = (Shape::of(manifest), manifest.image_len());
-    let mut place = vec![0u32; order.len()];
-    order.iter().enumerate().for_each(|(to, &from)| place[from as usize] = to as u32);
-    let failed = |problem| DataError::Corrupt { dataset: manifest.name.clone(), file: "an image".to_owned(), problem };
-    // By unit, since a shard's row group is decompressed as a whole; each image goes to its place at the end of the unit.
-    let decoded = |unit: Range<usize>| {
-        let images = split.read(unit.clone())?;
-        unit.zip(images)
-            .map(|(index, image)| {
-                let mut pixels = vec![0; size];
-                evaluation(&shape, &image, &mut pixels)
-                    .map_err(|problem| format!("({}) {problem}", split.name(index)))?;
-                Ok((index, pixels))
-            })
-            .collect::<Result<Vec<_>, String>>()
-    };
-    let mut pixels = vec![0; split.len() * size];
-    for units in split.units().chunks(256) {
-        let decoded = units.par_iter().cloned().map(decoded).collect::<Result<Vec<_>, String>>().map_err(failed)?;
-        for (index, image) in decoded.into_iter().flatten() {
-            pixels[place[index] as usize * size..][..size].copy_from_slice(&image);
-        }
-    }
-    let labels = order.iter().map(|&from| split.labels[from as usize]).collect();
-    Ok(Images { shape: manifest.shape, pixels, labels })
+/// The decoded images of a split. Each is given back as it is copied: at no time are all there twice.
+fn images(manifest: &Manifest, content: Content<Vec<u8>>) -> Images {
+    let mut pixels = Vec::with_capacity(content.made.len() * manifest.image_len());
+    content.made.into_iter().for_each(|image| pixels.extend(image));
+    Images { shape: manifest.shape, pixels, labels: content.labels }
 }

@@ -24,7 +24,7 @@ pub enum DataError {
         next: String,
     },
     /// No source has it.
-    #[error("data set `{dataset}` could not be fetched from any source ({}); {next}", attempts.join(" | "))]
+    #[error("data set `{dataset}` could not be fetched from any source:{}\n{next}", listed(attempts))]
     Fetch {
         /// The data set's name.
         dataset: String,
@@ -97,6 +97,11 @@ pub enum DataError {
     },
 }
 
+/// A line for each.
+fn listed(attempts: &[String]) -> String {
+    attempts.iter().map(|attempt| format!("\n  {attempt}")).collect()
+}
+
 impl DataError {
     /// Whether something outside the program is missing: the data set's files are nowhere.
     pub fn is_missing(&self) -> bool {
@@ -106,5 +111,19 @@ impl DataError {
     /// Whether the data is there and readable, but not the official content.
     pub fn is_digest_mismatch(&self) -> bool {
         matches!(self, Self::Digest { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_fetch_has_a_line_for_each_source_and_the_next_step_last() {
+        let attempts = ["hub a/b: no answer; try again", "https://c/: 404; look there"].map(str::to_owned).to_vec();
+        let error = DataError::Fetch { dataset: "small".to_owned(), attempts, next: "set --data-dir".to_owned() };
+        let text = "data set `small` could not be fetched from any source:\n  hub a/b: no answer; try again\n  https://c/: 404; look there\n\
+                    set --data-dir";
+        assert_eq!(error.to_string(), text);
     }
 }

@@ -66,7 +66,7 @@ pub use manifest::{
 pub use options::{Hook, HubOptions, LoadOptions, Notice, Progress, Stop};
 pub use order::{epoch_order, parts};
 pub use registry::{manifest, manifests};
-pub use sheet::contact_sheet;
-pub use source::{Status, status};
+pub use sheet::{ContactSheet, contact_sheet};
+pub use source::{Known, Status, status};
 pub use stream::{Batches, Stream, StreamBatch};
 pub use verify::{FileCheck, Verification, verify};

@@ -128,7 +128,8 @@ pub struct EncodedImages {
 pub struct HubSource {
     /// Owner and name.
     pub repo: String,
-    /// A commit, branch or ref.
+    /// The commit it is taken at; of a manifest of one's own, a branch will do. Where the commit is gone, the archives are next: the hub's own conversion
+    /// (`refs/convert/parquet`) would be no second source, since the hub remakes and deletes it, as it did Imagenette's.
     pub revision: String,
     /// Whether the hub wants an account's token and the licence accepted.
     #[serde(default)]

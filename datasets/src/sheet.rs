@@ -23,17 +23,30 @@ const LINE: usize = 12;
 /// One image and what stands below it.
 type Cell = (Picture, String);
 
-/// 64 training images as a PNG: in each row an image as it is and seven augmentations of it, those of seven epochs, with class number and name below. Of a
-/// stream, 64 augmented images of the first epoch. A heading says which data set, which augmentation and which seed.
+/// Some images of a data set on one sheet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactSheet {
+    /// The sheet.
+    pub png: Vec<u8>,
+    /// What is on it, for people.
+    pub shown: String,
+}
+
+/// Training images with class number and name below: eight, each as it is and augmented as in epochs 1 to 7; 64 different ones where nothing is augmented, or of
+/// a stream. A heading says which data set, which augmentation and which seed.
 ///
 /// # Errors
 /// A sentence, if a streamed image cannot be read.
-pub fn contact_sheet(data: &Dataset, augment: Augment, seed: u64) -> Result<Vec<u8>, String> {
+pub fn contact_sheet(data: &Dataset, augment: Augment, seed: u64) -> Result<ContactSheet, String> {
     let caption = |label: u16| {
         let name = data.class_names.get(usize::from(label)).map_or("", String::as_str);
         if name == label.to_string() { name.to_owned() } else { format!("{label} {name}") }
     };
     let (order, cells): (_, Vec<Cell>) = match &data.stream {
+        None if augment == Augment::default() => (
+            "the first images of epoch 1",
+            in_order(data, seed, COLUMNS * ROWS, caption).map(|(_, cell)| cell).collect(),
+        ),
         None => ("first column as it is, then epochs 1 to 7", augmentations(data, augment, seed, caption)),
         Some(stream) => {
             let batch =
@@ -43,8 +56,9 @@ pub fn contact_sheet(data: &Dataset, augment: Augment, seed: u64) -> Result<Vec<
             ("the first images of epoch 1", pictures.zip(batch.labels.into_iter().map(caption)).collect())
         }
     };
-    let heading = [data.name.clone(), format!("{}, seed {seed}; {order}", described(augment))];
-    Ok(draw(&heading, &cells).encode_png())
+    let how = format!("{}, seed {seed}; {order}", described(augment));
+    let shown = format!("training images of {}: {how}", data.name);
+    Ok(ContactSheet { png: draw(&[data.name.clone(), how], &cells).encode_png(), shown })
 }
 
 /// What is done to images, in words.
@@ -62,15 +76,28 @@ fn described(augment: Augment) -> String {
     if parts.is_empty() { "no augmentation".to_owned() } else { parts.join(", ") }
 }
 
+/// The first training images of the first epoch, with their place.
+fn in_order(
+    data: &Dataset,
+    seed: u64,
+    count: usize,
+    caption: impl Fn(u16) -> String,
+) -> impl Iterator<Item = (usize, Cell)> {
+    let images = &data.train;
+    epoch_order(seed, 0, images.len()).into_iter().take(count).map(move |index| {
+        let index = index as usize;
+        (index, (Picture::from_planes(images.image(index), images.shape), caption(images.labels[index])))
+    })
+}
+
 fn augmentations(data: &Dataset, augment: Augment, seed: u64, caption: impl Fn(u16) -> String) -> Vec<Cell> {
     let (images, shape) = (&data.train, data.train.shape);
     let mut cells = Vec::new();
-    for index in epoch_order(seed, 0, images.len()).into_iter().take(ROWS) {
-        let (image, caption) = (images.image(index as usize), caption(images.labels[index as usize]));
-        cells.push((Picture::from_planes(image, shape), caption.clone()));
+    for (index, (picture, caption)) in in_order(data, seed, ROWS, caption) {
+        cells.push((picture, caption.clone()));
         for epoch in 0..COLUMNS as u64 - 1 {
-            let mut planes = vec![0; image.len()];
-            augment.apply(image, shape, &mut planes, seed, epoch, u64::from(index));
+            let mut planes = vec![0; images.image_len()];
+            augment.apply(images.image(index), shape, &mut planes, seed, epoch, index as u64);
             cells.push((Picture::from_planes(&planes, shape), caption.clone()));
         }
     }
@@ -149,8 +176,9 @@ mod tests {
     fn a_sheet_shows_images_and_captions() {
         let data = load("mnist-sample", &LoadOptions::default()).unwrap();
         let augment = Augment { flip: true, crop_padding: 4, ..Augment::default() };
-        let png = contact_sheet(&data, augment, 1).unwrap();
-        let sheet = Picture::decode(&png, 3).unwrap();
+        let drawn = contact_sheet(&data, augment, 1).unwrap();
+        assert!(drawn.shown.starts_with("training images of mnist-sample: random crop after"), "{}", drawn.shown);
+        let sheet = Picture::decode(&drawn.png, 3).unwrap();
         assert_eq!((sheet.width, sheet.height), (GAP + 8 * (140 + GAP), 56 + 8 * (140 + 2 * LINE + GAP)));
         // The first image itself, five times as large.
         let first = epoch_order(1, 0, data.train.len())[0] as usize;
@@ -164,8 +192,24 @@ mod tests {
         };
         assert!(dark(0..8) == 0 && dark(8..24) > 100 && dark(32..48) > 100, "the heading");
         assert!(dark(196..200) == 0 && dark(200..216) > 100, "the captions");
-        assert_eq!(png, contact_sheet(&data, augment, 1).unwrap());
-        assert_ne!(png, contact_sheet(&data, augment, 2).unwrap());
+        assert_eq!(drawn, contact_sheet(&data, augment, 1).unwrap());
+        assert_ne!(drawn, contact_sheet(&data, augment, 2).unwrap());
+    }
+
+    #[test]
+    fn without_augmentation_all_images_are_different() {
+        let data = load("mnist-sample", &LoadOptions::default()).unwrap();
+        let drawn = contact_sheet(&data, Augment::default(), 1).unwrap();
+        assert!(drawn.shown.contains("no augmentation") && drawn.shown.contains("the first images"), "{}", drawn.shown);
+        let sheet = Picture::decode(&drawn.png, 3).unwrap();
+        let place = Place::of(&Picture::from_planes(data.train.image(0), data.train.shape));
+        let image = |cell: usize| {
+            let (left, top) = place.corner(cell);
+            let row = |row: usize| ((top + row) * sheet.width + left) * 3;
+            (0..place.height).flat_map(|y| sheet.pixels[row(y)..row(y) + place.width * 3].to_vec()).collect::<Vec<_>>()
+        };
+        let different: std::collections::HashSet<_> = (0..COLUMNS * ROWS).map(image).collect();
+        assert_eq!(different.len(), COLUMNS * ROWS);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Where a data set lies on this machine: embedded, in the data directory, in a system package's folder, or in the cache of what was fetched.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     cache::{Cache, ShardList},
@@ -23,6 +26,8 @@ pub enum Status {
         dir: PathBuf,
         /// The place, for people, as in [`Dataset::source`](crate::Dataset::source).
         source: String,
+        /// What is known of the content.
+        known: Known,
     },
     /// It is in none of the places.
     Missing {
@@ -33,14 +38,47 @@ pub enum Status {
     },
 }
 
+/// What is known of files that were found, without reading them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing; [`verify`](crate::verify) reads them.
+    Nothing,
+    /// They had the official content when they were fetched.
+    Checked,
+    /// Nobody published a digest of them; when they were first used from there, they had this SHA-256.
+    Seen(String),
+    /// They are not the official ones: a file, and how many bytes it has.
+    Wrong(String),
+}
+
+impl Known {
+    fn of(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Self {
+        for (spec, file) in manifest.files.iter().zip(&located.files) {
+            let (Bytes::At(path), false) = (&file.bytes, file.gzip) else { continue };
+            let (length, expected) = (path.metadata().map_or(0, |found| found.len()), manifest.content_len(spec));
+            if length != expected as u64 {
+                return Self::Wrong(format!("{} has {length} bytes, not {expected}", file.name));
+            }
+        }
+        let Some(cache) = Cache::of(options) else { return Self::Nothing };
+        if manifest.has_digest() {
+            let fetched = located.dir.as_ref() == Some(&cache.folder(manifest)) && cache.origin(manifest).is_some();
+            return if fetched { Self::Checked } else { Self::Nothing };
+        }
+        let first = cache.first_use(manifest).filter(|first| first.sources.contains(&located.source));
+        first.map_or(Self::Nothing, |first| Self::Seen(first.digest))
+    }
+}
+
 /// Where the data set `name` would be loaded from without a network. Data that lie in the hub's own cache alone count as missing until a
 /// [`fetch`](crate::fetch), which needs no network for them.
 ///
 /// # Errors
 /// [`DataError::Unknown`] alone: a data set that is missing is a [`Status`].
 pub fn status(name: &str, options: &LoadOptions) -> Result<Status, DataError> {
-    Ok(match locate(manifest(name)?, options) {
-        Ok(located) => located.status(),
+    let manifest = manifest(name)?;
+    Ok(match locate(manifest, options) {
+        Ok(located) => located.status(manifest, options),
         Err(Nowhere { looked, next }) => Status::Missing { looked, next },
     })
 }
@@ -59,9 +97,10 @@ pub(crate) struct Located {
 
 impl Located {
     /// As callers see it.
-    pub(crate) fn status(self) -> Status {
+    pub(crate) fn status(self, manifest: &Manifest, options: &LoadOptions) -> Status {
+        let known = Known::of(manifest, &self, options);
         match self.dir {
-            Some(dir) => Status::Found { dir, source: self.source },
+            Some(dir) => Status::Found { dir, source: self.source, known },
             None => Status::Embedded,
         }
     }
@@ -128,26 +167,37 @@ pub(crate) fn cached(dir: &Path, origin: Option<&str>) -> String {
 /// The files of a folder, or what it lacks. Of image files only the folders are looked at: there may be a million.
 fn in_folder(manifest: &Manifest, dir: &Path) -> Result<Vec<StoredFile>, String> {
     if let Some(images) = &manifest.images {
-        let lacking =
-            ["train", &images.test_folder].map(|split| dir.join(split)).into_iter().find(|split| !split.is_dir());
-        return lacking.map_or(Ok(Vec::new()), |split| Err(format!("no folder {}", split.display())));
+        ["train", &images.test_folder].map(|split| dir.join(split)).iter().try_for_each(|split| is_folder(split))?;
+        return Ok(Vec::new());
     }
-    if !dir.is_dir() {
-        return Err(format!("no folder {}", dir.display()));
+    is_folder(dir)?;
+    manifest.files.iter().map(|file| in_file(&dir.join(&file.path))).collect()
+}
+
+fn is_folder(path: &Path) -> Result<(), String> {
+    match path.metadata() {
+        Ok(found) if found.is_dir() => Ok(()),
+        found => Err(lacking("folder", path, found.err())),
     }
-    manifest
-        .files
-        .iter()
-        .map(|file| in_file(&dir.join(&file.path)).ok_or_else(|| format!("no file {}", dir.join(&file.path).display())))
-        .collect()
+}
+
+/// What to say of a file or folder that was looked for.
+fn lacking(what: &str, path: &Path, error: Option<io::Error>) -> String {
+    match error.filter(|error| error.kind() != io::ErrorKind::NotFound) {
+        Some(error) => format!("no access to {} ({error})", path.display()),
+        None => format!("no {what} {}", path.display()),
+    }
 }
 
 /// The file under its official name or, if that ends in `.gz`, decompressed under the name without it.
-fn in_file(official: &Path) -> Option<StoredFile> {
+fn in_file(official: &Path) -> Result<StoredFile, String> {
     let gzip = official.extension().is_some_and(|extension| extension == "gz");
     let plain = gzip.then(|| (official.with_extension(""), false));
-    let (path, gzip) = [(official.to_owned(), gzip)].into_iter().chain(plain).find(|(path, _)| path.is_file())?;
-    Some(StoredFile { name: path.display().to_string(), bytes: Bytes::At(path), gzip })
+    let mut names = [(official.to_owned(), gzip)].into_iter().chain(plain);
+    match names.find(|(path, _)| path.is_file()) {
+        Some((path, gzip)) => Ok(StoredFile { name: path.display().to_string(), bytes: Bytes::At(path), gzip }),
+        None => Err(lacking("file", official, official.metadata().err())),
+    }
 }
 
 /// The files of the manifest in `dir`, for a check before it is published.
@@ -174,7 +224,7 @@ fn next_step(manifest: &Manifest) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{options_in, small_idx};
+    use crate::testing::{options_in, small_cifar, small_idx};
 
     #[test]
     fn the_data_directory_comes_before_the_system_package() {
@@ -202,6 +252,42 @@ mod tests {
         assert_eq!(source(&without), nowhere);
         small.write(&cached);
         assert_eq!(source(&without), format!("cache {}", cached.display()));
+    }
+
+    #[test]
+    fn what_is_known_without_reading_is_said() {
+        let (data, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let small = small_cifar(1);
+        let options = LoadOptions { data_dir: Some(data.path().to_owned()), ..options_in(cache.path()) };
+        let known = |options: &LoadOptions| {
+            let located = locate(&small.manifest, options).ok().unwrap();
+            Known::of(&small.manifest, &located, options)
+        };
+        let folder = data.path().join("small");
+        small.write(&folder);
+        assert_eq!(known(&options), Known::Nothing);
+        std::fs::write(folder.join("test.bin"), [0; 6]).unwrap();
+        let wrong = format!("{} has 6 bytes, not 7", folder.join("test.bin").display());
+        assert_eq!(known(&options), Known::Wrong(wrong));
+        // In the cache, it depends on who put it there.
+        let fetched = LoadOptions { data_dir: None, ..options };
+        small.write(&cache.path().join("cache/small"));
+        assert_eq!(known(&fetched), Known::Nothing);
+        std::fs::create_dir(cache.path().join("cache/.origins")).unwrap();
+        std::fs::write(cache.path().join("cache/.origins/small"), "https://example.org").unwrap();
+        assert_eq!(known(&fetched), Known::Checked);
+    }
+
+    #[test]
+    fn a_folder_that_may_not_be_read_is_not_called_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        // Root reads everything, but looks into no file.
+        let problem = is_folder(&file.join("inside")).unwrap_err();
+        assert!(problem.starts_with("no access to ") && problem.contains("Not a directory"), "{problem}");
+        let problem = in_file(&file.join("inside")).err().unwrap();
+        assert!(problem.starts_with("no access to "), "{problem}");
     }
 
     #[test]

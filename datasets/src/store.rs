@@ -1,7 +1,7 @@
 //! Encoded images where they lie, in folders or in Parquet shards: their classes at hand, their bytes read when they are wanted.
 
 use std::{
-    fs,
+    fs, io,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -87,32 +87,52 @@ impl EncodedSplit {
         }
     }
 
-    /// The images sorted by SHA-256, an order that no container changes and in which the classes are mixed, and the lines `<sha256> <class>` in that order.
-    /// Fails if `stop` says so on the way.
-    pub(crate) fn content(&self, stop: &Stop) -> Result<(Vec<u32>, String), String> {
-        let hashed = self.units().into_par_iter().map(|unit| {
+    /// Reads every image, once, and gives what `each` makes of it (or a verb phrase). Fails if `stop` says so on the way.
+    pub(crate) fn content<T: Send>(
+        &self,
+        stop: &Stop,
+        each: impl Fn(&[u8]) -> Result<T, String> + Sync,
+    ) -> Result<Content<T>, String> {
+        let read = self.units().into_par_iter().map(|unit| {
             if stop.requested() {
                 return Err("were not read to the end".to_owned());
             }
             let images = self.read(unit.clone())?;
-            Ok(unit
-                .zip(images)
-                .map(|(index, image)| (Sha256::digest(&image), self.labels[index], index as u32))
-                .collect())
+            unit.zip(images)
+                .map(|(index, image)| {
+                    let made = each(&image).map_err(|problem| format!("{} {problem}", self.name(index)))?;
+                    Ok((Sha256::digest(&image), self.labels[index], index as u32, made))
+                })
+                .collect::<Result<Vec<_>, String>>()
         });
-        let mut hashed: Vec<_> = hashed.collect::<Result<Vec<Vec<_>>, String>>()?.concat();
-        hashed.par_sort_unstable();
-        let mut lines = String::with_capacity(hashed.len() * 70);
-        for (hash, class, _) in &hashed {
-            lines += &format!("{} {class}\n", hex(hash));
+        let mut all: Vec<_> = read.collect::<Result<Vec<_>, String>>()?.into_iter().flatten().collect();
+        all.par_sort_unstable_by(|a, b| (&a.0, a.1, a.2).cmp(&(&b.0, b.1, b.2)));
+        let mut content =
+            Content { lines: String::with_capacity(all.len() * 70), labels: Vec::new(), made: Vec::new() };
+        for (hash, class, _, made) in all {
+            content.lines += &format!("{} {class}\n", hex(&hash));
+            content.labels.push(class);
+            content.made.push(made);
         }
-        Ok((hashed.into_iter().map(|(.., index)| index).collect(), lines))
+        Ok(content)
     }
 }
 
+/// The images of a split sorted by SHA-256: an order that no container changes, and in which the classes are mixed.
+pub(crate) struct Content<T> {
+    /// `<sha256> <class>\n` for each image.
+    pub(crate) lines: String,
+    /// Their classes.
+    pub(crate) labels: Vec<u16>,
+    /// What was made of each.
+    pub(crate) made: Vec<T>,
+}
+
 /// The digest of a data set of encoded images: SHA-256 of `train <n>\n`, the training images' lines, `test <n>\n` and the test images' lines.
-pub(crate) fn digest(train: (usize, &str), test: (usize, &str)) -> String {
-    crate::Digest::sha256(format!("train {}\n{}test {}\n{}", train.0, train.1, test.0, test.1).as_bytes()).hex
+pub(crate) fn digest<T>(train: &Content<T>, test: &Content<T>) -> String {
+    let counts = [train, test].map(|split| split.labels.len());
+    let text = format!("train {}\n{}test {}\n{}", counts[0], train.lines, counts[1], test.lines);
+    crate::Digest::sha256(text.as_bytes()).hex
 }
 
 impl Store {
@@ -136,34 +156,21 @@ impl Store {
     /// The images in the folders of `manifest`'s layout under `dir`.
     pub(crate) fn in_folder(manifest: &Manifest, dir: &Path) -> Result<Self, DataError> {
         let images = manifest.images.as_ref().expect("a layout of image files has `images`");
-        let corrupt = |problem: String| DataError::Corrupt {
-            dataset: manifest.name.clone(),
-            file: dir.display().to_string(),
-            problem,
-        };
+        let folder = Folder { manifest, images, dir };
         let split = |test: bool, count: usize| {
+            let below = if test { &images.test_folder } else { "train" };
             let list = match (manifest.layout, test) {
-                (Layout::TinyImagenet, true) => annotated(&dir.join(&images.test_folder), images),
-                (layout, test) => {
-                    let folder = dir.join(if test { &images.test_folder } else { "train" });
-                    let below = if layout == Layout::TinyImagenet { "images" } else { "" };
-                    by_class(&folder, below, images)
-                }
-            }?;
+                (Layout::TinyImagenet, true) => folder.annotated(below)?,
+                (Layout::TinyImagenet, false) => folder.by_class(below, "images")?,
+                _ => folder.by_class(below, "")?,
+            };
             if list.len() != count {
-                return Err(format!(
-                    "has {} images under {}, not {count}",
-                    list.len(),
-                    if test { &images.test_folder } else { "train" }
-                ));
+                return Err(folder.corrupt(format!("has {} images under {below}, not {count}", list.len())));
             }
             let (labels, paths) = list.into_iter().unzip();
             Ok(EncodedSplit { labels, place: Place::Files(paths) })
         };
-        Ok(Self {
-            train: split(false, manifest.counts.train).map_err(corrupt)?,
-            test: split(true, manifest.counts.test).map_err(corrupt)?,
-        })
+        Ok(Self { train: split(false, manifest.counts.train)?, test: split(true, manifest.counts.test)? })
     }
 
     /// The images in the shards of `list`.
@@ -209,40 +216,63 @@ pub(crate) fn is_image(path: &Path) -> bool {
         .is_some_and(|extension| ["jpeg", "jpg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-/// `<folder>/<class id>/<below>/*`, by class and name.
-fn by_class(folder: &Path, below: &str, images: &EncodedImages) -> Result<Vec<(u16, Box<Path>)>, String> {
-    let mut list = Vec::new();
-    for (class, id) in images.class_ids.iter().enumerate() {
-        let dir = folder.join(id).join(below);
-        let entries = fs::read_dir(&dir).map_err(|error| format!("lacks the folder {} ({error})", dir.display()))?;
-        let mut paths = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(|error| format!("cannot be read at {} ({error})", dir.display()))?.path();
-            if is_image(&path) {
-                paths.push(path.into_boxed_path());
-            }
-        }
-        paths.sort_unstable();
-        list.extend(paths.into_iter().map(|path| (class as u16, path)));
-    }
-    Ok(list)
+/// A folder of image files.
+struct Folder<'a> {
+    manifest: &'a Manifest,
+    images: &'a EncodedImages,
+    dir: &'a Path,
 }
 
-/// `<folder>/images/*` with the class ids that `<folder>/val_annotations.txt` gives, in its order.
-fn annotated(folder: &Path, images: &EncodedImages) -> Result<Vec<(u16, Box<Path>)>, String> {
-    let path = folder.join("val_annotations.txt");
-    let text = fs::read_to_string(&path).map_err(|error| format!("lacks {} ({error})", path.display()))?;
-    let entry = |line: &str| {
-        let mut words = line.split('\t');
-        let (name, id) = (words.next()?, words.next()?);
-        // A name and no path: nothing outside the folder is read.
-        let plain = Path::new(name).file_name().is_some_and(|file| file == name);
-        let class = images.class_ids.iter().position(|known| known == id)?;
-        plain.then(|| (class as u16, folder.join("images").join(name).into_boxed_path()))
-    };
-    text.lines()
-        .map(|line| entry(line).ok_or_else(|| format!("has an unknown line in val_annotations.txt: {line}")))
-        .collect()
+/// Image files with their classes.
+type Listed = Vec<(u16, Box<Path>)>;
+
+impl Folder<'_> {
+    fn corrupt(&self, problem: String) -> DataError {
+        DataError::Corrupt { dataset: self.manifest.name.clone(), file: self.dir.display().to_string(), problem }
+    }
+
+    /// What is at `path` is not there, or may not be read.
+    fn unreadable(&self, path: &Path, source: io::Error) -> DataError {
+        match source.kind() {
+            io::ErrorKind::NotFound => self.corrupt(format!("lacks {}", path.display())),
+            _ => DataError::Read { dataset: self.manifest.name.clone(), file: path.display().to_string(), source },
+        }
+    }
+
+    /// `<split>/<class id>/<below>/*`, by class and name.
+    fn by_class(&self, split: &str, below: &str) -> Result<Listed, DataError> {
+        let mut list = Vec::new();
+        for (class, id) in self.images.class_ids.iter().enumerate() {
+            let dir = self.dir.join(split).join(id).join(below);
+            let mut paths = Vec::new();
+            for entry in fs::read_dir(&dir).map_err(|error| self.unreadable(&dir, error))? {
+                let path = entry.map_err(|error| self.unreadable(&dir, error))?.path();
+                if is_image(&path) {
+                    paths.push(path.into_boxed_path());
+                }
+            }
+            paths.sort_unstable();
+            list.extend(paths.into_iter().map(|path| (class as u16, path)));
+        }
+        Ok(list)
+    }
+
+    /// `<split>/images/*` with the class ids that `<split>/val_annotations.txt` gives, in its order.
+    fn annotated(&self, split: &str) -> Result<Listed, DataError> {
+        let folder = self.dir.join(split);
+        let path = folder.join("val_annotations.txt");
+        let text = fs::read_to_string(&path).map_err(|error| self.unreadable(&path, error))?;
+        let entry = |line: &str| {
+            let mut words = line.split('\t');
+            let (name, id) = (words.next()?, words.next()?);
+            // A name and no path: nothing outside the folder is read.
+            let plain = Path::new(name).file_name().is_some_and(|file| file == name);
+            let class = self.images.class_ids.iter().position(|known| known == id)?;
+            plain.then(|| (class as u16, folder.join("images").join(name).into_boxed_path()))
+        };
+        let unknown = |line| self.corrupt(format!("has an unknown line in val_annotations.txt: {line}"));
+        text.lines().map(|line| entry(line).ok_or_else(|| unknown(line))).collect()
+    }
 }
 
 #[cfg(test)]

@@ -5,41 +5,45 @@ use crate::{
     error::DataError,
     manifest::Manifest,
     options::LoadOptions,
-    store::{Store, digest},
+    store::{Content, EncodedSplit, Store, digest},
 };
 
-/// The content of encoded images.
-pub(crate) struct Seen {
+/// The content of encoded images, and what was made of each.
+pub(crate) struct Seen<T> {
     /// Their digest.
     pub(crate) digest: String,
-    /// The order of the training images that no container changes.
-    pub(crate) train: Vec<u32>,
-    /// The same of the test images.
-    pub(crate) test: Vec<u32>,
+    /// The training images.
+    pub(crate) train: Content<T>,
+    /// The test images.
+    pub(crate) test: Content<T>,
 }
 
-/// Reads all images of `store`.
-pub(crate) fn see(store: &Store, manifest: &Manifest, options: &LoadOptions) -> Result<Seen, DataError> {
+/// Reads all images of `store`, once, and makes `each` of them.
+pub(crate) fn see<T: Send>(
+    store: &Store,
+    manifest: &Manifest,
+    options: &LoadOptions,
+    each: impl Fn(&[u8]) -> Result<T, String> + Sync,
+) -> Result<Seen<T>, DataError> {
     let failed = |problem| match options.stop.requested() {
         true => DataError::Interrupted { dataset: manifest.name.clone() },
-        false => DataError::Corrupt { dataset: manifest.name.clone(), file: "its images".to_owned(), problem },
+        false => DataError::Corrupt { dataset: manifest.name.clone(), file: "image".to_owned(), problem },
     };
-    let (train, train_lines) = store.train.content(&options.stop).map_err(failed)?;
-    let (test, test_lines) = store.test.content(&options.stop).map_err(failed)?;
-    let digest = digest((train.len(), &train_lines), (test.len(), &test_lines));
-    Ok(Seen { digest, train, test })
+    let content = |split: &EncodedSplit| split.content(&options.stop, &each).map_err(failed);
+    let (train, test) = (content(&store.train)?, content(&store.test)?);
+    Ok(Seen { digest: digest(&train, &test), train, test })
 }
 
-/// Reads all images and compares them with what was seen first on this machine, or makes them that.
+/// Reads all images and compares them with what was seen first on this machine, or makes them that; gives their digest.
 pub(crate) fn first_use(
     store: &Store,
     manifest: &Manifest,
     source: &str,
     options: &LoadOptions,
-) -> Result<Seen, DataError> {
-    let seen = see(store, manifest, options)?;
+) -> Result<String, DataError> {
+    let seen = see(store, manifest, options, |_| Ok(()))?;
     compare(&seen.digest, manifest, source, options)?;
-    Ok(seen)
+    Ok(seen.digest)
 }
 
 /// Compares `digest` with the one seen first on this machine, or makes it that.

@@ -191,8 +191,8 @@ impl RunSpec {
         check_optimizer(&self.recipe.optimizer())?;
         check_precision(&self.network, &self.device)?;
         self.recipe.schedule.validate()?;
-        datasets::manifest(&self.dataset)?;
-        Ok(())
+        let shape = datasets::manifest(&self.dataset)?.shape;
+        self.recipe.augment().problem(shape).map_or(Ok(()), |problem| Err(Error::Input(problem)))
     }
 
     /// Why the rule has too few epochs, if it has: one that prepares for as long as it runs never trains its output.

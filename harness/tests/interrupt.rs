@@ -49,6 +49,7 @@ fn the_first_ctrl_c_ends_a_fetch_and_the_next_one_goes_on() {
     let (folder, server) = (tempfile::tempdir().unwrap(), Server::start());
     let source = &datasets::manifest("imagenette-160").unwrap().hub[0];
     for pattern in [&source.train, &source.test] {
+        server.hub_at(&source.repo, &source.revision);
         server.hub_file(&format!("{}/{}", source.repo, pattern.replace('*', "00000-of-00001")), vec![0; 10_000]);
     }
     server.fault(&source.train.replace('*', "00000-of-00001"), Fault::Silent { bytes: 4000 });

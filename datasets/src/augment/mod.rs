@@ -45,6 +45,15 @@ pub struct Place {
 }
 
 impl Augment {
+    /// What is wrong with it for images of `[C, H, W] = shape`, if anything is: a sentence without its end.
+    pub fn problem(&self, [_, height, width]: [usize; 3]) -> Option<String> {
+        let (padding, side) = (self.crop_padding, height.min(width));
+        // From there on a crop may be nothing but padding.
+        (padding >= side).then(|| {
+            format!("`crop_padding` = {padding}: images of {height} x {width} pixels take at most {}", side - 1)
+        })
+    }
+
     /// Writes the augmented image `src` to `dst`, both `[C, H, W] = shape`.
     ///
     /// # Panics

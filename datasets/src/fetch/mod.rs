@@ -1,12 +1,14 @@
 //! From the first source that has a data set into the cache: the hub's cache, the hub, the official archive. Nothing is published before it was checked.
 
 #[cfg(test)]
+mod layouts;
+#[cfg(test)]
 mod tests;
 
 use std::path::Path;
 
 use crate::{
-    archive::{Bounds, unpack},
+    archive::{Bounds, Failure, unpack},
     cache::{Cache, ShardList},
     convert,
     error::DataError,
@@ -29,7 +31,8 @@ use crate::{
 /// [`DataError::Unknown`] for a name without a manifest, [`DataError::Fetch`] if no source has it, with each source's reason; [`DataError::Missing`] if it
 /// is not here and `options.online` is off; [`DataError::Interrupted`] if `options.stop` says so.
 pub fn fetch(name: &str, options: &LoadOptions) -> Result<Status, DataError> {
-    obtain(manifest(name)?, options).map(Located::status)
+    let manifest = manifest(name)?;
+    obtain(manifest, options).map(|located| located.status(manifest, options))
 }
 
 /// [`fetch`], where not having the data set is a [`Status`] and not an error: [`Status::Missing`] then has each source's reason.
@@ -149,9 +152,12 @@ fn from_archive(
                 let url = format!("{}{}", archive.url, file.path);
                 let part = cache.part(&url)?;
                 fetch_archive(&url, &part, archive.max_bytes, None, options)?;
-                let target = incoming.path().join(&file.path);
-                std::fs::copy(&part, &target).map_err(|error| Problem::file("write", &target, &error))?;
                 parts.push(part);
+            }
+            // Only when all are there: what is in `incoming` is not gone on with.
+            for (file, part) in manifest.files.iter().zip(&parts) {
+                let target = incoming.path().join(&file.path);
+                std::fs::rename(part, &target).map_err(|error| Problem::file("write", &target, &error))?;
             }
         }
         format => {
@@ -165,18 +171,13 @@ fn from_archive(
             let bounds = Bounds { bytes: archive.max_bytes, root: &archive.root, wanted: &wanted };
             let unpacked = unpack(format, &part, incoming.path(), &bounds);
             parts.push(part);
-            unpacked.map_err(|problem| {
-                let full = problem.contains("No space left") || problem.contains("quota");
-                // A whole download that cannot be unpacked will not get better; with a full disk it will.
-                if !full {
+            unpacked.map_err(|failure| match failure {
+                // The download is kept: once there is room, it can be unpacked.
+                Failure::Disk(file, error) => Problem::write(&file, archive.max_bytes, &error),
+                Failure::Archive(problem) => {
                     remove(&parts);
+                    Problem::new(format!("the archive {problem}"), "use another source, or --data-dir")
                 }
-                let next = if full {
-                    "free some disk space and run the same command again"
-                } else {
-                    "use another source, or --data-dir"
-                };
-                Problem::new(format!("the archive {problem}"), next)
             })?;
         }
     }

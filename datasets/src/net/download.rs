@@ -159,7 +159,8 @@ async fn attempt<B: Body, F: Future<Output = Result<Answer<B>, Problem>>>(
     open: &mut impl FnMut(u64) -> F,
     state: &mut State,
 ) -> Result<bool, Problem> {
-    let have = part.metadata().map_or(0, |file| file.len());
+    let on_disk = || part.metadata().map_or(0, |file| file.len());
+    let have = on_disk();
     let have = if goal.size.is_some_and(|size| have > size) { 0 } else { have };
     if have > 0 && goal.size == Some(have) {
         state.resumed = true;
@@ -176,13 +177,13 @@ async fn attempt<B: Body, F: Future<Output = Result<Answer<B>, Problem>>>(
         }
     };
     state.resumed |= at > 0;
-    let failed = |error| Problem::file("write", part, &error);
+    let limit = goal.size.unwrap_or(goal.max_bytes).min(goal.max_bytes);
+    let failed = |error| Problem::write(part, limit.saturating_sub(on_disk()), &error);
     let mut file = OpenOptions::new().create(true).write(true).truncate(false).open(part).map_err(failed)?;
     if file.metadata().map_err(failed)?.len() > at {
         file.set_len(at).map_err(failed)?;
     }
     std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(at)).map_err(failed)?;
-    let limit = goal.size.unwrap_or(goal.max_bytes);
     while let Some(bytes) = wait(options, body.next()).await?? {
         at += bytes.len() as u64;
         if at > limit {

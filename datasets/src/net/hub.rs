@@ -28,8 +28,8 @@ use crate::{
     options::{HubOptions, LoadOptions},
 };
 
-/// No shard is larger: the hub cuts them at 0.5 GB, and its converted ones at 5 GB.
-const MAX_SHARD_BYTES: u64 = 20_000_000_000;
+/// No shard is larger: the hub cuts them at 0.5 GB.
+const MAX_SHARD_BYTES: u64 = 5_000_000_000;
 
 /// The shards of a data set, in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +141,10 @@ impl Hub<'_> {
         let commit = info.sha.unwrap_or_default();
         if !is_commit(&commit) {
             return Err(Problem::new(format!("the hub names `{commit}` as a commit"), "check HF_ENDPOINT"));
+        }
+        if is_commit(&self.source.revision) && commit != self.source.revision {
+            let text = format!("the hub answers with commit {commit}, not {}", self.source.revision);
+            return Err(Problem::new(text, "check HF_ENDPOINT"));
         }
         let (train, test) =
             (self.remote_list(&commit, &self.source.train).await?, self.remote_list(&commit, &self.source.test).await?);
@@ -339,7 +343,7 @@ mod tests {
     #[test]
     fn a_star_stands_for_part_of_a_name() {
         assert!(fits("data/train-0.parquet", "data/train-*.parquet"));
-        assert!(fits("160px/train/0000.parquet", "160px/train/*.parquet"));
+        assert!(fits("160px/0000.parquet", "160px/*.parquet"));
         assert!(!fits("data/valid-0.parquet", "data/train-*.parquet"));
         assert!(!fits("data/train-x/y.parquet", "data/train-*.parquet"));
         assert!(fits("a.parquet", "a.parquet") && !fits("ab.parquet", "a.parquet"));

@@ -4,6 +4,10 @@ use std::{io, path::Path};
 
 use hf_hub::HFError;
 
+/// What to do about a full disk.
+const NO_ROOM: &str =
+    "free some disk space, or point SLL_CACHE and HF_HOME at a larger disk, and run the same command again";
+
 /// One source's failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
@@ -27,15 +31,25 @@ impl Problem {
     /// A file that cannot be written or read on this machine.
     pub(crate) fn file(doing: &str, path: &Path, error: &io::Error) -> Self {
         let next = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "free some disk space, or point SLL_CACHE and HF_HOME at a larger disk, and run the same command again"
-            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => NO_ROOM,
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "point SLL_CACHE and HF_HOME at a folder you can write to"
             }
             _ => "check the disk, and SLL_CACHE and HF_HOME",
         };
         Self::new(format!("cannot {doing} {} ({error})", path.display()), next)
+    }
+
+    /// A file that cannot be written. `needed` are the bytes that its folder must still have room for, at most: what a full disk is asked for.
+    pub(crate) fn write(path: &Path, needed: u64, error: &io::Error) -> Self {
+        if !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            return Self::file("write", path, error);
+        }
+        let folder = path.parent().unwrap_or(path).display();
+        Self::new(
+            format!("cannot write {} ({error}); {folder} needs room for {} more", path.display(), size(needed)),
+            NO_ROOM,
+        )
     }
 
     /// A response's status that is not success.
@@ -64,7 +78,7 @@ impl Problem {
         }
         let cause = root_cause(error);
         if error.is_connect() {
-            let next = "check the network connection and proxy (HTTPS_PROXY), or use --offline with --data-dir";
+            let next = "check the network connection (HTTPS_PROXY, HF_ENDPOINT), or use --offline with --data-dir";
             return Self::passing(format!("cannot connect to{at} ({cause})"), next);
         }
         Self::passing(
@@ -134,6 +148,11 @@ impl Problem {
             other => Self::passing(other.to_string(), again),
         }
     }
+}
+
+/// Bytes, for people.
+fn size(bytes: u64) -> String {
+    if bytes < 1_000_000 { format!("{bytes} bytes") } else { format!("{} MB", bytes.div_ceil(1_000_000)) }
 }
 
 /// The innermost reason, which alone says something to people.

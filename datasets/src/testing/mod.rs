@@ -56,22 +56,22 @@ pub(crate) fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// A Parquet shard as the hub has them: `image: struct {bytes, path}` and classes, in row groups of `group` rows.
-pub(crate) fn shard_of(
+/// A Parquet shard as the hub has them: `image: struct {bytes, path}` and classes, in row groups of `group` rows. The coarse class is 99 less the class.
+pub(crate) fn shard_of<B: AsRef<[u8]>, C: Copy + Into<i64>>(
     image: &str,
     label: &str,
     coarse: Option<&str>,
-    rows: &[(Vec<u8>, u8)],
+    rows: &[(B, C)],
     group: usize,
 ) -> Vec<u8> {
-    let bytes = Series::new("bytes".into(), rows.iter().map(|row| row.0.as_slice()).collect::<Vec<_>>());
+    let bytes = Series::new("bytes".into(), rows.iter().map(|row| row.0.as_ref()).collect::<Vec<_>>());
     let path = Series::new_null("path".into(), rows.len()).cast(&DataType::String).unwrap();
     let images = StructChunked::from_series(image.into(), rows.len(), [bytes, path].iter()).unwrap();
-    let classes = |name: &str, class: &dyn Fn(u8) -> i64| {
-        Series::new(name.into(), rows.iter().map(|row| class(row.1)).collect::<Vec<_>>()).into_column()
+    let classes = |name: &str, class: &dyn Fn(i64) -> i64| {
+        Series::new(name.into(), rows.iter().map(|row| class(row.1.into())).collect::<Vec<_>>()).into_column()
     };
-    let mut columns = vec![images.into_series().into_column(), classes(label, &i64::from)];
-    columns.extend(coarse.map(|name| classes(name, &|_| 9)));
+    let mut columns = vec![images.into_series().into_column(), classes(label, &|class| class)];
+    columns.extend(coarse.map(|name| classes(name, &|class| 99 - class)));
     let mut shard = Vec::new();
     let mut frame = DataFrame::new(rows.len(), columns).unwrap();
     ParquetWriter::new(&mut shard).with_row_group_size(Some(group)).finish(&mut frame).unwrap();
@@ -150,10 +150,11 @@ pub(crate) fn small_idx() -> Small {
     )
 }
 
-/// Three training images and a test image of 3 x 1 x 2, pixels 1.. and 101.., as CIFAR records with one label byte or, after a coarse label 9, two.
+/// Three training images and a test image of 3 x 1 x 2, pixels 1.. and 101.., as CIFAR records with one label byte or, after the coarse one, two.
 pub(crate) fn small_cifar(label_bytes: usize) -> Small {
-    let record =
-        |label: u8, first: u8| [&[9, label][2 - label_bytes..], &(first..first + 6).collect::<Vec<_>>()].concat();
+    let record = |label: u8, first: u8| {
+        [&[99 - label, label][2 - label_bytes..], &(first..first + 6).collect::<Vec<_>>()].concat()
+    };
     let train = [record(0, 1), record(1, 7), record(2, 13)].concat();
     let layout = if label_bytes == 1 { "cifar-10" } else { "cifar-100" };
     small(

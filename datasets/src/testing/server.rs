@@ -11,7 +11,7 @@ use std::{
 
 use sha1::Digest;
 
-/// The commit that every revision resolves to.
+/// The commit that a data set is at unless a test says otherwise.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 /// The token of an account that may have gated data.
 pub const TOKEN: &str = "hf_may_have_it";
@@ -44,6 +44,7 @@ pub enum Fault {
 #[derive(Default)]
 struct State {
     files: HashMap<String, Vec<u8>>,
+    commits: HashMap<String, String>,
     faults: HashMap<String, Fault>,
     gated: bool,
     log: Vec<String>,
@@ -76,6 +77,11 @@ impl Server {
     /// Serves a file of a data set on the hub: `owner/name/path`.
     pub fn hub_file(&self, path: &str, content: Vec<u8>) {
         self.state.lock().unwrap().files.insert(format!("hub/{path}"), content);
+    }
+
+    /// Says at which commit the data set `owner/name` is: every branch leads there, and no other commit is known.
+    pub fn hub_at(&self, repo: &str, commit: &str) {
+        self.state.lock().unwrap().commits.insert(repo.to_owned(), commit.to_owned());
     }
 
     /// Serves a plain file.
@@ -140,13 +146,23 @@ impl Server {
                 None => return head(stream, "401 Unauthorized", &["X-Error-Code: GatedRepo"], 0),
             }
         }
+        let commit = match parts[..] {
+            ["api", "datasets", owner, name, ..] | ["datasets", owner, name, ..] => self.commit(owner, name),
+            _ => String::new(),
+        };
         match parts[..] {
-            ["api", "datasets", owner, name, "revision", ..] => {
+            ["api", "datasets", owner, name, "revision", ref revision @ ..] => {
                 let known = self.names(&format!("hub/{owner}/{name}/"));
-                match known.is_empty() {
-                    true => head(stream, "404 Not Found", &["X-Error-Code: RepoNotFound"], 0),
-                    false => json(stream, &format!("{{\"id\":\"{owner}/{name}\",\"sha\":\"{COMMIT}\"}}")),
+                match (known.is_empty(), revision) {
+                    (true, _) => head(stream, "404 Not Found", &["X-Error-Code: RepoNotFound"], 0),
+                    (_, [other]) if other.len() == 40 && *other != commit => no_revision(stream),
+                    _ => json(stream, &format!("{{\"id\":\"{owner}/{name}\",\"sha\":\"{commit}\"}}")),
                 }
+            }
+            ["api", "datasets", _, _, "tree", other, ..] | ["datasets", _, _, "resolve", other, ..]
+                if other != commit =>
+            {
+                no_revision(stream)
             }
             ["api", "datasets", owner, name, "tree", _, ref dir @ ..] => {
                 let root = format!("hub/{owner}/{name}/");
@@ -169,7 +185,7 @@ impl Server {
                 // As on the hub, the bytes are elsewhere, and only this answer says what they are.
                 let linked = [
                     format!("Location: {}/{key}", self.address),
-                    format!("X-Repo-Commit: {COMMIT}"),
+                    format!("X-Repo-Commit: {commit}"),
                     format!("X-Linked-Etag: \"{}\"", hex(&sha2::Sha256::digest(&content))),
                     format!("X-Linked-Size: {}", content.len()),
                 ];
@@ -177,6 +193,11 @@ impl Server {
             }
             _ => self.bytes(stream, method, path, headers.get("range")),
         }
+    }
+
+    fn commit(&self, owner: &str, name: &str) -> String {
+        let known = self.state.lock().unwrap().commits.get(&format!("{owner}/{name}")).cloned();
+        known.unwrap_or_else(|| COMMIT.to_owned())
     }
 
     fn names(&self, root: &str) -> Vec<String> {
@@ -284,6 +305,10 @@ impl Server {
 fn head(stream: &mut TcpStream, status: &str, headers: &[&str], length: usize) -> std::io::Result<()> {
     let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     write!(stream, "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n{lines}\r\n")
+}
+
+fn no_revision(stream: &mut TcpStream) -> std::io::Result<()> {
+    head(stream, "404 Not Found", &["X-Error-Code: RevisionNotFound"], 0)
 }
 
 fn json(stream: &mut TcpStream, body: &str) -> std::io::Result<()> {

@@ -3,7 +3,7 @@
 use super::{DataOptions, print};
 use crate::error::{Error, Result};
 use clap::{Args, Subcommand};
-use datasets::{Augment, LoadOptions, Policy, Status};
+use datasets::{Augment, Known, LoadOptions, Manifest, Policy, Status};
 use std::path::PathBuf;
 
 const SOURCES: &str = "\
@@ -42,7 +42,7 @@ enum DataCommand {
         /// A name of `data list`.
         name: String,
     },
-    /// Draw some training images and what augmentation makes of them, with their classes, as a PNG.
+    /// Draw training images and what augmentation makes of them, with their classes, as a PNG.
     Show(ShowArgs),
     /// Compare the content with the official digests, file by file; of every data set found, or of one.
     Verify {
@@ -113,10 +113,9 @@ fn list(options: &LoadOptions) -> Result<()> {
         let size = format!("{} + {} images of {c}x{h}x{w}", manifest.counts.train, manifest.counts.test);
         let state = match datasets::status(&manifest.name, options)? {
             Status::Embedded => "embedded in this program".to_string(),
-            Status::Found { source, .. } if manifest.has_digest() => format!("found: {source}"),
-            Status::Found { source, .. } => {
-                format!("found: {source}; not verified: nobody published a digest of its images")
-            }
+            Status::Found { source, known, .. } => found(manifest, &source, &known),
+            // Of a data directory that was named, it is worth saying what it lacks.
+            Status::Missing { looked, next } if options.data_dir.is_some() => format!("missing: {}; {next}", looked[0]),
             Status::Missing { next, .. } => format!("missing: {next}"),
         };
         print(&format!("{:<20} {:>4} classes, {size:<41} {state}", manifest.name, manifest.classes))?;
@@ -124,13 +123,32 @@ fn list(options: &LoadOptions) -> Result<()> {
     Ok(())
 }
 
+/// What `data list` and `doctor` say of a data set that was found, none of which they read.
+pub fn found(manifest: &Manifest, source: &str, known: &Known) -> String {
+    let known = match (known, manifest.has_digest()) {
+        (Known::Wrong(problem), _) => return format!("WRONG: {problem}; replace it with the official file ({source})"),
+        (Known::Checked, _) => "content checked when it was fetched".to_string(),
+        (Known::Seen(digest), _) => {
+            let start = digest.get(..12).unwrap_or(digest);
+            format!("content not checked since its first use, sha256:{start}..; nobody published a digest")
+        }
+        (Known::Nothing, true) => format!("content not checked; harness data verify {}", manifest.name),
+        (Known::Nothing, false) => "content not checked; nobody published a digest".to_string(),
+    };
+    format!("found ({known}): {source}")
+}
+
 fn draw(show: &ShowArgs, options: &LoadOptions) -> Result<()> {
-    let data = datasets::load(&show.name, options)?;
     let (flip, crop_padding, resized_crop) = (show.flip, show.crop_padding, show.resized_crop);
     let augment = Augment { flip, crop_padding, resized_crop, policy: show.auto_augment };
-    let png = datasets::contact_sheet(&data, augment, show.seed).map_err(Error::Missing)?;
+    if let Some(problem) = augment.problem(datasets::manifest(&show.name)?.shape) {
+        return Err(Error::Input(problem));
+    }
+    let data = datasets::load(&show.name, options)?;
+    let sheet = datasets::contact_sheet(&data, augment, show.seed).map_err(Error::Missing)?;
+    eprintln!("{}", sheet.shown);
     let path = show.out.clone().unwrap_or_else(|| format!("{}.png", show.name).into());
-    crate::report::atomic::write_atomically(&path, |file| std::io::Write::write_all(file, &png))?;
+    crate::report::atomic::write_atomically(&path, |file| std::io::Write::write_all(file, &sheet.png))?;
     print(&path.display().to_string())
 }
 
@@ -152,8 +170,9 @@ fn verify(name: Option<String>, options: &LoadOptions) -> Result<()> {
             let state = if file.ok { "ok" } else { "WRONG" };
             print(&format!("  {state:<5} {} expected {}", file.file, file.expected))?;
             if !file.ok {
-                let found = file.found.as_ref().map_or("unreadable".to_string(), ToString::to_string);
-                print(&format!("        found {found} {}", file.problem.as_deref().unwrap_or("")))?;
+                let problem = file.problem.as_ref().map(|problem| format!("it {problem}"));
+                let found = file.found.as_ref().map(|found| format!("found {found}"));
+                print(&format!("        {}", problem.or(found).unwrap_or_default()))?;
                 wrong.push(format!("{name}: {}", file.file));
             }
         }

@@ -32,7 +32,7 @@ pub fn main(args: DoctorArgs) -> Result<()> {
     for manifest in datasets::manifests() {
         let state = match datasets::status(&manifest.name, &options)? {
             Status::Embedded => "embedded".to_string(),
-            Status::Found { source, .. } => source,
+            Status::Found { source, known, .. } => super::data::found(manifest, &source, &known),
             Status::Missing { .. } => "missing; `harness data list` says what to do".to_string(),
         };
         print(&format!("data       {:<22} {state}", manifest.name))?;

@@ -83,10 +83,16 @@ pub struct DataOptions {
 impl DataOptions {
     /// As the `datasets` crate takes it.
     fn load_options(&self) -> Result<LoadOptions> {
-        if let Some(dir) = &self.data_dir
-            && !dir.is_dir()
-        {
-            return Err(Error::Missing(format!("--data-dir {}: there is no such folder", dir.display())));
+        if let Some(dir) = &self.data_dir {
+            let wrong = |problem: &str| {
+                let next = "name a folder that holds data sets in their official layouts, or none";
+                Err(Error::Missing(format!("--data-dir {}: {problem}; {next}", dir.display())))
+            };
+            match std::fs::read_dir(dir) {
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return wrong("there is no such folder"),
+                Err(error) => return wrong(&format!("it cannot be read ({error})")),
+            }
         }
         Ok(LoadOptions {
             data_dir: self.data_dir.clone(),
