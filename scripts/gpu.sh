@@ -6,7 +6,7 @@
 # BIN is `harness`, built elsewhere with `--features tch` and stripped; LibTorch is that of this machine's torch, unless
 # LIBTORCH says where another one is. DIR of --data holds data sets in their official layouts. Leaves in the folder of --out:
 #
-#   parity.md, parity.json   one step of every rule against flex
+#   parity.md, parity.json   one step of every rule against flex; parity-bf16.md the same in mixed precision
 #   steps.md, steps/*.json   step time and peak memory of every rule on the paper's networks, PyTorch's BP and SLL beside them
 #   results/                 Tables 1, 2 and 3's memory in the short profile, as far as the time goes; a later call goes on
 #   log.txt                  what was done when
@@ -56,11 +56,14 @@ timed() {
   say "$([[ $rc == 0 ]] && echo done || echo "exit $rc"): ${*/#"$harness"/harness}"
 }
 
+"$harness" --version >/dev/null 2>"$out/errors.txt" ||
+  fail "$harness does not start with the LibTorch of $LIBTORCH: $(tail -1 "$out/errors.txt")"
 say "$("$harness" --version) on $device, $minutes minutes${dry:+, dry}"
 timed "$out/doctor.txt" "$harness" doctor
 command -v nvidia-smi >/dev/null && timed "$out/nvidia-smi.txt" nvidia-smi
 timed "$out/parity.json" "$harness" parity --device "$device" --format json
 timed "$out/parity.md" "$harness" parity --device "$device"
+timed "$out/parity-bf16.md" "$harness" parity --device "$device" --precision bf16
 
 # network, batch, image, classes, optimiser
 networks=("mlp-3x1000 128 3x32x32 10 adamax" "cnn-3 128 3x32x32 10 adam" "vit-7 128 3x32x32 10 adamw" "vit-12 128 3x224x224 1000 adamw")
@@ -80,6 +83,11 @@ for line in "${networks[@]}"; do
   for rule in bp sll; do
     timed "$out/steps/pytorch-$network-$rule.json" "$python" "$here/reference/pytorch_steps.py" --network "$network" \
       --rule "$rule" --batch "$batch" --device "${device/cpu-tch/cpu}" --steps "$steps"
+  done
+  for rule in bp sll; do
+    timed "$out/steps/$network-$rule-bf16.json" "$harness" memory --rule "$rule" --network "$network" --image "$image" \
+      --classes "$classes" --batch "$batch" --optimizer "$optimizer" --steps "$steps" --device "$device" \
+      --precision bf16 --threads "$(nproc)" --results "$out/results"
   done
   for number in "${!rules[@]}"; do
     spec=$out/steps/$network-$number.toml

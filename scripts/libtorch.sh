@@ -12,6 +12,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
 fail() { echo "libtorch.sh: $*" >&2; exit 3; }
+wrong() { echo "libtorch.sh: $*" >&2; exit 2; }
 
 kind=cpu
 root=${SLL_LIBTORCH:-${XDG_CACHE_HOME:-$HOME/.cache}/sll-libtorch}
@@ -19,9 +20,9 @@ while (($#)); do
   case "$1" in
     --cpu) kind=cpu ;;
     --cuda) kind=cuda ;;
-    --dir) [[ -n ${2:-} ]] || fail "--dir needs a folder"; root=$2; shift ;;
+    --dir) [[ -n ${2:-} ]] || wrong "--dir needs a folder"; root=$2; shift ;;
     -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    *) fail "unknown option $1; see --help" ;;
+    *) wrong "unknown option $1; see --help" ;;
   esac
   shift
 done

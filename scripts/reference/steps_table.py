@@ -21,7 +21,7 @@ def lines(folder):
         yield (
             found["spec"]["network"]["name"] if ours else found["network"],
             found["spec"]["batch"] if ours else found["batch"],
-            name,
+            name + (", bf16" if ours and found["spec"]["network"].get("precision") == "bf16" else ""),
             found["provenance"]["backend"] if ours else found["backend"],
             1000 * found["seconds_per_step"],
             found["step_peak"] / 2**20,
@@ -38,7 +38,7 @@ def main():
         held = f"{reserved:.1f}" if reserved else "—"
         print(f"| {network} | {batch} | {rule} | {backend} | {ms:.2f} | {peak:.2f} | {held} |")
     print("\nOn " + "; ".join(sorted({line[7] for line in found})) + ". Step's peak: the most bytes that a step holds above")
-    print("parameters and the optimiser's state, the batch included. Products in f32, TF32 off.")
+    print("parameters and the optimiser's state, the batch included. Products in f32, TF32 off, where it does not say bf16.")
 
 
 if __name__ == "__main__":

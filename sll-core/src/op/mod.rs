@@ -6,7 +6,7 @@
 //! Each keeps what its backward pass cannot make again by reading values once, and nothing else. Every product of matrices
 //! and every convolution is counted ([`macs`]). Every backend compiled in is named here and nowhere else in this crate.
 
-// burn-tch is deprecated upstream; its impls live in this folder and in the harness's `device.rs`.
+// burn-tch is deprecated upstream; its impls live in this folder and in the harness's `device/mod.rs`.
 #![cfg_attr(feature = "tch", allow(deprecated))]
 
 mod affine;
