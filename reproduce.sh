@@ -37,6 +37,7 @@ if [[ -n $libtorch ]]; then
     environment=$(scripts/libtorch.sh "$libtorch")
     eval "$environment"
   fi
+  export CUDA_DEVICE_ORDER=${CUDA_DEVICE_ORDER:-PCI_BUS_ID} # cuda:N is nvidia-smi's number N
 fi
 
 echo "building (the first time takes some minutes) ..." >&2

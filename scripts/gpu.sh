@@ -41,6 +41,7 @@ python=${PYTHON:-python3}
 if [[ -z ${LIBTORCH:-} ]]; then
   LIBTORCH=$("$python" -c 'import os, torch; print(os.path.dirname(torch.__file__))') || fail "no torch in $python; set PYTHON or LIBTORCH"
 fi
+export LIBTORCH CUDA_DEVICE_ORDER=PCI_BUS_ID # cuda:N is nvidia-smi's number N
 export LD_LIBRARY_PATH=$LIBTORCH/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 
 deadline=$((SECONDS + minutes * 60))

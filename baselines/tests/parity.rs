@@ -2,7 +2,7 @@
 #![cfg(feature = "tch")]
 #![allow(deprecated)] // burn-tch goes away in burn 0.23
 
-use baselines::parity::compare;
+use baselines::parity::{Parity, compare};
 use burn::tensor::Device;
 use sll_core::Precision;
 
@@ -22,7 +22,7 @@ fn every_rule_takes_the_same_step_on_libtorch_as_on_flex() {
             parity.loss
         );
     }
-    let off = |p: &&baselines::parity::Parity| !(p.same_start && p.update.is_none_or(|u| u < UPDATE) && p.loss < LOSS);
+    let off = |p: &&Parity| !(p.same_start && p.update.is_none_or(|u| u < UPDATE) && p.loss < LOSS);
     let off: Vec<_> = found.iter().filter(off).collect();
     assert!(off.is_empty(), "{off:#?}");
 }
@@ -36,7 +36,9 @@ fn every_rule_takes_the_same_step_on_libtorch_as_on_flex() {
 #[test]
 fn mixed_precision_on_libtorch_takes_nearly_the_same_step() {
     let found = compare(&Device::flex(), &Device::libtorch(), Precision::Bf16).unwrap();
-    for p in found.iter().filter(|p| ["BP", "BP, checkpointed", "SLL", "FA", "DFA", "LLS"].contains(&p.rule.as_str())) {
+    let named = |p: &&Parity| ["BP", "BP, checkpointed", "SLL", "FA", "DFA", "LLS"].contains(&p.rule.as_str());
+    assert_eq!(found.iter().filter(named).count(), 6 * 4);
+    for p in found.iter().filter(named) {
         println!("{:<26} {:<16} update {:.1e} loss {:.1e}", p.rule, p.network, p.update.unwrap(), p.loss);
         let off = p.update.expect("these move every layer");
         assert!(p.same_start && p.loss < 0.02, "{p:?}");

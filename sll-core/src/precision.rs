@@ -12,7 +12,8 @@ pub enum Precision {
     #[default]
     F32,
     /// Mixed precision: activations, and the factors of matrix products and convolutions, have 8 significant bits (bfloat16;
-    /// 1 sign, 8 exponent, 7 fraction bits). Means and variances of norms, and sums over chunks of rows, are single precision.
+    /// 1 sign, 8 exponent, 7 fraction bits). Means and variances of norms, and what is added up over chunks of rows, are single
+    /// precision. Layers of one's own have to take what comes: burn's `Linear` does not multiply bfloat16 by its own weights.
     Bf16,
 }
 

@@ -56,7 +56,8 @@ pub fn within_memory<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         match text_of(&*panic).filter(|text| is_out_of_memory(text)) {
             Some(text) => Err(Error::Missing(format!(
                 "the device has no memory left: {}; take a smaller --batch, a rule or network that needs less \
-                 (`harness memory` weighs one step), fewer --jobs at once, or another device",
+                 (`harness memory` weighs one step; accuracy is measured on 500 images at a time), fewer --jobs at once, or \
+                 another device",
                 said(text)
             ))),
             None => std::panic::resume_unwind(panic),

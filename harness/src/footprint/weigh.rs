@@ -7,7 +7,7 @@
 use super::record::Bytes;
 use crate::error::{Error, Result};
 use crate::interrupt;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use sll_core::Network;
 use sll_core::memory::{Category, Meter, StepBytes, scope};
 use sll_core::op;
@@ -60,14 +60,14 @@ pub fn weigh(
     for step in 0..steps {
         // The first makes the optimiser's state, for which a few samples will do, and is not weighed.
         let batch = if step == 0 { batch.min(FIRST_BATCH) } else { batch };
-        let (started, done) = (Instant::now(), op::macs());
-        let weighed = one_step(&mut net, &mut *rule, &mut updater, meter, (batch, step))?;
+        let done = op::macs();
+        let (weighed, took) = one_step(&mut net, &mut *rule, &mut updater, meter, (batch, step))?;
         macs = (op::macs() - done) / batch as u64;
         if step > 0 {
             steps_bytes.push(weighed);
             most_activations = meter.most_activations().max(most_activations);
             reserved_peak = reserved_peak.max(meter.reserved().map(|reserved| reserved.peak));
-            seconds += started.elapsed().as_secs_f64();
+            seconds += took;
         }
         news(step + 1);
         if interrupt::requested() {
@@ -93,23 +93,25 @@ pub fn weigh(
     Ok(Weighed { bytes, spread, macs, most_activations, reserved_peak, seconds_per_step })
 }
 
-/// One step with its batch, which belongs to it, and what it held at its peak.
+/// One step with its batch, which belongs to it: what it held at its peak, and its seconds without the making of noise.
 fn one_step(
     net: &mut Network,
     rule: &mut dyn LearningRule,
     updater: &mut Updater,
     meter: &dyn Meter,
     (batch, step): (usize, usize),
-) -> Result<Bytes> {
+) -> Result<(Bytes, f64)> {
     meter.begin_step();
     let made = scope(Category::Activations);
     let batch = made_up_batch(net, batch, step);
     drop(made);
+    let started = Instant::now();
     let report = rule.step(net, &batch, updater)?;
     // LibTorch's kernels may still be running; reading the loss waits for them.
     report.loss.into_scalar::<f32>();
+    let seconds = started.elapsed().as_secs_f64();
     let StepBytes { activations, gradients, workspace } = meter.step();
-    Ok(Bytes { activations, gradients, workspace, ..Bytes::default() })
+    Ok((Bytes { activations, gradients, workspace, ..Bytes::default() }, seconds))
 }
 
 /// Images of noise and labels in turn: memory depends on their shape alone.
@@ -127,6 +129,11 @@ fn made_up_batch(net: &Network, samples: usize, step: usize) -> Batch {
         .collect();
     let device: Device = net.device().clone().inner();
     let x = Tensor::from_data(TensorData::new(pixels, [samples, features]), &device);
-    let labels = (0..samples).map(|i| i % classes).collect();
-    Batch { step: step as u64, ..Batch::new(x, labels, step as u64) }
+    let labels: Vec<usize> = (0..samples).map(|i| i % classes).collect();
+    // As a run has them on a device that is not the host.
+    let on_device = (device != Device::flex()).then(|| {
+        let labels: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
+        Tensor::<1, Int>::from_data(TensorData::new(labels, [samples]), (&device, DType::I64))
+    });
+    Batch { step: step as u64, classes: on_device, ..Batch::new(x, labels, step as u64) }
 }

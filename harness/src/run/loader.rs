@@ -5,7 +5,7 @@
 //! sees what an uninterrupted one would have seen. A small data set lies on the device as a whole and is cropped and flipped
 //! there ([`Resident`]), to the same bits; one too large for memory comes from a stream that works ahead.
 
-use super::resident::{Plan, Resident};
+use super::resident::{Plan, Resident, numbers};
 use crate::error::{Error, Result};
 use crate::spec::Recipe;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
@@ -171,7 +171,8 @@ impl Loader {
                 Batch::new(self.normalised(self.upload(self.in_memory(number, chosen))), self.labels(chosen), seed)
             }
         };
-        Ok(Batch { step: (number * self.steps() + step) as u64, epoch: number, ..batch })
+        let classes = batch.classes.clone().or_else(|| self.send(&batch.labels));
+        Ok(Batch { step: (number * self.steps() + step) as u64, epoch: number, classes, ..batch })
     }
 
     fn in_memory(&self, epoch: usize, chosen: &[u32]) -> Vec<u8> {
@@ -183,6 +184,12 @@ impl Loader {
             self.augment.apply(image, self.train.shape, pixels, self.seed, epoch, index);
         }
         pixels
+    }
+
+    /// Labels on the device, once for all units, where that is not the host.
+    fn send(&self, labels: &[usize]) -> Option<Tensor<1, Int>> {
+        let values = || labels.iter().map(|&label| label as i64).collect();
+        (self.device != Device::flex()).then(|| numbers(values(), [labels.len()], &self.device))
     }
 
     fn labels(&self, chosen: &[u32]) -> Vec<usize> {
@@ -269,41 +276,52 @@ mod tests {
         assert_eq!(seeds.len(), 8, "every step of a run has its own seed");
     }
 
-    /// The same bits, whether the host augments or the device does; both devices are flex here, which gathers as LibTorch does.
-    #[test]
-    fn images_on_the_device_make_the_hosts_batches() {
-        let augmented = Recipe { flip: true, crop_padding: 4, ..Recipe::default() };
-        for recipe in [Recipe::default(), Recipe { flip: true, ..Recipe::default() }, augmented] {
-            let recipe = Recipe { batch: 70, train_limit: Some(200), ..recipe };
-            let host = loader(recipe.clone()).unwrap();
-            let mut device = loader(recipe).unwrap();
-            let (train, test) = (&mut device.train, &mut device.test);
-            let flex = Device::flex();
-            device.elsewhere = OnDevice::take(train, test, &flex);
-            let (one, other) = (host.epoch(3), device.epoch(3));
-            for step in 0..host.steps() {
-                let (expected, found) = (host.batch(&one, step).unwrap(), device.batch(&other, step).unwrap());
-                found.x.to_data().assert_eq(&expected.x.to_data(), true);
-                assert_eq!(found.labels, expected.labels);
-                let targets = |batch: &Batch| batch.targets(12, &flex).into_data();
-                targets(&found).assert_eq(&targets(&expected), true);
-            }
-            for (expected, found) in host.test(300).zip(device.test(300)) {
-                let ((x, labels), (found, classes)) = (expected.unwrap(), found.unwrap());
-                found.into_data().assert_eq(&x.into_data(), true);
-                assert_eq!(labels, classes);
-            }
+    /// What `resident`, which has its images on a device, serves is bit for bit what the host makes.
+    fn same_batches(resident: &Loader, host: &Loader) {
+        let (one, other) = (host.epoch(3), resident.epoch(3));
+        for step in 0..host.steps() {
+            let (expected, found) = (host.batch(&one, step).unwrap(), resident.batch(&other, step).unwrap());
+            found.x.to_data().assert_eq(&expected.x.to_data(), true);
+            assert_eq!(found.labels, expected.labels);
+            let targets = |batch: &Batch| batch.targets(12, &batch.x.device()).into_data();
+            targets(&found).assert_eq(&targets(&expected), true);
+        }
+        for (expected, found) in host.test(300).zip(resident.test(300)) {
+            let ((x, labels), (found, classes)) = (expected.unwrap(), found.unwrap());
+            found.into_data().assert_eq(&x.into_data(), true);
+            assert_eq!(labels, classes);
         }
     }
 
+    /// The last batch has one image.
+    fn recipes() -> [Recipe; 3] {
+        let augmented = Recipe { flip: true, crop_padding: 4, ..Recipe::default() };
+        [Recipe::default(), Recipe { flip: true, ..Recipe::default() }, augmented].map(|recipe| Recipe {
+            batch: 70,
+            train_limit: Some(211),
+            ..recipe
+        })
+    }
+
     #[test]
-    fn batches_that_do_not_come_are_an_error() {
-        let batch = || StreamBatch { pixels: vec![1], labels: vec![0] };
-        let mut batches: Batches = Box::new([Ok(batch()), Err("x.JPEG is damaged".to_string())].into_iter());
-        assert_eq!(following(&mut batches).unwrap(), batch());
-        for words in ["x.JPEG is damaged", "fewer than were counted"] {
-            let Err(Error::Missing(problem)) = following(&mut batches) else { panic!("a batch") };
-            assert!(problem.contains(words) && problem.contains("run the same command again"), "{problem}");
+    fn images_on_a_device_make_the_hosts_batches() {
+        for recipe in recipes() {
+            let mut resident = loader(recipe.clone()).unwrap();
+            let (train, test) = (&mut resident.train, &mut resident.test);
+            resident.elsewhere = OnDevice::take(train, test, &Device::flex());
+            same_batches(&resident, &loader(recipe).unwrap());
+        }
+    }
+
+    #[cfg(feature = "tch")]
+    #[test]
+    #[allow(deprecated)]
+    fn images_on_libtorch_make_the_hosts_batches() {
+        for recipe in recipes() {
+            let data = datasets::load("mnist-sample", &datasets::LoadOptions::default()).expect("embedded");
+            let resident = Loader::new(data, &recipe, 7, &Device::libtorch()).unwrap();
+            assert!(matches!(resident.elsewhere, Elsewhere::Device(_)));
+            same_batches(&resident, &loader(recipe).unwrap());
         }
     }
 

@@ -105,6 +105,6 @@ impl Resident {
 }
 
 /// Whole numbers in 64 bits, which LibTorch wants for indices.
-fn numbers<const D: usize>(values: Vec<i64>, shape: [usize; D], device: &Device) -> Tensor<D, Int> {
+pub fn numbers<const D: usize>(values: Vec<i64>, shape: [usize; D], device: &Device) -> Tensor<D, Int> {
     Tensor::from_data(TensorData::new(values, shape), (device, DType::I64))
 }

@@ -4,7 +4,7 @@
 
 use super::count::{product, transposed};
 use super::patches::Patches;
-use super::rows::{accumulate, add_row, blank, put, single, sum_rows, take};
+use super::rows::{accumulate, add_row, blank, put, single, sum_rows, take, typed};
 use crate::memory::gradients_made;
 use burn::backend::autodiff::{NodeId, grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
@@ -73,6 +73,7 @@ fn patch_forward<B: Backend>(
 ) -> FloatTensor<B> {
     let (batch, features) = (x.shape()[0], weight.shape()[1]);
     let mut y = blank::<B>(batch * patches.count(), features, &x);
+    let (weight, bias) = (typed::<B>(weight, &x), typed::<B>(bias, &x));
     for images in patches.images(batch) {
         let rows = patches.unfold::<B>(take::<B>(&x, &images));
         y = put::<B>(y, &patches.of_rows(&images), forward::<B>(rows, weight.clone(), bias.clone()));
@@ -113,7 +114,7 @@ impl<B: Backend> Backward<B, 3> for PatchAffine {
         let ([x_node, w_node, b_node], (x, feedback, patches)) = (ops.parents.map(|p| p.map(|p| p.id)), ops.state);
         let [batch, features] = [x.shape()[0], x.shape()[1]];
         let mut dx = x_node.as_ref().map(|_| blank::<B>(batch, features, &x));
-        let mut dw = None;
+        let (mut dw, feedback) = (None, feedback.map(|feedback| typed::<B>(feedback, &dy)));
         for images in patches.images(batch) {
             let dy = take::<B>(&dy, &patches.of_rows(&images));
             let rows = patches.unfold::<B>(take::<B>(&x, &images));

@@ -96,14 +96,16 @@ fn forward<B: Backend>(x: &FloatTensor<B>, p: &Values<B>, heads: Heads, keep: bo
     let mut y = blank::<B>(n, d, x);
     let mut kept = keep.then(|| (blank::<B>(n, 3 * d, x), blank::<B>(n, d, x)));
     let _temporaries = scope(Category::Workspace);
+    let of = |values: &FloatTensor<B>| typed::<B>(values.clone(), x);
+    let (w, b, proj, proj_bias) = (of(&p.qkv), of(&p.qkv_bias), of(&p.proj), of(&p.proj_bias));
     for rows in chunks(n, heads.tokens) {
         let x = take::<B>(x, &rows);
         let normed = typed::<B>(Normed::<B>::of(x.clone()).scaled(p.gamma.clone(), p.beta.clone()), &x);
-        let qkv = add_row::<B>(product::<B>(normed, p.qkv.clone()), p.qkv_bias.clone());
+        let qkv = add_row::<B>(product::<B>(normed, w.clone()), b.clone());
         let [q, k, v] = [0, 1, 2].map(|part| heads.split::<B>(&qkv, part, 3));
         let mixed = heads.join::<B>(product::<B>(heads.weights::<B>(q, k), v));
         kept = kept.map(|(all, outputs)| (put::<B>(all, &rows, qkv), put::<B>(outputs, &rows, mixed.clone())));
-        let out = add_row::<B>(product::<B>(mixed, p.proj.clone()), p.proj_bias.clone());
+        let out = add_row::<B>(product::<B>(mixed, proj.clone()), proj_bias.clone());
         y = put::<B>(y, &rows, B::float_add(out, x));
     }
     (y, kept)
@@ -154,17 +156,19 @@ impl<B: Backend> Backward<B, 7> for Attention {
             (ops.parents.map(|p| p.map(|p| p.id)), ops.state);
         let (mut dqkv, mut dqkv_bias, mut dproj, mut norm) = (None, None, None, NormGradients::default());
         register_parameter::<B>(grads, proj_bias_node, sum_rows::<B>(dy.clone()));
+        let back = |feedback| transposed::<B>(typed::<B>(feedback, &dy));
+        let (qkv_feedback, proj_feedback) = (back(kept.qkv_feedback), back(kept.proj_feedback));
         for rows in chunks(kept.x.shape()[0], kept.heads.tokens) {
             let (x, signal) = (take::<B>(&kept.x, &rows), take::<B>(&dy, &rows));
             let (qkv, mixed) = (take::<B>(&kept.qkv, &rows), take::<B>(&kept.mixed, &rows));
             accumulate::<B>(&mut dproj, product::<B>(transposed::<B>(mixed.clone()), signal.clone()));
-            let d_mixed = product::<B>(signal.clone(), transposed::<B>(kept.proj_feedback.clone()));
+            let d_mixed = product::<B>(signal.clone(), proj_feedback.clone());
             let dz = attention_backward::<B>(qkv, mixed, d_mixed, kept.heads);
             let normed = Normed::<B>::of(x);
             let n = typed::<B>(normed.scaled(kept.gamma.clone(), kept.beta.clone()), &signal);
             accumulate::<B>(&mut dqkv, product::<B>(transposed::<B>(n), dz.clone()));
             accumulate::<B>(&mut dqkv_bias, sum_rows::<B>(dz.clone()));
-            let dn = product::<B>(dz, transposed::<B>(kept.qkv_feedback.clone()));
+            let dn = product::<B>(dz, qkv_feedback.clone());
             let dx = add::<B>(normed.backward(dn, kept.gamma.clone(), &mut norm), signal);
             dy = put::<B>(dy, &rows, dx);
         }

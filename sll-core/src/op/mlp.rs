@@ -53,12 +53,14 @@ fn forward<B: Backend>(x: &FloatTensor<B>, p: &Values<B>, keep: bool) -> (FloatT
     let mut y = blank::<B>(shape[0], shape[1], x);
     let mut kept = keep.then(|| blank::<B>(shape[0], hidden, x));
     let _temporaries = scope(Category::Workspace);
+    let of = |values: &FloatTensor<B>| typed::<B>(values.clone(), x);
+    let (w1, b1, w2, b2) = (of(&p.w1), of(&p.b1), of(&p.w2), of(&p.b2));
     for rows in chunks(shape[0], 1) {
         let x = take::<B>(x, &rows);
         let normed = typed::<B>(Normed::<B>::of(x.clone()).scaled(p.gamma.clone(), p.beta.clone()), &x);
-        let z = add_row::<B>(product::<B>(normed, p.w1.clone()), p.b1.clone());
+        let z = add_row::<B>(product::<B>(normed, w1.clone()), b1.clone());
         kept = kept.map(|kept| put::<B>(kept, &rows, z.clone()));
-        let out = add_row::<B>(product::<B>(B::gelu(z), p.w2.clone()), p.b2.clone());
+        let out = add_row::<B>(product::<B>(B::gelu(z), w2.clone()), b2.clone());
         y = put::<B>(y, &rows, B::float_add(out, x));
     }
     (y, kept)
@@ -86,16 +88,18 @@ impl<B: Backend> Backward<B, 7> for Mlp {
             (ops.parents.map(|p| p.map(|p| p.id)), ops.state);
         let (mut dw1, mut db1, mut dw2, mut norm) = (None, None, None, NormGradients::default());
         register_parameter::<B>(grads, b2_node, sum_rows::<B>(dy.clone()));
+        let back = |feedback| transposed::<B>(typed::<B>(feedback, &dy));
+        let (feedback1, feedback2) = (back(kept.feedback1), back(kept.feedback2));
         for rows in chunks(kept.x.shape()[0], 1) {
             let (x, z, signal) = (take::<B>(&kept.x, &rows), take::<B>(&kept.z, &rows), take::<B>(&dy, &rows));
             accumulate::<B>(&mut dw2, product::<B>(transposed::<B>(B::gelu(z.clone())), signal.clone()));
-            let dh = product::<B>(signal.clone(), transposed::<B>(kept.feedback2.clone()));
+            let dh = product::<B>(signal.clone(), feedback2.clone());
             let dz = B::gelu_backward(z, dh);
             let normed = Normed::<B>::of(x);
             let n = typed::<B>(normed.scaled(kept.gamma.clone(), kept.beta.clone()), &signal);
             accumulate::<B>(&mut dw1, product::<B>(transposed::<B>(n), dz.clone()));
             accumulate::<B>(&mut db1, sum_rows::<B>(dz.clone()));
-            let dn = product::<B>(dz, transposed::<B>(kept.feedback1.clone()));
+            let dn = product::<B>(dz, feedback1.clone());
             let dx = add::<B>(normed.backward(dn, kept.gamma.clone(), &mut norm), signal);
             dy = put::<B>(dy, &rows, dx);
         }

@@ -73,7 +73,7 @@ impl Optimizer for Adamax {
             grad = decay.transform(grad, tensor.clone());
         }
         let fresh = grad.clone().abs().add_scalar(self.epsilon);
-        // `max(a, b) = a + max(b - a, 0)`, in place where `max_pair` makes a tensor of truth values and one of results.
+        // `max(a, b)` as `a + max(b - a, 0)`, the same to a rounding: in place where `max_pair` makes a tensor of truth values and one of results.
         let larger = |norm: Tensor<D>, fresh: Tensor<D>| {
             let more = activation::relu(fresh - norm.clone());
             norm + more
