@@ -2,7 +2,6 @@
 
 use crate::{
     augment::centre,
-    cache::Cache,
     dataset::{Dataset, Images},
     error::DataError,
     manifest::Manifest,
@@ -19,7 +18,7 @@ pub(crate) fn load(manifest: &Manifest, located: &Located, options: &LoadOptions
     let store = Store::open(manifest, located)?;
     let data = Dataset::empty(manifest, &located.source);
     if manifest.is_streamed() {
-        let digest = known_digest(&store, manifest, located, options)?;
+        let digest = trust::known(&store, manifest, &located.source, options)?;
         return Ok(Dataset { digest, stream: Some(Stream::new(store, manifest)), ..data });
     }
     let shape = Shape::of(manifest);
@@ -28,24 +27,11 @@ pub(crate) fn load(manifest: &Manifest, located: &Located, options: &LoadOptions
         evaluation(&shape, encoded, &mut pixels)?;
         Ok(pixels)
     };
+    let fingerprint = store.fingerprint(manifest)?;
     let seen = trust::see(&store, manifest, options, decode)?;
-    trust::compare(&seen.digest, manifest, &located.source, options)?;
+    trust::compare(&seen.digest, &fingerprint, manifest, &located.source, options)?;
     let (train, test) = (images(manifest, seen.train), images(manifest, seen.test));
     Ok(Dataset { train, test, digest: seen.digest, ..data })
-}
-
-/// The digest that was written down when the images were first seen from where they are; from elsewhere, all are read again.
-fn known_digest(
-    store: &Store,
-    manifest: &Manifest,
-    located: &Located,
-    options: &LoadOptions,
-) -> Result<String, DataError> {
-    let first = Cache::of(options).and_then(|cache| cache.first_use(manifest));
-    match first.filter(|first| first.sources.contains(&located.source)) {
-        Some(first) => Ok(first.digest),
-        None => trust::first_use(store, manifest, &located.source, options),
-    }
 }
 
 /// An encoded image at the manifest's shape, as for evaluation: the shorter side resized, the centre cut out.

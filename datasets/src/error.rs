@@ -50,6 +50,19 @@ pub enum DataError {
         /// The file that remembers.
         record: PathBuf,
     },
+    /// What this machine wrote down of the content that it saw first cannot be read, so that nothing can be compared with it.
+    #[error(
+        "data set `{dataset}`: {} {problem}; it has the digest of the images that were first used on this machine: make it readable, or remove it to start \
+         with the images that are there now", record.display()
+    )]
+    Record {
+        /// The data set's name.
+        dataset: String,
+        /// The file that remembers.
+        record: PathBuf,
+        /// What is wrong with it, as a verb phrase.
+        problem: String,
+    },
     /// A file is well-formed but not the official content.
     #[error(
         "data set `{dataset}`: {file} is not the official content (expected {expected}, found {found}; {differing} of {files} files differ); \

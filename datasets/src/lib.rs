@@ -19,6 +19,7 @@
 //! ```
 
 mod archive;
+mod atomic;
 mod augment;
 mod cache;
 mod cifar;
@@ -52,6 +53,7 @@ mod testing;
 mod trust;
 mod verify;
 
+pub use atomic::write_atomically;
 pub use augment::{Augment, Place, Policy};
 pub use cache::cache_dir;
 pub use dataset::{Dataset, Images};

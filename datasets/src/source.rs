@@ -1,7 +1,7 @@
 //! Where a data set lies on this machine: embedded, in the data directory, in a system package's folder, or in the cache of what was fetched.
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -62,10 +62,12 @@ impl Known {
         }
         let Some(cache) = Cache::of(options) else { return Self::Nothing };
         if manifest.has_digest() {
-            let fetched = located.dir.as_ref() == Some(&cache.folder(manifest)) && cache.origin(manifest).is_some();
+            let own = located.dir == fs::canonicalize(cache.folder(manifest)).ok();
+            let fetched = own && cache.origin(manifest).is_some();
             return if fetched { Self::Checked } else { Self::Nothing };
         }
-        let first = cache.first_use(manifest).filter(|first| first.sources.contains(&located.source));
+        // A record that cannot be read says nothing here; where the images are used, it is an error.
+        let first = cache.first_use(manifest).ok().flatten().filter(|first| first.sources.contains(&located.source));
         first.map_or(Self::Nothing, |first| Self::Seen(first.digest))
     }
 }
@@ -129,32 +131,41 @@ pub(crate) fn locate(manifest: &Manifest, options: &LoadOptions) -> Result<Locat
         });
     }
     let mut looked = Vec::new();
-    let mut places = Vec::new();
+    let mut places: Vec<(&dyn Fn(&Path) -> String, PathBuf)> = Vec::new();
     match &options.data_dir {
-        Some(dir) => {
-            let dir = dir.join(&manifest.folder);
-            places.push((format!("data directory {}", dir.display()), dir));
-        }
+        Some(dir) => places.push((&|dir| format!("data directory {}", dir.display()), dir.join(&manifest.folder))),
         None => looked.push("no data directory is set".to_owned()),
     }
     if let Some(package) = manifest.system.as_ref().filter(|_| options.system_dirs) {
-        places.push((format!("system package {}", package.dir.display()), package.dir.clone()));
+        places.push((&|dir| format!("system package {}", dir.display()), package.dir.clone()));
     }
     let cache = Cache::of(options);
+    let origin = cache.as_ref().and_then(|cache| cache.origin(manifest));
+    let in_cache = |dir: &Path| cached(dir, origin.as_deref());
     if let Some(cache) = &cache {
-        let dir = cache.folder(manifest);
-        places.push((cached(&dir, cache.origin(manifest).as_deref()), dir));
+        places.push((&in_cache, cache.folder(manifest)));
     }
-    for (source, dir) in places {
+    for (called, dir) in places {
+        // Under the name that is its own from wherever it is called: content is known again by its place.
+        let dir = fs::canonicalize(&dir).unwrap_or(dir);
         match in_folder(manifest, &dir) {
-            Ok(files) => return Ok(Located { source, dir: Some(dir), files, shards: None }),
+            Ok(files) => return Ok(Located { source: called(&dir), dir: Some(dir), files, shards: None }),
             Err(problem) => looked.push(problem),
         }
     }
-    if let Some(list) = cache.and_then(|cache| cache.shards(manifest)) {
-        let dir = list.train[0].parent().map(Path::to_owned);
-        let source = manifest.hub[list.hub].origin(&list.commit);
-        return Ok(Located { source, dir, files: Vec::new(), shards: Some(list) });
+    match cache.as_ref().map(|cache| cache.shards(manifest)).transpose() {
+        Ok(list) => {
+            if let Some(list) = list.flatten()
+                && let Some(source) = list.source(manifest)
+            {
+                let (source, dir) = (
+                    source.origin(&list.commit),
+                    list.train.first().and_then(|shard| shard.parent()).map(Path::to_owned),
+                );
+                return Ok(Located { source, dir, files: Vec::new(), shards: Some(list) });
+            }
+        }
+        Err(error) => looked.push(format!("no access to the list of its shards in the cache ({error})")),
     }
     Err(Nowhere { looked, next: next_step(manifest) })
 }

@@ -87,13 +87,15 @@ pub(crate) fn compare(manifest: &Manifest, located: &Located) -> Result<Verifica
 /// Compares encoded images with those that this machine saw first, since no digest of them is published.
 fn verify_images(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Result<Verification, DataError> {
     let store = Store::open(manifest, located)?;
+    let fingerprint = store.fingerprint(manifest)?;
     let seen = trust::see(&store, manifest, options, |_| Ok(()))?;
     let strict = LoadOptions { allow_unverified: false, ..options.clone() };
-    let outcome = trust::compare(&seen.digest, manifest, &located.source, &strict);
+    let outcome = trust::compare(&seen.digest, &fingerprint, manifest, &located.source, &strict);
     let digest = |hex: &str| Digest { algorithm: crate::Algorithm::Sha256, hex: hex.to_owned() };
     let expected = match &outcome {
+        Ok(()) => digest(&seen.digest),
         Err(DataError::Changed { expected, .. }) => digest(expected),
-        _ => digest(&seen.digest),
+        Err(_) => return outcome.map(|()| unreachable!("it is an error")),
     };
     let count = seen.train.labels.len() + seen.test.labels.len();
     let file = FileCheck {

@@ -128,7 +128,7 @@ fn from_hub(
     let shards = hub_shards(source, reach, options)?;
     let origin = source.origin(&shards.commit);
     if manifest.layout.is_encoded() {
-        let list = ShardList::new(hub, shards);
+        let list = ShardList::new(source, shards);
         let store = Store::in_shards(manifest, &list).map_err(unusable(SHARDS))?;
         trust::first_use(&store, manifest, &origin, options).map_err(unusable(SHARDS))?;
         return cache.remember_shards(manifest, &list);
@@ -210,7 +210,11 @@ fn check_and_publish(
     let located = located_in(manifest, incoming.path(), "download".to_owned()).map_err(incomplete)?;
     if manifest.layout.is_encoded() {
         let store = Store::in_folder(manifest, incoming.path()).map_err(unusable(kept))?;
-        let source = cached(&cache.folder(manifest), Some(origin));
+        // Under the name that it will be found by.
+        let folder = cache.folder(manifest);
+        let parent = folder.parent().and_then(|parent| std::fs::canonicalize(parent).ok());
+        let folder = parent.zip(folder.file_name()).map_or(folder.clone(), |(parent, name)| parent.join(name));
+        let source = cached(&folder, Some(origin));
         trust::first_use(&store, manifest, &source, options).map_err(unusable(kept))?;
     } else {
         let verification = compare(manifest, &located).map_err(unusable(kept))?;

@@ -271,7 +271,7 @@ impl Hub<'_> {
         let cache = self.folder.parent().expect("a folder of the cache");
         let dir = cache.join(".locks").join(self.folder.file_name().expect("a folder's name"));
         fs::create_dir_all(&dir).map_err(|error| Problem::file("write", &dir, &error))?;
-        lock(&dir.join(format!("{name}.lock")), &format!("a file of {}", self.source.repo), self.options)
+        lock(&dir.join(format!("{name}.lock")), &format!("fetches a file of {}", self.source.repo), self.options)
     }
 
     async fn open(&self, commit: &str, shard: &Shard, from: u64) -> Result<Answer<HttpBody>, Problem> {
