@@ -4,9 +4,11 @@ use crate::{
     augment::centre,
     dataset::{Dataset, Images},
     error::DataError,
+    fetch::obtain,
     manifest::Manifest,
     options::LoadOptions,
     picture::Picture,
+    registry::manifest,
     source::Located,
     store::{Content, Store},
     stream::Stream,
@@ -32,6 +34,22 @@ pub(crate) fn load(manifest: &Manifest, located: &Located, options: &LoadOptions
     trust::compare(&seen.digest, &fingerprint, manifest, &located.source, options)?;
     let (train, test) = (images(manifest, seen.train), images(manifest, seen.test));
     Ok(Dataset { train, test, digest: seen.digest, ..data })
+}
+
+/// The digest of the content of the data set `name`, where nobody published one: as [`Dataset::digest`] has it, without decoding an image, and without reading
+/// any where they were read before and their files look no different from then. None where there is a published one. Fetches what is not here as
+/// [`load`](crate::load) does.
+///
+/// # Errors
+/// Those of [`load`](crate::load).
+pub fn unpublished_digest(name: &str, options: &LoadOptions) -> Result<Option<String>, DataError> {
+    let manifest = manifest(name)?;
+    if manifest.has_digest() {
+        return Ok(None);
+    }
+    let located = obtain(manifest, options)?;
+    let digest = Store::open(manifest, &located).and_then(|s| trust::known(&s, manifest, &located.source, options));
+    digest.map(Some).map_err(|error| if located.is_fetched(manifest, options) { error.in_cache() } else { error })
 }
 
 /// An encoded image at the manifest's shape, as for evaluation: the shorter side resized, the centre cut out.

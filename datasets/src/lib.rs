@@ -58,6 +58,7 @@ pub use augment::{Augment, Place, Policy};
 pub use cache::cache_dir;
 pub use dataset::{Dataset, Images};
 pub use digest::{Algorithm, Digest};
+pub use encoded::unpublished_digest;
 pub use error::DataError;
 pub use fetch::{fetch, status_or_fetch};
 pub use load::{load, load_manifest};

@@ -219,6 +219,7 @@ impl Store {
                 dataset: manifest.name.clone(),
                 file: file.display().to_string(),
                 problem,
+                fetched: false,
             };
             let shards = convert::open(source, paths, count).map_err(|(path, problem)| corrupt(path, problem))?;
             let (mut labels, mut start) = (Vec::with_capacity(count), 0);
@@ -265,7 +266,12 @@ type Listed = Vec<(u16, Box<Path>)>;
 
 impl Folder<'_> {
     fn corrupt(&self, problem: String) -> DataError {
-        DataError::Corrupt { dataset: self.manifest.name.clone(), file: self.dir.display().to_string(), problem }
+        DataError::Corrupt {
+            dataset: self.manifest.name.clone(),
+            file: self.dir.display().to_string(),
+            problem,
+            fetched: false,
+        }
     }
 
     /// What is at `path` is not there, or may not be read.

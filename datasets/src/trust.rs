@@ -30,7 +30,9 @@ pub(crate) fn see<T: Send>(
 ) -> Result<Seen<T>, DataError> {
     let failed = |problem| match options.stop.requested() {
         true => DataError::Interrupted { dataset: manifest.name.clone() },
-        false => DataError::Corrupt { dataset: manifest.name.clone(), file: "image".to_owned(), problem },
+        false => {
+            DataError::Corrupt { dataset: manifest.name.clone(), file: "image".to_owned(), problem, fetched: false }
+        }
     };
     let content = |split: &EncodedSplit| split.content(&options.stop, &each).map_err(failed);
     let (train, test) = (content(&store.train)?, content(&store.test)?);

@@ -175,7 +175,7 @@ impl Hub<'_> {
         shards.sort_unstable();
         match shards.is_empty() {
             false => Ok(shards),
-            true => Err(Problem::new(
+            true => Err(Problem::absent(
                 format!("{} at {} has no file {pattern}", self.source.repo, self.source.revision),
                 "use another source, or --data-dir",
             )),
@@ -192,7 +192,7 @@ impl Hub<'_> {
         let snapshot = self.snapshot(&commit);
         if !is_commit(&commit) || !snapshot.is_dir() {
             let text = format!("{} is not in the hub's cache {}", self.source.repo, self.folder.display());
-            return Err(Problem::new(text, "fetch it where there is a network"));
+            return Err(Problem::absent(text, "fetch it where there is a network"));
         }
         let list = |pattern: &str| {
             let dir = pattern.rsplit_once('/').map_or("", |(dir, _)| dir);
