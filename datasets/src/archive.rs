@@ -13,6 +13,9 @@ use crate::manifest::ArchiveFormat;
 /// No archive here has more entries; Tiny-ImageNet's has 120,609.
 const MAX_ENTRIES: usize = 400_000;
 
+/// No name and no block of attributes has more bytes: they are held in memory.
+const MAX_EXTENSION: u64 = 1 << 20;
+
 /// What may come out of an archive.
 pub(crate) struct Bounds<'a> {
     /// Bytes of everything inside, wanted or not, headers included.
@@ -69,13 +72,26 @@ pub(crate) fn unpack(format: ArchiveFormat, archive: &Path, folder: &Path, bound
 pub(crate) fn untar(archive: impl io::BufRead, folder: &Path, bounds: &Bounds) -> Result<(), Failure> {
     let content = Bounded { inner: GzDecoder::new(archive), left: bounds.bytes };
     let mut tar = tar::Archive::new(content);
-    for (count, entry) in tar.entries().map_err(Failure::damaged)?.enumerate() {
+    // Of the file that comes next, where it is not in its header.
+    let mut long_name = None;
+    // Raw: what stands before a file is read by us, and no more of it than is allowed.
+    for (count, entry) in tar.entries().map_err(Failure::damaged)?.raw(true).enumerate() {
         let mut entry = entry.map_err(Failure::damaged)?;
-        let name = entry.path().map_err(Failure::damaged)?.into_owned();
         let kind = entry.header().entry_type();
-        if kind.is_pax_global_extensions() {
+        let is_pax = kind.is_pax_local_extensions();
+        if is_pax || kind.is_gnu_longname() || kind.is_gnu_longlink() || kind.is_pax_global_extensions() {
+            let block = extension(&mut entry)?;
+            if kind.is_gnu_longname() {
+                long_name = Some(block.split(|&byte| byte == 0).next().unwrap_or_default().to_vec());
+            } else if is_pax {
+                long_name = pax_name(&block)?.or(long_name);
+            }
             continue;
         }
+        let name = match long_name.take() {
+            Some(bytes) => String::from_utf8(bytes).map_err(Failure::damaged)?.into(),
+            None => entry.path().map_err(Failure::damaged)?.into_owned(),
+        };
         if !(kind.is_file() || kind.is_dir()) {
             return Err(neither(&name));
         }
@@ -89,8 +105,62 @@ pub(crate) fn untar(archive: impl io::BufRead, folder: &Path, bounds: &Bounds) -
     io::copy(&mut tar.into_inner(), &mut io::sink()).map(drop).map_err(Failure::damaged)
 }
 
+/// What stands before an entry and describes it.
+fn extension(entry: &mut tar::Entry<impl Read>) -> Result<Vec<u8>, Failure> {
+    if entry.size() > MAX_EXTENSION {
+        let text = format!("describes an entry in {} bytes, more than {MAX_EXTENSION}", entry.size());
+        return Err(Failure::Archive(text));
+    }
+    let mut block = Vec::new();
+    entry.read_to_end(&mut block).map_err(Failure::damaged)?;
+    Ok(block)
+}
+
+/// The name in a block of PAX attributes, if there is one.
+fn pax_name(block: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+    let mut name = None;
+    for attribute in tar::PaxExtensions::new(block) {
+        let attribute = attribute.map_err(Failure::damaged)?;
+        match attribute.key_bytes() {
+            b"path" => name = Some(attribute.value_bytes().to_vec()),
+            // Only files of more than 8 GiB have one; it would be another length than the header's.
+            b"size" => return Err(Failure::Archive("has a file of more than 8 GiB".to_owned())),
+            _ => {}
+        }
+    }
+    Ok(name)
+}
+
+/// Refuses a zip that says it has too many entries, before its directory is read into memory. Without zip64 there are 65,535 at most.
+fn count_entries(archive: &mut (impl io::Read + io::Seek)) -> Result<(), Failure> {
+    /// A comment of 64 KiB, the end of the directory before it, and what zip64 has before that.
+    const TAIL: u64 = (1 << 16) + 32 + LOCATOR as u64 + RECORD as u64;
+    const LOCATOR: usize = 20;
+    const RECORD: usize = 56;
+    let start = archive.seek(io::SeekFrom::End(0)).map_err(Failure::damaged)?.saturating_sub(TAIL);
+    archive.seek(io::SeekFrom::Start(start)).map_err(Failure::damaged)?;
+    let mut tail = Vec::new();
+    archive.take(TAIL).read_to_end(&mut tail).map_err(Failure::damaged)?;
+    let number = |at: usize| u64::from_le_bytes(tail[at..at + 8].try_into().expect("eight bytes"));
+    // Whichever of them a reader takes for the end.
+    let ends = tail.windows(4).enumerate().filter(|(_, mark)| mark == b"PK\x05\x06").map(|(at, _)| at);
+    let is_zip64 = |&at: &usize| at.checked_sub(LOCATOR).filter(|&at| tail[at..].starts_with(b"PK\x06\x07"));
+    for locator in ends.filter_map(|at| is_zip64(&at)) {
+        let record = locator
+            .checked_sub(RECORD)
+            .filter(|&at| tail[at..].starts_with(b"PK\x06\x06") && number(locator + 8) == start + at as u64);
+        match record.map(|at| number(at + 32)) {
+            Some(count) if count <= MAX_ENTRIES as u64 => {}
+            Some(count) => return Err(Failure::Archive(format!("has {count} entries, more than {MAX_ENTRIES}"))),
+            None => return Err(Failure::damaged("its directory is not where it says")),
+        }
+    }
+    Ok(())
+}
+
 /// [`unpack`] of a zip.
-pub(crate) fn unzip(archive: impl io::Read + io::Seek, folder: &Path, bounds: &Bounds) -> Result<(), Failure> {
+pub(crate) fn unzip(mut archive: impl io::Read + io::Seek, folder: &Path, bounds: &Bounds) -> Result<(), Failure> {
+    count_entries(&mut archive)?;
     let mut zip = zip::ZipArchive::new(archive).map_err(Failure::damaged)?;
     let mut left = bounds.bytes;
     for index in 0..zip.len() {
@@ -308,10 +378,74 @@ mod tests {
             header.set_cksum();
             gzip(&[&header.as_bytes()[..], content].concat(), "", 9)
         };
-        let name = entry(tar::EntryType::GNULongName, 5_000_000, &vec![b'a'; 5_000_000]);
-        assert!(unpacked(ArchiveFormat::TarGz, &name, 100_000).unwrap_err().contains("more bytes"));
+        for kind in [
+            tar::EntryType::GNULongName,
+            tar::EntryType::GNULongLink,
+            tar::EntryType::XHeader,
+            tar::EntryType::XGlobalHeader,
+        ] {
+            let name = entry(kind, 5_000_000, &vec![b'a'; 5_000_000]);
+            let problem = unpacked(ArchiveFormat::TarGz, &name, 10_000_000).unwrap_err();
+            assert!(problem.contains("describes an entry in 5000000 bytes, more than 1048576"), "{problem}");
+        }
         let short = entry(tar::EntryType::Regular, 1 << 40, b"short");
         assert!(unpacked(ArchiveFormat::TarGz, &short, 100_000).is_err());
+    }
+
+    #[test]
+    fn long_names_are_names() {
+        let (long, folder) = ("x".repeat(180), "set/".to_owned() + &"y".repeat(90));
+        let name = format!("{folder}/{long}.bin");
+        let expected = vec![(name.strip_prefix("set/").unwrap().to_owned(), b"a".to_vec())];
+        let mut header = tar::Header::new_gnu();
+        header.set_size(1);
+        header.set_mode(0o644);
+        let mut gnu = tar::Builder::new(Vec::new());
+        gnu.append_data(&mut header.clone(), &name, &b"a"[..]).unwrap();
+        let gnu = gnu.into_inner().unwrap();
+        let mut pax = tar::Builder::new(Vec::new());
+        pax.append_pax_extensions([("mtime", &b"1.5"[..]), ("path", name.as_bytes())]).unwrap();
+        pax.append_data(&mut header, "short", &b"a"[..]).unwrap();
+        let pax = pax.into_inner().unwrap();
+        for tar in [gnu, pax] {
+            assert_eq!(unpacked(ArchiveFormat::TarGz, &gzip(&tar, "", 6), 1 << 20).unwrap(), expected);
+        }
+        let mut evil = tar::Builder::new(Vec::new());
+        evil.append_pax_extensions([("path", &b"set/../../evil.bin"[..])]).unwrap();
+        let mut header = tar::Header::new_gnu();
+        header.set_size(1);
+        evil.append_data(&mut header, "set/a.bin", &b"a"[..]).unwrap();
+        let problem = unpacked(ArchiveFormat::TarGz, &gzip(&evil.into_inner().unwrap(), "", 6), 1 << 20).unwrap_err();
+        assert!(problem.contains("leaves its folder"), "{problem}");
+    }
+
+    #[test]
+    fn a_zip_is_asked_for_its_number_of_entries_before_its_directory_is_read() {
+        let zip = zip_of(&[("set/a.bin", b"a")]);
+        let end = zip.windows(4).rposition(|mark| mark == b"PK\x05\x06").unwrap();
+        let (directory, at) = (&zip[end + 12..end + 20], |at: usize| zip[end + at..end + at + 4].to_vec());
+        assert_eq!(directory, [at(12), at(16)].concat());
+        let zip64 = |count: u64, record_at: u64| {
+            let wide = |field: Vec<u8>| [field, vec![0; 4]].concat();
+            let record = [
+                &b"PK\x06\x06"[..],
+                &44u64.to_le_bytes(),
+                &[45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+                &count.to_le_bytes(),
+                &count.to_le_bytes(),
+                &wide(at(12)),
+                &wide(at(16)),
+            ];
+            let locator = [&b"PK\x06\x07"[..], &[0; 4], &record_at.to_le_bytes(), &[1, 0, 0, 0]];
+            let mut tail = zip[end..].to_vec();
+            tail[8..12].fill(0xff);
+            [zip[..end].to_vec(), record.concat(), locator.concat(), tail].concat()
+        };
+        let outcome = |count, record_at| unpacked(ArchiveFormat::Zip, &zip64(count, record_at), 1 << 20);
+        assert_eq!(outcome(1, end as u64).unwrap(), [("a.bin".to_owned(), b"a".to_vec())]);
+        assert!(outcome(400_001, end as u64).unwrap_err().contains("has 400001 entries, more than 400000"));
+        assert!(outcome(u64::MAX, end as u64).unwrap_err().contains("entries, more than 400000"));
+        assert!(outcome(1, 0).unwrap_err().contains("its directory is not where it says"));
     }
 
     #[test]
@@ -324,11 +458,16 @@ mod tests {
                 assert!(unpacked(format, &whole[..length], 1 << 20).is_err(), "{format:?} cut at {length}");
             }
         }
-        let mut lies = zip_of(files);
-        // The declared size and the stream disagree: caught by the checksum.
-        let at = lies.len() / 2;
-        lies[at] ^= 0x55;
-        let _ = unpacked(ArchiveFormat::Zip, &lies, 1 << 20);
+        // Every byte of the file inside: caught by the checksum.
+        let whole = zip_of(files);
+        let word = |at: usize| usize::from(u16::from_le_bytes([whole[at], whole[at + 1]]));
+        let (start, length) = (30 + word(26) + word(28), word(18));
+        assert!(length > 20 && start + length < whole.len());
+        for at in start..start + length {
+            let mut lies = whole.clone();
+            lies[at] ^= 0x55;
+            assert!(unpacked(ArchiveFormat::Zip, &lies, 1 << 20).is_err(), "byte {at}");
+        }
         let mut page = gzip(b"<html>not found</html>", "", 6);
         assert!(unpacked(ArchiveFormat::TarGz, &page, 1 << 20).is_err());
         page.write_all(b"x").unwrap();

@@ -7,19 +7,30 @@
 //! .locks/<data set>            held while a data set is fetched
 //! .origins/<data set>          where the folder came from: the hub's data set and commit, or the archive's address
 //! .first-use/<data set>.toml   the digest of content that nobody published a digest of
+//! .shards/<data set>.json      the shards in the hub's cache that encoded images are read from
 //! ```
+//! A cache may be several users': what one writes, the others read, and those who may not write lock by reading.
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     fs::File,
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::{digest::Digest, lock::lock, manifest::Manifest, net::HubShards, net::Problem, options::LoadOptions};
+use crate::{
+    atomic::write_atomically,
+    digest::Digest,
+    error::DataError,
+    lock::lock,
+    manifest::{HubSource, Manifest},
+    net::{HubShards, Problem},
+    options::LoadOptions,
+};
 
 /// The cache's folder, which need not exist yet.
 #[derive(Clone, Debug)]
@@ -45,7 +56,13 @@ impl Cache {
 
     /// Waits until nobody else fetches `manifest`, and keeps others out until the file is dropped.
     pub(crate) fn lock(&self, manifest: &Manifest, options: &LoadOptions) -> Result<File, Problem> {
-        lock(&self.dir(".locks")?.join(&manifest.name), &manifest.name, options)
+        lock(&self.dir(".locks")?.join(&manifest.name), &format!("fetches {}", manifest.name), options)
+    }
+
+    /// Waits until nobody else compares content with [`first_use`](Self::first_use) or writes it. Who fetches may call it: the locks are two.
+    pub(crate) fn lock_first_use(&self, manifest: &Manifest, options: &LoadOptions) -> Result<File, Problem> {
+        let path = self.dir(".locks")?.join(format!("{}.first-use", manifest.name));
+        lock(&path, &format!("compares {} with its first use", manifest.name), options)
     }
 
     /// A new folder beside the data sets. Call it with the lock held: what others left of the same data set is removed.
@@ -106,11 +123,14 @@ impl Cache {
         self.root.join(".shards").join(format!("{}.json", manifest.name))
     }
 
-    /// The shards of a data set that is read from them, if all are still there and the manifest still has their entry.
-    pub(crate) fn shards(&self, manifest: &Manifest) -> Option<ShardList> {
-        let list: ShardList = serde_json::from_slice(&fs::read(self.shards_path(manifest)).ok()?).ok()?;
-        let known = list.hub < manifest.hub.len();
-        (known && list.train.iter().chain(&list.test).all(|path| path.is_file())).then_some(list)
+    /// The shards of a data set that is read from them; none if one has gone, or if the manifest no longer has their source. The record only says where to
+    /// look, so that one of another version, or a damaged one, is none.
+    pub(crate) fn shards(&self, manifest: &Manifest) -> io::Result<Option<ShardList>> {
+        let text = absent(fs::read(self.shards_path(manifest)))?;
+        let list: Option<ShardList> = text.and_then(|text| serde_json::from_slice(&text).ok());
+        Ok(list.filter(|list| {
+            list.source(manifest).is_some() && list.train.iter().chain(&list.test).all(|path| path.is_file())
+        }))
     }
 
     /// Remembers the shards of a data set that is read from them.
@@ -119,23 +139,21 @@ impl Cache {
     }
 
     fn write(&self, path: &Path, content: &[u8]) -> Result<(), Problem> {
-        let write = || {
-            let dir = path.parent().expect("a file in the cache");
-            fs::create_dir_all(dir)?;
-            let mut file = tempfile::NamedTempFile::new_in(dir)?;
-            io::Write::write_all(&mut file, content)?;
-            file.persist(path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(|error| Problem::file("write", path, &error))
+        write_atomically(path, |file| file.write_all(content)).map_err(|error| Problem::file("write", path, &error))
     }
 
-    /// The digest of the content that this machine saw first under a data set's name.
-    pub(crate) fn first_use(&self, manifest: &Manifest) -> Option<FirstUse> {
-        toml::from_str(&fs::read_to_string(self.first_use_path(manifest)).ok()?).ok()
+    /// The digest of the content that this machine saw first under a data set's name. A record that cannot be read is an error: without it, any content would
+    /// be the first.
+    pub(crate) fn first_use(&self, manifest: &Manifest) -> Result<Option<FirstUse>, DataError> {
+        let path = self.first_use_path(manifest);
+        let unusable = |problem| DataError::Record { dataset: manifest.name.clone(), record: path.clone(), problem };
+        let text = absent(fs::read_to_string(&path)).map_err(|error| unusable(format!("cannot be read ({error})")))?;
+        let parse =
+            |text: String| toml::from_str(&text).map_err(|error| unusable(format!("is damaged ({})", error.message())));
+        text.map(parse).transpose()
     }
 
-    /// Writes down the digest of the content seen first.
+    /// Writes down the digest of the content seen first. Call it with [`lock_first_use`](Self::lock_first_use) held.
     pub(crate) fn remember_first_use(&self, manifest: &Manifest, first: &FirstUse) -> Result<(), Problem> {
         self.write(&self.first_use_path(manifest), toml::to_string(first).expect("plain data").as_bytes())
     }
@@ -151,11 +169,23 @@ pub fn cache_dir(options: &LoadOptions) -> Option<PathBuf> {
     Cache::of(options).map(|cache| cache.root)
 }
 
+/// What was read, if there is a file.
+fn absent<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Ok(content) => Ok(Some(content)),
+        // Of the latter: something on the way is a file, so that there is none below it.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The Parquet shards that a data set is read from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ShardList {
-    /// The manifest's hub entry, by its place.
-    pub(crate) hub: usize,
+    /// The hub's data set, as the manifest's entry has it.
+    pub(crate) repo: String,
+    /// The revision of that entry.
+    pub(crate) revision: String,
     /// The commit they are from.
     pub(crate) commit: String,
     /// Of the training images.
@@ -165,9 +195,15 @@ pub(crate) struct ShardList {
 }
 
 impl ShardList {
-    /// The shards that a fetch from the manifest's hub entry `hub` gave.
-    pub(crate) fn new(hub: usize, shards: HubShards) -> Self {
-        Self { hub, commit: shards.commit, train: shards.train, test: shards.test }
+    /// The shards that a fetch from `source` gave.
+    pub(crate) fn new(source: &HubSource, shards: HubShards) -> Self {
+        let (repo, revision) = (source.repo.clone(), source.revision.clone());
+        Self { repo, revision, commit: shards.commit, train: shards.train, test: shards.test }
+    }
+
+    /// The manifest's entry that they are of, if it still has it.
+    pub(crate) fn source<'a>(&self, manifest: &'a Manifest) -> Option<&'a HubSource> {
+        manifest.hub.iter().find(|source| (&source.repo, &source.revision) == (&self.repo, &self.revision))
     }
 }
 
@@ -178,4 +214,102 @@ pub(crate) struct FirstUse {
     pub(crate) digest: String,
     /// Where it came from, and every other place where the same content was found.
     pub(crate) sources: Vec<String>,
+    /// What the files looked like in each of these places, as [`Store::fingerprint`](crate::store::Store::fingerprint) has it; none for places that were
+    /// written down before there were any.
+    #[serde(default)]
+    pub(crate) fingerprints: BTreeMap<String, String>,
+}
+
+impl FirstUse {
+    /// Whether files that look like `fingerprint` were read at `source`, and had the digest.
+    pub(crate) fn knows(&self, source: &str, fingerprint: &str) -> bool {
+        self.fingerprints.get(source).is_some_and(|known| known == fingerprint)
+    }
+
+    /// Adds that they were; whether that is news.
+    pub(crate) fn learn(&mut self, source: &str, fingerprint: &str) -> bool {
+        if self.knows(source, fingerprint) {
+            return false;
+        }
+        if !self.sources.iter().any(|known| known == source) {
+            self.sources.push(source.to_owned());
+        }
+        self.fingerprints.insert(source.to_owned(), fingerprint.to_owned());
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{options_in, small_encoded};
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_no_missing_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cache, manifest) =
+            (Cache::of(&options_in(folder.path())).unwrap(), small_encoded("class-folders").manifest);
+        assert_eq!(cache.first_use(&manifest).unwrap(), None);
+        let path = cache.first_use_path(&manifest);
+        for damage in ["digest = 'ab", "", "digest = 1\nsources = []"] {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, damage).unwrap();
+            let problem = cache.first_use(&manifest).unwrap_err().to_string();
+            assert!(problem.contains(&format!("{} is damaged (", path.display())), "{problem}");
+        }
+        fs::write(&path, "digest = 'ab'\nsources = ['data directory d']").unwrap();
+        let first = cache.first_use(&manifest).unwrap().unwrap();
+        assert!(first.digest == "ab" && !first.knows("data directory d", ""), "a record of an earlier version");
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        let problem = cache.first_use(&manifest).unwrap_err().to_string();
+        assert!(problem.contains(&format!("{} cannot be read (", path.display())), "{problem}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn records_are_for_whoever_may_read_the_cache() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (cache, manifest) =
+            (Cache::of(&options_in(folder.path())).unwrap(), small_encoded("class-folders").manifest);
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        let usual = folder.path().join("usual");
+        fs::write(&usual, "").unwrap();
+        let first = FirstUse { digest: String::new(), sources: Vec::new(), fingerprints: BTreeMap::new() };
+        cache.remember_first_use(&manifest, &first).unwrap();
+        assert_eq!(mode(&cache.first_use_path(&manifest)), mode(&usual));
+    }
+
+    #[test]
+    fn shards_are_known_by_their_source_and_not_by_a_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cache, mut manifest) =
+            (Cache::of(&options_in(folder.path())).unwrap(), small_encoded("class-folders").manifest);
+        let source = |repo: &str| HubSource {
+            repo: repo.to_owned(),
+            revision: "main".to_owned(),
+            gated: false,
+            train: "t".to_owned(),
+            test: "v".to_owned(),
+            image: format!("image of {repo}"),
+            label: "label".to_owned(),
+            coarse_label: None,
+        };
+        manifest.hub = vec![source("a/b")];
+        let shard = folder.path().join("shard");
+        fs::write(&shard, "").unwrap();
+        let shards = HubShards { train: vec![shard.clone()], test: vec![shard], commit: "c".to_owned() };
+        let list = ShardList::new(&manifest.hub[0], shards);
+        cache.remember_shards(&manifest, &list).unwrap();
+        assert_eq!(cache.shards(&manifest).unwrap(), Some(list.clone()));
+        // A later version lists another source first.
+        manifest.hub.insert(0, source("c/d"));
+        assert_eq!(list.source(&manifest).unwrap().image, "image of a/b");
+        manifest.hub.pop();
+        assert_eq!(cache.shards(&manifest).unwrap(), None);
+        // As they were written before.
+        fs::write(cache.shards_path(&manifest), r#"{"hub":0,"commit":"c","train":[],"test":[]}"#).unwrap();
+        assert_eq!(cache.shards(&manifest).unwrap(), None);
+    }
 }

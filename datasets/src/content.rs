@@ -60,7 +60,7 @@ impl StoredFile {
 
     /// This file's [`DataError::Corrupt`].
     pub(crate) fn corrupt(&self, dataset: &str, problem: String) -> DataError {
-        DataError::Corrupt { dataset: dataset.to_owned(), file: self.name.clone(), problem }
+        DataError::Corrupt { dataset: dataset.to_owned(), file: self.name.clone(), problem, fetched: false }
     }
 }
 
@@ -101,7 +101,8 @@ mod tests {
                 "{length}: {message}"
             );
         }
-        assert_eq!(read(Vec::new(), true, 200).unwrap_or_default(), b"");
+        // No stream at all is no content, of which the caller misses 200 bytes.
+        assert_eq!(read(Vec::new(), true, 200).unwrap(), b"");
     }
 
     #[test]

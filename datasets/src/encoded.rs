@@ -2,12 +2,13 @@
 
 use crate::{
     augment::centre,
-    cache::Cache,
     dataset::{Dataset, Images},
     error::DataError,
+    fetch::obtain,
     manifest::Manifest,
     options::LoadOptions,
     picture::Picture,
+    registry::manifest,
     source::Located,
     store::{Content, Store},
     stream::Stream,
@@ -19,7 +20,7 @@ pub(crate) fn load(manifest: &Manifest, located: &Located, options: &LoadOptions
     let store = Store::open(manifest, located)?;
     let data = Dataset::empty(manifest, &located.source);
     if manifest.is_streamed() {
-        let digest = known_digest(&store, manifest, located, options)?;
+        let digest = trust::known(&store, manifest, &located.source, options)?;
         return Ok(Dataset { digest, stream: Some(Stream::new(store, manifest)), ..data });
     }
     let shape = Shape::of(manifest);
@@ -28,24 +29,27 @@ pub(crate) fn load(manifest: &Manifest, located: &Located, options: &LoadOptions
         evaluation(&shape, encoded, &mut pixels)?;
         Ok(pixels)
     };
+    let fingerprint = store.fingerprint(manifest)?;
     let seen = trust::see(&store, manifest, options, decode)?;
-    trust::compare(&seen.digest, manifest, &located.source, options)?;
+    trust::compare(&seen.digest, &fingerprint, manifest, &located.source, options)?;
     let (train, test) = (images(manifest, seen.train), images(manifest, seen.test));
     Ok(Dataset { train, test, digest: seen.digest, ..data })
 }
 
-/// The digest that was written down when the images were first seen from where they are; from elsewhere, all are read again.
-fn known_digest(
-    store: &Store,
-    manifest: &Manifest,
-    located: &Located,
-    options: &LoadOptions,
-) -> Result<String, DataError> {
-    let first = Cache::of(options).and_then(|cache| cache.first_use(manifest));
-    match first.filter(|first| first.sources.contains(&located.source)) {
-        Some(first) => Ok(first.digest),
-        None => trust::first_use(store, manifest, &located.source, options),
+/// The digest of the content of the data set `name`, where nobody published one: as [`Dataset::digest`] has it, without decoding an image, and without reading
+/// any where they were read before and their files look no different from then. None where there is a published one. Fetches what is not here as
+/// [`load`](crate::load) does.
+///
+/// # Errors
+/// Those of [`load`](crate::load).
+pub fn unpublished_digest(name: &str, options: &LoadOptions) -> Result<Option<String>, DataError> {
+    let manifest = manifest(name)?;
+    if manifest.has_digest() {
+        return Ok(None);
     }
+    let located = obtain(manifest, options)?;
+    let digest = Store::open(manifest, &located).and_then(|s| trust::known(&s, manifest, &located.source, options));
+    digest.map(Some).map_err(|error| if located.is_fetched(manifest, options) { error.in_cache() } else { error })
 }
 
 /// An encoded image at the manifest's shape, as for evaluation: the shorter side resized, the centre cut out.

@@ -50,10 +50,23 @@ pub enum DataError {
         /// The file that remembers.
         record: PathBuf,
     },
+    /// What this machine wrote down of the content that it saw first cannot be read, so that nothing can be compared with it.
+    #[error(
+        "data set `{dataset}`: {} {problem}; it has the digest of the images that were first used on this machine: make it readable, or remove it to start \
+         with the images that are there now", record.display()
+    )]
+    Record {
+        /// The data set's name.
+        dataset: String,
+        /// The file that remembers.
+        record: PathBuf,
+        /// What is wrong with it, as a verb phrase.
+        problem: String,
+    },
     /// A file is well-formed but not the official content.
     #[error(
         "data set `{dataset}`: {file} is not the official content (expected {expected}, found {found}; {differing} of {files} files differ); \
-         replace it with the official file, or pass --allow-unverified to use it and mark every result"
+         {}, or pass --allow-unverified to use it and mark every result", mend(*fetched, dataset)
     )]
     Digest {
         /// The data set's name.
@@ -68,9 +81,11 @@ pub enum DataError {
         differing: usize,
         /// How many files the data set has.
         files: usize,
+        /// Whether it lies in the cache.
+        fetched: bool,
     },
     /// A file is not in its official layout; no flag makes it readable.
-    #[error("data set `{dataset}`: {file} {problem}; replace it with the official file")]
+    #[error("data set `{dataset}`: {file} {problem}; {}", mend(*fetched, dataset))]
     Corrupt {
         /// The data set's name.
         dataset: String,
@@ -78,6 +93,8 @@ pub enum DataError {
         file: String,
         /// What is wrong with it, as a verb phrase.
         problem: String,
+        /// Whether it lies in the cache.
+        fetched: bool,
     },
     /// The caller's [`Stop`](crate::Stop) said so.
     #[error("data set `{dataset}`: interrupted; what was downloaded is kept, and the same command goes on from there")]
@@ -102,7 +119,25 @@ fn listed(attempts: &[String]) -> String {
     attempts.iter().map(|attempt| format!("\n  {attempt}")).collect()
 }
 
+/// What to do about a file that is not what it should be.
+fn mend(fetched: bool, dataset: &str) -> String {
+    match fetched {
+        true => format!(
+            "run `harness data fetch {dataset}` where there is a network, which puts sound content in its place"
+        ),
+        false => "replace it with the official file".to_owned(),
+    }
+}
+
 impl DataError {
+    /// The same of a file that lies in the cache, and can be fetched again.
+    pub(crate) fn in_cache(mut self) -> Self {
+        if let Self::Corrupt { fetched, .. } | Self::Digest { fetched, .. } = &mut self {
+            *fetched = true;
+        }
+        self
+    }
+
     /// Whether something outside the program is missing: the data set's files are nowhere.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Missing { .. } | Self::Fetch { .. })

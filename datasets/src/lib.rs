@@ -19,6 +19,7 @@
 //! ```
 
 mod archive;
+mod atomic;
 mod augment;
 mod cache;
 mod cifar;
@@ -52,10 +53,12 @@ mod testing;
 mod trust;
 mod verify;
 
+pub use atomic::write_atomically;
 pub use augment::{Augment, Place, Policy};
 pub use cache::cache_dir;
 pub use dataset::{Dataset, Images};
 pub use digest::{Algorithm, Digest};
+pub use encoded::unpublished_digest;
 pub use error::DataError;
 pub use fetch::{fetch, status_or_fetch};
 pub use load::{load, load_manifest};

@@ -11,6 +11,7 @@ use crate::{
     manifest::{Content, FileSpec, Manifest, Split},
     options::LoadOptions,
     registry::manifest,
+    source::Located,
 };
 
 /// Loads, checks and decodes the data set `name`; fetches it first if it is not here and `options.online` allows it.
@@ -31,9 +32,15 @@ pub fn load(name: &str, options: &LoadOptions) -> Result<Dataset, DataError> {
 /// Those of [`load`], without [`DataError::Unknown`].
 pub fn load_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Dataset, DataError> {
     let located = obtain(manifest, options)?;
-    if manifest.layout.is_encoded() {
-        return encoded::load(manifest, &located, options);
-    }
+    let outcome = match manifest.layout.is_encoded() {
+        true => encoded::load(manifest, &located, options),
+        false => load_files(manifest, &located, options),
+    };
+    outcome.map_err(|error| if located.is_fetched(manifest, options) { error.in_cache() } else { error })
+}
+
+/// Loads the official files that were found.
+fn load_files(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Result<Dataset, DataError> {
     let (mut train, mut test) = (Images::empty(manifest.shape), Images::empty(manifest.shape));
     let (mut digests, mut differing) = (Vec::new(), Vec::new());
     for (spec, file) in manifest.files.iter().zip(&located.files) {
@@ -61,6 +68,7 @@ pub fn load_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Datas
             found: found.to_string(),
             differing: differing.len(),
             files: manifest.files.len(),
+            fetched: false,
         });
     }
     let digest = content_digest(&digests);

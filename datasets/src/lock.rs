@@ -2,6 +2,7 @@
 
 use std::{
     fs::{File, TryLockError},
+    io,
     path::Path,
     thread,
     time::Duration,
@@ -12,10 +13,10 @@ use crate::{net::Problem, options::LoadOptions};
 /// How often a lock is tried.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Waits until nobody else holds the lock file at `path`, and keeps others out until the file is dropped. `what` is what its holder works on.
-pub(crate) fn lock(path: &Path, what: &str, options: &LoadOptions) -> Result<File, Problem> {
+/// Waits until nobody else holds the lock file at `path`, and keeps others out until the file is dropped. `work` is what its holder does, as a verb phrase.
+pub(crate) fn lock(path: &Path, work: &str, options: &LoadOptions) -> Result<File, Problem> {
     let failed = |error| Problem::file("lock", path, &error);
-    let file = File::create(path).map_err(failed)?;
+    let file = open(path).map_err(failed)?;
     let mut said = false;
     loop {
         match file.try_lock() {
@@ -25,12 +26,19 @@ pub(crate) fn lock(path: &Path, what: &str, options: &LoadOptions) -> Result<Fil
             Err(TryLockError::WouldBlock) => {
                 if !std::mem::replace(&mut said, true) {
                     let holds = path.display();
-                    options.notice.say(&format!("another process fetches {what} and holds {holds}; waiting for it"));
+                    options.notice.say(&format!("another process {work} and holds {holds}; waiting for it"));
                 }
                 thread::sleep(PAUSE);
             }
         }
     }
+}
+
+/// The lock file. One that another user made may only be read, which is enough to lock it.
+fn open(path: &Path) -> io::Result<File> {
+    let made = |_| File::options().create(true).append(true).open(path);
+    // Between the two, somebody else may have made it.
+    File::open(path).or_else(made).or_else(|error| File::open(path).map_err(|_| error))
 }
 
 #[cfg(test)]
@@ -59,10 +67,10 @@ mod tests {
             stop: Stop::new(move || asked.load(Ordering::Relaxed)),
             ..LoadOptions::default()
         };
-        let first = lock(&path, "mnist", &options).unwrap();
+        let first = lock(&path, "fetches mnist", &options).unwrap();
         assert!(said.try_recv().is_err(), "nobody was waited for");
         thread::scope(|scope| {
-            let second = scope.spawn(|| lock(&path, "mnist", &options).map(drop));
+            let second = scope.spawn(|| lock(&path, "fetches mnist", &options).map(drop));
             let line = said.recv().unwrap();
             assert!(line.contains("another process fetches mnist") && line.contains(path.to_str().unwrap()), "{line}");
             thread::sleep(3 * PAUSE);
@@ -71,9 +79,9 @@ mod tests {
         });
         assert!(said.try_recv().is_err(), "said more than once");
 
-        let first = lock(&path, "mnist", &options).unwrap();
+        let first = lock(&path, "fetches mnist", &options).unwrap();
         thread::scope(|scope| {
-            let second = scope.spawn(|| lock(&path, "mnist", &options));
+            let second = scope.spawn(|| lock(&path, "fetches mnist", &options));
             said.recv().unwrap();
             stopped.store(true, Ordering::Relaxed);
             let asked = Instant::now();
@@ -83,5 +91,18 @@ mod tests {
             drop(first);
             assert_eq!(second.join().unwrap().err(), Some(Problem::stopped()));
         });
+    }
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_that_may_only_be_read_is_locked() {
+        // A folder: root may write to every file.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mnist");
+        std::fs::create_dir(&path).unwrap();
+        let options = LoadOptions { stop: Stop::new(|| true), ..LoadOptions::default() };
+        let first = lock(&path, "fetches mnist", &options).unwrap();
+        assert_eq!(lock(&path, "fetches mnist", &options).err(), Some(Problem::stopped()));
+        drop(first);
+        assert!(lock(&path, "fetches mnist", &options).is_ok());
     }
 }

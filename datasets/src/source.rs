@@ -1,7 +1,7 @@
 //! Where a data set lies on this machine: embedded, in the data directory, in a system package's folder, or in the cache of what was fetched.
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -10,6 +10,7 @@ use crate::{
     content::{Bytes, StoredFile},
     error::DataError,
     manifest::Manifest,
+    net::{Reach, hub_shards},
     options::LoadOptions,
     registry::manifest,
     samples,
@@ -28,6 +29,14 @@ pub enum Status {
         source: String,
         /// What is known of the content.
         known: Known,
+    },
+    /// The hub's own cache has its shards, from whichever program; how many of them, and with what content, a [`fetch`](crate::fetch) says, which needs no
+    /// network for them.
+    InHubCache {
+        /// The folder the shards are in.
+        dir: PathBuf,
+        /// The hub's data set with its commit.
+        source: String,
     },
     /// It is in none of the places.
     Missing {
@@ -62,16 +71,16 @@ impl Known {
         }
         let Some(cache) = Cache::of(options) else { return Self::Nothing };
         if manifest.has_digest() {
-            let fetched = located.dir.as_ref() == Some(&cache.folder(manifest)) && cache.origin(manifest).is_some();
+            let fetched = located.is_fetched(manifest, options) && cache.origin(manifest).is_some();
             return if fetched { Self::Checked } else { Self::Nothing };
         }
-        let first = cache.first_use(manifest).filter(|first| first.sources.contains(&located.source));
+        // A record that cannot be read says nothing here; where the images are used, it is an error.
+        let first = cache.first_use(manifest).ok().flatten().filter(|first| first.sources.contains(&located.source));
         first.map_or(Self::Nothing, |first| Self::Seen(first.digest))
     }
 }
 
-/// Where the data set `name` would be loaded from without a network. Data that lie in the hub's own cache alone count as missing until a
-/// [`fetch`](crate::fetch), which needs no network for them.
+/// Where the data set `name` would be loaded from without a network.
 ///
 /// # Errors
 /// [`DataError::Unknown`] alone: a data set that is missing is a [`Status`].
@@ -79,7 +88,15 @@ pub fn status(name: &str, options: &LoadOptions) -> Result<Status, DataError> {
     let manifest = manifest(name)?;
     Ok(match locate(manifest, options) {
         Ok(located) => located.status(manifest, options),
-        Err(Nowhere { looked, next }) => Status::Missing { looked, next },
+        Err(Nowhere { looked, next }) => in_hub_cache(manifest, options).unwrap_or(Status::Missing { looked, next }),
+    })
+}
+
+fn in_hub_cache(manifest: &Manifest, options: &LoadOptions) -> Option<Status> {
+    manifest.hub.iter().find_map(|source| {
+        let shards = hub_shards(source, Reach::Cache, options).ok()?;
+        let dir = shards.train.first()?.parent()?.to_owned();
+        Some(Status::InHubCache { dir, source: source.origin(&shards.commit) })
     })
 }
 
@@ -96,6 +113,12 @@ pub(crate) struct Located {
 }
 
 impl Located {
+    /// Whether it lies in the cache of what was fetched, or in the hub's: it may be fetched again.
+    pub(crate) fn is_fetched(&self, manifest: &Manifest, options: &LoadOptions) -> bool {
+        let in_cache = || fs::canonicalize(Cache::of(options)?.folder(manifest)).ok();
+        self.shards.is_some() || self.dir.is_some() && self.dir == in_cache()
+    }
+
     /// As callers see it.
     pub(crate) fn status(self, manifest: &Manifest, options: &LoadOptions) -> Status {
         let known = Known::of(manifest, &self, options);
@@ -131,37 +154,53 @@ pub(crate) fn locate(manifest: &Manifest, options: &LoadOptions) -> Result<Locat
     let mut looked = Vec::new();
     let mut places = Vec::new();
     match &options.data_dir {
-        Some(dir) => {
-            let dir = dir.join(&manifest.folder);
-            places.push((format!("data directory {}", dir.display()), dir));
-        }
+        Some(dir) => places.push(("data directory", dir.join(&manifest.folder), None)),
         None => looked.push("no data directory is set".to_owned()),
     }
     if let Some(package) = manifest.system.as_ref().filter(|_| options.system_dirs) {
-        places.push((format!("system package {}", package.dir.display()), package.dir.clone()));
+        places.push(("system package", package.dir.clone(), None));
     }
     let cache = Cache::of(options);
     if let Some(cache) = &cache {
-        let dir = cache.folder(manifest);
-        places.push((cached(&dir, cache.origin(manifest).as_deref()), dir));
+        places.push((CACHE, cache.folder(manifest), cache.origin(manifest)));
     }
-    for (source, dir) in places {
+    for (place, dir, origin) in places {
+        // Under the name that is its own from wherever it is called: content is known again by its place.
+        let dir = fs::canonicalize(&dir).unwrap_or(dir);
         match in_folder(manifest, &dir) {
-            Ok(files) => return Ok(Located { source, dir: Some(dir), files, shards: None }),
+            Ok(files) => {
+                let source = called(place, &dir, origin.as_deref());
+                return Ok(Located { source, dir: Some(dir), files, shards: None });
+            }
             Err(problem) => looked.push(problem),
         }
     }
-    if let Some(list) = cache.and_then(|cache| cache.shards(manifest)) {
-        let dir = list.train[0].parent().map(Path::to_owned);
-        let source = manifest.hub[list.hub].origin(&list.commit);
-        return Ok(Located { source, dir, files: Vec::new(), shards: Some(list) });
+    match cache.as_ref().map(|cache| cache.shards(manifest)).transpose() {
+        Ok(list) => {
+            if let Some(list) = list.flatten()
+                && let Some(source) = list.source(manifest)
+            {
+                let (source, dir) = (
+                    source.origin(&list.commit),
+                    list.train.first().and_then(|shard| shard.parent()).map(Path::to_owned),
+                );
+                return Ok(Located { source, dir, files: Vec::new(), shards: Some(list) });
+            }
+        }
+        Err(error) => looked.push(format!("no access to the list of its shards in the cache ({error})")),
     }
     Err(Nowhere { looked, next: next_step(manifest) })
 }
 
+const CACHE: &str = "cache";
+
 /// What people call a folder of the cache.
 pub(crate) fn cached(dir: &Path, origin: Option<&str>) -> String {
-    format!("cache {}{}", dir.display(), origin.map_or_else(String::new, |origin| format!(", from {origin}")))
+    called(CACHE, dir, origin)
+}
+
+fn called(place: &str, dir: &Path, origin: Option<&str>) -> String {
+    format!("{place} {}{}", dir.display(), origin.map_or_else(String::new, |origin| format!(", from {origin}")))
 }
 
 /// The files of a folder, or what it lacks. Of image files only the folders are looked at: there may be a million.

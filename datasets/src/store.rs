@@ -4,6 +4,7 @@ use std::{
     fs, io,
     ops::Range,
     path::{Path, PathBuf},
+    time::UNIX_EPOCH,
 };
 
 use rayon::prelude::*;
@@ -87,6 +88,25 @@ impl EncodedSplit {
         }
     }
 
+    /// A line for each file: its class if it is an image, its name, bytes and time of change.
+    fn lines(&self) -> Result<Vec<String>, (PathBuf, io::Error)> {
+        let line = |class: Option<u16>, path: &Path| {
+            let found = path.metadata().map_err(|error| (path.to_owned(), error))?;
+            let changed = found.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            Ok(format!("{class:?} {name} {} {changed:?}\n", found.len()))
+        };
+        let mut lines = match &self.place {
+            Place::Files(paths) => {
+                let files = paths.par_iter().zip(&self.labels);
+                files.map(|(path, &class)| line(Some(class), path)).collect::<Result<Vec<_>, _>>()
+            }
+            Place::Shards(shards) => shards.iter().map(|(_, shard)| line(None, shard.path())).collect(),
+        }?;
+        lines.par_sort_unstable();
+        Ok(lines)
+    }
+
     /// Reads every image, once, and gives what `each` makes of it (or a verb phrase). Fails if `stop` says so on the way.
     pub(crate) fn content<T: Send>(
         &self,
@@ -153,6 +173,23 @@ impl Store {
         }
     }
 
+    /// What can be known of the files without reading them: SHA-256 of their names, classes, sizes and times of change. Wherever the folder is moved to, it is
+    /// the same; where a file was replaced, it is another.
+    pub(crate) fn fingerprint(&self, manifest: &Manifest) -> Result<String, DataError> {
+        let unreadable = |(path, source): (PathBuf, io::Error)| DataError::Read {
+            dataset: manifest.name.clone(),
+            file: path.display().to_string(),
+            source,
+        };
+        let mut hash = Sha256::new();
+        for split in [&self.train, &self.test] {
+            let lines = split.lines().map_err(unreadable)?;
+            hash.update(format!("{}\n", lines.len()));
+            lines.iter().for_each(|line| hash.update(line));
+        }
+        Ok(hex(&hash.finalize()))
+    }
+
     /// The images in the folders of `manifest`'s layout under `dir`.
     pub(crate) fn in_folder(manifest: &Manifest, dir: &Path) -> Result<Self, DataError> {
         let images = manifest.images.as_ref().expect("a layout of image files has `images`");
@@ -175,13 +212,14 @@ impl Store {
 
     /// The images in the shards of `list`.
     pub(crate) fn in_shards(manifest: &Manifest, list: &ShardList) -> Result<Self, DataError> {
-        let source = &manifest.hub[list.hub];
+        let source = list.source(manifest).expect("who has the list looked for its source");
         let images = manifest.images.as_ref().expect("a layout of image files has `images`");
         let split = |paths: &[PathBuf], count: usize| {
             let corrupt = |file: &Path, problem: String| DataError::Corrupt {
                 dataset: manifest.name.clone(),
                 file: file.display().to_string(),
                 problem,
+                fetched: false,
             };
             let shards = convert::open(source, paths, count).map_err(|(path, problem)| corrupt(path, problem))?;
             let (mut labels, mut start) = (Vec::with_capacity(count), 0);
@@ -228,7 +266,12 @@ type Listed = Vec<(u16, Box<Path>)>;
 
 impl Folder<'_> {
     fn corrupt(&self, problem: String) -> DataError {
-        DataError::Corrupt { dataset: self.manifest.name.clone(), file: self.dir.display().to_string(), problem }
+        DataError::Corrupt {
+            dataset: self.manifest.name.clone(),
+            file: self.dir.display().to_string(),
+            problem,
+            fetched: false,
+        }
     }
 
     /// What is at `path` is not there, or may not be read.

@@ -377,7 +377,8 @@ mod tests {
             path
         };
         let list = crate::cache::ShardList {
-            hub: 0,
+            repo: "a/b".into(),
+            revision: "main".into(),
             commit: String::new(),
             train: vec![write("a", Split::Train, 0..4), write("b", Split::Train, 4..6)],
             test: vec![write("c", Split::Test, 0..4)],

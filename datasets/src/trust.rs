@@ -1,9 +1,12 @@
 //! Content that nobody published a digest of: the first one seen on a machine is written down, later ones are compared with it.
 
+use std::collections::BTreeMap;
+
 use crate::{
     cache::{Cache, FirstUse},
     error::DataError,
     manifest::Manifest,
+    net::Problem,
     options::LoadOptions,
     store::{Content, EncodedSplit, Store, digest},
 };
@@ -27,7 +30,9 @@ pub(crate) fn see<T: Send>(
 ) -> Result<Seen<T>, DataError> {
     let failed = |problem| match options.stop.requested() {
         true => DataError::Interrupted { dataset: manifest.name.clone() },
-        false => DataError::Corrupt { dataset: manifest.name.clone(), file: "image".to_owned(), problem },
+        false => {
+            DataError::Corrupt { dataset: manifest.name.clone(), file: "image".to_owned(), problem, fetched: false }
+        }
     };
     let content = |split: &EncodedSplit| split.content(&options.stop, &each).map_err(failed);
     let (train, test) = (content(&store.train)?, content(&store.test)?);
@@ -41,22 +46,60 @@ pub(crate) fn first_use(
     source: &str,
     options: &LoadOptions,
 ) -> Result<String, DataError> {
+    // Before they are read: what changes from then on is looked at again.
+    let fingerprint = store.fingerprint(manifest)?;
     let seen = see(store, manifest, options, |_| Ok(()))?;
-    compare(&seen.digest, manifest, source, options)?;
+    compare(&seen.digest, &fingerprint, manifest, source, options)?;
     Ok(seen.digest)
 }
 
-/// Compares `digest` with the one seen first on this machine, or makes it that.
-pub(crate) fn compare(digest: &str, manifest: &Manifest, source: &str, options: &LoadOptions) -> Result<(), DataError> {
+/// [`first_use`] without reading the images, where they were read at `source` before and look no different from then.
+pub(crate) fn known(
+    store: &Store,
+    manifest: &Manifest,
+    source: &str,
+    options: &LoadOptions,
+) -> Result<String, DataError> {
+    let first = Cache::of(options).map(|cache| cache.first_use(manifest)).transpose()?.flatten();
+    if let Some(first) = first
+        && first.knows(source, &store.fingerprint(manifest)?)
+    {
+        return Ok(first.digest);
+    }
+    first_use(store, manifest, source, options)
+}
+
+/// Compares `digest`, of files that looked like `fingerprint` before they were read, with the one seen first on this machine, or makes it that.
+pub(crate) fn compare(
+    digest: &str,
+    fingerprint: &str,
+    manifest: &Manifest,
+    source: &str,
+    options: &LoadOptions,
+) -> Result<(), DataError> {
     let Some(cache) = Cache::of(options) else { return Ok(()) };
-    // Without a cache that can be written, nothing is remembered; the result's digest still says what was used.
-    let remember = |sources| drop(cache.remember_first_use(manifest, &FirstUse { digest: digest.to_owned(), sources }));
-    match cache.first_use(manifest) {
-        None => remember(vec![source.to_owned()]),
+    // Where the cache cannot be written, what others wrote there is compared with all the same.
+    let lock = cache.lock_first_use(manifest, options);
+    if options.stop.requested() {
+        return Err(DataError::Interrupted { dataset: manifest.name.clone() });
+    }
+    let remember = |first: &FirstUse| {
+        let written = lock.as_ref().map(drop).map_err(Problem::clone);
+        if let Err(problem) = written.and_then(|()| cache.remember_first_use(manifest, first)) {
+            let name = &manifest.name;
+            options.notice.say(&format!("what the images of {name} are is not written down: {}", problem.text));
+        }
+    };
+    match cache.first_use(manifest)? {
+        None => {
+            let (digest, sources) = (digest.to_owned(), Vec::new());
+            let mut first = FirstUse { digest, sources, fingerprints: BTreeMap::new() };
+            first.learn(source, fingerprint);
+            remember(&first);
+        }
         Some(mut first) if first.digest == digest => {
-            if !first.sources.iter().any(|known| known == source) {
-                first.sources.push(source.to_owned());
-                remember(first.sources);
+            if first.learn(source, fingerprint) {
+                remember(&first);
             }
         }
         Some(_) if options.allow_unverified => {}
@@ -118,5 +161,125 @@ mod tests {
         // Nor is what lies there read to its end.
         let stopped = load_manifest(&manifest, &LoadOptions { stop: Stop::new(|| true), ..options });
         assert!(matches!(stopped, Err(DataError::Interrupted { .. })), "{stopped:?}");
+    }
+    /// The small data set of encoded images in folders under `data`, read while it is used; image `changed` in another class.
+    fn in_folders(data: &std::path::Path, changed: Option<usize>) -> crate::Manifest {
+        for (index, (path, image)) in encoded_files("class-folders").into_iter().enumerate() {
+            let path = if changed == Some(index) { path.replace("n1", "n2") } else { path };
+            let path = data.join("small").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, image).unwrap();
+        }
+        let mut manifest = small_encoded("class-folders").manifest;
+        manifest.images.as_mut().unwrap().stream = true;
+        manifest
+    }
+
+    #[test]
+    fn images_replaced_in_place_are_read_again_and_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = in_folders(folder.path(), None);
+        let options = LoadOptions { data_dir: Some(folder.path().to_owned()), ..options_in(folder.path()) };
+        let first = load_manifest(&manifest, &options).unwrap();
+        // What looks no different is not read again: so a damaged image does not show before it is used.
+        let victim = folder.path().join("small/train/n1/x0.JPEG");
+        let (image, changed) = (fs::read(&victim).unwrap(), victim.metadata().unwrap().modified().unwrap());
+        let put = |content: &[u8], time| {
+            fs::write(&victim, content).unwrap();
+            fs::File::options().write(true).open(&victim).unwrap().set_modified(time).unwrap();
+        };
+        let other: Vec<u8> = image.iter().rev().copied().collect();
+        put(&other, changed);
+        assert_eq!(load_manifest(&manifest, &options).unwrap().digest, first.digest);
+        // Same size, another time.
+        put(&other, changed + std::time::Duration::from_secs(1));
+        let refused = load_manifest(&manifest, &options);
+        assert!(matches!(refused, Err(DataError::Changed { .. })), "{refused:?}");
+        // The old content, found again.
+        put(&image, changed + std::time::Duration::from_secs(2));
+        assert_eq!(load_manifest(&manifest, &options).unwrap().digest, first.digest);
+        // Another size, and an image in another class, of the same name and time.
+        put(&[&image[..], b"more"].concat(), changed);
+        assert!(load_manifest(&manifest, &options).is_err());
+        put(&image, changed);
+        fs::rename(&victim, folder.path().join("small/train/n2/x0.JPEG")).unwrap();
+        assert!(load_manifest(&manifest, &options).is_err());
+    }
+
+    #[test]
+    fn a_relative_data_directory_is_not_known_by_its_name() {
+        const DATA: &str = "SLL_TEST_RELATIVE_DATA";
+        let load = |data: &str, cache: &std::path::Path| {
+            let mut manifest = small_encoded("class-folders").manifest;
+            manifest.images.as_mut().unwrap().stream = true;
+            load_manifest(&manifest, &LoadOptions { data_dir: Some(data.into()), ..options_in(cache) })
+        };
+        // The working directory is the process's: a process of its own for each.
+        if let Some(folder) = std::env::var_os(DATA) {
+            let outcome = load("data", folder.as_ref());
+            println!("{}", outcome.map_or_else(|error| error.to_string(), |data| data.source));
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        in_folders(&folder.path().join("a/data"), None);
+        in_folders(&folder.path().join("b/data"), Some(0));
+        // The worst case: all times are the same, too, and the image that differs has kept its class.
+        let moved = folder.path().join("b/data/small/train/n1/x0.JPEG");
+        fs::rename(folder.path().join("b/data/small/train/n2/x0.JPEG"), &moved).unwrap();
+        let image = fs::read(&moved).unwrap();
+        fs::write(&moved, image.iter().rev().copied().collect::<Vec<u8>>()).unwrap();
+        for place in ["a", "b"] {
+            for (path, _) in encoded_files("class-folders") {
+                let file =
+                    fs::File::options().write(true).open(folder.path().join(place).join("data/small").join(path));
+                file.unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+            }
+        }
+        let from = |place: &str| {
+            let test = "trust::tests::a_relative_data_directory_is_not_known_by_its_name";
+            let mut program = std::process::Command::new(std::env::current_exe().unwrap());
+            program.args(["--exact", test, "--nocapture"]).env(DATA, folder.path());
+            let output = program.current_dir(folder.path().join(place)).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let absolute = fs::canonicalize(folder.path().join("a/data/small")).unwrap();
+        let text = from("a");
+        assert!(text.contains(&format!("data directory {}", absolute.display())), "{text}");
+        let text = from("b");
+        assert!(text.contains("are not those that were first used"), "{text}");
+    }
+
+    #[test]
+    fn a_record_that_is_damaged_lets_nothing_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = in_folders(folder.path(), None);
+        let options = LoadOptions { data_dir: Some(folder.path().to_owned()), ..options_in(folder.path()) };
+        load_manifest(&manifest, &options).unwrap();
+        let record = Cache::of(&options).unwrap().first_use_path(&manifest);
+        fs::write(&record, "digest = ").unwrap();
+        let problem = load_manifest(&manifest, &options).unwrap_err().to_string();
+        assert!(problem.contains("is damaged") && problem.contains(record.to_str().unwrap()), "{problem}");
+        assert_eq!(fs::read_to_string(&record).unwrap(), "digest = ");
+    }
+
+    #[test]
+    fn of_many_who_see_different_content_at_once_one_is_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let (manifest, options) = (small_encoded("class-folders").manifest, options_in(folder.path()));
+        for round in 0..20 {
+            let cache = LoadOptions { cache_dir: Some(folder.path().join(round.to_string())), ..options.clone() };
+            let first = std::sync::atomic::AtomicUsize::new(0);
+            std::thread::scope(|scope| {
+                for digest in ["a", "b", "c", "d"] {
+                    let (manifest, cache, first) = (&manifest, &cache, &first);
+                    scope.spawn(move || {
+                        if compare(digest, "", manifest, digest, cache).is_ok() {
+                            first.fetch_add(1, Ordering::Relaxed);
+                        }
+                    });
+                }
+            });
+            assert_eq!(first.into_inner(), 1, "in round {round}");
+        }
     }
 }

@@ -1,14 +1,8 @@
 //! Digests alone: which file of a data set is not the official one.
 
 use crate::{
-    digest::Digest,
-    error::DataError,
-    manifest::Manifest,
-    options::LoadOptions,
-    registry::manifest,
-    source::{Located, locate},
-    store::Store,
-    trust,
+    cache::Cache, digest::Digest, error::DataError, fetch::obtain, manifest::Manifest, options::LoadOptions,
+    registry::manifest, source::Located, store::Store, trust,
 };
 
 /// The outcome of comparing a data set's files with its manifest.
@@ -34,8 +28,8 @@ impl Verification {
 pub struct FileCheck {
     /// The file, with its folder.
     pub file: String,
-    /// The digest of the official content.
-    pub expected: Digest,
+    /// The digest of the official content; none where nobody published one and nothing was seen before.
+    pub expected: Option<Digest>,
     /// The digest of the content found; none if it could not be read to its end.
     pub found: Option<Digest>,
     /// Why there is no `found`, as a verb phrase after the file's name.
@@ -54,7 +48,7 @@ pub fn verify(name: &str, options: &LoadOptions) -> Result<Verification, DataErr
 
 /// [`verify`] for a manifest of one's own.
 pub(crate) fn verify_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Verification, DataError> {
-    let located = locate(manifest, options).map_err(|nowhere| nowhere.error(manifest))?;
+    let located = obtain(manifest, &LoadOptions { online: false, ..options.clone() })?;
     if manifest.layout.is_encoded() {
         return verify_images(manifest, &located, options);
     }
@@ -74,8 +68,9 @@ pub(crate) fn compare(manifest: &Manifest, located: &Located) -> Result<Verifica
             Err(DataError::Read { source, .. }) => (None, Some(format!("cannot be read ({source})"))),
             Err(error) => return Err(error),
         };
-        let ok = found.as_ref() == Some(&spec.digest);
-        Ok(FileCheck { file: file.name.clone(), expected: spec.digest.clone(), found, problem, ok })
+        let expected = Some(spec.digest.clone());
+        let ok = found == expected;
+        Ok(FileCheck { file: file.name.clone(), expected, found, problem, ok })
     });
     Ok(Verification {
         dataset: manifest.name.clone(),
@@ -84,28 +79,40 @@ pub(crate) fn compare(manifest: &Manifest, located: &Located) -> Result<Verifica
     })
 }
 
-/// Compares encoded images with those that this machine saw first, since no digest of them is published.
+/// Compares encoded images with those that this machine saw first, since no digest of them is published. Images that cannot be read are a check that failed.
 fn verify_images(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Result<Verification, DataError> {
-    let store = Store::open(manifest, located)?;
-    let seen = trust::see(&store, manifest, options, |_| Ok(()))?;
-    let strict = LoadOptions { allow_unverified: false, ..options.clone() };
-    let outcome = trust::compare(&seen.digest, manifest, &located.source, &strict);
+    let outcome = check_images(manifest, located, options);
     let digest = |hex: &str| Digest { algorithm: crate::Algorithm::Sha256, hex: hex.to_owned() };
-    let expected = match &outcome {
-        Err(DataError::Changed { expected, .. }) => digest(expected),
-        _ => digest(&seen.digest),
+    let failed = |file: &str, problem: String| {
+        let first = Cache::of(options).map(|cache| cache.first_use(manifest)).transpose()?.flatten();
+        let expected = first.map(|first| digest(&first.digest));
+        Ok(FileCheck { file: file.to_owned(), expected, found: None, problem: Some(problem), ok: false })
     };
-    let count = seen.train.labels.len() + seen.test.labels.len();
-    let file = FileCheck {
-        file: format!(
-            "{count} images (no digest of them is published: compared with those first used on this machine)"
-        ),
-        ok: outcome.is_ok(),
-        expected,
-        found: Some(digest(&seen.digest)),
-        problem: None,
+    let file = match outcome {
+        Ok(file) => file,
+        Err(DataError::Corrupt { file, problem, .. }) => failed(&file, problem)?,
+        Err(DataError::Read { file, source, .. }) => failed(&file, format!("cannot be read ({source})"))?,
+        Err(error) => return Err(error),
     };
     Ok(Verification { dataset: manifest.name.clone(), source: located.source.clone(), files: vec![file] })
+}
+
+/// Reads all images.
+fn check_images(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Result<FileCheck, DataError> {
+    let store = Store::open(manifest, located)?;
+    let fingerprint = store.fingerprint(manifest)?;
+    let seen = trust::see(&store, manifest, options, |_| Ok(()))?;
+    let strict = LoadOptions { allow_unverified: false, ..options.clone() };
+    let digest = |hex: &str| Some(Digest { algorithm: crate::Algorithm::Sha256, hex: hex.to_owned() });
+    let (expected, ok) = match trust::compare(&seen.digest, &fingerprint, manifest, &located.source, &strict) {
+        Ok(()) => (digest(&seen.digest), true),
+        Err(DataError::Changed { expected, .. }) => (digest(&expected), false),
+        Err(error) => return Err(error),
+    };
+    let count = seen.train.labels.len() + seen.test.labels.len();
+    let file =
+        format!("{count} images (no digest of them is published: compared with those first used on this machine)");
+    Ok(FileCheck { file, ok, expected, found: digest(&seen.digest), problem: None })
 }
 
 #[cfg(test)]
@@ -113,7 +120,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::testing::{gzip, options_in, small_idx};
+    use crate::testing::{encoded_files, gzip, options_in, small_encoded, small_idx};
 
     #[test]
     fn the_embedded_samples_are_what_their_manifests_say() {
@@ -155,5 +162,28 @@ mod tests {
         let nowhere =
             LoadOptions { data_dir: Some("/nonexistent".into()), allow_unverified: true, ..options_in(cache.path()) };
         assert!(verify("cifar-10", &nowhere).unwrap_err().is_missing());
+    }
+    #[test]
+    fn a_folder_of_images_that_lacks_one_fails_its_check() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = data.path().join("small");
+        for (path, image) in encoded_files("class-folders") {
+            fs::create_dir_all(folder.join(&path).parent().unwrap()).unwrap();
+            fs::write(folder.join(path), image).unwrap();
+        }
+        let manifest = small_encoded("class-folders").manifest;
+        let options = LoadOptions { data_dir: Some(data.path().to_owned()), ..options_in(data.path()) };
+        let check = || verify_manifest(&manifest, &options).unwrap().files.remove(0);
+        let victim = folder.join("train/n1/x0.JPEG");
+        let image = fs::read(&victim).unwrap();
+        fs::remove_file(&victim).unwrap();
+        let lacking = check();
+        assert!(!lacking.ok && lacking.expected.is_none() && lacking.found.is_none(), "{lacking:?}");
+        assert!(lacking.problem.unwrap().contains("has 5 images under train, not 6"));
+        fs::write(&victim, image).unwrap();
+        let sound = check();
+        assert!(sound.ok && sound.expected == sound.found);
+        fs::remove_file(&victim).unwrap();
+        assert_eq!(check().expected, sound.expected, "what was seen first");
     }
 }

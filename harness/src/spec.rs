@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use baselines::RuleSpec;
-use datasets::{Augment, LoadOptions, Policy};
+use datasets::{Augment, DataError, LoadOptions, Policy};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -30,8 +30,8 @@ pub struct RunSpec {
     /// Run data whose digest is not the official one; every result says so.
     #[serde(default)]
     pub allow_unverified: bool,
-    /// SHA-256 of the content where it is not the official one, so that other content is another run. Filled in by
-    /// itself.
+    /// SHA-256 of the content where it is not the official one, or nobody published which that is, so that other content
+    /// is another run. Filled in by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_digest: Option<String>,
     /// The network.
@@ -156,6 +156,25 @@ pub(crate) fn check_precision(network: &NetworkSpec, device: &str) -> Result<()>
     }
 }
 
+/// The digest of content that nobody published a digest of, and whether it is not what this machine saw first, which is an
+/// error unless it is `allowed`; none where there is a published one.
+#[allow(clippy::result_large_err)] // it is told apart by the caller, and one a data set
+pub(crate) fn unpublished(
+    dataset: &str,
+    allowed: bool,
+    options: &LoadOptions,
+) -> std::result::Result<Option<(String, bool)>, DataError> {
+    let digest = |allow_unverified| {
+        let options = LoadOptions { allow_unverified, ..options.clone() };
+        let digest = datasets::unpublished_digest(dataset, &options)?;
+        Ok(digest.map(|digest| (digest, allow_unverified)))
+    };
+    match digest(false) {
+        Err(DataError::Changed { .. }) if allowed => digest(true),
+        outcome => outcome,
+    }
+}
+
 impl RunSpec {
     /// Reads a spec from TOML text; `origin` names it in errors.
     pub fn from_toml(text: &str, origin: &str) -> Result<Self> {
@@ -222,10 +241,15 @@ impl RunSpec {
         }
     }
 
-    /// Says which content is meant where unverified data are allowed: drops the permission where the content is official,
-    /// and pins the digest where it is not.
+    /// Says which content is meant: pins the digest where no digest is published, and where unverified data are allowed and
+    /// the content is not official. Drops that permission where it is not needed.
     pub fn pin_data(&mut self, options: &LoadOptions) -> Result<()> {
-        if self.allow_unverified && self.data_digest.is_none() {
+        if self.data_digest.is_some() {
+            return Ok(());
+        }
+        if let Some((digest, unverified)) = unpublished(&self.dataset, self.allow_unverified, options)? {
+            (self.data_digest, self.allow_unverified) = (Some(digest), unverified);
+        } else if self.allow_unverified {
             let data = datasets::load(&self.dataset, &LoadOptions { allow_unverified: true, ..options.clone() })?;
             self.allow_unverified = !data.verified;
             self.data_digest = (!data.verified).then_some(data.digest);

@@ -110,6 +110,19 @@ fn encoded_images_are_fetched_as_the_hub_has_them() {
         assert!(line.contains(&source) && line.contains("nobody published a digest"), "{line}");
         let verified = works(&run(&["data", "verify", name, "--offline"]));
         assert!(verified.contains("ok") && verified.contains("no digest of them is published"), "{verified}");
+        // As if another program had brought it.
+        std::fs::remove_dir_all(folder.path().join("cache")).unwrap();
+        for command in [&["data", "list", "--offline"][..], &["doctor", "--offline"]] {
+            let text = works(&run(command));
+            let line = text.lines().find(|line| line.contains(&format!("{name} "))).unwrap();
+            assert!(
+                line.contains("in the Hugging Face cache (content not checked") && line.contains(&source),
+                "{line}"
+            );
+        }
+        assert_eq!(works(&run(&["data", "path", name, "--offline"])), path);
+        std::fs::remove_dir_all(folder.path().join("cache")).unwrap();
+        assert_eq!(works(&run(&["data", "verify", name, "--offline"])), verified);
     }
 }
 
@@ -316,6 +329,14 @@ fn a_list_says_what_is_known_of_the_content() {
     let list =
         works(&harness(folder.path(), &server, &["data", "list", "--offline", "--data-dir", data.to_str().unwrap()]));
     assert!(list.contains(&lacking), "{list}");
+    // Images that are damaged are a check that failed, and the data sets after them are checked, too.
+    for below in ["imagenette2-160/train", "imagenette2-160/val"] {
+        std::fs::create_dir_all(data.join(below)).unwrap();
+    }
+    let all = harness(folder.path(), &server, &["data", "verify", "--offline", "--data-dir", data.to_str().unwrap()]);
+    fails(&all, 1, &["not the official content", "imagenette-160: ", "cifar-10: "]);
+    let text = String::from_utf8(all.stdout).unwrap();
+    assert!(text.contains("it lacks ") && text.contains("imagenet-1k: "), "{text}");
     std::fs::write(files.join("test_batch.bin"), "short").unwrap();
     for command in [&["data", "list"][..], &["doctor"]] {
         assert!(

@@ -95,3 +95,67 @@ fn an_image_that_goes_bad_is_named_and_the_run_goes_on_after_its_last_epoch() {
     let losses = |curve: &[harness::record::EpochPoint]| curve.iter().map(|point| point.train_loss).collect::<Vec<_>>();
     assert_eq!(losses(&resumed.curve), losses(&whole.curve));
 }
+
+#[test]
+fn other_images_are_another_run_and_no_checkpoint_is_taken_over_to_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = imagenette(folder.path());
+    let cache = folder.path().join("cache");
+    let options = LoadOptions {
+        data_dir: Some(folder.path().to_owned()),
+        cache_dir: Some(cache.clone()),
+        system_dirs: false,
+        ..LoadOptions::default()
+    };
+    let text = r#"
+        dataset = "imagenette-320"
+        network = { name = "mlp-2x800", width = 4 }
+        rule = { name = "bp" }
+        recipe = { epochs = 1, batch = 16, train_limit = 16, validation = 10 }
+    "#;
+    let spec = RunSpec::from_toml(text, "test").unwrap();
+    let pinned = |allow_unverified: bool| {
+        let mut pinned = RunSpec { allow_unverified, ..spec.clone() };
+        pinned.pin_data(&options).map(|()| pinned)
+    };
+    let first = pinned(false).unwrap();
+    assert!(first.data_digest.is_some() && first.id() != spec.id());
+    assert_eq!(pinned(true).unwrap().id(), first.id(), "a permission that is not needed");
+    let planned = || {
+        let text = "name = 'x'\nkind = 'table'\ntitle = 'x'\n[[rows]]\nlabel = 'BP'\nrule = { name = 'bp' }\n[[columns]]\n\
+                    label = 'x'\ndataset = 'imagenette-320'\nnetwork = { name = 'mlp-2x800', width = 4 }\n\
+                    recipe = { batch = 16, validation = 10 }\nprofile.quick = { epochs = 1, seeds = 1, train_limit = 16 }\n";
+        let choices = harness::experiment::Choices {
+            profile: harness::experiment::Profile::Quick,
+            device: "flex".into(),
+            seeds: None,
+            epochs: None,
+            allow_unverified: false,
+            assume_present: false,
+        };
+        let plan = harness::experiment::expand(toml::from_str(text).unwrap(), &choices, &options).unwrap();
+        plan.cells.into_iter().next().unwrap()
+    };
+    assert_eq!(planned().specs[0].id(), first.id(), "a table plans the same run");
+    let quiet = || After { epoch: |_| {}, resumed: 0 };
+    let checkpoint = folder.path().join("checkpoint.bin");
+    train(&first, &options, Some(&checkpoint), &mut quiet()).unwrap();
+    assert!(checkpoint.exists());
+
+    std::fs::write(&images[0], std::fs::read(&images[1]).unwrap()).unwrap();
+    assert!(matches!(pinned(false), Err(Error::Missing(_))));
+    assert!(planned().specs.is_empty() && planned().missing.unwrap().contains("first used on this machine"));
+    let allowed = pinned(true).unwrap();
+    assert!(allowed.allow_unverified && allowed.id() != first.id());
+    // As that message tells, if the change is meant.
+    std::fs::remove_dir_all(cache.join(".first-use")).unwrap();
+    let second = pinned(false).unwrap();
+    assert!(second.id() != first.id() && second.data_digest == allowed.data_digest);
+    assert_eq!(planned().specs[0].id(), second.id());
+    let Err(Error::Missing(problem)) = train(&first, &options, None, &mut quiet()) else { panic!("it ran") };
+    assert!(problem.contains("not the one this run was planned with"), "{problem}");
+    let Err(Error::Missing(problem)) = train(&second, &options, Some(&checkpoint), &mut quiet()) else {
+        panic!("it went on")
+    };
+    assert!(problem.contains("checkpoint.bin was made on other content") && problem.contains("--force"), "{problem}");
+}

@@ -209,7 +209,7 @@ fn fetched(manifest: &Manifest, options: &LoadOptions, source: &str) -> String {
     if manifest.layout.is_encoded() && !manifest.is_streamed() {
         let verification = verify_manifest(manifest, &offline).unwrap();
         assert!(verification.ok());
-        return verification.files[0].expected.hex.clone();
+        return verification.files[0].expected.as_ref().unwrap().hex.clone();
     }
     let data = load_manifest(manifest, &offline).unwrap();
     assert_eq!(data.verified, manifest.has_digest());

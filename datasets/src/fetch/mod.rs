@@ -19,10 +19,12 @@ use crate::{
     source::{Located, Status, cached, locate, located_in},
     store::{Store, is_image},
     trust,
-    verify::compare,
+    verify::{FileCheck, compare},
 };
 
 /// Fetches the data set `name`, unless it is on this machine already, and says where it is. Data in the hub's own cache need no network.
+///
+/// What lies in the cache is compared with its digests, and replaced if it is damaged.
 ///
 /// Two processes may do so at once: the second waits, and finds it there. A process that was killed leaves nothing that is taken for a data set; what it
 /// had downloaded is gone on with.
@@ -32,15 +34,59 @@ use crate::{
 /// is not here and `options.online` is off; [`DataError::Interrupted`] if `options.stop` says so.
 pub fn fetch(name: &str, options: &LoadOptions) -> Result<Status, DataError> {
     let manifest = manifest(name)?;
-    obtain(manifest, options).map(|located| located.status(manifest, options))
+    fetch_manifest(manifest, options).map(|located| located.status(manifest, options))
 }
 
-/// [`fetch`], where not having the data set is a [`Status`] and not an error: [`Status::Missing`] then has each source's reason.
+/// [`fetch`] for a manifest of one's own.
+pub(crate) fn fetch_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Located, DataError> {
+    let located = obtain(manifest, options)?;
+    if !located.is_fetched(manifest, options) {
+        return Ok(located);
+    }
+    let problem = match sound(manifest, &located, options) {
+        Ok(()) => return Ok(located),
+        Err(error @ (DataError::Corrupt { .. } | DataError::Changed { .. } | DataError::Read { .. })) => error,
+        Err(error) => return Err(error),
+    };
+    options.notice.say(&format!("{problem}; looking for sound content to put in its place"));
+    let mut attempts = Vec::new();
+    match try_all(manifest, options, true, &mut attempts) {
+        Ok(Some(located)) => return Ok(located),
+        _ if options.stop.requested() => return Err(DataError::Interrupted { dataset: manifest.name.clone() }),
+        Ok(None) => {}
+        Err(problem) => attempts.push(("cache".to_owned(), problem)),
+    }
+    let problem = problem.in_cache();
+    match options.online {
+        true => Err(unfetched(manifest, attempts, format!("what is in the cache cannot be used: {problem}"))),
+        false => Err(problem),
+    }
+}
+
+/// Whether what was fetched is still what it was.
+fn sound(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Result<(), DataError> {
+    if manifest.layout.is_encoded() {
+        let store = Store::open(manifest, located)?;
+        return trust::known(&store, manifest, &located.source, options).map(drop);
+    }
+    match compare(manifest, located)?.files.into_iter().find(|file| !file.ok) {
+        None => Ok(()),
+        Some(FileCheck { file, problem, .. }) => Err(DataError::Corrupt {
+            dataset: manifest.name.clone(),
+            file,
+            problem: problem.unwrap_or_else(|| "is not the official content".to_owned()),
+            fetched: true,
+        }),
+    }
+}
+
+/// [`fetch`] without looking at what is here already, where not having the data set is a [`Status`] and not an error: [`Status::Missing`] then has each source's reason.
 ///
 /// # Errors
 /// [`DataError::Unknown`] and [`DataError::Interrupted`] alone.
 pub fn status_or_fetch(name: &str, options: &LoadOptions) -> Result<Status, DataError> {
-    match fetch(name, options) {
+    let manifest = manifest(name)?;
+    match obtain(manifest, options).map(|located| located.status(manifest, options)) {
         Err(DataError::Missing { looked, next, .. }) => Ok(Status::Missing { looked, next }),
         Err(DataError::Fetch { attempts, next, .. }) => Ok(Status::Missing { looked: attempts, next }),
         outcome => outcome,
@@ -49,7 +95,7 @@ pub fn status_or_fetch(name: &str, options: &LoadOptions) -> Result<Status, Data
 
 /// The data set's files where they are, fetched if they are nowhere.
 pub(crate) fn obtain(manifest: &Manifest, options: &LoadOptions) -> Result<Located, DataError> {
-    let nowhere = match locate(manifest, options) {
+    let mut nowhere = match locate(manifest, options) {
         Ok(located) => return Ok(located),
         Err(nowhere) => nowhere,
     };
@@ -57,7 +103,7 @@ pub(crate) fn obtain(manifest: &Manifest, options: &LoadOptions) -> Result<Locat
         return Err(nowhere.error(manifest));
     }
     let mut attempts = Vec::new();
-    match try_all(manifest, options, &mut attempts) {
+    match try_all(manifest, options, false, &mut attempts) {
         Ok(Some(located)) => return Ok(located),
         // Whatever else went wrong, it went wrong since the caller had had enough.
         _ if options.stop.requested() => return Err(DataError::Interrupted { dataset: manifest.name.clone() }),
@@ -65,26 +111,33 @@ pub(crate) fn obtain(manifest: &Manifest, options: &LoadOptions) -> Result<Locat
         Err(problem) => attempts.push(("cache".to_owned(), problem)),
     }
     if options.online {
-        attempts.dedup();
-        let sentence = |(source, problem): &(String, Problem)| format!("{source}: {}; {}", problem.text, problem.next);
-        return Err(DataError::Fetch {
-            dataset: manifest.name.clone(),
-            attempts: attempts.iter().map(sentence).collect(),
-            next: nowhere.next,
-        });
+        return Err(unfetched(manifest, attempts, nowhere.next));
     }
+    // Of what is here, and was refused, that is the news.
+    nowhere.looked.extend(attempts.into_iter().map(|(source, problem)| format!("{source}: {}", problem.text)));
     Err(nowhere.error(manifest))
 }
 
+fn unfetched(manifest: &Manifest, mut attempts: Vec<(String, Problem)>, next: String) -> DataError {
+    attempts.dedup();
+    let sentence = |(source, problem): &(String, Problem)| format!("{source}: {}; {}", problem.text, problem.next);
+    let attempts = attempts.iter().map(sentence).collect();
+    DataError::Fetch { dataset: manifest.name.clone(), attempts, next }
+}
+
+/// Every source in turn, unless it is here by now; `again`, unless it is here by now and sound.
 fn try_all(
     manifest: &Manifest,
     options: &LoadOptions,
+    again: bool,
     attempts: &mut Vec<(String, Problem)>,
 ) -> Result<Option<Located>, Problem> {
     let no_home = || Problem::new("there is no folder for a cache", "set SLL_CACHE");
     let cache = Cache::of(options).ok_or_else(no_home)?;
     let _lock = cache.lock(manifest, options)?;
-    if let Ok(located) = locate(manifest, options) {
+    if let Ok(located) = locate(manifest, options)
+        && (!again || sound(manifest, &located, options).is_ok())
+    {
         return Ok(Some(located));
     }
     for reach in [Reach::Cache, Reach::Network] {
@@ -94,11 +147,12 @@ fn try_all(
         for hub in 0..manifest.hub.len() {
             match from_hub(manifest, hub, reach, &cache, options) {
                 Ok(()) => return found(manifest, options),
-                // What the hub's cache lacks is no news.
                 Err(problem) if reach == Reach::Network => {
                     attempts.push((format!("hub {}", manifest.hub[hub].repo), problem))
                 }
-                Err(_) => {}
+                // What the hub's cache lacks is no news; what it has and is refused is.
+                Err(problem) if problem.absent => {}
+                Err(problem) => attempts.push((format!("the hub's cache of {}", manifest.hub[hub].repo), problem)),
             }
         }
     }
@@ -128,7 +182,7 @@ fn from_hub(
     let shards = hub_shards(source, reach, options)?;
     let origin = source.origin(&shards.commit);
     if manifest.layout.is_encoded() {
-        let list = ShardList::new(hub, shards);
+        let list = ShardList::new(source, shards);
         let store = Store::in_shards(manifest, &list).map_err(unusable(SHARDS))?;
         trust::first_use(&store, manifest, &origin, options).map_err(unusable(SHARDS))?;
         return cache.remember_shards(manifest, &list);
@@ -210,7 +264,11 @@ fn check_and_publish(
     let located = located_in(manifest, incoming.path(), "download".to_owned()).map_err(incomplete)?;
     if manifest.layout.is_encoded() {
         let store = Store::in_folder(manifest, incoming.path()).map_err(unusable(kept))?;
-        let source = cached(&cache.folder(manifest), Some(origin));
+        // Under the name that it will be found by.
+        let folder = cache.folder(manifest);
+        let parent = folder.parent().and_then(|parent| std::fs::canonicalize(parent).ok());
+        let folder = parent.zip(folder.file_name()).map_or(folder.clone(), |(parent, name)| parent.join(name));
+        let source = cached(&folder, Some(origin));
         trust::first_use(&store, manifest, &source, options).map_err(unusable(kept))?;
     } else {
         let verification = compare(manifest, &located).map_err(unusable(kept))?;
@@ -220,7 +278,8 @@ fn check_and_publish(
                 .found
                 .as_ref()
                 .map_or_else(|| file.problem.clone().unwrap_or_default(), |found| format!("found {found}"));
-            let text = format!("{name} is not the official content (expected {}, {found})", file.expected);
+            let expected = file.expected.as_ref().map_or_else(String::new, |digest| format!("expected {digest}, "));
+            let text = format!("{name} is not the official content ({expected}{found})");
             return Err(Problem::new(text, format!("{kept}; use another source, or --data-dir")));
         }
     }

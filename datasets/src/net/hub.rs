@@ -175,7 +175,7 @@ impl Hub<'_> {
         shards.sort_unstable();
         match shards.is_empty() {
             false => Ok(shards),
-            true => Err(Problem::new(
+            true => Err(Problem::absent(
                 format!("{} at {} has no file {pattern}", self.source.repo, self.source.revision),
                 "use another source, or --data-dir",
             )),
@@ -192,7 +192,7 @@ impl Hub<'_> {
         let snapshot = self.snapshot(&commit);
         if !is_commit(&commit) || !snapshot.is_dir() {
             let text = format!("{} is not in the hub's cache {}", self.source.repo, self.folder.display());
-            return Err(Problem::new(text, "fetch it where there is a network"));
+            return Err(Problem::absent(text, "fetch it where there is a network"));
         }
         let list = |pattern: &str| {
             let dir = pattern.rsplit_once('/').map_or("", |(dir, _)| dir);
@@ -271,7 +271,7 @@ impl Hub<'_> {
         let cache = self.folder.parent().expect("a folder of the cache");
         let dir = cache.join(".locks").join(self.folder.file_name().expect("a folder's name"));
         fs::create_dir_all(&dir).map_err(|error| Problem::file("write", &dir, &error))?;
-        lock(&dir.join(format!("{name}.lock")), &format!("a file of {}", self.source.repo), self.options)
+        lock(&dir.join(format!("{name}.lock")), &format!("fetches a file of {}", self.source.repo), self.options)
     }
 
     async fn open(&self, commit: &str, shard: &Shard, from: u64) -> Result<Answer<HttpBody>, Problem> {

@@ -17,11 +17,17 @@ pub(crate) struct Problem {
     pub(crate) next: String,
     /// Whether the same request may go better when made again at once.
     pub(crate) passing: bool,
+    /// Whether nothing is wrong with what is there: there is nothing.
+    pub(crate) absent: bool,
 }
 
 impl Problem {
     pub(crate) fn new(text: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { text: text.into(), next: next.into(), passing: false }
+        Self { text: text.into(), next: next.into(), passing: false, absent: false }
+    }
+
+    pub(crate) fn absent(text: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { absent: true, ..Self::new(text, next) }
     }
 
     pub(crate) fn passing(text: impl Into<String>, next: impl Into<String>) -> Self {

@@ -3,8 +3,8 @@
 use super::{DataOptions, print};
 use crate::error::{Error, Result};
 use clap::{Args, Subcommand};
-use datasets::{Augment, Known, LoadOptions, Manifest, Policy, Status};
-use std::path::PathBuf;
+use datasets::{Augment, DataError, Known, LoadOptions, Manifest, Policy, Status};
+use std::path::{Path, PathBuf};
 
 const SOURCES: &str = "\
 A data set is looked for in this order:
@@ -93,11 +93,12 @@ pub fn main(args: DataArgs) -> Result<()> {
             Status::Found { source, .. } => print(&format!("{name}: {source}")),
             _ => print(&format!("{name}: embedded in this program, nothing to fetch")),
         },
-        DataCommand::Path { name } => match datasets::status(&name, &options)? {
+        DataCommand::Path { name } => match here(&name, &options)? {
             Status::Found { dir, .. } => print(&dir.display().to_string()),
             Status::Embedded => {
                 Err(Error::Input(format!("data set `{name}` is embedded in this program: it has no folder")))
             }
+            Status::InHubCache { dir, .. } => print(&dir.display().to_string()),
             Status::Missing { looked, next } => {
                 Err(Error::Missing(format!("data set `{name}` is not on this machine: {}; {next}", looked.join(", "))))
             }
@@ -107,6 +108,16 @@ pub fn main(args: DataArgs) -> Result<()> {
     }
 }
 
+/// Where a data set is, without a network: shards in the hub's cache are made ready.
+fn here(name: &str, options: &LoadOptions) -> Result<Status> {
+    Ok(match datasets::status(name, options)? {
+        Status::InHubCache { .. } => {
+            datasets::status_or_fetch(name, &LoadOptions { online: false, ..options.clone() })?
+        }
+        status => status,
+    })
+}
+
 fn list(options: &LoadOptions) -> Result<()> {
     for manifest in datasets::manifests() {
         let [c, h, w] = manifest.shape;
@@ -114,6 +125,7 @@ fn list(options: &LoadOptions) -> Result<()> {
         let state = match datasets::status(&manifest.name, options)? {
             Status::Embedded => "embedded in this program".to_string(),
             Status::Found { source, known, .. } => found(manifest, &source, &known),
+            Status::InHubCache { dir, source } => in_hub_cache(&manifest.name, &dir, &source),
             // Of a data directory that was named, it is worth saying what it lacks.
             Status::Missing { looked, next } if options.data_dir.is_some() => format!("missing: {}; {next}", looked[0]),
             Status::Missing { next, .. } => format!("missing: {next}"),
@@ -136,6 +148,15 @@ pub fn found(manifest: &Manifest, source: &str, known: &Known) -> String {
         (Known::Nothing, false) => "content not checked; nobody published a digest".to_string(),
     };
     format!("found ({known}): {source}")
+}
+
+/// What `data list` and `doctor` say of a data set that the hub's cache has.
+pub fn in_hub_cache(name: &str, dir: &Path, source: &str) -> String {
+    format!(
+        "in the Hugging Face cache (content not checked; `harness data fetch {name}` does, without a network, and so do runs): \
+         {source}, {}",
+        dir.display()
+    )
 }
 
 fn draw(show: &ShowArgs, options: &LoadOptions) -> Result<()> {
@@ -164,11 +185,21 @@ fn verify(name: Option<String>, options: &LoadOptions) -> Result<()> {
             print(&format!("{name}: not on this machine; {next}"))?;
             continue;
         }
-        let verification = datasets::verify(&name, options)?;
+        let verification = match datasets::verify(&name, options) {
+            Err(error @ (DataError::Unknown { .. } | DataError::Interrupted { .. })) => return Err(error.into()),
+            Err(error @ DataError::Missing { .. }) if only => return Err(error.into()),
+            Err(error) => {
+                print(&format!("{name}: {error}"))?;
+                wrong.push(name);
+                continue;
+            }
+            Ok(verification) => verification,
+        };
         print(&format!("{name}: {}", verification.source))?;
         for file in &verification.files {
             let state = if file.ok { "ok" } else { "WRONG" };
-            print(&format!("  {state:<5} {} expected {}", file.file, file.expected))?;
+            let expected = file.expected.as_ref().map_or_else(String::new, |digest| format!(" expected {digest}"));
+            print(&format!("  {state:<5} {}{expected}", file.file))?;
             if !file.ok {
                 let problem = file.problem.as_ref().map(|problem| format!("it {problem}"));
                 let found = file.found.as_ref().map(|found| format!("found {found}"));
@@ -180,6 +211,7 @@ fn verify(name: Option<String>, options: &LoadOptions) -> Result<()> {
     if wrong.is_empty() {
         return Ok(());
     }
-    let next = "replace them with the official files, or run with --allow-unverified, which marks every result";
+    let next = "replace them with the official files (what was fetched, `harness data fetch NAME` replaces), or run with \
+                --allow-unverified, which marks every result";
     Err(Error::Failed(format!("not the official content: {}; {next}", wrong.join(", "))))
 }

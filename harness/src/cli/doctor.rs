@@ -33,6 +33,7 @@ pub fn main(args: DoctorArgs) -> Result<()> {
         let state = match datasets::status(&manifest.name, &options)? {
             Status::Embedded => "embedded".to_string(),
             Status::Found { source, known, .. } => super::data::found(manifest, &source, &known),
+            Status::InHubCache { dir, source } => super::data::in_hub_cache(&manifest.name, &dir, &source),
             Status::Missing { .. } => "missing; `harness data list` says what to do".to_string(),
         };
         print(&format!("data       {:<22} {state}", manifest.name))?;

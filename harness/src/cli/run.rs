@@ -2,12 +2,13 @@
 
 use super::assemble::assemble;
 use super::{DataOptions, ResultOptions, print_json};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::RunProgress;
 use crate::run;
 use crate::spec::RunSpec;
 use crate::store::Store;
 use clap::Args;
+use datasets::LoadOptions;
 use std::path::PathBuf;
 use toml::Value;
 
@@ -112,7 +113,12 @@ pub struct RunArgs {
 pub fn main(args: RunArgs) -> Result<()> {
     let mut spec = spec(&args)?;
     let options = args.data.load_options()?;
-    spec.pin_data(&options)?;
+    let here = LoadOptions { online: !args.dry_run && options.online, ..options.clone() };
+    match spec.pin_data(&here) {
+        // The spec of a run on data that are not here yet is worth seeing, too.
+        Err(Error::Missing(why)) if args.dry_run => eprintln!("without `data_digest`: {why}"),
+        outcome => outcome?,
+    }
     if args.dry_run {
         return super::print(spec.to_toml().trim_end());
     }

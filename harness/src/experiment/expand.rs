@@ -4,8 +4,8 @@ use super::{Amount, Column, Experiment, Kind, Profile, Row, merge, set};
 use crate::error::{Error, Result};
 use crate::paper;
 use crate::report::{self, Quoted};
-use crate::spec::RunSpec;
-use datasets::{LoadOptions, Status};
+use crate::spec::{RunSpec, unpublished};
+use datasets::{DataError, LoadOptions, Status};
 use toml::{Table, Value};
 
 /// What a user may change on the command line.
@@ -66,8 +66,10 @@ struct Settled<'a> {
     dataset: String,
     amount: Option<Amount>,
     missing: Option<String>,
-    /// Digest of its content where that is not the official one, and is wanted all the same.
-    unverified: Option<String>,
+    /// Digest of its content where that is not the official one, or nobody published which that is.
+    digest: Option<String>,
+    /// Whether the content is known to be another one, and is wanted all the same.
+    unverified: bool,
     /// The paper's numbers are for the full data set only.
     quoted: bool,
 }
@@ -126,7 +128,8 @@ fn settle<'a>(
         dataset: dataset.to_string(),
         amount,
         missing,
-        unverified: None,
+        digest: None,
+        unverified: false,
         quoted,
     };
     let full = |missing| settled(own.clone(), &column.dataset, amount.clone(), missing, true);
@@ -146,24 +149,24 @@ fn settle<'a>(
             Ok(vec![full(None)])
         }
         (Status::Found { source, .. }, _) => {
-            let problem = if choices.assume_present { None } else { not_official(&column.dataset, data)? };
-            match (problem, choices.allow_unverified) {
-                (None, _) => {
-                    lines.push(format!("{}: {} from {source}", column.label, column.dataset));
-                    Ok(vec![full(None)])
+            let content = if choices.assume_present { Content::Official } else { content(column, choices, data)? };
+            let from = format!("{}: {} from {source}", column.label, column.dataset);
+            Ok(vec![match content {
+                Content::Official => {
+                    lines.push(from);
+                    full(None)
                 }
-                (Some(_), true) => {
-                    lines.push(format!("{}: {} from {source}, NOT the official content", column.label, column.dataset));
-                    let content =
-                        datasets::load(&column.dataset, &LoadOptions { allow_unverified: true, ..data.clone() })?;
-                    Ok(vec![Settled { unverified: Some(content.digest), ..full(None) }])
+                Content::Pinned { digest, unverified } => {
+                    lines.push(format!("{from}{}", if unverified { ", NOT the official content" } else { "" }));
+                    Settled { digest: Some(digest), unverified, ..full(None) }
                 }
-                (Some(problem), false) => {
+                Content::Unusable(problem) => {
                     lines.push(format!("{}: {problem}", column.label));
-                    Ok(vec![full(Some(problem))])
+                    full(Some(problem))
                 }
-            }
+            }])
         }
+        (Status::InHubCache { .. }, _) => Ok(vec![full(None)]),
         (Status::Missing { .. }, _) if choices.assume_present => Ok(vec![full(None)]),
         (Status::Missing { next, .. }, sample) => {
             let missing = format!("{} is not on this machine; {next}", column.dataset);
@@ -185,12 +188,40 @@ fn settle<'a>(
     }
 }
 
-/// What is wrong with the content of a data set that was found.
-fn not_official(name: &str, data: &LoadOptions) -> Result<Option<String>> {
-    // All of a large data set is read for that: once, when it comes here, and by `harness data verify`.
-    if datasets::manifest(name)?.is_streamed() {
-        return Ok(None);
+/// What was found under a data set's name.
+enum Content {
+    /// What was published.
+    Official,
+    /// What has this digest: other content is another run.
+    Pinned { digest: String, unverified: bool },
+    /// What no run is planned on, and why.
+    Unusable(String),
+}
+
+fn content(column: &Column, choices: &Choices, data: &LoadOptions) -> Result<Content> {
+    let (name, allowed) = (&column.dataset, choices.allow_unverified);
+    let pinned = |(digest, unverified)| Content::Pinned { digest, unverified };
+    let found = match datasets::manifest(name)?.has_digest() {
+        false => unpublished(name, allowed, data).map(|found| found.map_or(Content::Official, pinned)),
+        true => match (not_official(name, data)?, allowed) {
+            (None, _) => Ok(Content::Official),
+            (Some(problem), false) => Ok(Content::Unusable(problem)),
+            (Some(_), true) => datasets::load(name, &LoadOptions { allow_unverified: true, ..data.clone() })
+                .map(|data| pinned((data.digest, true))),
+        },
+    };
+    use DataError::{Changed, Corrupt, Read, Record};
+    match found {
+        // A data set that is damaged leaves its own cells empty, not the table.
+        Err(error @ (Changed { .. } | Corrupt { .. } | Read { .. } | Record { .. })) => {
+            Ok(Content::Unusable(error.to_string()))
+        }
+        outcome => Ok(outcome?),
     }
+}
+
+/// What is wrong with the content of a data set that was found, of those with a published digest.
+fn not_official(name: &str, data: &LoadOptions) -> Result<Option<String>> {
     let verification = datasets::verify(name, data)?;
     let wrong: Vec<&str> = verification.files.iter().filter(|f| !f.ok).map(|f| f.file.as_str()).collect();
     Ok((!wrong.is_empty()).then(|| {
@@ -220,8 +251,8 @@ fn cell(
     let mut base = Table::new();
     base.insert("dataset".into(), column.dataset.clone().into());
     base.insert("device".into(), choices.device.clone().into());
-    base.insert("allow_unverified".into(), column.unverified.is_some().into());
-    if let Some(digest) = &column.unverified {
+    base.insert("allow_unverified".into(), column.unverified.into());
+    if let Some(digest) = &column.digest {
         base.insert("data_digest".into(), digest.clone().into());
     }
     base.insert("rule".into(), rule.clone().into());
@@ -321,6 +352,31 @@ mod tests {
         assert!(tp.specs.is_empty() && tp.missing.as_ref().unwrap().contains("cannot run on this network"));
         assert_eq!((bp.specs.len(), bp.specs[0].network.width, bp.missing.as_ref()), (2, Some(8), None));
         assert!([tp_later, bp_later].iter().all(|cell| cell.missing.as_deref() == Some("one day")));
+    }
+
+    #[test]
+    fn a_damaged_data_set_empties_its_cells_and_not_the_table() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["imagenette-160", "imagenette-320"] {
+            let below = folder.path().join(&datasets::manifest(name).unwrap().folder);
+            std::fs::create_dir_all(below.join("train")).unwrap();
+            std::fs::create_dir_all(below.join("val")).unwrap();
+            let column = |label: &str, dataset: &str| {
+                format!(
+                    "[[columns]]\nlabel = '{label}'\ndataset = '{dataset}'\nnetwork = {{ name = 'mlp-2x800' }}\n\
+                     profile.quick = {{ epochs = 1, seeds = 1 }}\n"
+                )
+            };
+            let rows = "name = 'x'\nkind = 'table'\ntitle = 'x'\n[[rows]]\nlabel = 'BP'\nrule = { name = 'bp' }\n";
+            let text = format!("{rows}{}{}", column("damaged", name), column("sound", "mnist-sample"));
+            let data = LoadOptions { data_dir: Some(folder.path().to_owned()), ..nowhere() };
+            let plan = expand(toml::from_str(&text).unwrap(), &choices(Profile::Quick), &data).unwrap();
+            let [damaged, sound] = plan.cells.as_slice() else { panic!("{} cells", plan.cells.len()) };
+            let reason = damaged.missing.as_deref().unwrap();
+            assert!(damaged.specs.is_empty() && reason.contains(name) && reason.contains("lacks"), "{reason}");
+            assert_eq!((sound.specs.len(), sound.missing.as_ref()), (1, None));
+            assert_eq!(sound.specs[0].data_digest, None, "an embedded sample keeps its name");
+        }
     }
 
     #[test]

@@ -13,6 +13,9 @@ use std::path::Path;
 /// What is kept besides the tensors.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Checkpoint {
+    /// SHA-256 of the data set's content; empty in a checkpoint of before it was kept.
+    #[serde(default)]
+    pub data_digest: String,
     /// Epochs finished.
     pub epochs: usize,
     /// Their points.

@@ -75,7 +75,7 @@ pub fn train(
         let found = &data.digest;
         return Err(Error::Missing(format!(
             "data set `{}`: the content is not the one this run was planned with (expected {expected}, found {found}); \
-             start a new run with --allow-unverified",
+             run the command that planned it again: on other content it is another run",
             spec.dataset
         )));
     }
@@ -83,7 +83,19 @@ pub fn train(
     if let Some(path) = checkpoint
         && let Some(state) = Checkpoint::load(path, &mut training.net, &mut *training.rule, &mut training.updater)?
     {
-        training.state = state;
+        // The name of a run tells its content, or has it checked; a spec that was not planned here may do neither.
+        let unknown = state.data_digest.is_empty() && info.verified;
+        if state.data_digest != info.digest && !unknown {
+            return Err(Error::Missing(format!(
+                "{} was made on other content of data set `{}` (sha256:{}, now sha256:{}); bring that content back, or start \
+                 afresh with --force",
+                path.display(),
+                spec.dataset,
+                state.data_digest,
+                info.digest
+            )));
+        }
+        training.state = Checkpoint { data_digest: info.digest.clone(), ..state };
     }
     events.start(training.state.epochs, &info);
     let diverged = training.run(spec, checkpoint, events)?;
@@ -110,7 +122,7 @@ impl Training {
         let with_net = meter.live();
         let rule = spec.rule.init(&mut net, spec.seed)?;
         let with_rule = meter.live();
-        let mut state = Checkpoint::default();
+        let mut state = Checkpoint { data_digest: info.digest.clone(), ..Checkpoint::default() };
         state.peak_bytes.library = library as u64;
         state.peak_bytes.parameters = with_net.saturating_sub(before) as u64;
         state.peak_bytes.fixed = with_rule.saturating_sub(with_net) as u64;
