@@ -10,7 +10,9 @@ use std::{
 };
 
 use flate2::{Compression, GzBuilder};
-use polars::prelude::{DataFrame, DataType, IntoColumn, IntoSeries, NamedFrom, ParquetWriter, Series, StructChunked};
+use polars::prelude::{
+    DataFrame, DataType, IntoColumn, IntoSeries, NamedFrom, ParquetCompression, ParquetWriter, Series, StructChunked,
+};
 
 use crate::{
     digest::Digest,
@@ -56,7 +58,7 @@ pub(crate) fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// A Parquet shard as the hub has them: `image: struct {bytes, path}` and classes, in row groups of `group` rows. The coarse class is 99 less the class.
+/// A Parquet shard as the hub has them: `image: struct {bytes, path}` and classes, in row groups of `group` rows, by Snappy. The coarse class is 99 less the class.
 pub(crate) fn shard_of<B: AsRef<[u8]>, C: Copy + Into<i64>>(
     image: &str,
     label: &str,
@@ -74,7 +76,8 @@ pub(crate) fn shard_of<B: AsRef<[u8]>, C: Copy + Into<i64>>(
     columns.extend(coarse.map(|name| classes(name, &|class| 99 - class)));
     let mut shard = Vec::new();
     let mut frame = DataFrame::new(rows.len(), columns).unwrap();
-    ParquetWriter::new(&mut shard).with_row_group_size(Some(group)).finish(&mut frame).unwrap();
+    let writer = ParquetWriter::new(&mut shard).with_compression(ParquetCompression::Snappy);
+    writer.with_row_group_size(Some(group)).finish(&mut frame).unwrap();
     shard
 }
 
