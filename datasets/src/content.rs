@@ -94,15 +94,13 @@ mod tests {
     fn a_gzip_stream_cut_anywhere_is_an_error() {
         let content: Vec<u8> = (0..200).map(|i| (i * i % 251) as u8).collect();
         let whole = gzip(&content, "", 9);
-        for length in 1..whole.len() {
+        for length in 0..whole.len() {
             let message = read(whole[..length].to_vec(), true, 200).unwrap_err().to_string();
             assert!(
                 message.starts_with("data set `set`: file is a gzip stream that ends early"),
                 "{length}: {message}"
             );
         }
-        // No stream at all is no content, of which the caller misses 200 bytes.
-        assert_eq!(read(Vec::new(), true, 200).unwrap(), b"");
     }
 
     #[test]
