@@ -13,6 +13,7 @@ mod affine;
 mod attention;
 mod conv;
 mod count;
+mod flex;
 mod inject;
 mod mask;
 mod mlp;
