@@ -1,12 +1,14 @@
 //! Every byte of the heap, counted at the allocator.
 
+use super::kept::Kept;
 use super::ledger::Ledger;
 use super::{Meter, StepBytes};
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 
 static HEAP: Ledger = Ledger::new();
+static BLOCKS: Kept = Kept::new();
 
-/// The system's allocator with every byte counted. A program that wants exact numbers declares
+/// The system's allocator with every byte counted, and large blocks kept for the next request of their size. A program that wants exact numbers declares
 /// `#[global_allocator] static ALLOCATOR: CountingAllocator = CountingAllocator;`.
 ///
 /// Each block is preceded by a tag that says in which step it was made and whether as an activation. Tags, and what the
@@ -46,18 +48,18 @@ unsafe fn tagged(base: *mut u8, layout: Layout, size: usize) -> *mut u8 {
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(whole) = with_tag(layout, layout.size()) else { return std::ptr::null_mut() };
-        unsafe { tagged(System.alloc(whole), layout, layout.size()) }
+        unsafe { tagged(BLOCKS.alloc(whole, false), layout, layout.size()) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let Some(whole) = with_tag(layout, layout.size()) else { return std::ptr::null_mut() };
-        unsafe { tagged(System.alloc_zeroed(whole), layout, layout.size()) }
+        unsafe { tagged(BLOCKS.alloc(whole, true), layout, layout.size()) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         let tag = unsafe { pointer.cast::<usize>().sub(1).read() };
         if let Some(whole) = with_tag(layout, layout.size()) {
-            unsafe { System.dealloc(pointer.sub(room(layout)), whole) };
+            unsafe { BLOCKS.dealloc(pointer.sub(room(layout)), whole) };
         }
         HEAP.shrink(layout.size(), tag);
     }
@@ -67,7 +69,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
         let (Some(whole), Some(new)) = (with_tag(layout, layout.size()), with_tag(layout, size)) else {
             return std::ptr::null_mut();
         };
-        let moved = unsafe { System.realloc(pointer.sub(room(layout)), whole, new.size()) };
+        let moved = unsafe { BLOCKS.realloc(pointer.sub(room(layout)), whole, new.size()) };
         let moved = unsafe { tagged(moved, layout, size) };
         if !moved.is_null() {
             // The old block counts until the new one is filled, as it does when the system has to move it.

@@ -9,6 +9,7 @@
 //! What stood before the step (parameters, optimiser state, fixed matrices) is in none of the three.
 
 mod heap;
+mod kept;
 mod ledger;
 #[cfg(feature = "tch")]
 pub mod libtorch;

@@ -2,9 +2,9 @@
 //! (Lillicrap et al. 2016): `dW = xᵀ dy`, `db = Σ dy`, `dx = dy Fᵀ` with a feedback matrix `F`, which is `W` for
 //! backpropagation. Only `x` is kept.
 
-use super::count::{product, transposed};
+use super::count::{MatrixKernels, affine_rows, matrix_product, transposed};
 use super::patches::Patches;
-use super::rows::{accumulate, add_row, blank, put, single, sum_rows, take, typed};
+use super::rows::{accumulate, blank, put, single, sum_rows, take, typed};
 use crate::memory::gradients_made;
 use burn::backend::autodiff::{NodeId, grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
@@ -14,7 +14,7 @@ use burn::tensor::Tensor;
 
 /// Backend operations behind [`affine`] and [`patch_affine`].
 #[backend_extension(Flex, LibTorch: cfg(feature = "tch"), Autodiff)]
-pub trait AffineOps: Backend {
+pub trait AffineOps: MatrixKernels {
     /// `x W + b`.
     fn affine_with(
         x: FloatTensor<Self>,
@@ -22,7 +22,7 @@ pub trait AffineOps: Backend {
         bias: FloatTensor<Self>,
         _feedback: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        forward::<Self>(x, weight, bias)
+        affine_rows::<Self>(x, weight, bias)
     }
 
     /// `patches(x) W + b`.
@@ -40,10 +40,6 @@ pub trait AffineOps: Backend {
 impl AffineOps for Flex {}
 #[cfg(feature = "tch")]
 impl AffineOps for burn::backend::LibTorch {}
-
-fn forward<B: Backend>(x: FloatTensor<B>, weight: FloatTensor<B>, bias: FloatTensor<B>) -> FloatTensor<B> {
-    add_row::<B>(product::<B>(x, weight), bias)
-}
 
 /// Hands a parameter its gradient.
 pub(super) fn register_parameter<B: Backend>(grads: &mut Grads, node: Option<NodeId>, gradient: FloatTensor<B>) {
@@ -65,7 +61,7 @@ pub(super) fn register_sums<B: Backend, const N: usize>(
     }
 }
 
-fn patch_forward<B: Backend>(
+fn patch_forward<B: MatrixKernels>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
     bias: FloatTensor<B>,
@@ -76,7 +72,7 @@ fn patch_forward<B: Backend>(
     let (weight, bias) = (typed::<B>(weight, &x), typed::<B>(bias, &x));
     for images in patches.images(batch) {
         let rows = patches.unfold::<B>(take::<B>(&x, &images));
-        y = put::<B>(y, &patches.of_rows(&images), forward::<B>(rows, weight.clone(), bias.clone()));
+        y = put::<B>(y, &patches.of_rows(&images), affine_rows::<B>(rows, weight.clone(), bias.clone()));
     }
     y
 }
@@ -84,7 +80,7 @@ fn patch_forward<B: Backend>(
 #[derive(Debug)]
 struct Affine;
 
-impl<B: Backend> Backward<B, 3> for Affine {
+impl<B: MatrixKernels> Backward<B, 3> for Affine {
     /// The input, and the feedback where the input's gradient is wanted.
     type State = (FloatTensor<B>, Option<FloatTensor<B>>);
 
@@ -92,13 +88,13 @@ impl<B: Backend> Backward<B, 3> for Affine {
         let dy = grads.consume::<B>(&ops.node);
         let ([x_node, w_node, b_node], (x, feedback)) = (ops.parents.map(|p| p.map(|p| p.id)), ops.state);
         if w_node.is_some() {
-            register_parameter::<B>(grads, w_node, product::<B>(transposed::<B>(x), dy.clone()));
+            register_parameter::<B>(grads, w_node, matrix_product::<B>(transposed::<B>(x), dy.clone()));
         }
         if b_node.is_some() {
             register_parameter::<B>(grads, b_node, sum_rows::<B>(dy.clone()));
         }
         if let (Some(node), Some(feedback)) = (x_node, feedback) {
-            grads.register::<B>(node, product::<B>(dy, transposed::<B>(feedback)));
+            grads.register::<B>(node, matrix_product::<B>(dy, transposed::<B>(feedback)));
         }
     }
 }
@@ -106,7 +102,7 @@ impl<B: Backend> Backward<B, 3> for Affine {
 #[derive(Debug)]
 struct PatchAffine;
 
-impl<B: Backend> Backward<B, 3> for PatchAffine {
+impl<B: MatrixKernels> Backward<B, 3> for PatchAffine {
     type State = (FloatTensor<B>, Option<FloatTensor<B>>, Patches);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Grads, _: &mut Checkpointer) {
@@ -118,9 +114,9 @@ impl<B: Backend> Backward<B, 3> for PatchAffine {
         for images in patches.images(batch) {
             let dy = take::<B>(&dy, &patches.of_rows(&images));
             let rows = patches.unfold::<B>(take::<B>(&x, &images));
-            accumulate::<B>(&mut dw, product::<B>(transposed::<B>(rows), dy.clone()));
+            accumulate::<B>(&mut dw, matrix_product::<B>(transposed::<B>(rows), dy.clone()));
             if let (Some(filled), Some(feedback)) = (dx.take(), &feedback) {
-                let back = patches.fold::<B>(product::<B>(dy, transposed::<B>(feedback.clone())));
+                let back = patches.fold::<B>(matrix_product::<B>(dy, transposed::<B>(feedback.clone())));
                 dx = Some(put::<B>(filled, &images, back));
             }
         }
@@ -141,7 +137,7 @@ impl<B: AffineOps, C: CheckpointStrategy> AffineOps for Autodiff<B, C> {
         let tracked = x.is_tracked();
         let prep = Affine.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful();
         let (x, weight, bias) = (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
-        let y = forward::<B>(x.clone(), weight, bias);
+        let y = affine_rows::<B>(x.clone(), weight, bias);
         match prep {
             OpsKind::Tracked(prep) => prep.finish((x, tracked.then(|| feedback.into_primitive())), y),
             OpsKind::UnTracked(prep) => prep.finish(y),

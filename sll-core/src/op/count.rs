@@ -1,6 +1,6 @@
 //! Matrix products and convolutions, with every multiply-accumulate counted where it is done.
 
-use super::rows::typed;
+use super::rows::{add_row, typed};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::autodiff::{grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
@@ -27,6 +27,43 @@ pub(super) fn product<B: Backend>(a: FloatTensor<B>, b: FloatTensor<B>) -> Float
     let result = B::float_matmul(a, b);
     add_macs(result.shape().num_elements() * inner);
     result
+}
+
+/// Matrix products that a backend has a shorter way for than its general one.
+pub trait MatrixKernels: Backend {
+    /// `a b` of two matrices.
+    fn matrix_product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_matmul(a, b)
+    }
+
+    /// `x W + b`, the bias added to each row.
+    fn affine_rows(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
+        add_row::<Self>(Self::float_matmul(x, weight), bias)
+    }
+}
+
+#[cfg(feature = "tch")]
+impl MatrixKernels for burn::backend::LibTorch {}
+// Never called: they hand on to the backends below them.
+impl<B: Backend, C: CheckpointStrategy> MatrixKernels for Autodiff<B, C> {}
+impl MatrixKernels for Dispatch {}
+
+/// `a b` of two matrices in the type of `a`, counted.
+pub(super) fn matrix_product<B: MatrixKernels>(a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
+    add_macs(a.shape().num_elements() * b.shape()[1]);
+    let b = typed::<B>(b, &a);
+    B::matrix_product(a, b)
+}
+
+/// `x W + b` in the type of `x`, counted.
+pub(super) fn affine_rows<B: MatrixKernels>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+) -> FloatTensor<B> {
+    add_macs(x.shape().num_elements() * weight.shape()[1]);
+    let (weight, bias) = (typed::<B>(weight, &x), typed::<B>(bias, &x));
+    B::affine_rows(x, weight, bias)
 }
 
 /// `aᵀ`: the last two dimensions swapped.

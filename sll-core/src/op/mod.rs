@@ -21,6 +21,7 @@ mod norm;
 mod patches;
 mod rectify;
 mod rows;
+mod update;
 
 pub use affine::{affine, patch_affine};
 pub use attention::{AttentionWeights, Heads, attention_block};
@@ -33,3 +34,4 @@ pub use norm::layer_norm;
 pub use patches::Patches;
 pub use rectify::rectify;
 pub use rows::chunk_rows;
+pub use update::{AdamStep, AdamaxStep, Decay, SgdStep, adam, adamax, sgd};

@@ -5,6 +5,8 @@
 #![allow(dead_code, unused_imports)] // until every operation has moved here
 
 mod gemm;
+mod matrix;
+mod update;
 mod values;
 
 pub(super) use gemm::{Matrix, multiply, product};
