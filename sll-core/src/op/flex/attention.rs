@@ -32,7 +32,14 @@ impl<'a> Image<'a> {
     fn weights(&self, head: usize, weights: &mut [f32]) {
         let (tokens, scale) = (self.heads.tokens, self.scale());
         multiply(self.part(head, 0), self.part(head, 1).transposed(), weights, false, false);
-        vectorised(|| weights.chunks_exact_mut(tokens).for_each(|row| softmax(row, scale)));
+        vectorised(
+            #[inline(always)]
+            || {
+                for row in weights.chunks_exact_mut(tokens) {
+                    softmax(row, scale);
+                }
+            },
+        );
     }
 
     fn scale(&self) -> f32 {
@@ -44,16 +51,31 @@ impl<'a> Image<'a> {
 #[inline(always)]
 fn softmax(row: &mut [f32], scale: f32) {
     let top = largest(row);
-    row.iter_mut().for_each(|value| *value = exp((*value - top) * scale));
-    let inverse = 1.0 / sum([&*row], |[value]| value);
-    row.iter_mut().for_each(|value| *value *= inverse);
+    for value in row.iter_mut() {
+        *value = exp((*value - top) * scale);
+    }
+    let inverse = 1.0
+        / sum(
+            [&*row],
+            #[inline(always)]
+            |[value]| value,
+        );
+    for value in row.iter_mut() {
+        *value *= inverse;
+    }
 }
 
 /// `dS = A (.) (dA - Σ dA (.) A) scale` of a row, in the place of `dA`.
 #[inline(always)]
 fn softmax_backward(weights: &[f32], signal: &mut [f32], scale: f32) {
-    let along = sum([weights, &*signal], |[weight, signal]| weight * signal);
-    signal.iter_mut().zip(weights).for_each(|(signal, weight)| *signal = weight * (*signal - along) * scale);
+    let along = sum(
+        [weights, &*signal],
+        #[inline(always)]
+        |[weight, signal]| weight * signal,
+    );
+    for (signal, weight) in signal.iter_mut().zip(weights) {
+        *signal = weight * (*signal - along) * scale;
+    }
 }
 
 /// Writes rows of `width` values into columns `first..` of rows of `stride` values.
@@ -96,10 +118,14 @@ pub fn attend_backward(qkv: &mut [f32], signal: &[f32], d: usize, heads: Heads) 
                 multiply(Matrix::new(weights, tokens, tokens).transposed(), signal, dv, false, false);
                 multiply(signal, image.part(head, 2).transposed(), slopes, false, false);
                 let scale = image.scale();
-                vectorised(|| {
-                    let rows = weights.chunks_exact(tokens).zip(slopes.chunks_exact_mut(tokens));
-                    rows.for_each(|(weights, signal)| softmax_backward(weights, signal, scale));
-                });
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (weights, signal) in weights.chunks_exact(tokens).zip(slopes.chunks_exact_mut(tokens)) {
+                            softmax_backward(weights, signal, scale);
+                        }
+                    },
+                );
                 let slopes = Matrix::new(slopes, tokens, tokens);
                 multiply(slopes, image.part(head, 1), dq, false, false);
                 multiply(slopes.transposed(), image.part(head, 0), dk, false, false);

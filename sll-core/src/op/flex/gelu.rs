@@ -1,7 +1,7 @@
 //! GELU (Hendrycks & Gimpel 2016), `x Φ(x)` with the normal distribution `Φ(x) = (1 + erf(x / √2)) / 2`, and its slope, without
 //! a branch. (Upstream: burn-flex's `gelu` calls a scalar `erf` for each value.)
 
-use super::lanes::{exp, vectorised};
+use super::lanes::{exp, polynomial, vectorised};
 use rayon::prelude::*;
 
 /// Beyond it `Φ` is 0 or 1 in single precision.
@@ -31,7 +31,7 @@ fn normal(x: f32) -> (f32, f32) {
     let a = if a > FAR { FAR } else { a };
     let bell = exp(-0.5 * a * a);
     let u = 2.0 * a / (a + CENTRE);
-    let tail = bell * TERMS.into_iter().rev().reduce(|sum, term| sum * u + term).unwrap_or_default();
+    let tail = bell * polynomial(TERMS, u);
     (if x < 0.0 { tail } else { 1.0 - tail }, bell * INVERSE_ROOT_OF_2_PI)
 }
 
@@ -43,27 +43,47 @@ fn scaled(x: f32, below: f32) -> f32 {
 
 /// `y = x Φ(x)` in the place of `x`.
 pub fn gelu_in_place(values: &mut [f32]) {
-    let map = |values: &mut [f32]| values.iter_mut().for_each(|x| *x = scaled(*x, normal(*x).0));
-    values.par_chunks_mut(PART).for_each(|values| vectorised(|| map(values)));
+    values.par_chunks_mut(PART).for_each(|values| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for x in values {
+                    *x = scaled(*x, normal(*x).0);
+                }
+            },
+        );
+    });
 }
 
 /// `y = x Φ(x)`.
 pub fn gelu(x: &[f32], y: &mut [f32]) {
-    let map = |x: &[f32], y: &mut [f32]| y.iter_mut().zip(x).for_each(|(y, x)| *y = scaled(*x, normal(*x).0));
-    x.par_chunks(PART).zip(y.par_chunks_mut(PART)).for_each(|(x, y)| vectorised(|| map(x, y)));
+    x.par_chunks(PART).zip(y.par_chunks_mut(PART)).for_each(|(x, y)| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for (x, y) in x.iter().zip(y) {
+                    *y = scaled(*x, normal(*x).0);
+                }
+            },
+        );
+    });
 }
 
 /// `y = x Φ(x)`, and in the place of `x` the slope `Φ(x) + x φ(x)`.
 pub fn gelu_and_slope(x: &mut [f32], y: &mut [f32]) {
-    let map = |x: &mut [f32], y: &mut [f32]| {
-        for (x, y) in x.iter_mut().zip(y) {
-            let (below, density) = normal(*x);
-            *y = scaled(*x, below);
-            let near = if *x > FAR { FAR } else { *x };
-            *x = below + scaled(near, density);
-        }
-    };
-    x.par_chunks_mut(PART).zip(y.par_chunks_mut(PART)).for_each(|(x, y)| vectorised(|| map(x, y)));
+    x.par_chunks_mut(PART).zip(y.par_chunks_mut(PART)).for_each(|(x, y)| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for (x, y) in x.iter_mut().zip(y) {
+                    let (below, density) = normal(*x);
+                    *y = scaled(*x, below);
+                    let near = if *x > FAR { FAR } else { *x };
+                    *x = below + scaled(near, density);
+                }
+            },
+        );
+    });
 }
 
 #[cfg(test)]

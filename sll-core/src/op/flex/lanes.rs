@@ -10,7 +10,7 @@ const LANES: usize = 16;
 /// Values that are worth handing to another thread.
 const PART: usize = 1 << 14;
 
-/// Runs `loops`, all of whose calls are inlined, with the widest vectors there are.
+/// Runs `loops` with the widest vectors there are. Only what is inlined gets them: closures and functions say `inline(always)`.
 #[inline(always)]
 pub fn vectorised<R>(loops: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(loops)
@@ -33,22 +33,30 @@ pub fn sum<const N: usize>(slices: [&[f32]; N], term: impl Fn([f32; N]) -> f32) 
             *sum += term(blocks.map(|block| block[lane]));
         }
     }
-    let rest: f32 = (whole..len).map(|index| term(slices.map(|slice| slice[index]))).sum();
-    lanes.iter().sum::<f32>() + rest
+    let mut total = lanes.iter().sum();
+    for index in whole..len {
+        total += term(slices.map(|slice| slice[index]));
+    }
+    total
 }
 
 /// The largest value of a row.
 #[inline(always)]
 pub fn largest(row: &[f32]) -> f32 {
-    let larger = |a: f32, b: f32| if b > a { b } else { a };
     let (mut lanes, blocks) = ([f32::NEG_INFINITY; LANES], row.chunks_exact(LANES));
-    let rest = blocks.remainder().iter().copied().fold(f32::NEG_INFINITY, larger);
+    let mut top = f32::NEG_INFINITY;
+    for value in blocks.remainder() {
+        top = if *value > top { *value } else { top };
+    }
     for block in blocks {
         for (lane, value) in lanes.iter_mut().zip(block) {
-            *lane = larger(*lane, *value);
+            *lane = if *value > *lane { *value } else { *lane };
         }
     }
-    lanes.into_iter().fold(rest, larger)
+    for lane in lanes {
+        top = if lane > top { lane } else { top };
+    }
+    top
 }
 
 /// Adds up what several threads have summed: `parts` holds one sum a thread, `sums` all of them so far.
@@ -64,11 +72,16 @@ pub fn add_rows(matrix: &[f32], sums: &mut [f32]) {
     let rows = rows_a_thread(matrix.len() / columns, columns);
     let mut parts = vec![0.0; (matrix.len() / columns).div_ceil(rows) * columns];
     matrix.par_chunks(rows * columns).zip(parts.par_chunks_mut(columns)).for_each(|(matrix, sums)| {
-        vectorised(|| {
-            for row in matrix.chunks_exact(sums.len()) {
-                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-            }
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for row in matrix.chunks_exact(sums.len()) {
+                    for (sum, value) in sums.iter_mut().zip(row) {
+                        *sum += value;
+                    }
+                }
+            },
+        );
     });
     add_parts(&parts, sums);
 }
@@ -80,16 +93,29 @@ pub fn scale_and_add_rows(matrix: &mut [f32], scale: &[f32], sums: &mut [f32]) {
     let mut parts = vec![0.0; (matrix.len() / columns).div_ceil(rows) * columns];
     let tasks = matrix.par_chunks_mut(rows * columns).zip(scale.par_chunks(rows * columns));
     tasks.zip(parts.par_chunks_mut(columns)).for_each(|((matrix, scale), sums)| {
-        vectorised(|| {
-            for (row, scale) in matrix.chunks_exact_mut(sums.len()).zip(scale.chunks_exact(sums.len())) {
-                for ((value, scale), sum) in row.iter_mut().zip(scale).zip(&mut *sums) {
-                    *value *= scale;
-                    *sum += *value;
+        vectorised(
+            #[inline(always)]
+            || {
+                for (row, scale) in matrix.chunks_exact_mut(sums.len()).zip(scale.chunks_exact(sums.len())) {
+                    for ((value, scale), sum) in row.iter_mut().zip(scale).zip(&mut *sums) {
+                        *value *= scale;
+                        *sum += *value;
+                    }
                 }
-            }
-        });
+            },
+        );
     });
     add_parts(&parts, sums);
+}
+
+/// `Σ terms[i] xⁱ`.
+#[inline(always)]
+pub fn polynomial<const N: usize>(terms: [f32; N], x: f32) -> f32 {
+    let mut sum = terms[N - 1];
+    for index in (0..N - 1).rev() {
+        sum = sum * x + terms[index];
+    }
+    sum
 }
 
 /// `e^x`, within two units in the last place, for `x` from -87 (below which it stays) to 88.
@@ -105,7 +131,7 @@ pub fn exp(x: f32) -> f32 {
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let whole = shifted - ROUND;
     let rest = x - whole * LN_2[0] - whole * LN_2[1];
-    let tail = TERMS.into_iter().rev().reduce(|sum, term| sum * rest + term).unwrap_or_default();
+    let tail = polynomial(TERMS, rest);
     let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
     (tail * rest * rest + rest + 1.0) * power
 }
@@ -119,7 +145,13 @@ mod tests {
     fn exponentials_are_those_of_double_precision() {
         for index in 0..=175_000 {
             let x = -87.0 + index as f32 * 1e-3;
-            let (found, expected) = (f64::from(vectorised(|| exp(x))), f64::from(x).exp());
+            let (found, expected) = (
+                f64::from(vectorised(
+                    #[inline(always)]
+                    || exp(x),
+                )),
+                f64::from(x).exp(),
+            );
             assert!((found / expected - 1.0).abs() < 2.0 * f64::from(f32::EPSILON), "e^{x}: {found}, not {expected}");
         }
         assert!(exp(-1e30) < 1e-37 && exp(f32::NAN).is_nan());
@@ -131,7 +163,15 @@ mod tests {
         for len in [1, 5, 16, 17, 100] {
             let (a, b) = (stream.normal(len, 1.0), stream.normal(len, 1.0));
             let expected: f64 = a.iter().zip(&b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-            assert!((f64::from(sum([&a, &b], |[a, b]| a * b)) - expected).abs() < 1e-4);
+            assert!(
+                (f64::from(sum(
+                    [&a, &b],
+                    #[inline(always)]
+                    |[a, b]| a * b
+                )) - expected)
+                    .abs()
+                    < 1e-4
+            );
             assert_eq!(largest(&a), a.iter().copied().fold(f32::MIN, f32::max));
             let narrow: Vec<f32> = a.iter().map(|value| value - 100.0).collect();
             assert!(largest(&narrow) < -90.0);

@@ -20,8 +20,16 @@ pub struct Norm<'a> {
 #[inline(always)]
 fn statistics(row: &[f32], epsilon: f32) -> (f32, f32) {
     let count = row.len() as f32;
-    let mean = sum([row], |[x]| x) / count;
-    let variance = sum([row], |[x]| (x - mean) * (x - mean)) / count;
+    let mean = sum(
+        [row],
+        #[inline(always)]
+        |[x]| x,
+    ) / count;
+    let variance = sum(
+        [row],
+        #[inline(always)]
+        |[x]| (x - mean) * (x - mean),
+    ) / count;
     (mean, 1.0 / (variance + epsilon).sqrt())
 }
 
@@ -30,14 +38,17 @@ pub fn normalise(x: &[f32], Norm { gamma, beta, epsilon }: Norm, y: &mut [f32]) 
     let columns = gamma.len();
     let part = rows_a_thread(x.len() / columns, columns) * columns;
     x.par_chunks(part).zip(y.par_chunks_mut(part)).for_each(|(x, y)| {
-        vectorised(|| {
-            for (x, y) in x.chunks_exact(columns).zip(y.chunks_exact_mut(columns)) {
-                let (mean, inverse) = statistics(x, epsilon);
-                for (((y, x), gamma), beta) in y.iter_mut().zip(x).zip(gamma).zip(beta) {
-                    *y = (x - mean) * inverse * gamma + beta;
+        vectorised(
+            #[inline(always)]
+            || {
+                for (x, y) in x.chunks_exact(columns).zip(y.chunks_exact_mut(columns)) {
+                    let (mean, inverse) = statistics(x, epsilon);
+                    for (((y, x), gamma), beta) in y.iter_mut().zip(x).zip(gamma).zip(beta) {
+                        *y = (x - mean) * inverse * gamma + beta;
+                    }
                 }
-            }
-        });
+            },
+        );
     });
 }
 
@@ -50,8 +61,16 @@ fn row_backward(x: &[f32], gamma: &[f32], epsilon: f32, dn: &mut [f32], (dgamma,
         *dgamma += dn * ((x - mean) * inverse);
         *dbeta += dn;
     }
-    let level = sum([&*dn, gamma], |[dn, gamma]| dn * gamma) / count;
-    let along = sum([&*dn, gamma, x], |[dn, gamma, x]| dn * gamma * ((x - mean) * inverse)) / count;
+    let level = sum(
+        [&*dn, gamma],
+        #[inline(always)]
+        |[dn, gamma]| dn * gamma,
+    ) / count;
+    let along = sum(
+        [&*dn, gamma, x],
+        #[inline(always)]
+        |[dn, gamma, x]| dn * gamma * ((x - mean) * inverse),
+    ) / count;
     for ((dn, gamma), x) in dn.iter_mut().zip(gamma).zip(x) {
         *dn = (*dn * gamma - level - (x - mean) * inverse * along) * inverse;
     }
@@ -77,15 +96,20 @@ pub fn normalise_backward(
     let (mut dgamma, mut dbeta) = (vec![0.0; tasks * columns], vec![0.0; tasks * columns]);
     let sums_of = dgamma.par_chunks_mut(columns).zip(dbeta.par_chunks_mut(columns));
     let each = |x: &[f32], dn: &mut [f32], residual: Option<&mut [f32]>, (dgamma, dbeta): (&mut [f32], &mut [f32])| {
-        vectorised(|| {
-            let mut residual = residual.map(|residual| residual.chunks_exact_mut(columns));
-            for (x, dn) in x.chunks_exact(columns).zip(dn.chunks_exact_mut(columns)) {
-                row_backward(x, gamma, epsilon, dn, (&mut *dgamma, &mut *dbeta));
-                if let Some(residual) = residual.as_mut().and_then(Iterator::next) {
-                    residual.iter_mut().zip(dn).for_each(|(sum, dx)| *sum += *dx);
+        vectorised(
+            #[inline(always)]
+            || {
+                let mut residual = residual.map(|residual| residual.chunks_exact_mut(columns));
+                for (x, dn) in x.chunks_exact(columns).zip(dn.chunks_exact_mut(columns)) {
+                    row_backward(x, gamma, epsilon, dn, (&mut *dgamma, &mut *dbeta));
+                    if let Some(residual) = residual.as_mut().and_then(Iterator::next) {
+                        for (sum, dx) in residual.iter_mut().zip(dn) {
+                            *sum += *dx;
+                        }
+                    }
                 }
-            }
-        });
+            },
+        );
     };
     let rows = x.par_chunks(part).zip(dn.par_chunks_mut(part)).zip(sums_of);
     match residual {
