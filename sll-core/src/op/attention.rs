@@ -4,10 +4,12 @@
 //! Kept for the backward pass: `x`, the queries, keys and values, and the heads' outputs. The attention weights, `heads t²`
 //! values an image, are made again for a few images at a time (one product `q kᵀ` more), and `dx` takes the place of `dy`.
 
-use super::affine::{register_parameter, register_sums};
+use super::affine::register_sums;
 use super::count::{product, transposed};
-use super::norm::{NormGradients, Normed};
-use super::rows::{accumulate, add, add_row, blank, chunks, put, sum_rows, take, typed};
+use super::flex::{self, Matrix, contiguous, encoder, is_single, values, values_mut};
+use super::gradients::Gradients;
+use super::norm::{EPSILON, NormGradients, Normed};
+use super::rows::{accumulate, add, add_row, blank, chunks, put, single, sum_rows, take, typed};
 use crate::memory::{Category, scope};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::autodiff::{grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
@@ -24,9 +26,67 @@ pub struct Heads {
     pub heads: usize,
 }
 
+/// The block in both directions, as a backend does it.
+pub trait AttentionKernels: Backend {
+    /// The output; queries, keys and values and the heads' outputs if they are to be kept.
+    fn attention_forward(x: &FloatTensor<Self>, p: &Values<Self>, heads: Heads, keep: bool) -> Rows<Self> {
+        forward::<Self>(x, p, heads, keep)
+    }
+
+    /// From `dy` to `dx`, and the gradients.
+    fn attention_backward(kept: Kept<Self>, dy: FloatTensor<Self>) -> (FloatTensor<Self>, Gradients<Self>) {
+        backward::<Self>(kept, dy)
+    }
+}
+
+impl AttentionKernels for Flex {
+    fn attention_forward(x: &FloatTensor<Self>, p: &Values<Self>, heads: Heads, keep: bool) -> Rows<Self> {
+        if !is_single(x) {
+            return forward::<Self>(x, p, heads, keep);
+        }
+        let [n, d] = [x.shape()[0], x.shape()[1]];
+        let [x, gamma, beta] = [x, &p.gamma, &p.beta].map(|values| contiguous(values.clone()));
+        let [qkv, proj] = [&p.qkv, &p.proj].map(|weight| contiguous(weight.clone()));
+        let [qkv_bias, proj_bias] = [&p.qkv_bias, &p.proj_bias].map(|bias| contiguous(bias.clone()));
+        let mut y = flex::rows_of(values(&proj_bias), Some(values(&x)), n);
+        let mut kept = keep.then(|| (flex::rows_of(values(&qkv_bias), None, n), vec![0.0; n * d]));
+        let _temporaries = scope(Category::Workspace);
+        let norm = flex::Norm { gamma: values(&gamma), beta: values(&beta), epsilon: EPSILON as f32 };
+        let first = encoder::Map { weight: Matrix::new(values(&qkv), d, 3 * d), bias: values(&qkv_bias) };
+        let second = encoder::Map { weight: Matrix::new(values(&proj), d, d), bias: values(&proj_bias) };
+        let rows = kept.as_mut().map(|(qkv, mixed)| (qkv.as_mut_slice(), mixed.as_mut_slice()));
+        encoder::attention(values(&x), norm, [first, second], rows, heads, &mut y);
+        let kept = kept.map(|(qkv, mixed)| (flex::tensor(qkv, [n, 3 * d]), flex::tensor(mixed, [n, d])));
+        (flex::tensor(y, [n, d]), kept)
+    }
+
+    fn attention_backward(kept: Kept<Self>, dy: FloatTensor<Self>) -> (FloatTensor<Self>, Gradients<Self>) {
+        if !is_single(&kept.x) {
+            return backward::<Self>(kept, dy);
+        }
+        let Kept { x, qkv, mixed, gamma, beta, qkv_feedback, proj_feedback, heads } = kept;
+        let [x, mut qkv, mixed, mut dy] = [x, qkv, mixed, dy].map(contiguous);
+        let [gamma, beta, qkv_feedback, proj_feedback] = [gamma, beta, qkv_feedback, proj_feedback].map(contiguous);
+        let d = x.shape()[1];
+        let norm = flex::Norm { gamma: values(&gamma), beta: values(&beta), epsilon: EPSILON as f32 };
+        let feedback = [Matrix::new(values(&qkv_feedback), d, 3 * d), Matrix::new(values(&proj_feedback), d, d)];
+        let mut proj_bias = vec![0.0; d];
+        flex::add_rows(values(&dy), &mut proj_bias);
+        let rows = (values_mut(&mut qkv), values(&mixed));
+        let sums = encoder::attention_backward(values(&x), norm, feedback, rows, heads, values_mut(&mut dy));
+        (dy, Gradients::of(sums, [d, 3 * d, d], proj_bias))
+    }
+}
+
+#[cfg(feature = "tch")]
+impl AttentionKernels for burn::backend::LibTorch {}
+// Never called: they hand on to the backends below them.
+impl<B: Backend, C: CheckpointStrategy> AttentionKernels for Autodiff<B, C> {}
+impl AttentionKernels for Dispatch {}
+
 /// Backend operation behind [`attention_block`].
 #[backend_extension(Flex, LibTorch: cfg(feature = "tch"), Autodiff)]
-pub trait AttentionOps: Backend {
+pub trait AttentionOps: AttentionKernels {
     /// `x + attention(norm(x) W + b) P + c`.
     #[allow(clippy::too_many_arguments)] // burn's dispatch takes tensors one by one
     fn attention_rows(
@@ -41,7 +101,7 @@ pub trait AttentionOps: Backend {
         _proj_feedback: FloatTensor<Self>,
         heads: Heads,
     ) -> FloatTensor<Self> {
-        forward::<Self>(&x, &Values { gamma, beta, qkv, qkv_bias, proj, proj_bias }, heads, false).0
+        Self::attention_forward(&x, &Values { gamma, beta, qkv, qkv_bias, proj, proj_bias }, heads, false).0
     }
 }
 
@@ -49,7 +109,8 @@ impl AttentionOps for Flex {}
 #[cfg(feature = "tch")]
 impl AttentionOps for burn::backend::LibTorch {}
 
-struct Values<B: Backend> {
+/// Parameters of the block.
+pub struct Values<B: Backend> {
     gamma: FloatTensor<B>,
     beta: FloatTensor<B>,
     qkv: FloatTensor<B>,
@@ -88,7 +149,8 @@ impl Heads {
     }
 }
 
-type Rows<B> = (FloatTensor<B>, Option<(FloatTensor<B>, FloatTensor<B>)>);
+/// The output, and what is kept.
+pub type Rows<B> = (FloatTensor<B>, Option<(FloatTensor<B>, FloatTensor<B>)>);
 
 /// The output; queries, keys and values and the heads' outputs if they are to be kept.
 fn forward<B: Backend>(x: &FloatTensor<B>, p: &Values<B>, heads: Heads, keep: bool) -> Rows<B> {
@@ -114,8 +176,9 @@ fn forward<B: Backend>(x: &FloatTensor<B>, p: &Values<B>, heads: Heads, keep: bo
 #[derive(Debug)]
 struct Attention;
 
+/// What the way back needs.
 #[derive(Clone, Debug)]
-struct Kept<B: Backend> {
+pub struct Kept<B: Backend> {
     x: FloatTensor<B>,
     qkv: FloatTensor<B>,
     mixed: FloatTensor<B>,
@@ -128,7 +191,7 @@ struct Kept<B: Backend> {
 
 /// From the signal at the heads' outputs to that at queries, keys and values, for whole images:
 /// `dV = Aᵀ dO`, `dA = dO Vᵀ`, `dS = A (.) (dA - Σ dO (.) O)`, `dQ = dS K / √dh`, `dK = dSᵀ Q / √dh`.
-fn attention_backward<B: Backend>(
+fn heads_backward<B: Backend>(
     qkv: FloatTensor<B>,
     mixed: FloatTensor<B>,
     signal: FloatTensor<B>,
@@ -147,41 +210,48 @@ fn attention_backward<B: Backend>(
     B::float_cat([dq, dk, dv].map(|part| heads.join::<B>(part)).to_vec(), 1)
 }
 
-impl<B: Backend> Backward<B, 7> for Attention {
+fn backward<B: Backend>(kept: Kept<B>, mut dy: FloatTensor<B>) -> (FloatTensor<B>, Gradients<B>) {
+    let (mut dqkv, mut dqkv_bias, mut dproj, mut norm) = (None, None, None, NormGradients::default());
+    let dproj_bias = single::<B>(sum_rows::<B>(dy.clone()));
+    let back = |feedback| transposed::<B>(typed::<B>(feedback, &dy));
+    let (qkv_feedback, proj_feedback) = (back(kept.qkv_feedback), back(kept.proj_feedback));
+    for rows in chunks(kept.x.shape()[0], kept.heads.tokens) {
+        let (x, signal) = (take::<B>(&kept.x, &rows), take::<B>(&dy, &rows));
+        let (qkv, mixed) = (take::<B>(&kept.qkv, &rows), take::<B>(&kept.mixed, &rows));
+        accumulate::<B>(&mut dproj, product::<B>(transposed::<B>(mixed.clone()), signal.clone()));
+        let d_mixed = product::<B>(signal.clone(), proj_feedback.clone());
+        let dz = heads_backward::<B>(qkv, mixed, d_mixed, kept.heads);
+        let normed = Normed::<B>::of(x);
+        let n = typed::<B>(normed.scaled(kept.gamma.clone(), kept.beta.clone()), &signal);
+        accumulate::<B>(&mut dqkv, product::<B>(transposed::<B>(n), dz.clone()));
+        accumulate::<B>(&mut dqkv_bias, sum_rows::<B>(dz.clone()));
+        let dn = product::<B>(dz, qkv_feedback.clone());
+        let dx = add::<B>(normed.backward(dn, kept.gamma.clone(), &mut norm), signal);
+        dy = put::<B>(dy, &rows, dx);
+    }
+    (dy, Gradients { norm, first: [dqkv, dqkv_bias], second: [dproj, Some(dproj_bias)] })
+}
+
+impl<B: AttentionKernels> Backward<B, 7> for Attention {
     type State = Kept<B>;
 
     fn backward(self, ops: Ops<Self::State, 7>, grads: &mut Grads, _: &mut Checkpointer) {
-        let mut dy = grads.consume::<B>(&ops.node);
+        let dy = grads.consume::<B>(&ops.node);
         let ([x_node, gamma_node, beta_node, qkv_node, qkv_bias_node, proj_node, proj_bias_node], kept) =
             (ops.parents.map(|p| p.map(|p| p.id)), ops.state);
-        let (mut dqkv, mut dqkv_bias, mut dproj, mut norm) = (None, None, None, NormGradients::default());
-        register_parameter::<B>(grads, proj_bias_node, sum_rows::<B>(dy.clone()));
-        let back = |feedback| transposed::<B>(typed::<B>(feedback, &dy));
-        let (qkv_feedback, proj_feedback) = (back(kept.qkv_feedback), back(kept.proj_feedback));
-        for rows in chunks(kept.x.shape()[0], kept.heads.tokens) {
-            let (x, signal) = (take::<B>(&kept.x, &rows), take::<B>(&dy, &rows));
-            let (qkv, mixed) = (take::<B>(&kept.qkv, &rows), take::<B>(&kept.mixed, &rows));
-            accumulate::<B>(&mut dproj, product::<B>(transposed::<B>(mixed.clone()), signal.clone()));
-            let d_mixed = product::<B>(signal.clone(), proj_feedback.clone());
-            let dz = attention_backward::<B>(qkv, mixed, d_mixed, kept.heads);
-            let normed = Normed::<B>::of(x);
-            let n = typed::<B>(normed.scaled(kept.gamma.clone(), kept.beta.clone()), &signal);
-            accumulate::<B>(&mut dqkv, product::<B>(transposed::<B>(n), dz.clone()));
-            accumulate::<B>(&mut dqkv_bias, sum_rows::<B>(dz.clone()));
-            let dn = product::<B>(dz, qkv_feedback.clone());
-            let dx = add::<B>(normed.backward(dn, kept.gamma.clone(), &mut norm), signal);
-            dy = put::<B>(dy, &rows, dx);
-        }
+        let (dx, sums) = B::attention_backward(kept, dy);
+        let ([dqkv, dqkv_bias], [dproj, dproj_bias]) = (sums.first, sums.second);
         let sums = [
-            (gamma_node, norm.gamma),
-            (beta_node, norm.beta),
+            (proj_bias_node, dproj_bias),
+            (gamma_node, sums.norm.gamma),
+            (beta_node, sums.norm.beta),
             (qkv_node, dqkv),
             (qkv_bias_node, dqkv_bias),
             (proj_node, dproj),
         ];
-        register_sums::<B, 5>(grads, sums);
+        register_sums::<B, 6>(grads, sums);
         if let Some(node) = x_node {
-            grads.register::<B>(node, dy);
+            grads.register::<B>(node, dx);
         }
     }
 }
@@ -212,13 +282,13 @@ impl<B: AttentionOps, C: CheckpointStrategy> AttentionOps for Autodiff<B, C> {
         };
         match prep {
             OpsKind::Tracked(prep) => {
-                let (y, kept) = forward::<B>(&x, &values, heads, true);
+                let (y, kept) = B::attention_forward(&x, &values, heads, true);
                 let (qkv, mixed) = kept.expect("they were asked for");
                 let (qkv_feedback, proj_feedback) = (qkv_feedback.into_primitive(), proj_feedback.into_primitive());
                 let Values { gamma, beta, .. } = values;
                 prep.finish(Kept { x, qkv, mixed, gamma, beta, qkv_feedback, proj_feedback, heads }, y)
             }
-            OpsKind::UnTracked(prep) => prep.finish(forward::<B>(&x, &values, heads, false).0),
+            OpsKind::UnTracked(prep) => prep.finish(B::attention_forward(&x, &values, heads, false).0),
         }
     }
 }

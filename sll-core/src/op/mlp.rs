@@ -3,10 +3,12 @@
 //! Kept for the backward pass: `x` and the pre-activations `norm(x) W₁ + b₁`. The norm and the gelu are made again, a few
 //! rows at a time, and `dx` takes the place of `dy`.
 
-use super::affine::{register_parameter, register_sums};
+use super::affine::register_sums;
 use super::count::{product, transposed};
-use super::norm::{NormGradients, Normed};
-use super::rows::{accumulate, add, add_row, blank, chunks, put, sum_rows, take, typed};
+use super::flex::{self, Matrix, contiguous, encoder, is_single, values, values_mut};
+use super::gradients::Gradients;
+use super::norm::{EPSILON, NormGradients, Normed};
+use super::rows::{accumulate, add, add_row, blank, chunks, put, single, sum_rows, take, typed};
 use crate::memory::{Category, scope};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::autodiff::{grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
@@ -14,9 +16,71 @@ use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::backend::{TensorMetadata, tensor::FloatTensor};
 use burn::tensor::Tensor;
 
+/// The block in both directions, as a backend does it.
+pub trait MlpKernels: Backend {
+    /// The output, and the pre-activations if they are to be kept.
+    fn mlp_forward(
+        x: &FloatTensor<Self>,
+        p: &Values<Self>,
+        keep: bool,
+    ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>) {
+        forward::<Self>(x, p, keep)
+    }
+
+    /// From `dy` to `dx`, and the gradients.
+    fn mlp_backward(kept: Kept<Self>, dy: FloatTensor<Self>) -> (FloatTensor<Self>, Gradients<Self>) {
+        backward::<Self>(kept, dy)
+    }
+}
+
+impl MlpKernels for Flex {
+    fn mlp_forward(
+        x: &FloatTensor<Self>,
+        p: &Values<Self>,
+        keep: bool,
+    ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>) {
+        if !is_single(x) {
+            return forward::<Self>(x, p, keep);
+        }
+        let ([rows, d], hidden) = ([x.shape()[0], x.shape()[1]], p.w1.shape()[1]);
+        let [x, gamma, beta, b1, b2] = [x, &p.gamma, &p.beta, &p.b1, &p.b2].map(|values| contiguous(values.clone()));
+        let [w1, w2] = [&p.w1, &p.w2].map(|weight| contiguous(weight.clone()));
+        let mut y = flex::rows_of(values(&b2), Some(values(&x)), rows);
+        let mut kept = keep.then(|| flex::rows_of(values(&b1), None, rows));
+        let _temporaries = scope(Category::Workspace);
+        let norm = flex::Norm { gamma: values(&gamma), beta: values(&beta), epsilon: EPSILON as f32 };
+        let first = encoder::Map { weight: Matrix::new(values(&w1), d, hidden), bias: values(&b1) };
+        let second = encoder::Map { weight: Matrix::new(values(&w2), hidden, d), bias: values(&b2) };
+        encoder::mlp(values(&x), norm, [first, second], kept.as_deref_mut(), &mut y);
+        (flex::tensor(y, [rows, d]), kept.map(|kept| flex::tensor(kept, [rows, hidden])))
+    }
+
+    fn mlp_backward(kept: Kept<Self>, dy: FloatTensor<Self>) -> (FloatTensor<Self>, Gradients<Self>) {
+        if !is_single(&kept.x) {
+            return backward::<Self>(kept, dy);
+        }
+        let Kept { x, z, gamma, beta, feedback1, feedback2 } = kept;
+        let [x, mut z, mut dy, gamma, beta] = [x, z, dy, gamma, beta].map(contiguous);
+        let [feedback1, feedback2] = [feedback1, feedback2].map(contiguous);
+        let (d, hidden) = (x.shape()[1], z.shape()[1]);
+        let norm = flex::Norm { gamma: values(&gamma), beta: values(&beta), epsilon: EPSILON as f32 };
+        let feedback = [Matrix::new(values(&feedback1), d, hidden), Matrix::new(values(&feedback2), hidden, d)];
+        let mut db2 = vec![0.0; d];
+        flex::add_rows(values(&dy), &mut db2);
+        let sums = encoder::mlp_backward(values(&x), norm, feedback, values_mut(&mut z), values_mut(&mut dy));
+        (dy, Gradients::of(sums, [d, hidden, hidden], db2))
+    }
+}
+
+#[cfg(feature = "tch")]
+impl MlpKernels for burn::backend::LibTorch {}
+// Never called: they hand on to the backends below them.
+impl<B: Backend, C: CheckpointStrategy> MlpKernels for Autodiff<B, C> {}
+impl MlpKernels for Dispatch {}
+
 /// Backend operation behind [`mlp_block`].
 #[backend_extension(Flex, LibTorch: cfg(feature = "tch"), Autodiff)]
-pub trait MlpOps: Backend {
+pub trait MlpOps: MlpKernels {
     /// `x + gelu(norm(x) W₁ + b₁) W₂ + b₂`, parameters in the order of [`MlpWeights`].
     #[allow(clippy::too_many_arguments)] // burn's dispatch takes tensors one by one
     fn mlp_rows(
@@ -30,7 +94,7 @@ pub trait MlpOps: Backend {
         _feedback1: FloatTensor<Self>,
         _feedback2: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        forward::<Self>(&x, &Values { gamma, beta, w1, b1, w2, b2 }, false).0
+        Self::mlp_forward(&x, &Values { gamma, beta, w1, b1, w2, b2 }, false).0
     }
 }
 
@@ -38,7 +102,8 @@ impl MlpOps for Flex {}
 #[cfg(feature = "tch")]
 impl MlpOps for burn::backend::LibTorch {}
 
-struct Values<B: Backend> {
+/// Parameters of the block.
+pub struct Values<B: Backend> {
     gamma: FloatTensor<B>,
     beta: FloatTensor<B>,
     w1: FloatTensor<B>,
@@ -69,8 +134,9 @@ fn forward<B: Backend>(x: &FloatTensor<B>, p: &Values<B>, keep: bool) -> (FloatT
 #[derive(Debug)]
 struct Mlp;
 
+/// What the way back needs.
 #[derive(Clone, Debug)]
-struct Kept<B: Backend> {
+pub struct Kept<B: Backend> {
     x: FloatTensor<B>,
     z: FloatTensor<B>,
     gamma: FloatTensor<B>,
@@ -79,34 +145,47 @@ struct Kept<B: Backend> {
     feedback2: FloatTensor<B>,
 }
 
-impl<B: Backend> Backward<B, 7> for Mlp {
+fn backward<B: Backend>(kept: Kept<B>, mut dy: FloatTensor<B>) -> (FloatTensor<B>, Gradients<B>) {
+    let (mut dw1, mut db1, mut dw2, mut norm) = (None, None, None, NormGradients::default());
+    let db2 = single::<B>(sum_rows::<B>(dy.clone()));
+    let back = |feedback| transposed::<B>(typed::<B>(feedback, &dy));
+    let (feedback1, feedback2) = (back(kept.feedback1), back(kept.feedback2));
+    for rows in chunks(kept.x.shape()[0], 1) {
+        let (x, z, signal) = (take::<B>(&kept.x, &rows), take::<B>(&kept.z, &rows), take::<B>(&dy, &rows));
+        accumulate::<B>(&mut dw2, product::<B>(transposed::<B>(B::gelu(z.clone())), signal.clone()));
+        let dh = product::<B>(signal.clone(), feedback2.clone());
+        let dz = B::gelu_backward(z, dh);
+        let normed = Normed::<B>::of(x);
+        let n = typed::<B>(normed.scaled(kept.gamma.clone(), kept.beta.clone()), &signal);
+        accumulate::<B>(&mut dw1, product::<B>(transposed::<B>(n), dz.clone()));
+        accumulate::<B>(&mut db1, sum_rows::<B>(dz.clone()));
+        let dn = product::<B>(dz, feedback1.clone());
+        let dx = add::<B>(normed.backward(dn, kept.gamma.clone(), &mut norm), signal);
+        dy = put::<B>(dy, &rows, dx);
+    }
+    (dy, Gradients { norm, first: [dw1, db1], second: [dw2, Some(db2)] })
+}
+
+impl<B: MlpKernels> Backward<B, 7> for Mlp {
     type State = Kept<B>;
 
     fn backward(self, ops: Ops<Self::State, 7>, grads: &mut Grads, _: &mut Checkpointer) {
-        let mut dy = grads.consume::<B>(&ops.node);
+        let dy = grads.consume::<B>(&ops.node);
         let ([x_node, gamma_node, beta_node, w1_node, b1_node, w2_node, b2_node], kept) =
             (ops.parents.map(|p| p.map(|p| p.id)), ops.state);
-        let (mut dw1, mut db1, mut dw2, mut norm) = (None, None, None, NormGradients::default());
-        register_parameter::<B>(grads, b2_node, sum_rows::<B>(dy.clone()));
-        let back = |feedback| transposed::<B>(typed::<B>(feedback, &dy));
-        let (feedback1, feedback2) = (back(kept.feedback1), back(kept.feedback2));
-        for rows in chunks(kept.x.shape()[0], 1) {
-            let (x, z, signal) = (take::<B>(&kept.x, &rows), take::<B>(&kept.z, &rows), take::<B>(&dy, &rows));
-            accumulate::<B>(&mut dw2, product::<B>(transposed::<B>(B::gelu(z.clone())), signal.clone()));
-            let dh = product::<B>(signal.clone(), feedback2.clone());
-            let dz = B::gelu_backward(z, dh);
-            let normed = Normed::<B>::of(x);
-            let n = typed::<B>(normed.scaled(kept.gamma.clone(), kept.beta.clone()), &signal);
-            accumulate::<B>(&mut dw1, product::<B>(transposed::<B>(n), dz.clone()));
-            accumulate::<B>(&mut db1, sum_rows::<B>(dz.clone()));
-            let dn = product::<B>(dz, feedback1.clone());
-            let dx = add::<B>(normed.backward(dn, kept.gamma.clone(), &mut norm), signal);
-            dy = put::<B>(dy, &rows, dx);
-        }
-        let sums = [(gamma_node, norm.gamma), (beta_node, norm.beta), (w1_node, dw1), (b1_node, db1), (w2_node, dw2)];
-        register_sums::<B, 5>(grads, sums);
+        let (dx, sums) = B::mlp_backward(kept, dy);
+        let ([dw1, db1], [dw2, db2]) = (sums.first, sums.second);
+        let sums = [
+            (b2_node, db2),
+            (gamma_node, sums.norm.gamma),
+            (beta_node, sums.norm.beta),
+            (w1_node, dw1),
+            (b1_node, db1),
+            (w2_node, dw2),
+        ];
+        register_sums::<B, 6>(grads, sums);
         if let Some(node) = x_node {
-            grads.register::<B>(node, dy);
+            grads.register::<B>(node, dx);
         }
     }
 }
@@ -136,13 +215,13 @@ impl<B: MlpOps, C: CheckpointStrategy> MlpOps for Autodiff<B, C> {
         };
         match prep {
             OpsKind::Tracked(prep) => {
-                let (y, z) = forward::<B>(&x, &values, true);
+                let (y, z) = B::mlp_forward(&x, &values, true);
                 let z = z.expect("the pre-activations were asked for");
                 let (feedback1, feedback2) = (feedback1.into_primitive(), feedback2.into_primitive());
                 let Values { gamma, beta, .. } = values;
                 prep.finish(Kept { x, z, gamma, beta, feedback1, feedback2 }, y)
             }
-            OpsKind::UnTracked(prep) => prep.finish(forward::<B>(&x, &values, false).0),
+            OpsKind::UnTracked(prep) => prep.finish(B::mlp_forward(&x, &values, false).0),
         }
     }
 }

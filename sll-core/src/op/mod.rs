@@ -14,6 +14,7 @@ mod attention;
 mod conv;
 mod count;
 mod flex;
+mod gradients;
 mod inject;
 mod mask;
 mod mlp;

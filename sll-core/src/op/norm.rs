@@ -2,6 +2,7 @@
 //! `x̂` is made again on the way back, which reads one row at a time and multiplies no matrices.
 
 use super::affine::register_sums;
+use super::flex::{self, contiguous, is_single, values, values_mut};
 use super::rows::{accumulate, as_row, blank, chunks, put, single, sum_rows, take};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::autodiff::{grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
@@ -10,7 +11,7 @@ use burn::backend::{TensorMetadata, tensor::FloatTensor};
 use burn::tensor::Tensor;
 
 /// `ε`, PyTorch's default.
-const EPSILON: f64 = 1e-5;
+pub(super) const EPSILON: f64 = 1e-5;
 
 /// Rows brought to mean 0 and variance 1.
 pub(super) struct Normed<B: Backend> {
@@ -52,8 +53,10 @@ impl<B: Backend> Normed<B> {
 }
 
 /// Gradients of `γ` and `β` so far.
-pub(super) struct NormGradients<B: Backend> {
+pub struct NormGradients<B: Backend> {
+    /// `[d]`.
     pub gamma: Option<FloatTensor<B>>,
+    /// `[d]`.
     pub beta: Option<FloatTensor<B>>,
 }
 
@@ -63,12 +66,65 @@ impl<B: Backend> Default for NormGradients<B> {
     }
 }
 
+/// The norm of rows in both directions, as a backend does it.
+pub trait NormKernels: Backend {
+    /// `x̂ (.) γ + β`.
+    fn norm_forward(x: &FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>) -> FloatTensor<Self> {
+        forward::<Self>(x, gamma, beta)
+    }
+
+    /// From `dn` to `dx`, and the gradients of `γ` and `β`.
+    fn norm_backward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        dn: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, NormGradients<Self>) {
+        backward::<Self>(&x, &gamma, dn)
+    }
+}
+
+impl NormKernels for Flex {
+    fn norm_forward(x: &FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>) -> FloatTensor<Self> {
+        if !is_single(x) {
+            return forward::<Self>(x, gamma, beta);
+        }
+        let [x, gamma, beta] = [x.clone(), gamma, beta].map(contiguous);
+        let norm = flex::Norm { gamma: values(&gamma), beta: values(&beta), epsilon: EPSILON as f32 };
+        let mut y = vec![0.0; values(&x).len()];
+        flex::normalise(values(&x), norm, &mut y);
+        flex::tensor(y, [x.shape()[0], x.shape()[1]])
+    }
+
+    fn norm_backward(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        dn: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, NormGradients<Self>) {
+        if !is_single(&x) {
+            return backward::<Self>(&x, &gamma, dn);
+        }
+        let [x, gamma, mut dx] = [x, gamma, dn].map(contiguous);
+        let norm = flex::Norm { gamma: values(&gamma), beta: &[], epsilon: EPSILON as f32 };
+        let columns = norm.gamma.len();
+        let (mut dgamma, mut dbeta) = (vec![0.0; columns], vec![0.0; columns]);
+        flex::normalise_backward(values(&x), norm, values_mut(&mut dx), None, (&mut dgamma, &mut dbeta));
+        let [gamma, beta] = [dgamma, dbeta].map(|sum| Some(flex::tensor(sum, [columns])));
+        (dx, NormGradients { gamma, beta })
+    }
+}
+
+#[cfg(feature = "tch")]
+impl NormKernels for burn::backend::LibTorch {}
+// Never called: they hand on to the backends below them.
+impl<B: Backend, C: CheckpointStrategy> NormKernels for Autodiff<B, C> {}
+impl NormKernels for Dispatch {}
+
 /// Backend operation behind [`layer_norm`].
 #[backend_extension(Flex, LibTorch: cfg(feature = "tch"), Autodiff)]
-pub trait NormOps: Backend {
+pub trait NormOps: NormKernels {
     /// `x̂ (.) γ + β`.
     fn layer_norm_rows(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>) -> FloatTensor<Self> {
-        forward::<Self>(&x, gamma, beta)
+        Self::norm_forward(&x, gamma, beta)
     }
 }
 
@@ -86,24 +142,33 @@ fn forward<B: Backend>(x: &FloatTensor<B>, gamma: FloatTensor<B>, beta: FloatTen
     y
 }
 
+fn backward<B: Backend>(
+    x: &FloatTensor<B>,
+    gamma: &FloatTensor<B>,
+    mut dy: FloatTensor<B>,
+) -> (FloatTensor<B>, NormGradients<B>) {
+    let mut sums = NormGradients::default();
+    for rows in chunks(x.shape()[0], 1) {
+        let dn = take::<B>(&dy, &rows);
+        let dx = Normed::<B>::of(take::<B>(x, &rows)).backward(dn, gamma.clone(), &mut sums);
+        dy = put::<B>(dy, &rows, dx);
+    }
+    (dy, sums)
+}
+
 #[derive(Debug)]
 struct Norm;
 
-impl<B: Backend> Backward<B, 3> for Norm {
+impl<B: NormKernels> Backward<B, 3> for Norm {
     type State = (FloatTensor<B>, FloatTensor<B>);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Grads, _: &mut Checkpointer) {
-        let mut dy = grads.consume::<B>(&ops.node);
+        let dy = grads.consume::<B>(&ops.node);
         let ([x_node, gamma_node, beta_node], (x, gamma)) = (ops.parents.map(|p| p.map(|p| p.id)), ops.state);
-        let mut sums = NormGradients::default();
-        for rows in chunks(x.shape()[0], 1) {
-            let dn = take::<B>(&dy, &rows);
-            let dx = Normed::<B>::of(take::<B>(&x, &rows)).backward(dn, gamma.clone(), &mut sums);
-            dy = put::<B>(dy, &rows, dx);
-        }
+        let (dx, sums) = B::norm_backward(x, gamma, dy);
         register_sums::<B, 2>(grads, [(gamma_node, sums.gamma), (beta_node, sums.beta)]);
         if let Some(node) = x_node {
-            grads.register::<B>(node, dy);
+            grads.register::<B>(node, dx);
         }
     }
 }
@@ -112,7 +177,7 @@ impl<B: NormOps, C: CheckpointStrategy> NormOps for Autodiff<B, C> {
     fn layer_norm_rows(x: FloatTensor<Self>, gamma: FloatTensor<Self>, beta: FloatTensor<Self>) -> FloatTensor<Self> {
         let prep = Norm.prepare::<C>([x.node(), gamma.node(), beta.node()]).compute_bound().stateful();
         let (x, gamma, beta) = (x.into_primitive(), gamma.into_primitive(), beta.into_primitive());
-        let y = forward::<B>(&x, gamma.clone(), beta);
+        let y = B::norm_forward(&x, gamma.clone(), beta);
         match prep {
             OpsKind::Tracked(prep) => prep.finish((x, gamma), y),
             OpsKind::UnTracked(prep) => prep.finish(y),

@@ -16,10 +16,12 @@ pub(super) fn chunks(rows: usize, group: usize) -> impl Iterator<Item = Range<us
     (0..rows).step_by(step).map(move |start| start..(start + step).min(rows))
 }
 
-/// Rows of the largest chunk that [`chunks`] gives.
+/// Rows of the largest chunk that [`chunks`] gives. Chunks are alike: a short last one would cost a pass over the gradients of its
+/// own.
 pub fn chunk_rows(rows: usize, group: usize) -> usize {
     let wanted = ROWS.max(rows.div_ceil(CHUNKS));
-    (wanted / group).max(1) * group
+    let (groups, most) = (rows.div_ceil(group).max(1), (wanted / group).max(1));
+    groups.div_ceil(groups.div_ceil(most)) * group
 }
 
 /// Rows `range` of a matrix, without a copy where the backend has views.
