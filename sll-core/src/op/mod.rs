@@ -11,6 +11,7 @@
 
 mod affine;
 mod attention;
+mod batch_norm;
 mod conv;
 mod count;
 mod flex;
@@ -19,11 +20,13 @@ mod mask;
 mod mlp;
 mod norm;
 mod patches;
+mod pool;
 mod rectify;
 mod rows;
 
 pub use affine::{affine, patch_affine};
 pub use attention::{AttentionWeights, Heads, attention_block};
+pub use batch_norm::{Normed, batch_norm_rectify, batch_norm_rectify_with};
 pub use conv::conv2d;
 pub use count::{Product, macs};
 pub use inject::{inject, inject_all};
@@ -31,5 +34,6 @@ pub use mask::keep_mask;
 pub use mlp::{MlpWeights, mlp_block};
 pub use norm::layer_norm;
 pub use patches::Patches;
+pub use pool::rectify_pool;
 pub use rectify::rectify;
 pub use rows::chunk_rows;

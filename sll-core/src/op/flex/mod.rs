@@ -4,8 +4,14 @@
 
 #![allow(dead_code, unused_imports)] // until every operation has moved here
 
+pub(super) mod batch_norm;
+mod columns;
+pub(super) mod conv;
+mod conv_gradient;
 mod gemm;
+mod parts;
+pub(super) mod pool;
 mod values;
 
-pub(super) use gemm::{Matrix, multiply, product};
+pub(super) use gemm::{Matrix, multiply, multiply_rows, product};
 pub(super) use values::{contiguous, is_single, made, tensor, values};
