@@ -141,9 +141,14 @@ impl Layer for Conv {
         let positions = (self.height * self.width) as u64;
         let channels = self.kernel.weight.dims()[0] as u64;
         let macs = self.kernel.macs_per_position() * positions;
-        let kept = channels * positions * (1 + u64::from(self.norm.is_some()));
-        let pooled = if self.pool == Pool::None { 0 } else { self.output().len() as u64 };
-        LayerCost { forward: macs, input_grad: macs, again: 0, activations: kept + pooled }
+        // Before batch norm, and before a pooling that does not rectify as well.
+        let pooled_alone = match self.activation {
+            Activation::Relu => self.pool == Pool::Grid2,
+            _ => self.pool != Pool::None,
+        };
+        let maps = u64::from(self.norm.is_some()) + u64::from(pooled_alone);
+        let activations = channels * positions * maps + self.output().len() as u64;
+        LayerCost { forward: macs, input_grad: macs, again: 0, activations }
     }
 
     /// What any implementation has to hold. What a library's convolution needs for itself, like unfolded maps, is not in it.
@@ -153,19 +158,25 @@ impl Layer for Conv {
         }
         let [o, c, k, _] = self.kernel.weight.dims();
         let (full, output) = ((batch * o * self.height * self.width) as u64, (batch * self.output().len()) as u64);
-        // The map before it is pooled, and where the largest of each square was, one `i32` each.
+        // The map before it is pooled by averages; of one whose largest are taken, where they were, one byte each.
         let kept = match self.pool {
             Pool::None => 0,
-            Pool::Max2 => full + output,
+            Pool::Max2 => output.div_ceil(4),
             Pool::Grid2 => full,
         };
         Some(LayerMemory {
             output,
             kept,
-            // The map before its rectification, beside it.
-            forward: (2 * full).saturating_sub(output + kept),
-            // The signal at the map, before and after its rectification.
-            backward: if kept == 0 { full } else { full.max((2 * full).saturating_sub(2 * output)) },
+            // The map before its rectification, beside it where that is a map of its own.
+            forward: match self.pool {
+                Pool::None | Pool::Grid2 => (2 * full).saturating_sub(output + kept),
+                Pool::Max2 => full,
+            },
+            // The signal at the map, and for averages the same before its rectification.
+            backward: match self.pool {
+                Pool::None | Pool::Max2 => full,
+                Pool::Grid2 => full.max((2 * full).saturating_sub(2 * output)),
+            },
             early_gradients: 0,
             in_place: false,
             frees_input: false,

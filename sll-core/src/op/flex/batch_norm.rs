@@ -139,8 +139,8 @@ impl Maps {
         if self.pool {
             for (index, (z, &dh)) in squares(z, self.w).zip(dh).enumerate() {
                 let y = z.map(|z| channel.y(z));
-                let at = y.place();
-                add(index % 8, z.at(at), y.at(at), dh);
+                let largest = y.largest();
+                add(index % 8, z.at(y.first(largest)), largest, dh);
             }
         } else {
             let ((z, z_rest), (dh, dh_rest)) = (z.as_chunks::<8>(), dh.as_chunks::<8>());
@@ -166,9 +166,9 @@ impl Maps {
         let odd = |z: &mut [f32]| z.iter_mut().for_each(|z| *z = rest(*z));
         squares_mut(z, self.w, dh, odd, |z: Square, &dh| {
             let y = z.map(|z| channel.y(z));
-            let at = y.place();
-            let dy = if y.at(at) <= 0.0 { 0.0 } else { channel.scale * dh };
-            z.map(rest).plus(at, dy)
+            let largest = y.largest();
+            let dy = if largest <= 0.0 { 0.0 } else { channel.scale * dh };
+            z.map(rest).plus(y.first(largest), dy)
         });
     }
 }

@@ -19,25 +19,21 @@ impl Square {
         larger(larger(a, b), larger(c, d))
     }
 
-    /// Where the first of the largest values is.
-    pub fn place(self) -> usize {
-        let larger = |a: (f32, usize), b: (f32, usize)| if b.0 > a.0 { b } else { a };
-        let [a, b, c, d] = self.0;
-        larger(larger((a, 0), (b, 1)), larger((c, 2), (d, 3))).1
+    /// Where the first value equal to the `largest` is. (Without branches: they would be guessed wrong half of the time.)
+    pub fn first(self, largest: f32) -> [bool; 4] {
+        let [a, b, c, d] = self.0.map(|value| value == largest);
+        [a, b & !a, c & !(a | b), d & !(a | b | c)]
     }
 
-    pub fn at(self, place: usize) -> f32 {
-        self.0[place]
+    /// The value at the one place that is marked.
+    pub fn at(self, place: [bool; 4]) -> f32 {
+        let [a, b, c, d] = std::array::from_fn(|index| if place[index] { self.0[index] } else { 0.0 });
+        (a + b) + (c + d)
     }
 
-    /// With `value` added at `place`.
-    pub fn plus(self, place: usize, value: f32) -> Self {
-        let mut index = 0;
-        Self(self.0.map(|own| {
-            let sum = if index == place { own + value } else { own };
-            index += 1;
-            sum
-        }))
+    /// With `value` added at the one place that is marked.
+    pub fn plus(self, place: [bool; 4], value: f32) -> Self {
+        Self(std::array::from_fn(|index| self.0[index] + if place[index] { value } else { 0.0 }))
     }
 }
 
@@ -90,7 +86,9 @@ pub(in super::super) fn forward(z: &[f32], [images, c, h, w]: [usize; 4]) -> (Ve
         let outs = largest.chunks_exact_mut(out.max(1)).zip(places.chunks_exact_mut(out.max(1)));
         for (map, (largest, places)) in maps.zip(outs) {
             for (square, (largest, place)) in squares(map, w).zip(largest.iter_mut().zip(places)) {
-                (*largest, *place) = (rectified(square.largest()), square.place() as u8);
+                let most = square.largest();
+                let [_, b, c, d] = square.first(most).map(u8::from);
+                (*largest, *place) = (rectified(most), b + 2 * c + 3 * d);
             }
         }
     });
