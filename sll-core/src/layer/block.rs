@@ -106,7 +106,6 @@ impl Layer for EncoderBlock {
             early_gradients: (2 * d * hidden + hidden + 2 * d) as u64,
             in_place: true,
             frees_input: false,
-            largest_parameter: (d * hidden).max(3 * d * d) as u64,
         })
     }
 

@@ -3,6 +3,7 @@
 use super::affine::beside;
 use super::{Activation, Kernel, Layer, LayerCost, Stages, WeightSlot};
 use crate::memory::LayerMemory;
+use crate::op::{Normed, batch_norm_rectify, batch_norm_rectify_with, rectify_pool};
 use crate::rng::Stream;
 use crate::{pass::Pass, shape::Shape};
 use burn::module::Module;
@@ -69,17 +70,40 @@ fn normalise(norm: &BatchNorm, z: Tensor<4>, pass: &Pass) -> Tensor<4> {
     if *pass == Pass::Eval || (z.is_autodiff() && !matches!(pass, Pass::Replay { .. })) {
         return norm.forward(z);
     }
-    let plain = !z.is_autodiff();
     let (gamma, beta) = (beside(&norm.gamma, &z), beside(&norm.beta, &z));
     let result = batch_norm_train(z, gamma, beta, norm.epsilon);
-    if matches!(pass, Pass::Train { .. }) {
-        for (running, seen) in [(&norm.running_mean, result.mean), (&norm.running_var, result.variance)] {
-            let old = running.value_sync();
-            let seen = if plain && old.is_autodiff() { Tensor::from_inner(seen) } else { seen };
-            running.update(old * (1.0 - norm.momentum) + seen * norm.momentum);
-        }
-    }
+    run_on(norm, pass, [result.mean, result.variance]);
     result.output
+}
+
+/// Batch norm, rectification and pooling at once, by the same statistics as [`normalise`].
+fn normalise_rectified(norm: &BatchNorm, z: Tensor<4>, pass: &Pass, pool: bool) -> Tensor<4> {
+    if z.dtype() == DType::BF16 {
+        return normalise_rectified(norm, z.cast(DType::F32), pass, pool).cast(DType::BF16);
+    }
+    let (gamma, beta) = (beside(&norm.gamma, &z), beside(&norm.beta, &z));
+    if *pass == Pass::Eval && !z.is_autodiff() {
+        let running = [&norm.running_mean, &norm.running_var].map(|running| match running.value() {
+            value if value.is_autodiff() => value.inner(),
+            value => value,
+        });
+        return batch_norm_rectify_with(z, [gamma, beta], running, norm.epsilon, pool);
+    }
+    let Normed { h, mean, variance } = batch_norm_rectify(z, gamma, beta, norm.epsilon, pool);
+    run_on(norm, pass, [mean, variance]);
+    h
+}
+
+/// Moves the running statistics towards those a training pass has seen; any other pass leaves them alone.
+fn run_on(norm: &BatchNorm, pass: &Pass, seen: [Tensor<1>; 2]) {
+    if !matches!(pass, Pass::Train { .. }) {
+        return;
+    }
+    for (running, seen) in [&norm.running_mean, &norm.running_var].into_iter().zip(seen) {
+        let old = running.value_sync();
+        let seen = if old.is_autodiff() && !seen.is_autodiff() { Tensor::from_inner(seen) } else { seen };
+        running.update((old * (1.0 - norm.momentum) + seen * norm.momentum).detach());
+    }
 }
 
 impl Layer for Conv {
@@ -97,7 +121,16 @@ impl Layer for Conv {
     }
 
     fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        self.pool(self.activate(self.pre_activation(x), pass))
+        let z = self.pre_activation(x);
+        if self.activation != Activation::Relu || self.pool != Pool::Max2 {
+            return self.pool(self.activate(z, pass));
+        }
+        let z = self.map(z, self.kernel.weight.dims()[0]);
+        let h = match &self.norm {
+            Some(norm) => normalise_rectified(norm, z, pass, true),
+            None => rectify_pool(z),
+        };
+        h.flatten(1, 3)
     }
 
     fn stages(&self) -> Option<&dyn Stages> {
@@ -108,9 +141,14 @@ impl Layer for Conv {
         let positions = (self.height * self.width) as u64;
         let channels = self.kernel.weight.dims()[0] as u64;
         let macs = self.kernel.macs_per_position() * positions;
-        let kept = channels * positions * (1 + u64::from(self.norm.is_some()));
-        let pooled = if self.pool == Pool::None { 0 } else { self.output().len() as u64 };
-        LayerCost { forward: macs, input_grad: macs, again: 0, activations: kept + pooled }
+        // Before batch norm, and before a pooling that does not rectify as well.
+        let pooled_alone = match self.activation {
+            Activation::Relu => self.pool == Pool::Grid2,
+            _ => self.pool != Pool::None,
+        };
+        let maps = u64::from(self.norm.is_some()) + u64::from(pooled_alone);
+        let activations = channels * positions * maps + self.output().len() as u64;
+        LayerCost { forward: macs, input_grad: macs, again: 0, activations }
     }
 
     /// What any implementation has to hold. What a library's convolution needs for itself, like unfolded maps, is not in it.
@@ -118,25 +156,30 @@ impl Layer for Conv {
         if self.norm.is_some() || self.activation != Activation::Relu {
             return None;
         }
-        let [o, c, k, _] = self.kernel.weight.dims();
+        let [o, ..] = self.kernel.weight.dims();
         let (full, output) = ((batch * o * self.height * self.width) as u64, (batch * self.output().len()) as u64);
-        // The map before it is pooled, and where the largest of each square was, one `i32` each.
+        // The map before it is pooled by averages; of one whose largest are taken, where they were, one byte each.
         let kept = match self.pool {
             Pool::None => 0,
-            Pool::Max2 => full + output,
+            Pool::Max2 => output.div_ceil(4),
             Pool::Grid2 => full,
         };
         Some(LayerMemory {
             output,
             kept,
-            // The map before its rectification, beside it.
-            forward: (2 * full).saturating_sub(output + kept),
-            // The signal at the map, before and after its rectification.
-            backward: if kept == 0 { full } else { full.max((2 * full).saturating_sub(2 * output)) },
+            // The map before its rectification, beside it where that is a map of its own.
+            forward: match self.pool {
+                Pool::None | Pool::Grid2 => (2 * full).saturating_sub(output + kept),
+                Pool::Max2 => full,
+            },
+            // The signal at the map, and for averages the same before its rectification.
+            backward: match self.pool {
+                Pool::None | Pool::Max2 => full,
+                Pool::Grid2 => full.max((2 * full).saturating_sub(2 * output)),
+            },
             early_gradients: 0,
             in_place: false,
             frees_input: false,
-            largest_parameter: (o * c * k * k) as u64,
         })
     }
 
@@ -163,11 +206,13 @@ impl Stages for Conv {
     }
 
     fn activate(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        let mut z = self.map(z, self.kernel.weight.dims()[0]);
-        if let Some(norm) = &self.norm {
-            z = normalise(norm, z, pass);
-        }
-        self.activation.forward(z).flatten(1, 3)
+        let z = self.map(z, self.kernel.weight.dims()[0]);
+        let h = match (&self.norm, self.activation) {
+            (Some(norm), Activation::Relu) => normalise_rectified(norm, z, pass, false),
+            (Some(norm), activation) => activation.forward(normalise(norm, z, pass)),
+            (None, activation) => activation.forward(z),
+        };
+        h.flatten(1, 3)
     }
 
     fn pool(&self, h: Tensor<2>) -> Tensor<2> {

@@ -87,14 +87,13 @@ impl Layer for Dense {
         Some(LayerMemory {
             output,
             kept,
-            // The product's second copy, and the mask after it.
-            forward: output,
-            // The weight's gradient while it is made, and the product's second copy.
-            backward: 2 * n * m,
+            // The mask.
+            forward: if dropped { output } else { 0 },
+            // The weight's gradient while it is made.
+            backward: n * m,
             early_gradients: 0,
             in_place: false,
             frees_input: false,
-            largest_parameter: n * m,
         })
     }
 

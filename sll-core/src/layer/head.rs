@@ -57,7 +57,6 @@ impl Layer for TokenHead {
             // The signal at the summary becomes one at all tokens.
             in_place: false,
             frees_input: true,
-            largest_parameter: d * classes,
         })
     }
 

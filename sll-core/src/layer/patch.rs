@@ -79,7 +79,7 @@ impl Layer for PatchEmbedding {
     }
 
     fn memory(&self, batch: usize) -> Option<LayerMemory> {
-        let [patch, d] = self.affine.weight.dims().map(|side| side as u64);
+        let [_, d] = self.affine.weight.dims().map(|side| side as u64);
         let [tokens, _] = self.positions.dims().map(|side| side as u64);
         let (b, patches) = (batch as u64, self.patches() as u64);
         Some(LayerMemory {
@@ -91,7 +91,6 @@ impl Layer for PatchEmbedding {
             early_gradients: 0,
             in_place: false,
             frees_input: false,
-            largest_parameter: (patch * d).max(tokens * d),
         })
     }
 

@@ -4,7 +4,6 @@
 use super::StepBytes;
 use crate::network::Network;
 use crate::optim::OptimizerConfig;
-use crate::shape::Shape;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -32,8 +31,6 @@ pub struct LayerMemory {
     pub in_place: bool,
     /// Whether its backward pass needs nothing of its input, which is free once it has run.
     pub frees_input: bool,
-    /// Its largest parameter: while the optimiser moves it, it needs that much for itself.
-    pub largest_parameter: u64,
 }
 
 /// Analytic bytes of training, by category.
@@ -114,18 +111,11 @@ impl Timeline {
 }
 
 /// The chain as the timeline sees it.
-///
-/// flex writes a matrix product into a buffer that it then copies to an aligned one: while it is made, a product of full
-/// size counts twice.
 struct Chain {
-    /// Where a product makes the signal at a layer's output, its size; 0 where the signal is spread from a summary.
-    multiplied: Vec<u64>,
     layers: Vec<LayerMemory>,
     params: Vec<u64>,
     input: u64,
     codes: u64,
-    /// Temporaries of an optimiser's step, in sizes of the parameter it moves.
-    update: u64,
     timeline: Timeline,
 }
 
@@ -173,7 +163,7 @@ impl Chain {
             if !freed && (index + 1 < range.end || !held) {
                 self.timeline.drop_kept(layer.output);
             }
-            self.timeline.look(if down && !layer.in_place { 2 * input } else { 0 });
+            self.timeline.look(if down && !layer.in_place { input } else { 0 });
             self.timeline.drop_kept(layer.kept);
             self.timeline.release(layer.output);
             if down {
@@ -181,7 +171,6 @@ impl Chain {
             }
         }
         for index in range.rev() {
-            self.timeline.look(self.update * self.layers[index].largest_parameter);
             self.timeline.live.gradients -= VALUE * self.params[index];
         }
     }
@@ -200,7 +189,6 @@ impl Chain {
         let topmost = last.end == self.layers.len();
         let codes = if topmost { 0 } else { CODE_MATRICES * self.codes };
         self.timeline.hold(output + codes);
-        self.timeline.look(self.multiplied[last.end - 1]);
         for (place, segment) in segments.iter().enumerate().rev() {
             if place + 1 < segments.len() {
                 // The output is there already: the input of the segment above, whose unit it has just served.
@@ -229,7 +217,6 @@ impl Chain {
         self.timeline.hold(self.codes);
         for unit in units.iter().rev() {
             self.timeline.hold(self.layers[unit.end - 1].output);
-            self.timeline.look(self.multiplied[unit.end - 1]);
             self.train(unit.clone(), false, false);
         }
     }
@@ -248,10 +235,8 @@ impl MemoryModel {
         let params: Vec<u64> = (0..net.depth()).map(|index| net.layer_params(index) as u64).collect();
         let input = (batch * net.input().len()) as u64;
         let codes = (batch * net.classes()) as u64;
-        let flat = |index: usize| matches!(net.output_of(index), Shape::Flat(_));
-        let multiplied = layers.iter().enumerate().map(|(i, layer)| if flat(i) { layer.output } else { 0 }).collect();
-        let (update, timeline) = (optimizer.temporaries(), Timeline::default());
-        let mut chain = Chain { multiplied, layers, params, input, codes, update, timeline };
+        let timeline = Timeline::default();
+        let mut chain = Chain { layers, params, input, codes, timeline };
         chain.timeline.keep(input);
         match pattern {
             Pattern::Local(units) => chain.local(units),

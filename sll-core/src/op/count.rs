@@ -55,6 +55,11 @@ pub(super) fn matrix_product<B: MatrixKernels>(a: FloatTensor<B>, b: FloatTensor
     B::matrix_product(a, b)
 }
 
+/// `a b` of matrices or of batches of them.
+fn any_product<B: MatrixKernels>(a: FloatTensor<B>, b: FloatTensor<B>) -> FloatTensor<B> {
+    if a.rank() == 2 { matrix_product::<B>(a, b) } else { product::<B>(a, b) }
+}
+
 /// `x W + b` in the type of `x`, counted.
 pub(super) fn affine_rows<B: MatrixKernels>(
     x: FloatTensor<B>,
@@ -73,10 +78,10 @@ pub(super) fn transposed<B: Backend>(a: FloatTensor<B>) -> FloatTensor<B> {
 
 /// Backend operation behind [`Product`].
 #[backend_extension(Flex, LibTorch: cfg(feature = "tch"), Autodiff)]
-pub trait ProductOps: Backend {
+pub trait ProductOps: MatrixKernels {
     /// `a b`.
     fn counted_product(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
-        product::<Self>(a, b)
+        any_product::<Self>(a, b)
     }
 }
 
@@ -87,17 +92,17 @@ impl ProductOps for burn::backend::LibTorch {}
 #[derive(Debug)]
 struct Multiply;
 
-impl<B: Backend> Backward<B, 2> for Multiply {
+impl<B: MatrixKernels> Backward<B, 2> for Multiply {
     type State = (Option<FloatTensor<B>>, Option<FloatTensor<B>>);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Grads, _: &mut Checkpointer) {
         let dy = grads.consume::<B>(&ops.node);
         let ([a_node, b_node], (a, b)) = (ops.parents, ops.state);
         if let (Some(node), Some(b)) = (a_node, b) {
-            grads.register::<B>(node.id, product::<B>(dy.clone(), transposed::<B>(b)));
+            grads.register::<B>(node.id, any_product::<B>(dy.clone(), transposed::<B>(b)));
         }
         if let (Some(node), Some(a)) = (b_node, a) {
-            grads.register::<B>(node.id, product::<B>(transposed::<B>(a), dy));
+            grads.register::<B>(node.id, any_product::<B>(transposed::<B>(a), dy));
         }
     }
 }
@@ -107,7 +112,7 @@ impl<B: ProductOps, C: CheckpointStrategy> ProductOps for Autodiff<B, C> {
         let (a_tracked, b_tracked) = (a.is_tracked(), b.is_tracked());
         let prep = Multiply.prepare::<C>([a.node(), b.node()]).compute_bound().stateful();
         let (a, b) = (a.into_primitive(), b.into_primitive());
-        let y = product::<B>(a.clone(), b.clone());
+        let y = any_product::<B>(a.clone(), b.clone());
         match prep {
             OpsKind::Tracked(prep) => prep.finish((b_tracked.then_some(a), a_tracked.then_some(b)), y),
             OpsKind::UnTracked(prep) => prep.finish(y),

@@ -64,14 +64,6 @@ impl OptimizerConfig {
         }
     }
 
-    /// What a step needs for itself while it moves a parameter, besides its gradient, in sizes of the parameter.
-    pub fn temporaries(&self) -> u64 {
-        match self.kind {
-            OptimizerKind::Sgd if self.momentum == 0.0 => 0,
-            _ => 1,
-        }
-    }
-
     /// Checks the settings and makes the optimiser.
     pub fn init(&self) -> Result<Updater> {
         if !(0.0..1.0).contains(&self.momentum) {

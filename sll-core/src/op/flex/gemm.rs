@@ -65,8 +65,27 @@ impl<'a> Matrix<'a> {
 #[allow(unsafe_code)] // the product writes through a pointer
 pub(in super::super) fn multiply(a: Matrix, b: Matrix, out: &mut [f32], added: bool, parallel: bool) {
     assert_eq!(out.len(), a.rows * b.columns, "the output's size");
-    // SAFETY: `out` has the size that was just checked, and is initialised.
-    unsafe { multiply_to(a, b, out.as_mut_ptr(), added, parallel) }
+    multiply_rows(a, b, out, b.columns, added, parallel);
+}
+
+/// [`multiply`] into rows that start `stride` values apart; what lies between them stays as it is.
+///
+/// # Panics
+/// If the sizes do not fit.
+#[allow(unsafe_code)] // the product writes through a pointer
+pub(in super::super) fn multiply_rows(
+    a: Matrix,
+    b: Matrix,
+    out: &mut [f32],
+    stride: usize,
+    added: bool,
+    parallel: bool,
+) {
+    if a.rows > 0 {
+        assert!((a.rows - 1) * stride + b.columns <= out.len() && b.columns <= stride, "rows within the output");
+    }
+    // SAFETY: `out` reaches to the end of the last row, as was just checked, and is initialised.
+    unsafe { multiply_to(a, b, out.as_mut_ptr(), stride, added, parallel) }
 }
 
 /// `a b` in new memory.
@@ -74,16 +93,17 @@ pub(in super::super) fn multiply(a: Matrix, b: Matrix, out: &mut [f32], added: b
 pub(in super::super) fn product(a: Matrix, b: Matrix, parallel: bool) -> Vec<f32> {
     let write = |out: &mut [MaybeUninit<f32>]| {
         // SAFETY: `out` has room for the product, which is not added to what is there.
-        unsafe { multiply_to(a, b, out.as_mut_ptr().cast(), false, parallel) }
+        unsafe { multiply_to(a, b, out.as_mut_ptr().cast(), b.columns, false, parallel) }
     };
     // SAFETY: a product that is not added writes every element.
     unsafe { super::values::made(a.rows * b.columns, write) }
 }
 
 /// # Safety
-/// `out` points to room for `a.rows * b.columns` values, which are initialised if the product is `added` to them.
+/// `out` points to room for `a.rows` rows of `b.columns` values, `stride` apart, which are initialised if the product is
+/// `added` to them.
 #[allow(unsafe_code)] // gemm works on pointers
-unsafe fn multiply_to(a: Matrix, b: Matrix, out: *mut f32, added: bool, parallel: bool) {
+unsafe fn multiply_to(a: Matrix, b: Matrix, out: *mut f32, stride: usize, added: bool, parallel: bool) {
     assert_eq!(a.columns, b.rows, "the inner sizes of a product");
     let (m, n, k) = (a.rows, b.columns, a.columns);
     if m == 0 || n == 0 {
@@ -101,7 +121,7 @@ unsafe fn multiply_to(a: Matrix, b: Matrix, out: *mut f32, added: bool, parallel
             k,
             out,
             1,
-            n as isize,
+            stride as isize,
             added,
             a.values.as_ptr(),
             a.column_stride as isize,
@@ -152,6 +172,12 @@ mod tests {
                     let mut sum = vec![2.0; m * n];
                     multiply(a, b, &mut sum, true, parallel);
                     close(&sum, &expected.iter().map(|e| e + 2.0).collect::<Vec<_>>());
+                    let mut apart = vec![2.0; m * (n + 3)];
+                    multiply_rows(a, b, &mut apart, n + 3, false, parallel);
+                    for (row, expected) in apart.chunks(n + 3).zip(expected.chunks(n)) {
+                        close(&row[..n], expected);
+                        assert_eq!(row[n..], [2.0; 3]);
+                    }
                 }
             }
         }

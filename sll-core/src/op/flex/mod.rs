@@ -5,16 +5,22 @@
 #![allow(dead_code, unused_imports)] // until every operation has moved here
 
 mod attention;
+pub(super) mod batch_norm;
+mod columns;
+pub(super) mod conv;
+mod conv_gradient;
 pub(super) mod encoder;
 mod gelu;
 mod gemm;
-mod matrix;
-mod update;
 mod lanes;
+mod matrix;
 mod norm;
+mod parts;
+pub(super) mod pool;
+mod update;
 mod values;
 
-pub(super) use gemm::{Matrix, multiply, product};
+pub(super) use gemm::{Matrix, multiply, multiply_rows, product};
 pub(super) use lanes::add_rows;
 pub(super) use norm::{Norm, normalise, normalise_backward};
 pub(super) use values::{contiguous, is_single, made, rows_of, tensor, values, values_mut};
