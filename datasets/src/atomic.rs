@@ -22,7 +22,18 @@ pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<
     fill(file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path)?;
-    Ok(())
+    sync_folder(folder)
+}
+
+/// Renames a file or folder so that the next process finds it even after a crash of the machine.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_folder(to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+/// Writes a folder's list of names to the disk. Not every system can open a folder.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(test)]

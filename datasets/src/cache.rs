@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::{
-    atomic::write_atomically,
+    atomic::{rename, write_atomically},
     digest::Digest,
     error::DataError,
     lock::lock,
@@ -96,7 +96,7 @@ impl Cache {
             if folder.exists() {
                 fs::remove_dir_all(&folder)?;
             }
-            fs::rename(incoming.path(), &folder)
+            rename(incoming.path(), &folder)
         };
         publish().map_err(|error| Problem::file("write", &folder, &error))?;
         // It is no longer where it was made, so there is nothing to remove.

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use crate::{
     archive::{Bounds, Failure, unpack},
+    atomic::rename,
     cache::{Cache, ShardList},
     convert,
     error::DataError,
@@ -211,7 +212,7 @@ fn from_archive(
             // Only when all are there: what is in `incoming` is not gone on with.
             for (file, part) in manifest.files.iter().zip(&parts) {
                 let target = incoming.path().join(&file.path);
-                std::fs::rename(part, &target).map_err(|error| Problem::file("write", &target, &error))?;
+                rename(part, &target).map_err(|error| Problem::file("write", &target, &error))?;
             }
         }
         format => {
