@@ -136,6 +136,7 @@ fn try_all(
     let no_home = || Problem::new("there is no folder for a cache", "set SLL_CACHE");
     let cache = Cache::of(options).ok_or_else(no_home)?;
     let _lock = cache.lock(manifest, options)?;
+    cache.sweep(manifest);
     if let Ok(located) = locate(manifest, options)
         && (!again || sound(manifest, &located, options).is_ok())
     {

@@ -269,12 +269,12 @@ impl<'a> Hub<'a> {
             ));
         };
         let blobs = self.folder.join("blobs");
-        let failed = |error| Problem::file("write", &self.folder, &error);
-        fs::create_dir_all(&blobs).map_err(failed)?;
+        fs::create_dir_all(&blobs).map_err(|error| Problem::file("write", &blobs, &error))?;
+        let referred = |error| Problem::file("write a branch's commit to", &self.folder.join("refs"), &error);
         let _lock = self.lock(&oid)?;
         let check = Check::Git(oid.clone());
         if self.is_right(&link, shard, &check)? {
-            self.write_ref(commit).map_err(failed)?;
+            self.write_ref(commit).map_err(referred)?;
             return Ok(link);
         }
         let blob = match self.blob(&blobs, &link, shard, &check)? {
@@ -284,12 +284,12 @@ impl<'a> Hub<'a> {
                 let goal = Goal { name: &shard.name, size: Some(shard.size), max_bytes: MAX_SHARD_BYTES, check };
                 let digest = download(&part, &goal, self.options, |from| self.open(commit, shard, from))?;
                 let blob = self.cache.blob_path(&digest);
-                rename(&part, &blob).map_err(failed)?;
+                rename(&part, &blob).map_err(|error| Problem::file("write", &blob, &error))?;
                 blob
             }
         };
-        self.link(&blob, &link, &shard.name).map_err(failed)?;
-        self.write_ref(commit).map_err(failed)?;
+        self.link(&blob, &link, &shard.name).map_err(|error| Problem::file("write", &link, &error))?;
+        self.write_ref(commit).map_err(referred)?;
         Ok(link)
     }
 

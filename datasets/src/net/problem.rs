@@ -3,8 +3,7 @@
 use std::{io, path::Path, time::Duration};
 
 /// What to do about a full disk.
-const NO_ROOM: &str =
-    "free some disk space, or point SLL_CACHE and HF_HOME at a larger disk, and run the same command again";
+const NO_ROOM: &str = "free some disk space, or point SLL_CACHE and HF_HOME at a larger disk, and run the same command again: what was downloaded is kept";
 
 /// What to do after a download that did not end.
 const AGAIN: &str = "run the same command again: it goes on where it stopped";
