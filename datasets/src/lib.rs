@@ -30,8 +30,8 @@ mod digest;
 mod encoded;
 mod error;
 mod fetch;
-#[cfg(any(test, fuzzing))]
-pub mod fuzzing;
+#[cfg(test)]
+mod fuzzing;
 mod idx;
 mod jpeg;
 mod load;
