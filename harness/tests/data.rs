@@ -21,7 +21,11 @@ fn command(folder: &Path, server: &Server) -> Command {
     for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"] {
         command.env(name, "http://127.0.0.1:9");
     }
-    command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1").env_remove("ALL_PROXY").env_remove("all_proxy");
+    command
+        .env("NO_PROXY", "127.0.0.1,localhost")
+        .env("no_proxy", "127.0.0.1,localhost")
+        .env_remove("ALL_PROXY")
+        .env_remove("all_proxy");
     for name in ["SLL_DATA_DIR", "SLL_OFFLINE", "HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"] {
         command.env_remove(name);
     }

@@ -27,10 +27,13 @@ use crate::options::LoadOptions;
 
 /// Pieces of a body that wait for who asked, and the bytes of one.
 const AHEAD: usize = 4;
-const PIECE: usize = 1 << 16;
+const PIECE_BYTES: usize = 1 << 16;
 
-/// The bytes of a response, piece by piece; none at its end.
-pub(super) type Pieces = Receiver<Result<Option<Vec<u8>>, Problem>>;
+/// Some bytes of a response; none at its end.
+pub(super) type Piece = Result<Option<Vec<u8>>, Problem>;
+
+/// The bytes of a response, piece by piece.
+pub(super) type Pieces = Receiver<Piece>;
 
 /// What comes of a request, once it comes.
 pub(super) type Pending<T> = Receiver<Result<T, Problem>>;
@@ -169,7 +172,7 @@ impl Client {
                 return;
             }
             let mut reader = body.expect("of a response").into_reader();
-            let mut buffer = vec![0; PIECE];
+            let mut buffer = vec![0; PIECE_BYTES];
             loop {
                 let piece = match reader.read(&mut buffer) {
                     Ok(0) => Ok(None),

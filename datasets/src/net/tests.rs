@@ -16,7 +16,7 @@ use super::{
     Problem, Reach,
     download::{Answer, Check, Goal, download},
     fetch_archive,
-    http::Pieces,
+    http::{Piece, Pieces},
     hub_shards,
 };
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// A body of these pieces; who keeps the sender keeps it from ending.
-fn body(pieces: Vec<Result<Option<Vec<u8>>, Problem>>) -> (SyncSender<Result<Option<Vec<u8>>, Problem>>, Pieces) {
+fn body(pieces: Vec<Piece>) -> (SyncSender<Piece>, Pieces) {
     let (sender, body) = sync_channel(pieces.len());
     pieces.into_iter().for_each(|piece| sender.send(piece).unwrap());
     (sender, body)

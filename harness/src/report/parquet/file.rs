@@ -12,12 +12,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const OPTIONS: WriteOptions = WriteOptions {
-    statistics: StatisticsOptions::empty(),
-    version: Version::V1,
-    compression: CompressionOptions::Snappy,
-    data_page_size: None,
-};
+fn options() -> WriteOptions {
+    WriteOptions {
+        statistics: StatisticsOptions::empty(),
+        version: Version::V1,
+        compression: CompressionOptions::Snappy,
+        data_page_size: None,
+    }
+}
 
 /// Writes `columns`, which are of one length, to `path`.
 pub(crate) fn write(path: &Path, columns: Vec<Column>) -> Result<PathBuf> {
@@ -34,12 +36,12 @@ fn rows(file: &mut impl Write, columns: Vec<Column>) -> PolarsResult<()> {
     let named = frame.columns().iter().zip(&arrays);
     let schema: ArrowSchema =
         named.map(|(column, array)| Field::new(column.name().clone(), array.dtype().clone(), true)).collect();
-    let mut writer = FileWriter::try_new(file, schema.clone(), OPTIONS)?;
+    let mut writer = FileWriter::try_new(file, schema.clone(), options())?;
     if frame.height() > 0 {
         let encodings = vec![vec![Encoding::Plain]; arrays.len()];
         let fields = writer.parquet_schema().fields().to_vec();
         let batch = RecordBatchT::new(frame.height(), Arc::new(schema), arrays);
-        writer.write(frame.height() as u64, row_group_iter(batch, encodings.into(), fields, OPTIONS))?;
+        writer.write(frame.height() as u64, row_group_iter(batch, encodings.into(), fields, options()))?;
     }
     writer.end(None).map(|_| ())
 }
