@@ -23,6 +23,7 @@ mod atomic;
 mod augment;
 mod cache;
 mod cifar;
+mod class_names;
 mod content;
 mod convert;
 mod dataset;
@@ -30,6 +31,7 @@ mod digest;
 mod encoded;
 mod error;
 mod fetch;
+mod folder;
 #[cfg(test)]
 mod fuzzing;
 mod idx;
