@@ -1,5 +1,5 @@
 //! Images a second and core, from JPEG files to augmented bytes, and from files and Parquet shards to bytes of which the digest is known:
-//! `cargo bench --workspace --profile dev --bench stream` with `POLARS_MAX_THREADS=1`, on Linux.
+//! `cargo bench --workspace --profile dev --bench stream`, on Linux.
 //!
 //! What is measured is the processor time of the whole process: whoever else works on the machine takes none of it.
 //! The JPEGs are made up, of about ImageNet's bytes a pixel. "of 500 x 375" is how large ImageNet's are, brought to 224 x 224. The PNGs are the embedded sample of
@@ -13,9 +13,10 @@ use criterion::{
 };
 use datasets::{Augment, HubOptions, LoadOptions, Manifest, Policy, load, load_manifest};
 use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder, codecs::png::PngEncoder};
-use polars::prelude::{
-    DataFrame, DataType, IntoColumn, IntoSeries, NamedFrom, ParquetCompression, ParquetWriter, Series, StructChunked,
-};
+use polars_arrow::array::PrimitiveArray;
+
+#[path = "../src/testing/parquet.rs"]
+mod parquet;
 
 /// Long enough for ten samples of many hundredths of a second each.
 const SAMPLED: Duration = Duration::from_secs(15);
@@ -113,20 +114,19 @@ fn write_files(folder: &Path, images: &[Vec<u8>]) {
     }
 }
 
-/// Writes them to shards in `folder`, in the hub's cache, with Snappy and row groups of 100 as the hub's library makes them.
+/// Writes them to shards in `folder`, in the hub's cache, in row groups of 100 as the hub's library makes them.
 fn write_shards(folder: &Path, images: &[Vec<u8>]) {
+    write_groups(folder, images, 100);
+}
+
+/// The same in groups of `group` rows.
+fn write_groups(folder: &Path, images: &[Vec<u8>], group: usize) {
     let snapshot = folder.join("hub/datasets--made--up/snapshots").join(COMMIT);
     fs::create_dir_all(&snapshot).expect("a folder");
     for (name, images) in [("train.parquet", images), ("test.parquet", &images[..1])] {
-        let bytes = Series::new("bytes".into(), images.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        let path = Series::new_null("path".into(), images.len()).cast(&DataType::String).expect("nulls of any type");
-        let image = StructChunked::from_series("image".into(), images.len(), [bytes, path].iter()).expect("one length");
-        let label = Series::new("label".into(), vec![0i64; images.len()]).into_column();
-        let columns = vec![image.into_series().into_column(), label];
-        let mut frame = DataFrame::new(images.len(), columns).expect("one length");
-        let file = fs::File::create(snapshot.join(name)).expect("a folder");
-        let writer = ParquetWriter::new(file).with_compression(ParquetCompression::Snappy);
-        writer.with_row_group_size(Some(100)).finish(&mut frame).expect("a folder");
+        let labels = PrimitiveArray::from_vec(vec![0i64; images.len()]).boxed();
+        let shard = parquet::shard("image", &[("label", labels)], images, group, &[]);
+        fs::write(snapshot.join(name), shard).expect("a folder");
     }
 }
 
@@ -169,6 +169,29 @@ fn reading(c: &mut Criterion<ProcessorTime>) {
         }
         group.finish();
     }
+}
+
+/// The start of a data set of MNIST's size, whatever its row groups.
+fn grouping(c: &mut Criterion<ProcessorTime>) {
+    const ROWS: usize = 60_000;
+    let images: Vec<Vec<u8>> = digits().into_iter().cycle().take(ROWS).collect();
+    let manifest = manifest(ROWS, 64, 64);
+    let mut group = c.benchmark_group("60,000 PNGs of 28 x 28 in row groups");
+    group.sample_size(10).measurement_time(SAMPLED).throughput(Throughput::Elements(ROWS as u64));
+    for rows in [10_000, 1000, 250, 100] {
+        let folder = LazyCell::new(|| {
+            let folder = tempfile::tempdir().expect("a folder");
+            write_groups(folder.path(), &images, rows);
+            folder
+        });
+        group.bench_function(format!("of {rows}"), |bencher| {
+            bencher.iter_with_large_drop(|| {
+                let cache = tempfile::tempdir().expect("a folder");
+                (load_manifest(&manifest, &options(folder.path(), cache.path())).expect("the data set").digest, cache)
+            })
+        });
+    }
+    group.finish();
 }
 
 fn throughput(c: &mut Criterion<ProcessorTime>) {
@@ -214,6 +237,7 @@ fn throughput(c: &mut Criterion<ProcessorTime>) {
 fn all(c: &mut Criterion<ProcessorTime>) {
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("the first pool");
     reading(c);
+    grouping(c);
     throughput(c);
 }
 

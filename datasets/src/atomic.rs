@@ -4,10 +4,17 @@ use std::{
     fs::{self, File},
     io,
     path::Path,
+    time::Duration,
 };
 
+/// How files that are being written are called at first.
+const WRITING: &str = ".writing-";
+
+/// A file that is being written is locked; it may take this long until it is.
+const YOUNG: Duration = Duration::from_secs(60);
+
 /// Writes `path` through a temporary file beside it and a rename, so that a reader, or the next process after a crash, never meets half a file. Folders that
-/// are missing are made.
+/// are missing are made. What killed processes left of their writing in the same folder is removed.
 ///
 /// # Errors
 /// The system's, or that of `fill`; what was at `path` is still there then.
@@ -18,11 +25,39 @@ pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<
     // A temporary file is its owner's alone by default; what is written here is for whoever may read the folder.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".writing-").tempfile_in(folder)?;
+    let mut file = builder.prefix(WRITING).tempfile_in(folder)?;
+    // Where files cannot be locked, nothing is swept up either.
+    let _ = file.as_file().try_lock();
+    sweep(folder);
     fill(file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path)?;
-    Ok(())
+    sync_folder(folder)
+}
+
+/// Removes files in `folder` that somebody began to write and nobody holds any more.
+fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if !entry.file_name().as_encoded_bytes().starts_with(WRITING.as_bytes()) {
+            continue;
+        }
+        let age = entry.metadata().and_then(|found| found.modified()).ok().and_then(|changed| changed.elapsed().ok());
+        let old = age.is_some_and(|age| age > YOUNG);
+        if old && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Renames a file or folder so that the next process finds it even after a crash of the machine.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_folder(to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+/// Writes a folder's list of names to the disk. Not every system can open a folder.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -45,6 +80,30 @@ mod tests {
         write_atomically(&path, |file| file.write_all(b"second")).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "second");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_killed_processes_left_is_removed_and_what_is_being_written_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let old = std::time::SystemTime::now() - 2 * YOUNG;
+        let left = |name: &str| {
+            let file = File::create(path(name)).unwrap();
+            file.set_modified(old).unwrap();
+            file
+        };
+        let held = left(".writing-held");
+        held.try_lock().unwrap();
+        drop((left(".writing-killed"), left("another file")));
+        File::create(path(".writing-young")).unwrap();
+        write_atomically(&path("file"), |file| {
+            // The one that is being written now is as old as it likes.
+            file.set_modified(old)?;
+            write_atomically(&path("other"), |_| Ok(()))
+        })
+        .unwrap();
+        let there = [".writing-held", ".writing-killed", ".writing-young", "another file", "file", "other"];
+        assert_eq!(there.map(|name| path(name).exists()), [true, false, true, true, true, true]);
     }
 
     #[cfg(unix)]

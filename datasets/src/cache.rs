@@ -3,7 +3,7 @@
 //! ```text
 //! mnist/..                     as in a data directory
 //! .partial/<digest>-<name>     downloads that were cut
-//! .incoming/..                 what is being unpacked; the rest of a killed process is swept up by the next
+//! .incoming/..                 what is being unpacked; the rest of a killed process is swept up by the next fetch
 //! .locks/<data set>            held while a data set is fetched
 //! .origins/<data set>          where the folder came from: the hub's data set and commit, or the archive's address
 //! .first-use/<data set>.toml   the digest of content that nobody published a digest of
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::{
-    atomic::write_atomically,
+    atomic::{rename, write_atomically},
     digest::Digest,
     error::DataError,
     lock::lock,
@@ -65,15 +65,22 @@ impl Cache {
         lock(&path, &format!("compares {} with its first use", manifest.name), options)
     }
 
-    /// A new folder beside the data sets. Call it with the lock held: what others left of the same data set is removed.
-    pub(crate) fn incoming(&self, manifest: &Manifest) -> Result<TempDir, Problem> {
-        let dir = self.dir(".incoming")?;
-        let prefix = format!("{}-", manifest.name);
-        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(&prefix) {
+    /// Removes what killed processes left of unpacking, of whichever data set nobody fetches now. Call it with the lock of `manifest` held.
+    pub(crate) fn sweep(&self, manifest: &Manifest) {
+        for entry in fs::read_dir(self.root.join(".incoming")).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let Some((owner, _)) = name.rsplit_once('-') else { continue };
+            let lock = File::open(self.root.join(".locks").join(owner));
+            if owner == manifest.name || lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
                 let _ = fs::remove_dir_all(entry.path());
             }
         }
+    }
+
+    /// A new folder beside the data sets. Call it with the lock held.
+    pub(crate) fn incoming(&self, manifest: &Manifest) -> Result<TempDir, Problem> {
+        let dir = self.dir(".incoming")?;
+        let prefix = format!("{}-", manifest.name);
         let mut builder = tempfile::Builder::new();
         // It will be a data set's folder, for whoever may read the cache.
         #[cfg(unix)]
@@ -96,7 +103,7 @@ impl Cache {
             if folder.exists() {
                 fs::remove_dir_all(&folder)?;
             }
-            fs::rename(incoming.path(), &folder)
+            rename(incoming.path(), &folder)
         };
         publish().map_err(|error| Problem::file("write", &folder, &error))?;
         // It is no longer where it was made, so there is nothing to remove.
@@ -139,7 +146,8 @@ impl Cache {
     }
 
     fn write(&self, path: &Path, content: &[u8]) -> Result<(), Problem> {
-        write_atomically(path, |file| file.write_all(content)).map_err(|error| Problem::file("write", path, &error))
+        write_atomically(path, |file| file.write_all(content))
+            .map_err(|error| Problem::write(path, content.len() as u64, &error))
     }
 
     /// The digest of the content that this machine saw first under a data set's name. A record that cannot be read is an error: without it, any content would
@@ -264,6 +272,24 @@ mod tests {
         fs::create_dir(&path).unwrap();
         let problem = cache.first_use(&manifest).unwrap_err().to_string();
         assert!(problem.contains(&format!("{} cannot be read (", path.display())), "{problem}");
+    }
+
+    #[test]
+    fn what_nobody_unpacks_any_more_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = options_in(folder.path());
+        let (cache, manifest) = (Cache::of(&options).unwrap(), small_encoded("class-folders").manifest);
+        let other = |name: &str| Manifest { name: name.to_owned(), ..manifest.clone() };
+        let (busy, killed) = (other("tiny-imagenet-200"), other("cifar-10"));
+        let left = [&manifest, &busy, &killed].map(|owner| cache.incoming(owner).unwrap().keep());
+        drop(cache.lock(&killed, &options).unwrap());
+        let _own = cache.lock(&manifest, &options).unwrap();
+        let holder = cache.lock(&busy, &options).unwrap();
+        cache.sweep(&manifest);
+        assert_eq!(left.each_ref().map(|path| path.exists()), [false, true, false]);
+        drop(holder);
+        cache.sweep(&manifest);
+        assert!(!left[1].exists());
     }
 
     #[cfg(unix)]

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use crate::error::DataError;
 
@@ -42,11 +42,11 @@ impl StoredFile {
         let mut content = Vec::with_capacity(expected + 1);
         let limit = expected as u64 + 1;
         let outcome = match self.gzip {
-            true => MultiGzDecoder::new(stored).take(limit).read_to_end(&mut content),
-            false => stored.take(limit).read_to_end(&mut content),
+            true => gunzip(stored, limit, &mut content),
+            false => stored.take(limit).read_to_end(&mut content).map(drop),
         };
         match outcome {
-            Ok(_) => Ok(content),
+            Ok(()) => Ok(content),
             Err(error) if self.gzip && error.kind() == ErrorKind::UnexpectedEof => Err(self.corrupt(
                 dataset,
                 format!("is a gzip stream that ends early, after {} of {expected} bytes of content", content.len()),
@@ -61,6 +61,25 @@ impl StoredFile {
     /// This file's [`DataError::Corrupt`].
     pub(crate) fn corrupt(&self, dataset: &str, problem: String) -> DataError {
         DataError::Corrupt { dataset: dataset.to_owned(), file: self.name.clone(), problem, fetched: false }
+    }
+}
+
+/// The content of a gzip stream's members, no more than `limit` bytes. Zeros behind a member pad it, as for gzip(1): tapes and disks have blocks.
+fn gunzip(mut stored: impl BufRead, limit: u64, content: &mut Vec<u8>) -> std::io::Result<()> {
+    loop {
+        GzDecoder::new(&mut stored).take(limit - content.len() as u64).read_to_end(content)?;
+        if content.len() as u64 == limit {
+            return Ok(());
+        }
+        loop {
+            let buffer = stored.fill_buf()?;
+            let zeros = buffer.iter().take_while(|byte| **byte == 0).count();
+            match buffer.len() {
+                0 => return Ok(()),
+                length if zeros < length => break stored.consume(zeros),
+                _ => stored.consume(zeros),
+            }
+        }
     }
 }
 
@@ -81,6 +100,19 @@ mod tests {
         assert_eq!(read(b"content".to_vec(), false, 7).unwrap(), b"content");
         assert_eq!(read(gzip(b"content", "", 9), true, 7).unwrap(), b"content");
         assert_eq!(read(gzip(b"content", "a name", 1), true, 7).unwrap(), b"content");
+    }
+
+    #[test]
+    fn members_follow_each_other_and_zeros_pad_them() {
+        let member = |content: &[u8]| gzip(content, "", 9);
+        let zeros = vec![0; 100_000];
+        let several = [member(b"con"), member(b""), member(b"tent")].concat();
+        let padded = [&member(b"con")[..], &zeros, &member(b"tent"), &zeros].concat();
+        for stored in [several, [&member(b"content")[..], &zeros].concat(), padded] {
+            assert_eq!(read(stored, true, 7).unwrap(), b"content");
+        }
+        let garbage = [&member(b"content")[..], &zeros, b"more"].concat();
+        assert!(read(garbage, true, 7).unwrap_err().to_string().contains("gzip stream"));
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod atomic;
 mod augment;
 mod cache;
 mod cifar;
+mod class_names;
 mod content;
 mod convert;
 mod dataset;
@@ -30,8 +31,9 @@ mod digest;
 mod encoded;
 mod error;
 mod fetch;
-#[cfg(any(test, fuzzing))]
-pub mod fuzzing;
+mod folder;
+#[cfg(test)]
+mod fuzzing;
 mod idx;
 mod jpeg;
 mod load;

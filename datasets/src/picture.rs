@@ -48,6 +48,10 @@ impl Picture {
             limits.max_alloc = Some(MAX_BYTES);
             reader.limits(limits);
             let decoded = reader.decode().map_err(|error| format!("is no sound PNG or JPEG ({error})"))?;
+            // Pillow cuts their values off or drops their lower half, by its version and by the number of channels.
+            if decoded.color().bytes_per_pixel() > decoded.color().channel_count() {
+                return Err("has 16 bits a channel, which no data set here has; save it with 8".to_owned());
+            }
             Ok(Self::of(decoded, channels))
         })
     }
@@ -158,6 +162,18 @@ mod tests {
         let encoder = image::codecs::png::PngEncoder::new(&mut png);
         image::ImageEncoder::write_image(encoder, &transparent, 5, 1, image::ExtendedColorType::Rgba8).unwrap();
         assert_eq!(Picture::decode(&png, 1).unwrap().pixels, expected);
+    }
+
+    #[test]
+    fn sixteen_bits_a_channel_are_refused() {
+        for (color, bytes) in [(image::ExtendedColorType::L16, 2), (image::ExtendedColorType::Rgb16, 6)] {
+            let mut png = Vec::new();
+            let encoder = image::codecs::png::PngEncoder::new(&mut png);
+            image::ImageEncoder::write_image(encoder, &vec![7; bytes], 1, 1, color).unwrap();
+            for channels in [1, 3] {
+                assert!(Picture::decode(&png, channels).unwrap_err().starts_with("has 16 bits a channel"));
+            }
+        }
     }
 
     #[test]

@@ -12,10 +12,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     cache::ShardList,
+    class_names::ClassNames,
     convert,
     digest::hex,
     error::DataError,
-    manifest::{EncodedImages, Layout, Manifest, Split},
+    folder::Folder,
+    manifest::{Layout, Manifest, Split},
     options::Stop,
     shard::Shard,
     source::Located,
@@ -176,10 +178,14 @@ impl Store {
     /// What can be known of the files without reading them: SHA-256 of their names, classes, sizes and times of change. Wherever the folder is moved to, it is
     /// the same; where a file was replaced, it is another.
     pub(crate) fn fingerprint(&self, manifest: &Manifest) -> Result<String, DataError> {
-        let unreadable = |(path, source): (PathBuf, io::Error)| DataError::Read {
-            dataset: manifest.name.clone(),
-            file: path.display().to_string(),
-            source,
+        let unreadable = |(path, source): (PathBuf, io::Error)| {
+            let (dataset, file) = (manifest.name.clone(), path.display().to_string());
+            match source.kind() {
+                io::ErrorKind::NotFound => {
+                    DataError::Corrupt { dataset, file, problem: "is no longer there".to_owned(), fetched: false }
+                }
+                _ => DataError::Read { dataset, file, source },
+            }
         };
         let mut hash = Sha256::new();
         for split in [&self.train, &self.test] {
@@ -202,7 +208,8 @@ impl Store {
                 _ => folder.by_class(below, "")?,
             };
             if list.len() != count {
-                return Err(folder.corrupt(format!("has {} images under {below}, not {count}", list.len())));
+                let found = format!("has {} images under {below}, not {count}", list.len());
+                return Err(folder.corrupt(found + &folder.strangers(&list)));
             }
             let (labels, paths) = list.into_iter().unzip();
             Ok(EncodedSplit { labels, place: Place::Files(paths) })
@@ -214,7 +221,8 @@ impl Store {
     pub(crate) fn in_shards(manifest: &Manifest, list: &ShardList) -> Result<Self, DataError> {
         let source = list.source(manifest).expect("who has the list looked for its source");
         let images = manifest.images.as_ref().expect("a layout of image files has `images`");
-        let split = |paths: &[PathBuf], count: usize| {
+        let mut names = ClassNames::new(manifest, images);
+        let mut split = |paths: &[PathBuf], count: usize| {
             let corrupt = |file: &Path, problem: String| DataError::Corrupt {
                 dataset: manifest.name.clone(),
                 file: file.display().to_string(),
@@ -225,7 +233,7 @@ impl Store {
             let (mut labels, mut start) = (Vec::with_capacity(count), 0);
             let mut placed = Vec::with_capacity(shards.len());
             for shard in shards {
-                let own = own_numbers(shard.class_names.as_deref(), images);
+                let own = names.numbers(&shard).map_err(|problem| corrupt(shard.path(), problem))?;
                 for class in shard.labels().map_err(|problem| corrupt(shard.path(), problem))? {
                     let class = usize::try_from(class).ok().filter(|&class| class < manifest.classes);
                     let class = class
@@ -239,99 +247,5 @@ impl Store {
             Ok(EncodedSplit { labels, place: Place::Shards(placed) })
         };
         Ok(Self { train: split(&list.train, manifest.counts.train)?, test: split(&list.test, manifest.counts.test)? })
-    }
-}
-
-/// Our number of each of a shard's classes, where the shard names them by the ids that we know; in whatever order its maker had them.
-fn own_numbers(declared: Option<&[String]>, images: &EncodedImages) -> Option<Vec<u16>> {
-    let own = |id: &String| images.class_ids.iter().position(|known| known == id).map(|class| class as u16);
-    declared.filter(|declared| declared.len() == images.class_ids.len())?.iter().map(own).collect()
-}
-
-/// Whether `path` is named like an image.
-pub(crate) fn is_image(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| ["jpeg", "jpg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
-}
-
-/// A folder of image files.
-struct Folder<'a> {
-    manifest: &'a Manifest,
-    images: &'a EncodedImages,
-    dir: &'a Path,
-}
-
-/// Image files with their classes.
-type Listed = Vec<(u16, Box<Path>)>;
-
-impl Folder<'_> {
-    fn corrupt(&self, problem: String) -> DataError {
-        DataError::Corrupt {
-            dataset: self.manifest.name.clone(),
-            file: self.dir.display().to_string(),
-            problem,
-            fetched: false,
-        }
-    }
-
-    /// What is at `path` is not there, or may not be read.
-    fn unreadable(&self, path: &Path, source: io::Error) -> DataError {
-        match source.kind() {
-            io::ErrorKind::NotFound => self.corrupt(format!("lacks {}", path.display())),
-            _ => DataError::Read { dataset: self.manifest.name.clone(), file: path.display().to_string(), source },
-        }
-    }
-
-    /// `<split>/<class id>/<below>/*`, by class and name.
-    fn by_class(&self, split: &str, below: &str) -> Result<Listed, DataError> {
-        let mut list = Vec::new();
-        for (class, id) in self.images.class_ids.iter().enumerate() {
-            let dir = self.dir.join(split).join(id).join(below);
-            let mut paths = Vec::new();
-            for entry in fs::read_dir(&dir).map_err(|error| self.unreadable(&dir, error))? {
-                let path = entry.map_err(|error| self.unreadable(&dir, error))?.path();
-                if is_image(&path) {
-                    paths.push(path.into_boxed_path());
-                }
-            }
-            paths.sort_unstable();
-            list.extend(paths.into_iter().map(|path| (class as u16, path)));
-        }
-        Ok(list)
-    }
-
-    /// `<split>/images/*` with the class ids that `<split>/val_annotations.txt` gives, in its order.
-    fn annotated(&self, split: &str) -> Result<Listed, DataError> {
-        let folder = self.dir.join(split);
-        let path = folder.join("val_annotations.txt");
-        let text = fs::read_to_string(&path).map_err(|error| self.unreadable(&path, error))?;
-        let entry = |line: &str| {
-            let mut words = line.split('\t');
-            let (name, id) = (words.next()?, words.next()?);
-            // A name and no path: nothing outside the folder is read.
-            let plain = Path::new(name).file_name().is_some_and(|file| file == name);
-            let class = self.images.class_ids.iter().position(|known| known == id)?;
-            plain.then(|| (class as u16, folder.join("images").join(name).into_boxed_path()))
-        };
-        let unknown = |line| self.corrupt(format!("has an unknown line in val_annotations.txt: {line}"));
-        text.lines().map(|line| entry(line).ok_or_else(|| unknown(line))).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shards_classes_are_known_by_their_ids_whatever_their_order() {
-        let manifest = crate::testing::small_encoded("class-folders").manifest;
-        let own = |declared: &[&str]| {
-            let declared: Vec<String> = declared.iter().map(|&name| name.to_owned()).collect();
-            own_numbers(Some(&declared), manifest.images.as_ref().unwrap())
-        };
-        assert_eq!(own(&["n3", "n1", "n2"]), Some(vec![2, 0, 1]));
-        // Names for people, or of another data set, say nothing.
-        assert_eq!((own(&["tench", "n1", "n2"]), own(&["n1", "n2"])), (None, None));
-        assert_eq!(own_numbers(None, manifest.images.as_ref().unwrap()), None);
     }
 }

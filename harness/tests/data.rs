@@ -4,8 +4,11 @@
 #[path = "../../datasets/src/testing/server.rs"]
 mod server;
 
+#[path = "../../datasets/src/testing/parquet.rs"]
+mod parquet;
+
 use datasets::{HubSource, Manifest};
-use polars::prelude::*;
+use polars_arrow::array::PrimitiveArray;
 use server::{Server, TOKEN};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -18,7 +21,11 @@ fn command(folder: &Path, server: &Server) -> Command {
     for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"] {
         command.env(name, "http://127.0.0.1:9");
     }
-    command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1").env_remove("ALL_PROXY").env_remove("all_proxy");
+    command
+        .env("NO_PROXY", "127.0.0.1,localhost")
+        .env("no_proxy", "127.0.0.1,localhost")
+        .env_remove("ALL_PROXY")
+        .env_remove("all_proxy");
     for name in ["SLL_DATA_DIR", "SLL_OFFLINE", "HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"] {
         command.env_remove(name);
     }
@@ -63,18 +70,11 @@ fn shard(source: &HubSource, manifest: &Manifest, rows: usize) -> Vec<u8> {
     let (height, width) = if manifest.images.is_some() { (6, 9) } else { (height as u32, width as u32) };
     let pngs: Vec<Vec<u8>> = (0..50).map(|grey| png(channels, width, height, 5 * grey)).collect();
     let images: Vec<&[u8]> = (0..rows).map(|row| pngs[row % 50].as_slice()).collect();
-    let bytes = Series::new("bytes".into(), images);
-    let path = Series::new_null("path".into(), rows).cast(&DataType::String).unwrap();
-    let image = StructChunked::from_series(source.image.as_str().into(), rows, [bytes, path].iter()).unwrap();
-    let classes = |name: &str, count: usize| {
-        Series::new(name.into(), (0..rows).map(|row| (row % count) as i64).collect::<Vec<_>>()).into_column()
-    };
-    let mut columns = vec![image.into_series().into_column(), classes(&source.label, manifest.classes)];
-    columns.extend(source.coarse_label.as_ref().map(|name| classes(name, 20)));
-    let mut shard = Vec::new();
-    let mut frame = DataFrame::new(rows, columns).unwrap();
-    ParquetWriter::new(&mut shard).with_row_group_size(Some(1000)).finish(&mut frame).unwrap();
-    shard
+    let classes =
+        |count: usize| PrimitiveArray::from_vec((0..rows).map(|row| (row % count) as i64).collect::<Vec<_>>()).boxed();
+    let mut columns = vec![(source.label.as_str(), classes(manifest.classes))];
+    columns.extend(source.coarse_label.as_ref().map(|name| (name.as_str(), classes(20))));
+    parquet::shard(&source.image, &columns, &images, 1000, &[])
 }
 
 /// The hub's entry of the data set `name`, which `server` now has at the pinned commit.
@@ -166,16 +166,9 @@ fn the_official_content_comes_out_of_shards() {
                 image::ImageEncoder::write_image(encoder, images.image(index), 28, 28, color).unwrap();
                 png
             };
-            let bytes = Series::new("bytes".into(), (0..images.len()).map(encode).collect::<Vec<_>>());
-            let path = Series::new_null("path".into(), images.len()).cast(&DataType::String).unwrap();
-            let image = source.image.as_str().into();
-            let image = StructChunked::from_series(image, images.len(), [bytes, path].iter()).unwrap();
-            let labels: Vec<i64> = images.labels.iter().map(|&label| i64::from(label)).collect();
-            let labels = Series::new(source.label.as_str().into(), labels).into_column();
-            let columns = vec![image.into_series().into_column(), labels];
-            let mut frame = DataFrame::new(images.len(), columns).unwrap();
-            let mut shard = Vec::new();
-            ParquetWriter::new(&mut shard).finish(&mut frame).unwrap();
+            let pngs: Vec<Vec<u8>> = (0..images.len()).map(encode).collect();
+            let labels = PrimitiveArray::from_vec(images.labels.clone()).boxed();
+            let shard = parquet::shard(&source.image, &[(&source.label, labels)], &pngs, 1000, &[]);
             server.hub_file(&format!("{}/{}", source.repo, pattern.replace('*', "0000")), shard);
         }
         let run = |args: &[&str]| harness(folder.path(), &server, args);

@@ -15,7 +15,10 @@ use std::time::{Duration, Instant};
 fn fetch(folder: &Path, server: &Server) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
     command.env("SLL_CACHE", folder.join("cache")).env("HF_HOME", folder.join("hub")).env("HOME", folder.join("home"));
-    command.env("HF_ENDPOINT", &server.address).env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
+    command
+        .env("HF_ENDPOINT", &server.address)
+        .env("NO_PROXY", "127.0.0.1,localhost")
+        .env("no_proxy", "127.0.0.1,localhost");
     for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"] {
         command.env(name, "http://127.0.0.1:9");
     }

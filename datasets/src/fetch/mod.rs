@@ -9,15 +9,17 @@ use std::path::Path;
 
 use crate::{
     archive::{Bounds, Failure, unpack},
+    atomic::rename,
     cache::{Cache, ShardList},
     convert,
     error::DataError,
+    folder::is_image,
     manifest::{ArchiveFormat, ArchiveSource, Manifest},
     net::{Problem, Reach, fetch_archive, hub_shards},
     options::LoadOptions,
     registry::manifest,
     source::{Located, Status, cached, locate, located_in},
-    store::{Store, is_image},
+    store::Store,
     trust,
     verify::{FileCheck, compare},
 };
@@ -135,6 +137,7 @@ fn try_all(
     let no_home = || Problem::new("there is no folder for a cache", "set SLL_CACHE");
     let cache = Cache::of(options).ok_or_else(no_home)?;
     let _lock = cache.lock(manifest, options)?;
+    cache.sweep(manifest);
     if let Ok(located) = locate(manifest, options)
         && (!again || sound(manifest, &located, options).is_ok())
     {
@@ -146,7 +149,7 @@ fn try_all(
         }
         for hub in 0..manifest.hub.len() {
             match from_hub(manifest, hub, reach, &cache, options) {
-                Ok(()) => return found(manifest, options),
+                Ok(()) => return found(manifest, &cache, options),
                 Err(problem) if reach == Reach::Network => {
                     attempts.push((format!("hub {}", manifest.hub[hub].repo), problem))
                 }
@@ -158,17 +161,29 @@ fn try_all(
     }
     for archive in &manifest.archives {
         match from_archive(manifest, archive, &cache, options) {
-            Ok(()) => return found(manifest, options),
+            Ok(()) => return found(manifest, &cache, options),
             Err(problem) => attempts.push((archive.url.clone(), problem)),
         }
     }
     Ok(None)
 }
 
-fn found(manifest: &Manifest, options: &LoadOptions) -> Result<Option<Located>, Problem> {
+fn found(manifest: &Manifest, cache: &Cache, options: &LoadOptions) -> Result<Option<Located>, Problem> {
+    // What was begun elsewhere is gone on with no more.
+    for url in manifest.archives.iter().flat_map(|archive| urls(manifest, archive)) {
+        let _ = std::fs::remove_file(cache.part(&url)?);
+    }
     locate(manifest, options)
         .map(Some)
         .map_err(|_| Problem::new("what was just fetched has vanished", "look who cleans SLL_CACHE"))
+}
+
+/// What is downloaded of an archive: itself, or its files one by one.
+fn urls(manifest: &Manifest, archive: &ArchiveSource) -> Vec<String> {
+    match archive.format {
+        ArchiveFormat::Files => manifest.files.iter().map(|file| format!("{}{}", archive.url, file.path)).collect(),
+        _ => vec![archive.url.clone()],
+    }
 }
 
 fn from_hub(
@@ -202,8 +217,7 @@ fn from_archive(
     let mut parts = Vec::new();
     match archive.format {
         ArchiveFormat::Files => {
-            for file in &manifest.files {
-                let url = format!("{}{}", archive.url, file.path);
+            for url in urls(manifest, archive) {
                 let part = cache.part(&url)?;
                 fetch_archive(&url, &part, archive.max_bytes, None, options)?;
                 parts.push(part);
@@ -211,7 +225,7 @@ fn from_archive(
             // Only when all are there: what is in `incoming` is not gone on with.
             for (file, part) in manifest.files.iter().zip(&parts) {
                 let target = incoming.path().join(&file.path);
-                std::fs::rename(part, &target).map_err(|error| Problem::file("write", &target, &error))?;
+                rename(part, &target).map_err(|error| Problem::file("write", &target, &error))?;
             }
         }
         format => {

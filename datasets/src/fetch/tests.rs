@@ -379,6 +379,23 @@ fn a_download_that_was_cut_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn what_was_begun_elsewhere_goes_once_the_data_set_is_there() {
+    let (server, folder) = (Server::start(), tempfile::tempdir().unwrap());
+    let mut small = on_hub(small_idx(), &server);
+    server.file("idx/train-images.gz", gzip(&small.contents[0], "", 1));
+    small.manifest.archives = vec![archive(&server, "idx/", ArchiveFormat::Files)];
+    let options = online(folder.path(), &server);
+    server.fault("train-images.gz", Fault::Cut { bytes: 20, times: 1 });
+    server.fault("/plain", Fault::Flood);
+    fails(&small, &options, &["goes on after", "the connection broke"]);
+    let parts = || fs::read_dir(folder.path().join("cache/.partial")).unwrap().count();
+    assert_eq!(parts(), 1, "what was downloaded is kept");
+    server.heal();
+    same(&load_manifest(&small.manifest, &options).unwrap(), &from_files(&small));
+    assert_eq!(parts(), 0);
+}
+
+#[test]
 fn two_at_once_fetch_once() {
     let server = Server::start();
     let small = on_hub(small_idx(), &server);

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use ureq::http::Method;
+
 use super::{
     Problem,
-    download::{Check, Goal, download, wait},
-    http, runtime,
+    download::{Check, Goal, download},
+    http::{Ask, Client},
+    pace::{going, retried, wait},
 };
 use crate::{digest::Digest, options::LoadOptions};
 
@@ -17,35 +20,30 @@ pub(crate) fn fetch_archive(
     digest: Option<&Digest>,
     options: &LoadOptions,
 ) -> Result<(), Problem> {
-    let client = http::client()?;
+    let client = Client::new(options.hub.silence);
     let name = url.rsplit('/').next().unwrap_or(url);
-    runtime()?.block_on(async {
-        let mut goal =
-            Goal { name, size: None, max_bytes, check: digest.cloned().map_or(Check::Nothing, Check::Digest) };
-        // The size tells a cut download from a whole one, before the first byte and across tries.
-        goal.size = size(&client, url, options).await?;
-        let refused = |response: &reqwest::Response| Problem::status(response.status().as_u16(), url);
-        download(part, &goal, options, |from| http::open(client.get(url), from, refused)).await?;
-        Ok(())
-    })
+    let check = digest.cloned().map_or(Check::Nothing, Check::Digest);
+    // The size tells a cut download from a whole one, before the first byte and across tries.
+    let size = retried(options, || size(&client, url, options))?;
+    let goal = Goal { name, size, max_bytes, check };
+    let open = |from| {
+        let asked = url.to_owned();
+        client.send(&Ask { from, ..Ask::get(url) }, move |reply| {
+            reply.file(from, |reply| Problem::status(reply.status, &asked))
+        })
+    };
+    download(part, &goal, options, open).map(drop)
 }
 
 /// The size that the server announces, if it does.
-async fn size(client: &reqwest::Client, url: &str, options: &LoadOptions) -> Result<Option<u64>, Problem> {
-    let mut tries = 0;
-    loop {
-        let request = async {
-            let response = client.head(url).send().await.map_err(|error| Problem::request(&error))?;
-            match response.status().as_u16() {
-                200 => Ok(http::length(&response)),
-                // No HEAD here; the download will say what is wrong, if anything is.
-                405 | 501 => Ok(None),
-                status => Err(Problem::status(status, url)),
-            }
-        };
-        match wait(options, request).await.and_then(|outcome| outcome) {
-            Err(problem) if problem.passing && tries < options.hub.retries => tries += 1,
-            outcome => return outcome,
-        }
-    }
+fn size(client: &Client, url: &str, options: &LoadOptions) -> Result<Option<u64>, Problem> {
+    going(&options.stop)?;
+    let asked = url.to_owned();
+    let size = client.send(&Ask { method: Method::HEAD, ..Ask::get(url) }, move |reply| match reply.status {
+        200 => Ok(reply.length()),
+        // No HEAD here; the download will say what is wrong, if anything is.
+        405 | 501 => Ok(None),
+        status => Err(Problem::status(status, &asked)),
+    });
+    wait(options, &size)
 }

@@ -2,32 +2,24 @@
 
 use std::{
     fs::{File, OpenOptions},
-    future::Future,
     io::{Read, Write},
     path::Path,
-    pin::pin,
-    time::{Duration, Instant},
 };
 
-use super::Problem;
+use super::{
+    Problem,
+    http::{Pending, Pieces},
+    pace::{Pace, SLOWEST, going, pause, wait},
+};
 use crate::{
     digest::{Algorithm, Digest},
     options::{LoadOptions, Stop},
 };
 
-/// How often the caller is asked whether to stop.
-const LOOK: Duration = Duration::from_millis(100);
-
-/// The bytes of a response, piece by piece.
-pub(super) trait Body {
-    /// The next piece; none at the end.
-    fn next(&mut self) -> impl Future<Output = Result<Option<Vec<u8>>, Problem>>;
-}
-
 /// What a server has from some byte of a file on.
-pub(super) enum Answer<B> {
+pub(super) enum Answer {
     /// The file from byte `from` on, which may be an earlier one, and the bytes of all of it as far as they are said.
-    Bytes { from: u64, total: Option<u64>, body: B },
+    Bytes { from: u64, total: Option<u64>, pieces: Pieces },
     /// Nothing from there on, and the bytes of the whole file as far as they are said.
     Ended { total: Option<u64> },
 }
@@ -93,23 +85,26 @@ pub(super) fn pointer_name(sha256: &str, size: u64) -> String {
 
 /// Downloads to `part`, which may hold the start of the file from an earlier try. `open(from)` asks for the file from byte `from` on. When this returns `Ok`,
 /// `part` is whole and has passed the goal's check, which gives its name; a file that does not pass is removed.
-pub(super) async fn download<B: Body, F: Future<Output = Result<Answer<B>, Problem>>>(
+pub(super) fn download(
     part: &Path,
     goal: &Goal<'_>,
     options: &LoadOptions,
-    mut open: impl FnMut(u64) -> F,
+    mut open: impl FnMut(u64) -> Pending<Answer>,
 ) -> Result<String, Problem> {
     goal.allows(goal.size)?;
     let mut restarted = false;
     loop {
         let mut state = State::default();
         let whole = loop {
-            match attempt(part, goal, options, &mut open, &mut state).await {
+            match attempt(part, goal, options, &mut open, &mut state) {
                 Ok(whole) => break whole,
                 Err(problem) if !problem.passing || state.idle >= options.hub.retries => return Err(problem),
-                Err(_) => state.idle += 1,
+                Err(problem) => {
+                    state.idle += 1;
+                    state.trickles |= problem.slow;
+                }
             }
-            until(Duration::from_millis(100 << state.idle.min(6)), &options.stop, std::future::pending::<()>()).await?;
+            pause(state.idle, &options.stop)?;
         };
         let failed = |error| Problem::file("read", part, &error);
         if let Some(name) = if whole { goal.check.name(part, &options.stop).map_err(failed)? } else { None } {
@@ -134,8 +129,22 @@ struct State {
     idle: usize,
     /// How far the file ever came: a server that sends the same start again and again brings nothing new.
     furthest: u64,
+    /// How far it had come when it was last said to grow.
+    counted: u64,
+    /// Whether the server ever sent too slowly: then a few bytes are no growth.
+    trickles: bool,
     /// Whether any of it was there before.
     resumed: bool,
+}
+
+impl State {
+    /// The file came as far as `at`.
+    fn came(&mut self, at: u64) {
+        self.furthest = self.furthest.max(at);
+        if self.furthest - self.counted >= if self.trickles { SLOWEST } else { 1 } {
+            (self.counted, self.idle) = (self.furthest, 0);
+        }
+    }
 }
 
 impl Goal<'_> {
@@ -152,11 +161,11 @@ impl Goal<'_> {
 }
 
 /// One request and all it gives. Whether `part` may be the file now; if not, it is the start of none.
-async fn attempt<B: Body, F: Future<Output = Result<Answer<B>, Problem>>>(
+fn attempt(
     part: &Path,
     goal: &Goal<'_>,
     options: &LoadOptions,
-    open: &mut impl FnMut(u64) -> F,
+    open: &mut impl FnMut(u64) -> Pending<Answer>,
     state: &mut State,
 ) -> Result<bool, Problem> {
     let on_disk = || part.metadata().map_or(0, |file| file.len());
@@ -166,10 +175,11 @@ async fn attempt<B: Body, F: Future<Output = Result<Answer<B>, Problem>>>(
         state.resumed = true;
         return Ok(true);
     }
-    let (mut at, mut body) = match wait(options, open(have)).await?? {
-        Answer::Bytes { from, total, body } => {
+    going(&options.stop)?;
+    let (mut at, pieces) = match wait(options, &open(have))? {
+        Answer::Bytes { from, total, pieces } => {
             goal.allows(total)?;
-            (from, body)
+            (from, pieces)
         }
         Answer::Ended { total } => {
             state.resumed = true;
@@ -184,7 +194,8 @@ async fn attempt<B: Body, F: Future<Output = Result<Answer<B>, Problem>>>(
         file.set_len(at).map_err(failed)?;
     }
     std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(at)).map_err(failed)?;
-    while let Some(bytes) = wait(options, body.next()).await?? {
+    let mut pace = Pace::new(options.hub.silence);
+    while let Some(bytes) = wait(options, &pieces)? {
         at += bytes.len() as u64;
         if at > limit {
             drop(file);
@@ -195,10 +206,9 @@ async fn attempt<B: Body, F: Future<Output = Result<Answer<B>, Problem>>>(
             ));
         }
         file.write_all(&bytes).map_err(failed)?;
-        if at > state.furthest {
-            (state.furthest, state.idle) = (at, 0);
-        }
+        state.came(at);
         options.progress.report(goal.name, at, goal.size.unwrap_or(0));
+        pace.came(bytes.len() as u64)?;
     }
     file.sync_all().map_err(failed)?;
     match goal.size {
@@ -207,29 +217,6 @@ async fn attempt<B: Body, F: Future<Output = Result<Answer<B>, Problem>>>(
             "run the same command again: it goes on where it stopped",
         )),
         _ => Ok(true),
-    }
-}
-
-/// `work`, but no longer than a server may be silent or the caller waits.
-pub(super) async fn wait<T>(options: &LoadOptions, work: impl Future<Output = T>) -> Result<T, Problem> {
-    let done = until(options.hub.silence, &options.stop, work).await?;
-    done.ok_or_else(|| Problem::silent("the server"))
-}
-
-/// `work`, if it is done within `limit`; fails if `stop` says so meanwhile.
-async fn until<T>(limit: Duration, stop: &Stop, work: impl Future<Output = T>) -> Result<Option<T>, Problem> {
-    let (mut work, started) = (pin!(work), Instant::now());
-    loop {
-        if stop.requested() {
-            return Err(Problem::stopped());
-        }
-        let left = limit.saturating_sub(started.elapsed());
-        if let Ok(done) = tokio::time::timeout(left.min(LOOK), work.as_mut()).await {
-            return Ok(Some(done));
-        }
-        if left <= LOOK {
-            return Ok(None);
-        }
     }
 }
 

@@ -1,54 +1,85 @@
-//! One request for a file, from some byte on: what comes is told by the status and `Content-Range`. Lengths do not tell it, since mirrors state the whole
-//! file's in answers that are a part of it.
+//! Requests by a blocking client, each in a thread of its own, so that who asked can stop waiting at any time; the thread ends when its server has been silent
+//! for too long.
+//!
+//! What a server has from some byte on is told by the status and `Content-Range`. Lengths do not tell it, since mirrors state the whole file's in answers that
+//! are a part of it.
 
-use reqwest::{RequestBuilder, Response};
+use std::{
+    io::{self, Read},
+    sync::mpsc::{Receiver, sync_channel},
+    thread,
+    time::Duration,
+};
+
+use ureq::{
+    Agent, ResponseExt,
+    config::{AutoHeaderValue, RedirectAuthHeaders},
+    http::{HeaderMap, Method, Request},
+    tls::{RootCerts, TlsConfig},
+};
 
 use super::{
     Problem,
-    download::{Answer, Body},
+    download::Answer,
+    pace::{Pace, wait},
 };
+use crate::options::LoadOptions;
 
-/// The HTTP client.
-pub(super) fn client() -> Result<reqwest::Client, Problem> {
-    let agent = concat!("sll-datasets/", env!("CARGO_PKG_VERSION"));
-    reqwest::Client::builder().user_agent(agent).build().map_err(|error| Problem::request(&error))
+/// Pieces of a body that wait for who asked, and the bytes of one.
+const AHEAD: usize = 4;
+const PIECE_BYTES: usize = 1 << 16;
+
+/// Some bytes of a response; none at its end.
+pub(super) type Piece = Result<Option<Vec<u8>>, Problem>;
+
+/// The bytes of a response, piece by piece.
+pub(super) type Pieces = Receiver<Piece>;
+
+/// What comes of a request, once it comes.
+pub(super) type Pending<T> = Receiver<Result<T, Problem>>;
+
+/// A response whose body has not been read.
+pub(super) struct Reply {
+    /// Its status.
+    pub(super) status: u16,
+    /// Where it is from, after redirects.
+    pub(super) url: String,
+    headers: HeaderMap,
+    /// Its body.
+    pub(super) pieces: Pieces,
 }
 
-/// Sends `request`, for the bytes from `from` on. `refused` names an answer that is neither the file nor a part of it.
-pub(super) async fn open(
-    request: RequestBuilder,
-    from: u64,
-    refused: impl Fn(&Response) -> Problem,
-) -> Result<Answer<HttpBody>, Problem> {
-    let request = if from > 0 { request.header("range", format!("bytes={from}-")) } else { request };
-    let response = request.send().await.map_err(|error| Problem::request(&error))?;
-    let range = text(&response, "content-range").and_then(content_range);
-    match response.status().as_u16() {
-        // A server without ranges sends everything again.
-        200 => Ok(Answer::Bytes { from: 0, total: length(&response), body: HttpBody(response) }),
-        206 if from > 0 => {
-            let (start, total) = range.unwrap_or((Some(from), None));
-            match start.filter(|&start| start <= from) {
-                Some(from) => Ok(Answer::Bytes { from, total, body: HttpBody(response) }),
-                None => Err(Problem::new(
-                    format!("the server sends another part of {} than was asked for", response.url()),
-                    "use another source, or --data-dir",
-                )),
-            }
-        }
-        416 if from > 0 => Ok(Answer::Ended { total: range.and_then(|range| range.1) }),
-        _ => Err(refused(&response)),
+impl Reply {
+    /// A header's value.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
-}
 
-/// The bytes that a response announces.
-pub(super) fn length(response: &Response) -> Option<u64> {
-    text(response, "content-length")?.parse().ok()
-}
+    /// The bytes that it announces.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.header("content-length")?.parse().ok()
+    }
 
-/// A header's value.
-pub(super) fn text<'a>(response: &'a Response, header: &str) -> Option<&'a str> {
-    response.headers().get(header)?.to_str().ok()
+    /// The file that was asked for from byte `from` on. `refused` names an answer that is neither the file nor a part of it.
+    pub(super) fn file(self, from: u64, refused: impl Fn(&Self) -> Problem) -> Result<Answer, Problem> {
+        let range = self.header("content-range").and_then(content_range);
+        match self.status {
+            // A server without ranges sends everything again.
+            200 => Ok(Answer::Bytes { from: 0, total: self.length(), pieces: self.pieces }),
+            206 if from > 0 => {
+                let (start, total) = range.unwrap_or((Some(from), None));
+                match start.filter(|&start| start <= from) {
+                    Some(from) => Ok(Answer::Bytes { from, total, pieces: self.pieces }),
+                    None => Err(Problem::new(
+                        format!("the server sends another part of {} than was asked for", self.url),
+                        "use another source, or --data-dir",
+                    )),
+                }
+            }
+            416 if from > 0 => Ok(Answer::Ended { total: range.and_then(|range| range.1) }),
+            _ => Err(refused(&self)),
+        }
+    }
 }
 
 /// The first byte and the whole file's length in `bytes <first>-<last>/<length>`; either may be missing or `*`.
@@ -58,14 +89,125 @@ fn content_range(value: &str) -> Option<(Option<u64>, Option<u64>)> {
     Some((first, total.trim().parse().ok()))
 }
 
-/// A file as it arrives.
-pub(super) struct HttpBody(Response);
+/// A request without a body.
+#[derive(Clone, Debug)]
+pub(super) struct Ask<'a> {
+    pub(super) method: Method,
+    pub(super) url: &'a str,
+    /// The account's token, if the server is to have it.
+    pub(super) token: Option<&'a str>,
+    /// The first byte wanted.
+    pub(super) from: u64,
+}
 
-impl Body for HttpBody {
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, Problem> {
-        let piece = self.0.chunk().await.map_err(|error| Problem::request(&error))?;
-        Ok(piece.map(|bytes| bytes.to_vec()))
+impl<'a> Ask<'a> {
+    /// For all of `url`.
+    pub(super) fn get(url: &'a str) -> Self {
+        Self { method: Method::GET, url, token: None, from: 0 }
     }
+
+    fn request(&self) -> Result<Request<()>, Problem> {
+        let mut request = Request::builder().method(&self.method).uri(self.url);
+        if let Some(token) = self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if self.from > 0 {
+            request = request.header("range", format!("bytes={}-", self.from));
+        }
+        request.body(()).map_err(|error| {
+            let next = "check HF_ENDPOINT (https://..) and HF_TOKEN, or unset them";
+            Problem::new(format!("{} cannot be asked for ({error})", self.url), next)
+        })
+    }
+}
+
+/// The HTTP client.
+#[derive(Clone, Debug)]
+pub(super) struct Client(Agent);
+
+impl Client {
+    /// A client that waits no longer than `silence` for an address, a connection, the head of an answer, or more of its body.
+    pub(super) fn new(silence: Duration) -> Self {
+        let limit = Some(silence);
+        let config = Agent::config_builder()
+            .user_agent(concat!("sll-datasets/", env!("CARGO_PKG_VERSION")))
+            // The certificates that this machine trusts.
+            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+            .http_status_as_error(false)
+            // A token goes along where a host sends on to itself, and nowhere else.
+            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+            // Bytes are counted, and asked for by number: as they are.
+            .accept_encoding(AutoHeaderValue::None)
+            .timeout_resolve(limit)
+            .timeout_connect(limit)
+            .timeout_recv_response(limit)
+            .timeout_per_read(limit)
+            .timeout_per_write(limit);
+        Self(config.build().into())
+    }
+
+    /// Sends a request; `make` says what its answer is.
+    pub(super) fn send<T: Send + 'static>(
+        &self,
+        ask: &Ask,
+        make: impl FnOnce(Reply) -> Result<T, Problem> + Send + 'static,
+    ) -> Pending<T> {
+        let (to_caller, pending) = sync_channel(1);
+        let (agent, request, url) = (self.0.clone(), ask.request(), ask.url.to_owned());
+        let to_thread = to_caller.clone();
+        // A caller that is gone wants no answer: what cannot be sent is dropped, and the thread ends.
+        let work = move || {
+            let (to_reader, pieces) = sync_channel(AHEAD);
+            let response =
+                request.and_then(|request| agent.run(request).map_err(|error| Problem::request(&error, &url)));
+            let mut body = None;
+            let made = response.and_then(|response| {
+                let url = response.get_uri().to_string();
+                let (head, unread) = response.into_parts();
+                body = Some(unread);
+                make(Reply { status: head.status.as_u16(), url, headers: head.headers, pieces })
+            });
+            let wanted = made.is_ok();
+            if to_thread.send(made).is_err() || !wanted {
+                return;
+            }
+            let mut reader = body.expect("of a response").into_reader();
+            let mut buffer = vec![0; PIECE_BYTES];
+            loop {
+                let piece = match reader.read(&mut buffer) {
+                    Ok(0) => Ok(None),
+                    Ok(read) => Ok(Some(buffer[..read].to_vec())),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => Err(Problem::request(&error.into(), &url)),
+                };
+                let last = !matches!(piece, Ok(Some(_)));
+                if to_reader.send(piece).is_err() || last {
+                    return;
+                }
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("download".to_owned()).spawn(work) {
+            let text = format!("the network cannot be used ({error})");
+            let _ = to_caller.send(Err(Problem::new(text, "check the limits of this process (`ulimit -a`)")));
+        }
+        pending
+    }
+}
+
+/// All of a body that has at most `max_bytes`. `name` is what people call it.
+pub(super) fn whole(pieces: &Pieces, name: &str, max_bytes: usize, options: &LoadOptions) -> Result<Vec<u8>, Problem> {
+    let (mut all, mut pace) = (Vec::new(), Pace::new(options.hub.silence));
+    while let Some(piece) = wait(options, pieces)? {
+        all.extend(&piece);
+        if all.len() > max_bytes {
+            return Err(Problem::new(
+                format!("{name} goes on after {max_bytes} bytes"),
+                "check HF_ENDPOINT, or use another source: no data set here has such a list",
+            ));
+        }
+        pace.came(piece.len() as u64)?;
+    }
+    Ok(all)
 }
 
 #[cfg(test)]

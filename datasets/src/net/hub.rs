@@ -1,9 +1,8 @@
 //! Parquet shards from the Hugging Face hub into the hub's own cache.
 //!
-//! hf-hub speaks to the hub and knows its cache; the bytes take our own way, [`download`], since hf-hub 1.0 writes whatever a server answers into the cache:
-//! it does not look at the status of the last response, compares no digest, cannot resume, and gives up on a lock after ten seconds.
-//! A shard's digest comes from the hub's list of files, which names each by its object in git. (It also has the SHA-256, under a key that hf-hub 1.0 does not
-//! look for.)
+//! hf-hub knows the hub's addresses, its cache's layout and its answer about a data set; the requests are our own, and so is [`download`], since hf-hub 0.5 writes
+//! whatever a server answers into the cache, compares no digest, has no time-outs, and gives up on a lock after five seconds.
+//! A shard's digest comes from the hub's list of files, which names each by its object in git. (It also has the SHA-256, under a key that not every mirror has.)
 
 use std::{
     cell::Cell,
@@ -12,21 +11,35 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hf_hub::{HFClient, repository::RepoTreeEntry};
+use hf_hub::{
+    CacheRepo, Repo, RepoType,
+    api::{
+        RepoInfo,
+        sync::{Api, ApiBuilder, ApiRepo},
+    },
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 
 use super::{
     Problem,
-    download::{Answer, Check, Goal, download, pointer_name, wait},
-    http::{self, HttpBody},
-    runtime,
+    download::{Answer, Check, Goal, download, pointer_name},
+    home,
+    http::{Ask, Client, Pending, Reply, whole},
+    pace::{going, retried, wait},
     token::token,
 };
 use crate::{
+    atomic::rename,
     digest::Digest,
     lock::lock,
     manifest::HubSource,
     options::{HubOptions, LoadOptions},
 };
+
+/// No list of files is longer, in bytes and in answers. ImageNet's 308 shards take 100 kB in one.
+const MAX_LIST_BYTES: usize = 50_000_000;
+const MAX_LIST_ANSWERS: usize = 1000;
 
 /// No shard is larger: the hub cuts them at 0.5 GB.
 const MAX_SHARD_BYTES: u64 = 5_000_000_000;
@@ -51,53 +64,33 @@ pub(crate) enum Reach {
     Cache,
 }
 
-type Repo = hf_hub::HFRepository<hf_hub::repository::RepoTypeDataset>;
-
 /// The shards of `source`, all of them or a reason.
 pub(crate) fn hub_shards(source: &HubSource, reach: Reach, options: &LoadOptions) -> Result<HubShards, Problem> {
-    let token = options.hub.token.clone().or_else(|| token(|name| env::var(name).ok(), hf_hub::hf_home()));
-    let client =
-        client(&options.hub, token.as_ref()).map_err(|error| Problem::hub(&error, &source.repo, source.gated))?;
-    let (owner, name) = hf_hub::split_id(&source.repo);
-    let hub = Hub {
-        repo: client.dataset(owner, name),
-        http: http::client()?,
-        address: format!("{}/datasets/{}/resolve", client.endpoint(), source.repo),
-        token,
-        source,
-        options,
-        folder: client.cache_dir().join(format!("datasets--{}", source.repo.replace('/', "--"))),
-        checking: Cell::new(false),
+    let hub = Hub::new(source, options, |name| env::var(name).ok())?;
+    let (commit, train, test) = match reach {
+        Reach::Network => hub.remote()?,
+        Reach::Cache => hub.cached()?,
     };
-    runtime()?.block_on(async {
-        let (commit, train, test) = match reach {
-            Reach::Network => hub.remote().await?,
-            Reach::Cache => hub.cached()?,
-        };
-        let mut files = Vec::new();
-        for shard in train.iter().chain(&test) {
-            files.push(match reach {
-                Reach::Network => hub.fetch(&commit, shard).await?,
-                Reach::Cache => hub.snapshot(&commit).join(&shard.name),
-            });
-        }
-        let test = files.split_off(train.len());
-        Ok(HubShards { train: files, test, commit })
-    })
+    let mut files = Vec::new();
+    for shard in train.iter().chain(&test) {
+        files.push(match reach {
+            Reach::Network => hub.fetch(&commit, shard)?,
+            Reach::Cache => hub.cache.pointer_path(&commit).join(&shard.name),
+        });
+    }
+    let test = files.split_off(train.len());
+    Ok(HubShards { train: files, test, commit })
 }
 
-fn client(options: &HubOptions, token: Option<&String>) -> hf_hub::HFResult<HFClient> {
-    let mut builder = HFClient::builder().retry_max_attempts(options.retries);
-    if let Some(endpoint) = &options.endpoint {
-        builder = builder.endpoint(endpoint);
-    }
-    if let Some(dir) = &options.cache_dir {
-        builder = builder.cache_dir(dir);
-    }
-    if let Some(token) = token {
-        builder = builder.token(token);
-    }
-    builder.build()
+/// What the hub lists: a file or a folder.
+#[derive(Deserialize)]
+struct Entry {
+    r#type: String,
+    path: String,
+    #[serde(default)]
+    oid: String,
+    #[serde(default)]
+    size: u64,
 }
 
 /// A file of the hub.
@@ -113,32 +106,91 @@ struct Shard {
 
 /// One data set's corner of the hub and of its cache.
 struct Hub<'a> {
-    repo: Repo,
-    http: reqwest::Client,
-    /// Of its files, without the commit.
-    address: String,
+    /// The server's address, without a slash at its end.
+    endpoint: String,
+    api: Api,
+    client: Client,
     token: Option<String>,
     source: &'a HubSource,
     options: &'a LoadOptions,
+    cache: CacheRepo,
     folder: PathBuf,
     /// Whether the caller was told that what is there is looked at.
     checking: Cell<bool>,
 }
 
-impl Hub<'_> {
-    fn problem(&self, error: &hf_hub::HFError) -> Problem {
-        Problem::hub(error, &self.source.repo, self.source.gated)
+impl<'a> Hub<'a> {
+    fn new(
+        source: &'a HubSource,
+        options: &'a LoadOptions,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Problem> {
+        let HubOptions { endpoint, cache_dir, token: given, silence, .. } = &options.hub;
+        let no_home = || Problem::new("there is no folder for the hub's cache", "set HF_HOME");
+        let cache_dir = cache_dir.clone().or_else(|| home::cache_dir(&variable)).ok_or_else(no_home)?;
+        let endpoint = endpoint.clone().unwrap_or_else(|| home::endpoint(&variable)).trim_end_matches('/').to_owned();
+        let token = given.clone().or_else(|| token(&variable, home::home(&variable)));
+        let cache = hf_hub::Cache::new(cache_dir);
+        let api = ApiBuilder::from_cache(cache.clone()).with_endpoint(endpoint.clone()).with_token(token.clone());
+        let api = api.build().map_err(|error| Problem::new(error.to_string(), "check HTTPS_PROXY"))?;
+        let repo = Repo::with_revision(source.repo.clone(), RepoType::Dataset, source.revision.clone());
+        let folder = cache.path().join(repo.folder_name());
+        let (client, cache) = (Client::new(*silence), cache.repo(repo));
+        Ok(Self { endpoint, api, client, token, source, options, cache, folder, checking: Cell::new(false) })
     }
 
-    fn snapshot(&self, commit: &str) -> PathBuf {
-        self.folder.join("snapshots").join(commit)
+    /// The data set at a revision.
+    fn at(&self, revision: &str) -> ApiRepo {
+        self.api.repo(Repo::with_revision(self.source.repo.clone(), RepoType::Dataset, revision.to_owned()))
+    }
+
+    /// A request, with the account's token where the hub itself is asked.
+    fn ask<'b>(&'b self, url: &'b str) -> Ask<'b> {
+        let own = url.strip_prefix(&self.endpoint).is_some_and(|rest| rest.starts_with('/'));
+        Ask { token: self.token.as_deref().filter(|_| own), ..Ask::get(url) }
+    }
+
+    /// What to say of an answer that is not success.
+    fn refused(&self) -> impl Fn(&Reply) -> Problem + Send + 'static {
+        let (repo, gated) = (self.source.repo.clone(), self.source.gated);
+        move |reply| {
+            let wait = reply.header("retry-after").and_then(|seconds| seconds.parse().ok());
+            Problem::hub_status(reply.status, &reply.url, wait, &repo, gated)
+        }
+    }
+
+    /// An answer in JSON of at most `max_bytes`, how many it has, and the address where it goes on.
+    fn json<T: for<'t> Deserialize<'t>>(
+        &self,
+        url: &str,
+        max_bytes: usize,
+    ) -> Result<(T, usize, Option<String>), Problem> {
+        let (text, next) = retried(self.options, || {
+            going(&self.options.stop)?;
+            let refused = self.refused();
+            let reply = self.client.send(&self.ask(url), move |reply| match reply.status {
+                200 => Ok(reply),
+                _ => Err(refused(&reply)),
+            });
+            let reply = wait(self.options, &reply)?;
+            let next = reply.header("link").and_then(next_link).map(str::to_owned);
+            whole(&reply.pieces, &format!("the hub's answer for {url}"), max_bytes, self.options)
+                .map(|text| (text, next))
+        })?;
+        let answer = serde_json::from_slice(&text).map_err(|error| {
+            Problem::new(format!("{url} answers in another way than a hub ({error})"), "check HF_ENDPOINT")
+        })?;
+        Ok((answer, text.len(), next))
     }
 
     /// The commit of the revision and its shards, from the hub's list of files.
-    async fn remote(&self) -> Result<(String, Vec<Shard>, Vec<Shard>), Problem> {
-        let request = self.repo.info().revision(self.source.revision.clone()).send();
-        let info = wait(self.options, request).await?.map_err(|error| self.problem(&error))?;
-        let commit = info.sha.unwrap_or_default();
+    fn remote(&self) -> Result<(String, Vec<Shard>, Vec<Shard>), Problem> {
+        let request = self.at(&self.source.revision).info_request();
+        let url = request.uri_ref().map(ToString::to_string).ok_or_else(|| {
+            Problem::new(format!("{} is no address", self.endpoint), "set HF_ENDPOINT to https://.. or unset it")
+        })?;
+        let (info, ..) = self.json::<RepoInfo>(&url, MAX_LIST_BYTES)?;
+        let commit = info.sha;
         if !is_commit(&commit) {
             return Err(Problem::new(format!("the hub names `{commit}` as a commit"), "check HF_ENDPOINT"));
         }
@@ -147,26 +199,26 @@ impl Hub<'_> {
             return Err(Problem::new(text, "check HF_ENDPOINT"));
         }
         let (train, test) =
-            (self.remote_list(&commit, &self.source.train).await?, self.remote_list(&commit, &self.source.test).await?);
+            (self.remote_list(&commit, &self.source.train)?, self.remote_list(&commit, &self.source.test)?);
         Ok((commit, train, test))
     }
 
-    async fn remote_list(&self, commit: &str, pattern: &str) -> Result<Vec<Shard>, Problem> {
-        use futures::StreamExt;
-        let dir = pattern.rsplit_once('/').map_or("", |(dir, _)| dir);
-        let list = async {
-            let tree = self.repo.list_tree().revision(commit.to_owned()).path_in_repo(dir).send()?;
-            let mut tree = std::pin::pin!(tree);
-            let mut shards = Vec::new();
-            while let Some(entry) = tree.next().await {
-                if let RepoTreeEntry::File { path, oid, size, .. } = entry? {
-                    shards.push(Shard { name: path, oid, size });
-                }
+    fn remote_list(&self, commit: &str, pattern: &str) -> Result<Vec<Shard>, Problem> {
+        let dir = encoded(pattern.rsplit_once('/').map_or("", |(dir, _)| dir));
+        let mut url = format!("{}/api/datasets/{}/tree/{commit}/{dir}", self.endpoint, self.source.repo);
+        let (mut shards, mut left) = (Vec::new(), MAX_LIST_BYTES);
+        for _ in 0..MAX_LIST_ANSWERS {
+            let (entries, bytes, next) = self.json::<Vec<Entry>>(url.trim_end_matches('/'), left)?;
+            let files = entries.into_iter().filter(|entry| entry.r#type == "file");
+            shards.extend(files.map(|file| Shard { name: file.path, oid: file.oid, size: file.size }));
+            left -= bytes;
+            match next {
+                Some(next) => url = next,
+                None => return self.chosen(shards, pattern),
             }
-            Ok(shards)
-        };
-        let shards: Vec<Shard> = wait(self.options, list).await?.map_err(|error| self.problem(&error))?;
-        self.chosen(shards, pattern)
+        }
+        let text = format!("the hub's list of {} goes on after {MAX_LIST_ANSWERS} answers", self.source.repo);
+        Err(Problem::new(text, "check HF_ENDPOINT, or use another source: no data set here has such a list"))
     }
 
     /// The shards whose names fit `pattern`, sorted; at least one.
@@ -189,7 +241,7 @@ impl Hub<'_> {
             true => revision.clone(),
             false => fs::read_to_string(self.folder.join("refs").join(revision)).unwrap_or_default().trim().to_owned(),
         };
-        let snapshot = self.snapshot(&commit);
+        let snapshot = self.cache.pointer_path(&commit);
         if !is_commit(&commit) || !snapshot.is_dir() {
             let text = format!("{} is not in the hub's cache {}", self.source.repo, self.folder.display());
             return Err(Problem::absent(text, "fetch it where there is a network"));
@@ -208,8 +260,8 @@ impl Hub<'_> {
     }
 
     /// One shard, from the cache or the hub: `blobs/<digest>` with a link `snapshots/<commit>/<name>`, as every client of the hub keeps it.
-    async fn fetch(&self, commit: &str, shard: &Shard) -> Result<PathBuf, Problem> {
-        let link = self.snapshot(commit).join(&shard.name);
+    fn fetch(&self, commit: &str, shard: &Shard) -> Result<PathBuf, Problem> {
+        let link = self.cache.pointer_path(commit).join(&shard.name);
         let Ok(Digest { hex: oid, .. }) = format!("sha1:{}", shard.oid).parse() else {
             return Err(Problem::new(
                 format!("the hub gives {} the name `{}`", shard.name, shard.oid),
@@ -217,12 +269,12 @@ impl Hub<'_> {
             ));
         };
         let blobs = self.folder.join("blobs");
-        let failed = |error| Problem::file("write", &self.folder, &error);
-        fs::create_dir_all(&blobs).map_err(failed)?;
+        fs::create_dir_all(&blobs).map_err(|error| Problem::file("write", &blobs, &error))?;
+        let referred = |error| Problem::file("write a branch's commit to", &self.folder.join("refs"), &error);
         let _lock = self.lock(&oid)?;
         let check = Check::Git(oid.clone());
         if self.is_right(&link, shard, &check)? {
-            self.write_ref(commit).map_err(failed)?;
+            self.write_ref(commit).map_err(referred)?;
             return Ok(link);
         }
         let blob = match self.blob(&blobs, &link, shard, &check)? {
@@ -230,14 +282,14 @@ impl Hub<'_> {
             None => {
                 let part = blobs.join(format!("{oid}.incomplete"));
                 let goal = Goal { name: &shard.name, size: Some(shard.size), max_bytes: MAX_SHARD_BYTES, check };
-                let digest = download(&part, &goal, self.options, |from| self.open(commit, shard, from)).await?;
-                let blob = blobs.join(digest);
-                fs::rename(&part, &blob).map_err(failed)?;
+                let digest = download(&part, &goal, self.options, |from| self.open(commit, shard, from))?;
+                let blob = self.cache.blob_path(&digest);
+                rename(&part, &blob).map_err(|error| Problem::file("write", &blob, &error))?;
                 blob
             }
         };
-        self.link(&blob, &link, &shard.name).map_err(failed)?;
-        self.write_ref(commit).map_err(failed)?;
+        self.link(&blob, &link, &shard.name).map_err(|error| Problem::file("write", &link, &error))?;
+        self.write_ref(commit).map_err(referred)?;
         Ok(link)
     }
 
@@ -274,19 +326,10 @@ impl Hub<'_> {
         lock(&dir.join(format!("{name}.lock")), &format!("fetches a file of {}", self.source.repo), self.options)
     }
 
-    async fn open(&self, commit: &str, shard: &Shard, from: u64) -> Result<Answer<HttpBody>, Problem> {
-        let mut url = reqwest::Url::parse(&format!("{}/{commit}", self.address)).expect("hf-hub took the endpoint");
-        url.path_segments_mut().expect("an address with a host").extend(shard.name.split('/'));
-        let mut request = self.http.get(url);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
-        let refused = |response: &reqwest::Response| {
-            let wait = http::text(response, "retry-after").and_then(|seconds| seconds.parse().ok());
-            let (status, url) = (response.status().as_u16(), response.url().as_str());
-            Problem::hub_status(status, url, wait, &self.source.repo, self.source.gated)
-        };
-        http::open(request, from, refused).await
+    fn open(&self, commit: &str, shard: &Shard, from: u64) -> Pending<Answer> {
+        let url = self.at(commit).url(&encoded(&shard.name));
+        let refused = self.refused();
+        self.client.send(&Ask { from, ..self.ask(&url) }, move |reply| reply.file(from, refused))
     }
 
     #[cfg(unix)]
@@ -308,13 +351,20 @@ impl Hub<'_> {
     }
 
     fn write_ref(&self, commit: &str) -> std::io::Result<()> {
-        if is_commit(&self.source.revision) {
-            return Ok(());
-        }
-        let path = self.folder.join("refs").join(&self.source.revision);
-        fs::create_dir_all(path.parent().expect("refs"))?;
-        fs::write(path, commit)
+        if is_commit(&self.source.revision) { Ok(()) } else { self.cache.create_ref(commit) }
     }
+}
+
+/// A path as part of an address.
+fn encoded(path: &str) -> String {
+    const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+    utf8_percent_encode(path, &PLAIN).to_string()
+}
+
+/// The address after this answer's in a `Link` header: `<address>; rel="next"`, among others.
+fn next_link(header: &str) -> Option<&str> {
+    let next = header.split(',').find(|link| link.contains("rel=\"next\""))?;
+    next.split_once('<')?.1.split_once('>').map(|(address, _)| address)
 }
 
 /// Whether the blob of `shard` is called `name`: a small file's by its name in git; a large one's by its SHA-256, which decides git's name of its pointer.
@@ -339,6 +389,14 @@ fn is_commit(revision: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_next_part_of_a_list_is_found() {
+        let header = r#"<https://hub/a?cursor=1>; rel="prev", <https://hub/a?cursor=3&limit=9>; rel="next""#;
+        assert_eq!(next_link(header), Some("https://hub/a?cursor=3&limit=9"));
+        assert_eq!((next_link(r#"<https://hub/a>; rel="prev""#), next_link("")), (None, None));
+        assert_eq!(encoded("data/a b-ü.parquet"), "data/a%20b-%C3%BC.parquet");
+    }
 
     #[test]
     fn a_star_stands_for_part_of_a_name() {

@@ -1,12 +1,12 @@
 //! What goes wrong on the way to a server, as a sentence and what to do next.
 
-use std::{io, path::Path};
-
-use hf_hub::HFError;
+use std::{io, path::Path, time::Duration};
 
 /// What to do about a full disk.
-const NO_ROOM: &str =
-    "free some disk space, or point SLL_CACHE and HF_HOME at a larger disk, and run the same command again";
+const NO_ROOM: &str = "free some disk space, or point SLL_CACHE and HF_HOME at a larger disk, and run the same command again: what was downloaded is kept";
+
+/// What to do after a download that did not end.
+const AGAIN: &str = "run the same command again: it goes on where it stopped";
 
 /// One source's failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,13 +17,15 @@ pub(crate) struct Problem {
     pub(crate) next: String,
     /// Whether the same request may go better when made again at once.
     pub(crate) passing: bool,
+    /// Whether a server sends, but too little.
+    pub(crate) slow: bool,
     /// Whether nothing is wrong with what is there: there is nothing.
     pub(crate) absent: bool,
 }
 
 impl Problem {
     pub(crate) fn new(text: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { text: text.into(), next: next.into(), passing: false, absent: false }
+        Self { text: text.into(), next: next.into(), passing: false, slow: false, absent: false }
     }
 
     pub(crate) fn absent(text: impl Into<String>, next: impl Into<String>) -> Self {
@@ -70,40 +72,57 @@ impl Problem {
         }
     }
 
-    /// A request that got no usable response.
-    pub(crate) fn request(error: &reqwest::Error) -> Self {
-        let at = error.url().map_or_else(String::new, |url| format!(" {url}"));
-        if error.is_redirect() {
-            return Self::new(
-                format!("{at} redirects in a loop or too often").trim_start(),
-                "try again later, or use --data-dir",
-            );
+    /// A request for `url` that got no usable response, or a body that broke off.
+    pub(crate) fn request(error: &ureq::Error, url: &str) -> Self {
+        use io::ErrorKind as Kind;
+        use ureq::Error;
+        let network = "check the network connection (HTTPS_PROXY, HF_ENDPOINT), or use --offline with --data-dir";
+        let unreachable = || Self::passing(format!("cannot connect to {url} ({error})"), network);
+        match error {
+            Error::TooManyRedirects | Error::RedirectFailed => {
+                Self::new(format!("{url} redirects in a loop or too often"), "try again later, or use --data-dir")
+            }
+            Error::Timeout(_) => Self::silent(url),
+            Error::BadUri(_) | Error::InvalidProxyUrl => {
+                let next = "set HF_ENDPOINT and HTTPS_PROXY to an address (https://..), or unset them";
+                Self::new(format!("{url} cannot be asked for ({error})"), next)
+            }
+            Error::HostNotFound | Error::ConnectionFailed | Error::ConnectProxyFailed(_) => unreachable(),
+            Error::Tls(_) | Error::Rustls(_) => unreachable(),
+            Error::Io(cause) => match cause.kind() {
+                Kind::TimedOut | Kind::WouldBlock => Self::silent(url),
+                Kind::ConnectionRefused | Kind::HostUnreachable | Kind::NetworkUnreachable => unreachable(),
+                _ => Self::broken(&cause.to_string()),
+            },
+            other => Self::broken(&other.to_string()),
         }
-        if error.is_timeout() {
-            return Self::silent(at.trim());
+    }
+
+    /// A connection that broke off.
+    pub(crate) fn broken(cause: &str) -> Self {
+        Self::passing(format!("the connection broke ({cause})"), AGAIN)
+    }
+
+    /// A server that sent no more than `bytes` in `time`.
+    pub(crate) fn slow(bytes: u64, time: Duration) -> Self {
+        let text = format!("the server sends too slowly ({bytes} bytes in {:.1} s)", time.as_secs_f64());
+        Self {
+            slow: true,
+            ..Self::passing(
+                text,
+                "use another source or HF_ENDPOINT, or run the same command later: it goes on where it stopped",
+            )
         }
-        let cause = root_cause(error);
-        if error.is_connect() {
-            let next = "check the network connection (HTTPS_PROXY, HF_ENDPOINT), or use --offline with --data-dir";
-            return Self::passing(format!("cannot connect to{at} ({cause})"), next);
-        }
-        Self::passing(
-            format!("the connection broke ({cause})"),
-            "run the same command again: it goes on where it stopped",
-        )
     }
 
     /// A server that says nothing.
     pub(crate) fn silent(server: &str) -> Self {
-        Self::passing(
-            format!("{server} does not answer"),
-            "check the network connection, and run the same command again: it goes on where it stopped",
-        )
+        Self::passing(format!("{server} does not answer"), format!("check the network connection, and {AGAIN}"))
     }
 
     /// The caller has had enough.
     pub(crate) fn stopped() -> Self {
-        Self::new("it was interrupted", "run the same command again: it goes on where it stopped")
+        Self::new("it was interrupted", AGAIN)
     }
 
     /// A response of the hub to a request about `repo` that is not success. `wait` is how many seconds it asks for.
@@ -123,35 +142,9 @@ impl Problem {
             404 => Self::new(format!("the hub does not have it (404: {url})"), "use another source, or --data-dir"),
             429 => {
                 let wait = wait.map_or("some minutes".to_owned(), |seconds| format!("{seconds} s"));
-                let again = "run the same command again: it goes on where it stopped";
-                Self::new("the hub has had too many requests from here (429)", format!("wait {wait} and {again}"))
+                Self::new("the hub has had too many requests from here (429)", format!("wait {wait} and {AGAIN}"))
             }
             _ => Self::status(status, url),
-        }
-    }
-
-    /// What hf-hub reports about `repo`.
-    pub(crate) fn hub(error: &HFError, repo: &str, gated: bool) -> Self {
-        let again = "run the same command again: it goes on where it stopped";
-        match error {
-            HFError::AuthRequired { context } => Self::hub_status(401, &context.url, None, repo, gated),
-            HFError::Forbidden { context } => Self::hub_status(403, &context.url, None, repo, gated),
-            HFError::RateLimited { retry_after, context } => {
-                Self::hub_status(429, &context.url, retry_after.map(|wait| wait.as_secs()), repo, gated)
-            }
-            HFError::RepoNotFound { .. } | HFError::RevisionNotFound { .. } | HFError::EntryNotFound { .. } => {
-                Self::new(format!("the hub does not have it (404: {error})"), "use another source, or --data-dir")
-            }
-            HFError::Http { context } => Self::status(context.status.as_u16(), &context.url),
-            HFError::Request { source, .. } => Self::request(source),
-            HFError::Io(error) => Self::file("use the hub's cache at", Path::new("HF_HOME"), error),
-            HFError::MalformedResponse { .. } => {
-                Self::new(error.to_string(), "check HF_ENDPOINT: what answers there is no hub")
-            }
-            HFError::Url(_) => {
-                Self::new(format!("HF_ENDPOINT is no address ({error})"), "set it to https://.. or unset it")
-            }
-            other => Self::passing(other.to_string(), again),
         }
     }
 }
@@ -159,13 +152,4 @@ impl Problem {
 /// Bytes, for people.
 fn size(bytes: u64) -> String {
     if bytes < 1_000_000 { format!("{bytes} bytes") } else { format!("{} MB", bytes.div_ceil(1_000_000)) }
-}
-
-/// The innermost reason, which alone says something to people.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

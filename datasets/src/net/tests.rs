@@ -2,20 +2,22 @@
 
 use std::{
     cell::RefCell,
-    collections::VecDeque,
     fs,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
+        mpsc::{SyncSender, sync_channel},
     },
     time::{Duration, Instant},
 };
 
 use super::{
     Problem, Reach,
-    download::{Answer, Body, Check, Goal, download},
-    fetch_archive, hub_shards, runtime,
+    download::{Answer, Check, Goal, download},
+    fetch_archive,
+    http::{Piece, Pieces},
+    hub_shards,
 };
 use crate::{
     Digest, HubOptions, HubSource, LoadOptions, Stop,
@@ -25,30 +27,21 @@ use crate::{
     },
 };
 
-/// A body of these pieces; at its end it stands still if it is to, else it is over.
-struct Pieces {
-    pieces: VecDeque<Result<Vec<u8>, Problem>>,
-    still: bool,
+/// A body of these pieces; who keeps the sender keeps it from ending.
+fn body(pieces: Vec<Piece>) -> (SyncSender<Piece>, Pieces) {
+    let (sender, body) = sync_channel(pieces.len());
+    pieces.into_iter().for_each(|piece| sender.send(piece).unwrap());
+    (sender, body)
 }
 
-impl Body for Pieces {
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, Problem> {
-        match self.pieces.pop_front() {
-            Some(piece) => piece.map(Some),
-            None if self.still => std::future::pending().await,
-            None => Ok(None),
-        }
-    }
-}
-
-fn bytes(from: u64, content: &[u8]) -> Answer<Pieces> {
-    Answer::Bytes { from, total: None, body: Pieces { pieces: [Ok(content.to_vec())].into(), still: false } }
+fn bytes(from: u64, content: &[u8]) -> Answer {
+    Answer::Bytes { from, total: None, pieces: body(vec![Ok(Some(content.to_vec())), Ok(None)]).1 }
 }
 
 /// `content`, and then the connection breaks.
-fn cut(from: u64, content: &[u8]) -> Answer<Pieces> {
-    let pieces = [Ok(content.to_vec()), Err(Problem::passing("the connection broke", "try again"))].into();
-    Answer::Bytes { from, total: None, body: Pieces { pieces, still: false } }
+fn cut(from: u64, content: &[u8]) -> Answer {
+    let broken = Err(Problem::passing("the connection broke", "try again"));
+    Answer::Bytes { from, total: None, pieces: body(vec![Ok(Some(content.to_vec())), broken]).1 }
 }
 
 /// A download of `abcdef` to a file that holds `part`, if there is one.
@@ -75,28 +68,29 @@ impl Case {
     }
 
     /// How it ends, and what was asked for. `answer` gets the byte asked for and the number of the request.
-    fn run(&self, answer: impl Fn(u64, usize) -> Answer<Pieces>) -> (Result<String, Problem>, Vec<u64>) {
+    fn run(&self, answer: impl Fn(u64, usize) -> Answer) -> (Result<String, Problem>, Vec<u64>) {
         let check = Check::Digest(Digest::sha256(WHOLE));
         let (goal, asked) = (Goal { name: "it", size: self.size, max_bytes: 100, check }, RefCell::new(Vec::new()));
         let open = |from| {
             let number = asked.borrow().len();
             assert!(number < 20, "it asks for ever: {asked:?}");
             asked.borrow_mut().push(from);
-            let answer = answer(from, number);
-            async move { Ok(answer) }
+            let (sender, answered) = sync_channel(1);
+            sender.send(Ok(answer(from, number))).unwrap();
+            answered
         };
-        let outcome = runtime().unwrap().block_on(download(&self.part, &goal, &self.options, open));
+        let outcome = download(&self.part, &goal, &self.options, open);
         (outcome, asked.into_inner())
     }
 
     /// It comes to the whole file by these requests.
-    fn works(&self, requests: &[u64], answer: impl Fn(u64, usize) -> Answer<Pieces>) {
+    fn works(&self, requests: &[u64], answer: impl Fn(u64, usize) -> Answer) {
         let (outcome, asked) = self.run(answer);
         assert_eq!((outcome, &asked[..]), (Ok(Digest::sha256(WHOLE).hex), requests));
         assert_eq!(fs::read(&self.part).unwrap(), WHOLE);
     }
 
-    fn fails(&self, requests: &[u64], word: &str, answer: impl Fn(u64, usize) -> Answer<Pieces>) {
+    fn fails(&self, requests: &[u64], word: &str, answer: impl Fn(u64, usize) -> Answer) {
         let (outcome, asked) = self.run(answer);
         let problem = outcome.unwrap_err();
         assert!(problem.text.contains(word), "no `{word}` in {problem:?}");
@@ -144,9 +138,10 @@ fn wrong_content_is_fetched_anew_once_and_not_again() {
 fn what_announces_more_than_it_may_have_is_refused_before_its_first_byte() {
     Case::new(None, Some(101)).fails(&[], "it has 101 bytes, more than the 100 it may have", |_, _| bytes(0, b"a"));
     let announced = Case::new(None, None);
-    announced.fails(&[0], "it has 101 bytes, more than the 100 it may have", |_, _| {
-        let body = Pieces { pieces: [Ok(vec![0; 101])].into(), still: false };
-        Answer::Bytes { from: 0, total: Some(101), body }
+    announced.fails(&[0], "it has 101 bytes, more than the 100 it may have", |_, _| Answer::Bytes {
+        from: 0,
+        total: Some(101),
+        pieces: body(vec![Ok(Some(vec![0; 101])), Ok(None)]).1,
     });
     assert!(!announced.part.exists());
 
@@ -165,11 +160,13 @@ fn who_stops_keeps_what_was_downloaded() {
     let asked = Arc::clone(&stopped);
     case.options.stop = Stop::new(move || asked.load(Ordering::Relaxed));
     case.options.hub.silence = Duration::from_secs(60);
+    let senders = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         let download = scope.spawn(|| {
             case.run(|from, _| {
-                let body = Pieces { pieces: [Ok(b"abc".to_vec())].into(), still: true };
-                Answer::Bytes { from, total: None, body }
+                let (sender, pieces) = body(vec![Ok(Some(b"abc".to_vec()))]);
+                senders.lock().unwrap().push(sender);
+                Answer::Bytes { from, total: None, pieces }
             })
         });
         while fs::metadata(&case.part).map_or(0, |part| part.len()) < 3 {
@@ -347,4 +344,60 @@ fn nothing_is_asked_for_after_a_stop() {
     let url = format!("{}/hub/owner/small/{}", shards.server.address, NAMES[0]);
     assert_eq!(fetch_archive(&url, &part, 2000, None, &options), Err(Problem::stopped()));
     assert!(shards.server.log().is_empty() && !Path::new(&part).exists());
+}
+
+#[test]
+fn a_server_that_trickles_is_given_up_and_what_came_is_kept() {
+    let shards = Shards::start();
+    let mut options = shards.options();
+    options.hub.silence = Duration::from_millis(300);
+    options.hub.retries = 1;
+    let began = Instant::now();
+    for (file, kept) in [("train-0.parquet", true), ("/plain", false)] {
+        shards.server.fault(file, Fault::Trickle);
+        let problem = shards.fetch(&options).unwrap_err();
+        assert!(problem.text.contains("sends too slowly"), "{problem:?}");
+        if kept {
+            assert!(fs::metadata(shards.part()).unwrap().len() > 0);
+        }
+        shards.server.heal();
+    }
+    // The file would take 20 seconds, the list as long.
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    options.hub.silence = Duration::from_secs(20);
+    shards.fetch(&options).unwrap();
+}
+
+#[test]
+fn a_list_without_an_end_is_refused() {
+    for (fault, words) in
+        [(Fault::Endless, "goes on after 1000 answers"), (Fault::Flood, "goes on after 50000000 bytes")]
+    {
+        let shards = Shards::start();
+        shards.server.fault("/plain", fault);
+        let problem = shards.fetch(&shards.options()).unwrap_err();
+        assert!(problem.text.contains(words), "{problem:?}");
+    }
+}
+
+#[test]
+fn the_hub_alone_gets_the_token() {
+    let shards = Shards::start();
+    let mut options = shards.options();
+    options.hub.token = Some("hf_secret".to_owned());
+    shards.server.fault("/plain", Fault::Endless);
+    shards.fetch(&options).unwrap_err();
+    shards.server.heal();
+    shards.fetch(&options).unwrap();
+    let tokens = shards.server.tokens();
+    let hub = shards.server.address.trim_start_matches("http://");
+    assert!(tokens.iter().all(|token| token.starts_with(hub) && !token.contains("/hub/")), "{tokens:?}");
+    assert!(tokens.iter().any(|token| token.contains("resolve")), "{tokens:?}");
+    assert!(shards.server.log().iter().any(|line| line.starts_with("GET /hub/")), "bytes come from elsewhere");
+    // A list that goes on at another host.
+    shards.server.fault("/plain", Fault::Endless);
+    options.hub.endpoint = Some(shards.server.elsewhere());
+    let before = shards.server.tokens().len();
+    shards.fetch(&options).unwrap_err();
+    assert_eq!(shards.server.tokens().len() - before, 2, "one for the commit and one for the list's first part");
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// `HF_TOKEN`, the file that `HF_TOKEN_PATH` names, or `token` in `home`, the hub's folder, where `hf auth login` writes it; none if
 /// `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set.
-pub(super) fn token(variable: impl Fn(&str) -> Option<String>, home: PathBuf) -> Option<String> {
+pub(super) fn token(variable: impl Fn(&str) -> Option<String>, home: Option<PathBuf>) -> Option<String> {
     let set = |name| variable(name).filter(|value| !value.is_empty());
     if set("HF_HUB_DISABLE_IMPLICIT_TOKEN").is_some() {
         return None;
@@ -12,7 +12,7 @@ pub(super) fn token(variable: impl Fn(&str) -> Option<String>, home: PathBuf) ->
     let file = |path: PathBuf| std::fs::read_to_string(path).ok();
     let found = set("HF_TOKEN")
         .or_else(|| file(set("HF_TOKEN_PATH")?.into()).filter(|token| !token.trim().is_empty()))
-        .or_else(|| file(home.join("token")))?;
+        .or_else(|| file(home?.join("token")))?;
     Some(found.trim().to_owned()).filter(|token| !token.is_empty())
 }
 
@@ -28,7 +28,7 @@ mod tests {
         std::fs::write(&other, " of the path\n").unwrap();
         let found = |variables: &[(&str, &str)]| {
             let variable = |name: &str| variables.iter().find(|pair| pair.0 == name).map(|pair| pair.1.to_owned());
-            token(variable, home.path().to_owned())
+            token(variable, Some(home.path().to_owned()))
         };
         let path = ("HF_TOKEN_PATH", other.to_str().unwrap());
         assert_eq!(found(&[("HF_TOKEN", "of the variable"), path]).as_deref(), Some("of the variable"));

@@ -1,5 +1,6 @@
 //! Data sets of a few bytes, in the official layouts and in others' containers, for the tests.
 
+pub(crate) mod parquet;
 pub(crate) mod server;
 
 use std::{
@@ -10,9 +11,7 @@ use std::{
 };
 
 use flate2::{Compression, GzBuilder};
-use polars::prelude::{
-    DataFrame, DataType, IntoColumn, IntoSeries, NamedFrom, ParquetCompression, ParquetWriter, Series, StructChunked,
-};
+use polars_arrow::array::PrimitiveArray;
 
 use crate::{
     digest::Digest,
@@ -58,7 +57,7 @@ pub(crate) fn zip_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// A Parquet shard as the hub has them: `image: struct {bytes, path}` and classes, in row groups of `group` rows, by Snappy. The coarse class is 99 less the class.
+/// A Parquet shard of images with their classes, in row groups of `group` rows. The coarse class is 99 less the class.
 pub(crate) fn shard_of<B: AsRef<[u8]>, C: Copy + Into<i64>>(
     image: &str,
     label: &str,
@@ -66,19 +65,13 @@ pub(crate) fn shard_of<B: AsRef<[u8]>, C: Copy + Into<i64>>(
     rows: &[(B, C)],
     group: usize,
 ) -> Vec<u8> {
-    let bytes = Series::new("bytes".into(), rows.iter().map(|row| row.0.as_ref()).collect::<Vec<_>>());
-    let path = Series::new_null("path".into(), rows.len()).cast(&DataType::String).unwrap();
-    let images = StructChunked::from_series(image.into(), rows.len(), [bytes, path].iter()).unwrap();
-    let classes = |name: &str, class: &dyn Fn(i64) -> i64| {
-        Series::new(name.into(), rows.iter().map(|row| class(row.1.into())).collect::<Vec<_>>()).into_column()
+    let classes = |class: &dyn Fn(i64) -> i64| {
+        PrimitiveArray::from_vec(rows.iter().map(|row| class(row.1.into())).collect::<Vec<_>>()).boxed()
     };
-    let mut columns = vec![images.into_series().into_column(), classes(label, &|class| class)];
-    columns.extend(coarse.map(|name| classes(name, &|class| 99 - class)));
-    let mut shard = Vec::new();
-    let mut frame = DataFrame::new(rows.len(), columns).unwrap();
-    let writer = ParquetWriter::new(&mut shard).with_compression(ParquetCompression::Snappy);
-    writer.with_row_group_size(Some(group)).finish(&mut frame).unwrap();
-    shard
+    let mut columns = vec![(label, classes(&|class| class))];
+    columns.extend(coarse.map(|name| (name, classes(&|class| 99 - class))));
+    let images: Vec<&[u8]> = rows.iter().map(|row| row.0.as_ref()).collect();
+    parquet::shard(image, &columns, &images, group, &[])
 }
 
 /// A data set and the content of its files.

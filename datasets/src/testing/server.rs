@@ -39,6 +39,12 @@ pub enum Fault {
     Direct,
     /// Only the file itself can be asked for.
     NoHead,
+    /// A byte of the body every fiftieth of a second.
+    Trickle,
+    /// The list of files goes on at itself, answer after answer.
+    Endless,
+    /// The list of files is one answer without an end.
+    Flood,
 }
 
 #[derive(Default)]
@@ -48,6 +54,8 @@ struct State {
     faults: HashMap<String, Fault>,
     gated: bool,
     log: Vec<String>,
+    /// Where a token was sent: host and path.
+    tokens: Vec<String>,
 }
 
 /// A running server; it ends with the test's process.
@@ -109,6 +117,11 @@ impl Server {
         self.state.lock().unwrap().log.clone()
     }
 
+    /// Where a token was sent so far: host and path.
+    pub fn tokens(&self) -> Vec<String> {
+        self.state.lock().unwrap().tokens.clone()
+    }
+
     fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
         let mut reader = BufReader::new(stream.try_clone()?);
         let mut line = String::new();
@@ -126,6 +139,9 @@ impl Server {
         }
         let range = headers.get("range").cloned().unwrap_or_default();
         let path = path.split('?').next().unwrap_or("").replace("%2F", "/");
+        if headers.contains_key("authorization") {
+            self.state.lock().unwrap().tokens.push(format!("{}{path}", headers["host"]));
+        }
         self.state.lock().unwrap().log.push(format!("{method} {path} {range}").trim().to_owned());
         self.answer(&mut stream, &method, path.trim_start_matches('/'), &headers)
     }
@@ -156,7 +172,7 @@ impl Server {
                 match (known.is_empty(), revision) {
                     (true, _) => head(stream, "404 Not Found", &["X-Error-Code: RepoNotFound"], 0),
                     (_, [other]) if other.len() == 40 && *other != commit => no_revision(stream),
-                    _ => json(stream, &format!("{{\"id\":\"{owner}/{name}\",\"sha\":\"{commit}\"}}")),
+                    _ => json(stream, &format!("{{\"id\":\"{owner}/{name}\",\"sha\":\"{commit}\",\"siblings\":[]}}")),
                 }
             }
             ["api", "datasets", _, _, "tree", other, ..] | ["datasets", _, _, "resolve", other, ..]
@@ -172,7 +188,25 @@ impl Server {
                     let inside = path.rsplit_once('/').map_or("", |(dir, _)| dir) == dir;
                     inside.then(|| self.entry(&name, path))
                 });
-                json(stream, &format!("[{}]", entries.collect::<Vec<_>>().join(",")))
+                let entries = format!("[{}]", entries.collect::<Vec<_>>().join(","));
+                match self.fault_of(path, method) {
+                    Some(Fault::Endless) => {
+                        let next = format!("Link: <{}/{path}?cursor=next>; rel=\"next\"", self.address);
+                        head(stream, "200 OK", &[&next], entries.len())?;
+                        stream.write_all(entries.as_bytes())
+                    }
+                    Some(Fault::Flood) => {
+                        head(stream, "200 OK", &[], usize::MAX / 2)?;
+                        loop {
+                            stream.write_all(&[b' '; 1 << 16])?;
+                        }
+                    }
+                    Some(Fault::Trickle) => {
+                        head(stream, "200 OK", &[], entries.len())?;
+                        trickle(stream, entries.as_bytes())
+                    }
+                    _ => json(stream, &entries),
+                }
             }
             ["datasets", owner, name, "resolve", _, ref rest @ ..] => {
                 let key = format!("hub/{owner}/{name}/{}", rest.join("/"));
@@ -184,7 +218,7 @@ impl Server {
                 }
                 // As on the hub, the bytes are elsewhere, and only this answer says what they are.
                 let linked = [
-                    format!("Location: {}/{key}", self.address),
+                    format!("Location: {}/{key}", self.elsewhere()),
                     format!("X-Repo-Commit: {commit}"),
                     format!("X-Linked-Etag: \"{}\"", hex(&sha2::Sha256::digest(&content))),
                     format!("X-Linked-Size: {}", content.len()),
@@ -198,6 +232,11 @@ impl Server {
     fn commit(&self, owner: &str, name: &str) -> String {
         let known = self.state.lock().unwrap().commits.get(&format!("{owner}/{name}")).cloned();
         known.unwrap_or_else(|| COMMIT.to_owned())
+    }
+
+    /// This server by another name: another host to a client.
+    pub fn elsewhere(&self) -> String {
+        self.address.replace("127.0.0.1", "localhost")
     }
 
     fn names(&self, root: &str) -> Vec<String> {
@@ -293,6 +332,7 @@ impl Server {
                 stream.flush()?;
                 thread::sleep(Duration::from_secs(60));
             }
+            Some(Fault::Trickle) => trickle(stream, part)?,
             Some(Fault::Cut { bytes, .. } | Fault::CutWhole { bytes }) => {
                 stream.write_all(&part[..bytes.min(part.len())])?
             }
@@ -305,6 +345,13 @@ impl Server {
 fn head(stream: &mut TcpStream, status: &str, headers: &[&str], length: usize) -> std::io::Result<()> {
     let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     write!(stream, "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n{lines}\r\n")
+}
+
+fn trickle(stream: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
+    bytes.iter().try_for_each(|byte| {
+        thread::sleep(Duration::from_millis(20));
+        stream.write_all(&[*byte])
+    })
 }
 
 fn no_revision(stream: &mut TcpStream) -> std::io::Result<()> {

@@ -2,7 +2,7 @@
 
 use super::record::Footprint;
 use crate::error::Result;
-use crate::report::parquet::{Columns, save};
+use crate::report::parquet::{Columns, file};
 use std::path::{Path, PathBuf};
 
 /// A measurement in its place.
@@ -69,14 +69,13 @@ pub fn write(name: &str, items: &[Measured], dir: &Path) -> Result<PathBuf> {
         .add("finished_unix", |m| m.found.provenance.finished_unix)
         .add("spec", |m| m.found.spec.to_toml())
         .columns;
-    save(&dir.join(format!("{name}.parquet")), columns)
+    file::write(&dir.join(format!("{name}.parquet")), columns)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::footprint::example::footprint;
-    use polars::prelude::{ParquetReader, SerReader};
 
     #[test]
     fn a_measurement_is_a_row_with_its_parts_and_its_spec() {
@@ -84,7 +83,7 @@ mod tests {
         let (bp, sll) = (footprint("bp", 3, 1000), footprint("name = \"sll\", units = 2", 2, 500));
         let measured = |found| Measured { column: "width 800", row: "x", role: "depth", found };
         let path = write("figure2x", &[measured(&bp), measured(&sll)], dir.path()).unwrap();
-        let frame = ParquetReader::new(std::fs::File::open(path).unwrap()).finish().unwrap();
+        let frame = file::read(&path);
         assert_eq!(frame.height(), 2);
         let number = |column: &str, row| frame.column(column).unwrap().u64().unwrap().get(row);
         assert_eq!((number("step_peak_bytes", 0), number("depth", 0)), (Some(1000), Some(3)));

@@ -1,14 +1,13 @@
 //! A report as Parquet: every run in one file, every cell in another, and every layer in a third where it was measured.
 
+pub(crate) mod file;
 mod layers;
 
-use super::atomic::write_atomically;
 use super::stats::{Aggregate, CellStats, half_width_95};
 use super::{Cell, Report, distinct};
 use crate::error::Result;
 use crate::record::RunResult;
-use polars::prelude::{Column, DataFrame, NamedFrom, ParquetWriter, Series};
-use std::io;
+use polars::prelude::{Column, NamedFrom, Series};
 use std::path::{Path, PathBuf};
 
 /// Writes `<name>.parquet`, a row a run, `<name>.aggregate.parquet`, a row a cell, and of runs with diagnostics
@@ -18,16 +17,8 @@ pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
     let files = [("parquet", runs(report)), ("aggregate.parquet", cells(report))].into_iter();
     files
         .chain(measured.then(|| ("layers.parquet", layers::columns(report))))
-        .map(|(extension, columns)| save(&dir.join(format!("{}.{extension}", report.name)), columns))
+        .map(|(extension, columns)| file::write(&dir.join(format!("{}.{extension}", report.name)), columns))
         .collect()
-}
-
-pub(crate) fn save(path: &Path, columns: Vec<Column>) -> Result<PathBuf> {
-    write_atomically(path, |file| {
-        let mut frame = DataFrame::new_infer_height(columns).map_err(io::Error::other)?;
-        ParquetWriter::new(file).finish(&mut frame).map(|_| ()).map_err(io::Error::other)
-    })?;
-    Ok(path.to_path_buf())
 }
 
 /// Columns that are each one question asked of every item. The answers' type is the column's, items or none.
@@ -183,13 +174,13 @@ fn cells(report: &Report) -> Vec<Column> {
 mod tests {
     use super::*;
     use crate::report::example;
-    use polars::prelude::{DataType, ParquetReader, SerReader};
+    use polars::prelude::{DataFrame, DataType};
 
     fn written(report: &Report) -> Vec<DataFrame> {
         let dir = tempfile::tempdir().unwrap();
         let paths = write(report, dir.path()).unwrap();
         assert!(paths[0].ends_with("table1.parquet") && paths[1].ends_with("table1.aggregate.parquet"), "{paths:?}");
-        paths.iter().map(|p| ParquetReader::new(std::fs::File::open(p).unwrap()).finish().unwrap()).collect()
+        paths.iter().map(|path| file::read(path)).collect()
     }
 
     fn number(frame: &DataFrame, column: &str, row: usize) -> Option<f64> {

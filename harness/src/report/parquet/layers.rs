@@ -93,7 +93,7 @@ fn rows<'a>(measured: &'a Measured) -> impl Iterator<Item = Row<'a>> {
 #[cfg(test)]
 mod tests {
     use crate::report::{example, parquet};
-    use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader};
+    use polars::prelude::{DataFrame, DataType};
 
     fn number(frame: &DataFrame, column: &str, row: usize) -> Option<f64> {
         frame.column(column).unwrap().cast(&DataType::Float64).unwrap().f64().unwrap().get(row)
@@ -104,7 +104,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let paths = parquet::write(&example::measured(), dir.path()).unwrap();
         assert!(paths[2].ends_with("table1.layers.parquet"), "{paths:?}");
-        let frame = ParquetReader::new(std::fs::File::open(&paths[2]).unwrap()).finish().unwrap();
+        let frame = parquet::file::read(&paths[2]);
         assert_eq!(frame.height(), 2 * 2 * 2 * 3);
         // BP, seed 0, epoch 0, layer 1: an angle and nothing else.
         assert_eq!(number(&frame, "angle_to_bp_degrees", 0), Some(0.0));

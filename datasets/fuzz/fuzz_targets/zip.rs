@@ -1,6 +1,0 @@
-//! See `datasets::fuzzing::zip`.
-#![no_main]
-
-thread_local!(static SCRATCH: tempfile::TempDir = tempfile::tempdir().unwrap());
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| SCRATCH.with(|scratch| datasets::fuzzing::zip(data, scratch.path())));

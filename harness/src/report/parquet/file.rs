@@ -1,0 +1,74 @@
+//! One table as a Parquet file, by polars' writer.
+
+use crate::error::Result;
+use crate::report::atomic::write_atomically;
+use polars::prelude::{Column, CompatLevel, DataFrame, PolarsResult};
+use polars_arrow::datatypes::{ArrowSchema, Field};
+use polars_arrow::record_batch::RecordBatchT;
+use polars_parquet::write::{
+    CompressionOptions, Encoding, FileWriter, StatisticsOptions, Version, WriteOptions, row_group_iter,
+};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+fn options() -> WriteOptions {
+    WriteOptions {
+        statistics: StatisticsOptions::empty(),
+        version: Version::V1,
+        compression: CompressionOptions::Snappy,
+        data_page_size: None,
+    }
+}
+
+/// Writes `columns`, which are of one length, to `path`.
+pub(crate) fn write(path: &Path, columns: Vec<Column>) -> Result<PathBuf> {
+    write_atomically(path, |file| rows(file, columns).map_err(io::Error::other))?;
+    Ok(path.to_path_buf())
+}
+
+/// All rows in one row group; none of a table without rows.
+fn rows(file: &mut impl Write, columns: Vec<Column>) -> PolarsResult<()> {
+    let frame = DataFrame::new_infer_height(columns)?;
+    let whole = |column: &Column| column.as_materialized_series().rechunk();
+    let arrays: Vec<_> =
+        frame.columns().iter().map(|column| whole(column).to_arrow(0, CompatLevel::newest())).collect();
+    let named = frame.columns().iter().zip(&arrays);
+    let schema: ArrowSchema =
+        named.map(|(column, array)| Field::new(column.name().clone(), array.dtype().clone(), true)).collect();
+    let mut writer = FileWriter::try_new(file, schema.clone(), options())?;
+    if frame.height() > 0 {
+        let encodings = vec![vec![Encoding::Plain]; arrays.len()];
+        let fields = writer.parquet_schema().fields().to_vec();
+        let batch = RecordBatchT::new(frame.height(), Arc::new(schema), arrays);
+        writer.write(frame.height() as u64, row_group_iter(batch, encodings.into(), fields, options()))?;
+    }
+    writer.end(None).map(|_| ())
+}
+
+/// The table at `path`, for tests.
+#[cfg(test)]
+pub(crate) fn read(path: &Path) -> DataFrame {
+    use polars::prelude::Series;
+    use polars_parquet::read::{BasicDecompressor, PageReader, column_iter_to_arrays, infer_schema, read_metadata};
+    let bytes = std::fs::read(path).unwrap();
+    let footer = read_metadata(&mut io::Cursor::new(&bytes)).unwrap();
+    let schema = infer_schema(&footer).unwrap();
+    let columns = schema.iter_values().enumerate().map(|(index, field)| {
+        let groups = footer.row_groups.iter().flat_map(|group| {
+            let column = &group.parquet_columns()[index];
+            let range = column.byte_range();
+            let chunk = bytes[range.start as usize..range.end as usize].to_vec();
+            let pages = PageReader::new(io::Cursor::new(chunk.into()), column, Vec::new(), usize::MAX);
+            let types = vec![&column.descriptor().descriptor.primitive_type];
+            let pages = vec![BasicDecompressor::new(pages, Vec::new())];
+            column_iter_to_arrays(pages, types, field.clone(), None).unwrap().0
+        });
+        let mut arrays: Vec<_> = groups.collect();
+        if arrays.is_empty() {
+            arrays.push(polars_arrow::array::new_empty_array(field.dtype.clone()));
+        }
+        Series::try_from((field, arrays)).unwrap().into()
+    });
+    DataFrame::new_infer_height(columns.collect()).unwrap()
+}
