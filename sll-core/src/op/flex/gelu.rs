@@ -1,5 +1,5 @@
-//! GELU (Hendrycks & Gimpel 2016), `x Φ(x)` with the normal distribution `Φ(x) = (1 + erf(x / √2)) / 2`, and its slope, without
-//! a branch. (Upstream: burn-flex's `gelu` calls a scalar `erf` for each value.)
+//! GELU (Hendrycks & Gimpel 2016), `x Φ(x)` with the normal distribution `Φ(x) = (1 + erf(x / √2)) / 2`, and its slope,
+//! without a branch. (Upstream: burn-flex's `gelu` calls a scalar `erf` for each value.)
 
 use super::lanes::{exp, polynomial, vectorised};
 use rayon::prelude::*;
@@ -11,8 +11,8 @@ const PART: usize = 1 << 14;
 
 /// `Φ(x)` within 1e-7 and the density `φ(x) = Φ'(x)`.
 ///
-/// `Φ(-a) = g(a) exp(-a² / 2)` for `a >= 0`, where `g` is smooth and falls slowly: a polynomial in `2 a / (a + 3)`, fitted to an
-/// error of 4e-9 in `Φ`.
+/// `Φ(-a) = g(a) exp(-a² / 2)` for `a >= 0`, where `g` is smooth and falls slowly: a polynomial in `2 a / (a + 3)`,
+/// fitted to an error of 4e-9 in `Φ`.
 #[inline(always)]
 fn normal(x: f32) -> (f32, f32) {
     const CENTRE: f32 = 3.0;

@@ -1,6 +1,6 @@
-//! Plain loops for wide vectors: compiled a second time for AVX-512 and chosen by what the processor has, with sums in a fixed
-//! number of lanes, so that the same values give the same bits at every width. (Upstream: burn-flex keeps its vectorised
-//! kernels to itself and has none that reads several rows at once.)
+//! Plain loops for wide vectors: compiled a second time for AVX-512 and chosen by what the processor has, with sums in
+//! a fixed number of lanes, so that the same values give the same bits at every width. (Upstream: burn-flex keeps its
+//! vectorised kernels to itself and has none that reads several rows at once.)
 
 use rayon::prelude::*;
 
@@ -10,7 +10,8 @@ const LANES: usize = 16;
 /// Values that are worth handing to another thread.
 const PART: usize = 1 << 14;
 
-/// Runs `loops` with the widest vectors there are. Only what is inlined gets them: closures and functions say `inline(always)`.
+/// Runs `loops` with the widest vectors there are. Only what is inlined gets them: closures and functions say
+/// `inline(always)`.
 #[inline(always)]
 pub fn vectorised<R>(loops: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(loops)
@@ -66,7 +67,8 @@ pub fn add_parts(parts: &[f32], sums: &mut [f32]) {
     }
 }
 
-/// Adds the sums over the rows of a row-major `matrix` to `sums`, one place a column. The same bits for one number of threads.
+/// Adds the sums over the rows of a row-major `matrix` to `sums`, one place a column. The same bits for one number of
+/// threads.
 pub fn add_rows(matrix: &[f32], sums: &mut [f32]) {
     let columns = sums.len();
     let rows = rows_a_thread(matrix.len() / columns, columns);

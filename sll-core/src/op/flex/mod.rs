@@ -5,14 +5,14 @@
 #![allow(dead_code, unused_imports)] // until every operation has moved here
 
 mod attention;
-pub(super) mod encoder;
+mod encoder;
 mod gelu;
 mod gemm;
+mod halves;
 mod lanes;
 mod norm;
 mod values;
 
 pub(super) use gemm::{Matrix, multiply, product};
-pub(super) use lanes::add_rows;
 pub(super) use norm::{Norm, normalise, normalise_backward};
-pub(super) use values::{contiguous, is_single, made, rows_of, tensor, values, values_mut};
+pub(super) use values::{contiguous, is_single, made, tensor, values, values_mut};
