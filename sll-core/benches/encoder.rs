@@ -1,5 +1,5 @@
-//! Time of the parts of an encoder block as vit-7 has them, forward and back: `cargo bench -p sll-core --bench encoder`. What
-//! multiplies matrices is given in multiply-accumulates a second, the norm in values.
+//! Time of the parts of an encoder block as vit-7 has them, forward and back: `cargo bench -p sll-core --bench
+//! encoder`. What multiplies matrices is given in multiply-accumulates a second, the norm in values.
 
 use burn::tensor::{Device, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -16,12 +16,12 @@ const HEADS: usize = 12;
 struct Draw(Stream);
 
 impl Draw {
-    fn plain(&mut self, rows: usize, columns: usize, deviation: f32) -> Tensor<2> {
+    fn plain(&mut self, rows: usize, columns: usize, deviation: f64) -> Tensor<2> {
         upload(self.0.normal(rows * columns, deviation), [rows, columns], &Device::flex().autodiff())
     }
 
     fn matrix(&mut self, rows: usize, columns: usize) -> Tensor<2> {
-        self.plain(rows, columns, (rows as f32).powf(-0.5)).require_grad()
+        self.plain(rows, columns, (rows as f64).powf(-0.5)).require_grad()
     }
 
     fn vector(&mut self, len: usize) -> Tensor<1> {

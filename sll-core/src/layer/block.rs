@@ -94,15 +94,16 @@ impl Layer for EncoderBlock {
         let (t, d, heads) = (self.tokens, self.width(), self.heads);
         let (hidden, rows) = (self.fc1.weight.dims()[1], batch * t);
         let (mlp, images) = (chunk_rows(rows, 1).min(rows), chunk_rows(rows, t).min(rows));
-        let scores = images / t * heads * t * t;
-        // Both halves at their fullest: gelu's slope, x̂ and a copy of it; queries, keys, values, signals, scores twice.
-        let (mlp_back, attention_back) = (mlp * (hidden + 2 * d) + d * hidden, images * 6 * d + 2 * scores);
+        // Both halves at their fullest: two buffers of a chunk, weights and their signal of one head with what comes
+        // out of it.
+        let head = 2 * t * t + 3 * t * d / heads;
+        let (mlp_back, attention_back) = (mlp * (hidden + d), images * d + head + 4 * d * d);
         let freed = rows * (hidden + d);
         Some(LayerMemory {
             output: (rows * d) as u64,
             kept: (rows * (3 * d + d + d + hidden)) as u64,
-            forward: (mlp * (2 * d + hidden)) as u64,
-            backward: mlp_back.max((attention_back + 2 * d * hidden).saturating_sub(freed)) as u64,
+            forward: (mlp * (d + hidden)) as u64,
+            backward: mlp_back.max(attention_back.saturating_sub(freed)) as u64,
             early_gradients: (2 * d * hidden + hidden + 2 * d) as u64,
             in_place: true,
             frees_input: false,

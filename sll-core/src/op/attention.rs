@@ -6,9 +6,8 @@
 
 use super::affine::register_sums;
 use super::count::{product, transposed};
-use super::flex::{self, Matrix, contiguous, encoder, is_single, values, values_mut};
 use super::gradients::Gradients;
-use super::norm::{EPSILON, NormGradients, Normed};
+use super::norm::{NormGradients, Normed};
 use super::rows::{accumulate, add, add_row, blank, chunks, put, single, sum_rows, take, typed};
 use crate::memory::{Category, scope};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
@@ -36,45 +35,6 @@ pub trait AttentionKernels: Backend {
     /// From `dy` to `dx`, and the gradients.
     fn attention_backward(kept: Kept<Self>, dy: FloatTensor<Self>) -> (FloatTensor<Self>, Gradients<Self>) {
         backward::<Self>(kept, dy)
-    }
-}
-
-impl AttentionKernels for Flex {
-    fn attention_forward(x: &FloatTensor<Self>, p: &Values<Self>, heads: Heads, keep: bool) -> Rows<Self> {
-        if !is_single(x) {
-            return forward::<Self>(x, p, heads, keep);
-        }
-        let [n, d] = [x.shape()[0], x.shape()[1]];
-        let [x, gamma, beta] = [x, &p.gamma, &p.beta].map(|values| contiguous(values.clone()));
-        let [qkv, proj] = [&p.qkv, &p.proj].map(|weight| contiguous(weight.clone()));
-        let [qkv_bias, proj_bias] = [&p.qkv_bias, &p.proj_bias].map(|bias| contiguous(bias.clone()));
-        let mut y = flex::rows_of(values(&proj_bias), Some(values(&x)), n);
-        let mut kept = keep.then(|| (flex::rows_of(values(&qkv_bias), None, n), vec![0.0; n * d]));
-        let _temporaries = scope(Category::Workspace);
-        let norm = flex::Norm { gamma: values(&gamma), beta: values(&beta), epsilon: EPSILON as f32 };
-        let first = encoder::Map { weight: Matrix::new(values(&qkv), d, 3 * d), bias: values(&qkv_bias) };
-        let second = encoder::Map { weight: Matrix::new(values(&proj), d, d), bias: values(&proj_bias) };
-        let rows = kept.as_mut().map(|(qkv, mixed)| (qkv.as_mut_slice(), mixed.as_mut_slice()));
-        encoder::attention(values(&x), norm, [first, second], rows, heads, &mut y);
-        let kept = kept.map(|(qkv, mixed)| (flex::tensor(qkv, [n, 3 * d]), flex::tensor(mixed, [n, d])));
-        (flex::tensor(y, [n, d]), kept)
-    }
-
-    fn attention_backward(kept: Kept<Self>, dy: FloatTensor<Self>) -> (FloatTensor<Self>, Gradients<Self>) {
-        if !is_single(&kept.x) {
-            return backward::<Self>(kept, dy);
-        }
-        let Kept { x, qkv, mixed, gamma, beta, qkv_feedback, proj_feedback, heads } = kept;
-        let [x, mut qkv, mixed, mut dy] = [x, qkv, mixed, dy].map(contiguous);
-        let [gamma, beta, qkv_feedback, proj_feedback] = [gamma, beta, qkv_feedback, proj_feedback].map(contiguous);
-        let d = x.shape()[1];
-        let norm = flex::Norm { gamma: values(&gamma), beta: values(&beta), epsilon: EPSILON as f32 };
-        let feedback = [Matrix::new(values(&qkv_feedback), d, 3 * d), Matrix::new(values(&proj_feedback), d, d)];
-        let mut proj_bias = vec![0.0; d];
-        flex::add_rows(values(&dy), &mut proj_bias);
-        let rows = (values_mut(&mut qkv), values(&mixed));
-        let sums = encoder::attention_backward(values(&x), norm, feedback, rows, heads, values_mut(&mut dy));
-        (dy, Gradients::of(sums, [d, 3 * d, d], proj_bias))
     }
 }
 
@@ -111,12 +71,12 @@ impl AttentionOps for burn::backend::LibTorch {}
 
 /// Parameters of the block.
 pub struct Values<B: Backend> {
-    gamma: FloatTensor<B>,
-    beta: FloatTensor<B>,
-    qkv: FloatTensor<B>,
-    qkv_bias: FloatTensor<B>,
-    proj: FloatTensor<B>,
-    proj_bias: FloatTensor<B>,
+    pub(super) gamma: FloatTensor<B>,
+    pub(super) beta: FloatTensor<B>,
+    pub(super) qkv: FloatTensor<B>,
+    pub(super) qkv_bias: FloatTensor<B>,
+    pub(super) proj: FloatTensor<B>,
+    pub(super) proj_bias: FloatTensor<B>,
 }
 
 impl Heads {
@@ -153,7 +113,7 @@ impl Heads {
 pub type Rows<B> = (FloatTensor<B>, Option<(FloatTensor<B>, FloatTensor<B>)>);
 
 /// The output; queries, keys and values and the heads' outputs if they are to be kept.
-fn forward<B: Backend>(x: &FloatTensor<B>, p: &Values<B>, heads: Heads, keep: bool) -> Rows<B> {
+pub(super) fn forward<B: Backend>(x: &FloatTensor<B>, p: &Values<B>, heads: Heads, keep: bool) -> Rows<B> {
     let (n, d) = (x.shape()[0], x.shape()[1]);
     let mut y = blank::<B>(n, d, x);
     let mut kept = keep.then(|| (blank::<B>(n, 3 * d, x), blank::<B>(n, d, x)));
@@ -179,14 +139,14 @@ struct Attention;
 /// What the way back needs.
 #[derive(Clone, Debug)]
 pub struct Kept<B: Backend> {
-    x: FloatTensor<B>,
-    qkv: FloatTensor<B>,
-    mixed: FloatTensor<B>,
-    gamma: FloatTensor<B>,
-    beta: FloatTensor<B>,
-    qkv_feedback: FloatTensor<B>,
-    proj_feedback: FloatTensor<B>,
-    heads: Heads,
+    pub(super) x: FloatTensor<B>,
+    pub(super) qkv: FloatTensor<B>,
+    pub(super) mixed: FloatTensor<B>,
+    pub(super) gamma: FloatTensor<B>,
+    pub(super) beta: FloatTensor<B>,
+    pub(super) qkv_feedback: FloatTensor<B>,
+    pub(super) proj_feedback: FloatTensor<B>,
+    pub(super) heads: Heads,
 }
 
 /// From the signal at the heads' outputs to that at queries, keys and values, for whole images:
@@ -210,7 +170,7 @@ fn heads_backward<B: Backend>(
     B::float_cat([dq, dk, dv].map(|part| heads.join::<B>(part)).to_vec(), 1)
 }
 
-fn backward<B: Backend>(kept: Kept<B>, mut dy: FloatTensor<B>) -> (FloatTensor<B>, Gradients<B>) {
+pub(super) fn backward<B: Backend>(kept: Kept<B>, mut dy: FloatTensor<B>) -> (FloatTensor<B>, Gradients<B>) {
     let (mut dqkv, mut dqkv_bias, mut dproj, mut norm) = (None, None, None, NormGradients::default());
     let dproj_bias = single::<B>(sum_rows::<B>(dy.clone()));
     let back = |feedback| transposed::<B>(typed::<B>(feedback, &dy));

@@ -5,9 +5,8 @@
 
 use super::affine::register_sums;
 use super::count::{product, transposed};
-use super::flex::{self, Matrix, contiguous, encoder, is_single, values, values_mut};
 use super::gradients::Gradients;
-use super::norm::{EPSILON, NormGradients, Normed};
+use super::norm::{NormGradients, Normed};
 use super::rows::{accumulate, add, add_row, blank, chunks, put, single, sum_rows, take, typed};
 use crate::memory::{Category, scope};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
@@ -30,45 +29,6 @@ pub trait MlpKernels: Backend {
     /// From `dy` to `dx`, and the gradients.
     fn mlp_backward(kept: Kept<Self>, dy: FloatTensor<Self>) -> (FloatTensor<Self>, Gradients<Self>) {
         backward::<Self>(kept, dy)
-    }
-}
-
-impl MlpKernels for Flex {
-    fn mlp_forward(
-        x: &FloatTensor<Self>,
-        p: &Values<Self>,
-        keep: bool,
-    ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>) {
-        if !is_single(x) {
-            return forward::<Self>(x, p, keep);
-        }
-        let ([rows, d], hidden) = ([x.shape()[0], x.shape()[1]], p.w1.shape()[1]);
-        let [x, gamma, beta, b1, b2] = [x, &p.gamma, &p.beta, &p.b1, &p.b2].map(|values| contiguous(values.clone()));
-        let [w1, w2] = [&p.w1, &p.w2].map(|weight| contiguous(weight.clone()));
-        let mut y = flex::rows_of(values(&b2), Some(values(&x)), rows);
-        let mut kept = keep.then(|| flex::rows_of(values(&b1), None, rows));
-        let _temporaries = scope(Category::Workspace);
-        let norm = flex::Norm { gamma: values(&gamma), beta: values(&beta), epsilon: EPSILON as f32 };
-        let first = encoder::Map { weight: Matrix::new(values(&w1), d, hidden), bias: values(&b1) };
-        let second = encoder::Map { weight: Matrix::new(values(&w2), hidden, d), bias: values(&b2) };
-        encoder::mlp(values(&x), norm, [first, second], kept.as_deref_mut(), &mut y);
-        (flex::tensor(y, [rows, d]), kept.map(|kept| flex::tensor(kept, [rows, hidden])))
-    }
-
-    fn mlp_backward(kept: Kept<Self>, dy: FloatTensor<Self>) -> (FloatTensor<Self>, Gradients<Self>) {
-        if !is_single(&kept.x) {
-            return backward::<Self>(kept, dy);
-        }
-        let Kept { x, z, gamma, beta, feedback1, feedback2 } = kept;
-        let [x, mut z, mut dy, gamma, beta] = [x, z, dy, gamma, beta].map(contiguous);
-        let [feedback1, feedback2] = [feedback1, feedback2].map(contiguous);
-        let (d, hidden) = (x.shape()[1], z.shape()[1]);
-        let norm = flex::Norm { gamma: values(&gamma), beta: values(&beta), epsilon: EPSILON as f32 };
-        let feedback = [Matrix::new(values(&feedback1), d, hidden), Matrix::new(values(&feedback2), hidden, d)];
-        let mut db2 = vec![0.0; d];
-        flex::add_rows(values(&dy), &mut db2);
-        let sums = encoder::mlp_backward(values(&x), norm, feedback, values_mut(&mut z), values_mut(&mut dy));
-        (dy, Gradients::of(sums, [d, hidden, hidden], db2))
     }
 }
 
@@ -104,16 +64,20 @@ impl MlpOps for burn::backend::LibTorch {}
 
 /// Parameters of the block.
 pub struct Values<B: Backend> {
-    gamma: FloatTensor<B>,
-    beta: FloatTensor<B>,
-    w1: FloatTensor<B>,
-    b1: FloatTensor<B>,
-    w2: FloatTensor<B>,
-    b2: FloatTensor<B>,
+    pub(super) gamma: FloatTensor<B>,
+    pub(super) beta: FloatTensor<B>,
+    pub(super) w1: FloatTensor<B>,
+    pub(super) b1: FloatTensor<B>,
+    pub(super) w2: FloatTensor<B>,
+    pub(super) b2: FloatTensor<B>,
 }
 
 /// The output, and the pre-activations if they are to be kept.
-fn forward<B: Backend>(x: &FloatTensor<B>, p: &Values<B>, keep: bool) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
+pub(super) fn forward<B: Backend>(
+    x: &FloatTensor<B>,
+    p: &Values<B>,
+    keep: bool,
+) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
     let (shape, hidden) = (x.shape(), p.w1.shape()[1]);
     let mut y = blank::<B>(shape[0], shape[1], x);
     let mut kept = keep.then(|| blank::<B>(shape[0], hidden, x));
@@ -137,15 +101,15 @@ struct Mlp;
 /// What the way back needs.
 #[derive(Clone, Debug)]
 pub struct Kept<B: Backend> {
-    x: FloatTensor<B>,
-    z: FloatTensor<B>,
-    gamma: FloatTensor<B>,
-    beta: FloatTensor<B>,
-    feedback1: FloatTensor<B>,
-    feedback2: FloatTensor<B>,
+    pub(super) x: FloatTensor<B>,
+    pub(super) z: FloatTensor<B>,
+    pub(super) gamma: FloatTensor<B>,
+    pub(super) beta: FloatTensor<B>,
+    pub(super) feedback1: FloatTensor<B>,
+    pub(super) feedback2: FloatTensor<B>,
 }
 
-fn backward<B: Backend>(kept: Kept<B>, mut dy: FloatTensor<B>) -> (FloatTensor<B>, Gradients<B>) {
+pub(super) fn backward<B: Backend>(kept: Kept<B>, mut dy: FloatTensor<B>) -> (FloatTensor<B>, Gradients<B>) {
     let (mut dw1, mut db1, mut dw2, mut norm) = (None, None, None, NormGradients::default());
     let db2 = single::<B>(sum_rows::<B>(dy.clone()));
     let back = |feedback| transposed::<B>(typed::<B>(feedback, &dy));

@@ -16,8 +16,8 @@ pub(super) fn chunks(rows: usize, group: usize) -> impl Iterator<Item = Range<us
     (0..rows).step_by(step).map(move |start| start..(start + step).min(rows))
 }
 
-/// Rows of the largest chunk that [`chunks`] gives. Chunks are alike: a short last one would cost a pass over the gradients of its
-/// own.
+/// Rows of the largest chunk that [`chunks`] gives. Chunks are alike: a short last one would cost a pass over the
+/// gradients of its own.
 pub fn chunk_rows(rows: usize, group: usize) -> usize {
     let wanted = ROWS.max(rows.div_ceil(CHUNKS));
     let (groups, most) = (rows.div_ceil(group).max(1), (wanted / group).max(1));
@@ -44,8 +44,8 @@ fn slices(range: &Range<usize>, rank: usize) -> Vec<Slice> {
     std::iter::once(rows).chain(std::iter::repeat_n(Slice::full(), rank - 1)).collect()
 }
 
-/// A matrix to be filled, of the type and on the device of `like`. (flex makes zeros by way of a second copy, which for a
-/// moment doubles them; a constant it writes at once.)
+/// A matrix to be filled, of the type and on the device of `like`. (flex makes zeros by way of a second copy, which for
+/// a moment doubles them; a constant it writes at once.)
 pub(super) fn blank<B: Backend>(rows: usize, columns: usize, like: &FloatTensor<B>) -> FloatTensor<B> {
     B::float_full(Shape::from([rows, columns]), 0.0.into(), &like.device(), like.dtype().into())
 }

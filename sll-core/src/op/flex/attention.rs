@@ -1,6 +1,6 @@
-//! Scaled dot-product attention (Vaswani et al. 2017), head by head: queries, keys and values are read where they lie in the
-//! rows `[t, 3 d]` of an image, and the weights `[t, t]` of one head at a time are in the cache. (Upstream: burn-flex's
-//! attention wants each head's operands in tensors of their own, and has no backward pass.)
+//! Scaled dot-product attention (Vaswani et al. 2017), head by head: queries, keys and values are read where they lie
+//! in the rows `[t, 3 d]` of an image, and the weights `[t, t]` of one head at a time are in the cache. (Upstream:
+//! burn-flex's attention wants each head's operands in tensors of their own, and has no backward pass.)
 
 use super::super::attention::Heads;
 use super::super::count::add_macs;

@@ -1,6 +1,6 @@
-//! The two halves of an encoder block on rows of tokens, a few rows at a time, in two buffers: products add to what is there
-//! (a bias, the block's input, the gradients so far), and what a pass has used up is written over. (Upstream: burn has no
-//! product that adds to its output, and no operation that may write over what it was given.)
+//! The two halves of an encoder block on rows of tokens, a few rows at a time, in two buffers: products add to what is
+//! there (a bias, the block's input, the gradients so far), and what a pass has used up is written over. (Upstream:
+//! burn has no product that adds to its output, and no operation that may write over what it was given.)
 
 use super::super::attention::Heads;
 use super::super::count::add_macs;
@@ -98,8 +98,8 @@ pub fn mlp_backward(x: &[f32], norm: Norm, feedback: [Matrix; 2], z: &mut [f32],
     sums
 }
 
-/// `y += attention(norm(x) W + b) P`. Where they are kept, `qkv` holds `b` in each row, to which queries, keys and values are
-/// added, and the heads' outputs are written to `mixed`.
+/// `y += attention(norm(x) W + b) P`. Where they are kept, `qkv` holds `b` in each row, to which queries, keys and
+/// values are added, and the heads' outputs are written to `mixed`.
 pub fn attention(
     x: &[f32],
     norm: Norm,
@@ -157,7 +157,8 @@ pub fn attention_backward(
     sums
 }
 
-/// The way back through the first map and the norm: from `dz` to `dx`, which is added to `dy`. `n` is a buffer like `x`.
+/// The way back through the first map and the norm: from `dz` to `dx`, which is added to `dy`. `n` is a buffer like
+/// `x`.
 fn norm_map_backward(
     x: &[f32],
     norm: Norm,

@@ -1,5 +1,5 @@
-//! GELU (Hendrycks & Gimpel 2016), `x Φ(x)` with the normal distribution `Φ(x) = (1 + erf(x / √2)) / 2`, and its slope, without
-//! a branch. (Upstream: burn-flex's `gelu` calls a scalar `erf` for each value.)
+//! GELU (Hendrycks & Gimpel 2016), `x Φ(x)` with the normal distribution `Φ(x) = (1 + erf(x / √2)) / 2`, and its slope,
+//! without a branch. (Upstream: burn-flex's `gelu` calls a scalar `erf` for each value.)
 
 use super::lanes::{exp, polynomial, vectorised};
 use rayon::prelude::*;
@@ -11,21 +11,13 @@ const PART: usize = 1 << 14;
 
 /// `Φ(x)` within 1e-7 and the density `φ(x) = Φ'(x)`.
 ///
-/// `Φ(-a) = g(a) exp(-a² / 2)` for `a >= 0`, where `g` is smooth and falls slowly: a polynomial in `2 a / (a + 3)`, fitted to an
-/// error of 4e-9 in `Φ`.
+/// `Φ(-a) = g(a) exp(-a² / 2)` for `a >= 0`, where `g` is smooth and falls slowly: a polynomial in `2 a / (a + 3)`,
+/// fitted to an error of 4e-9 in `Φ`.
 #[inline(always)]
 fn normal(x: f32) -> (f32, f32) {
     const CENTRE: f32 = 3.0;
-    const TERMS: [f32; 8] = [
-        0.500_000_003,
-        -0.598_413_888,
-        0.263_303_314,
-        -0.035_994_288,
-        -0.009_420_579,
-        0.000_830_864,
-        0.001_545_587,
-        -0.000_337_018,
-    ];
+    const TERMS: [f32; 8] =
+        [0.5, -0.598_413_9, 0.263_303_3, -0.035_994_288, -0.009_420_579, 0.000_830_864, 0.001_545_587, -0.000_337_018];
     const INVERSE_ROOT_OF_2_PI: f32 = 0.398_942_3;
     let a = x.abs();
     let a = if a > FAR { FAR } else { a };

@@ -1,6 +1,6 @@
-//! Plain loops for wide vectors: compiled a second time for AVX-512 and chosen by what the processor has, with sums in a fixed
-//! number of lanes, so that the same values give the same bits at every width. (Upstream: burn-flex keeps its vectorised
-//! kernels to itself and has none that reads several rows at once.)
+//! Plain loops for wide vectors: compiled a second time for AVX-512 and chosen by what the processor has, with sums in
+//! a fixed number of lanes, so that the same values give the same bits at every width. (Upstream: burn-flex keeps its
+//! vectorised kernels to itself and has none that reads several rows at once.)
 
 use rayon::prelude::*;
 
@@ -10,7 +10,8 @@ const LANES: usize = 16;
 /// Values that are worth handing to another thread.
 const PART: usize = 1 << 14;
 
-/// Runs `loops` with the widest vectors there are. Only what is inlined gets them: closures and functions say `inline(always)`.
+/// Runs `loops` with the widest vectors there are. Only what is inlined gets them: closures and functions say
+/// `inline(always)`.
 #[inline(always)]
 pub fn vectorised<R>(loops: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(loops)
@@ -66,7 +67,8 @@ pub fn add_parts(parts: &[f32], sums: &mut [f32]) {
     }
 }
 
-/// Adds the sums over the rows of a row-major `matrix` to `sums`, one place a column. The same bits for one number of threads.
+/// Adds the sums over the rows of a row-major `matrix` to `sums`, one place a column. The same bits for one number of
+/// threads.
 pub fn add_rows(matrix: &[f32], sums: &mut [f32]) {
     let columns = sums.len();
     let rows = rows_a_thread(matrix.len() / columns, columns);
@@ -124,9 +126,9 @@ pub fn exp(x: f32) -> f32 {
     /// Adding it rounds to a whole number, which then stands in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     /// `ln 2` in two parts, of which the first has few bits: its products with whole numbers are exact.
-    const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     /// Taylor's coefficients from `x²` on, moved to where the error is smallest on `±ln 2 / 2` (Cephes' `expf`).
-    const TERMS: [f32; 6] = [0.5, 0.166_666_65, 0.041_665_796, 0.008_333_452, 0.001_398_2, 0.000_198_756_91];
+    const TERMS: [f32; 6] = [0.5, 0.166_666_66, 0.041_665_796, 0.008_333_452, 0.001_398_2, 0.000_198_756_91];
     let x = if x < -87.0 { -87.0 } else { x };
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
     let whole = shifted - ROUND;

@@ -1,6 +1,6 @@
-//! Layer norm, one row at a time: mean, variance and the sums of the backward pass are made while the row is in the cache.
-//! (Upstream: burn's `layer_norm` has no backward pass of its own, and burn-flex's reductions and maps are passes over all
-//! rows.)
+//! Layer norm, one row at a time: mean, variance and the sums of the backward pass are made while the row is in the
+//! cache. (Upstream: burn's `layer_norm` has no backward pass of its own, and burn-flex's reductions and maps are
+//! passes over all rows.)
 
 use super::lanes::{add_parts, rows_a_thread, sum, vectorised};
 use rayon::prelude::*;
@@ -76,8 +76,8 @@ fn row_backward(x: &[f32], gamma: &[f32], epsilon: f32, dn: &mut [f32], (dgamma,
     }
 }
 
-/// From `dn` to `dx` in its place, adding `Σ dn (.) x̂` and `Σ dn` to `sums`; `dx` is also added to `residual` where there is one,
-/// and then `dn` holds nothing of use.
+/// From `dn` to `dx` in its place, adding `Σ dn (.) x̂` and `Σ dn` to `sums`; `dx` is also added to `residual` where
+/// there is one, and then `dn` holds nothing of use.
 ///
 /// The same bits for one number of threads.
 pub fn normalise_backward(
