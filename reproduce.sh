@@ -7,17 +7,32 @@
 #                                          settings were chosen, on held-out training images
 #   ./reproduce.sh figures [options]       training memory against depth: Figures 2a (MLP), 2b (conv), 2c (ViT)
 #   ./reproduce.sh table3 [options]        Table 3's memory column, at the paper's sizes
+#   ./reproduce.sh bench [options]         the time of every rule's step beside eager PyTorch's and the machine's floor
 #   ./reproduce.sh all [options]           every table, figure and ablation
 #
 # Options are those of the harness: --profile quick|short|paper, --device flex|cpu-tch|cuda:N, --data-dir DIR, --seeds N,
-# --epochs N, --jobs N, --allow-unverified, --results DIR. It builds with the same settings as `cargo test`, whose
-# dependencies are optimised, so that one build serves both. LibTorch's devices fetch LibTorch by themselves
-# (scripts/libtorch.sh), unless LIBTORCH says where one is. Memory (figures, table3) needs no data and takes --device,
-# --results, --jobs, --memory GIB and --extrapolate; of others, `all` hands it --device and --results.
+# --epochs N, --jobs N, --allow-unverified, --results DIR. Folders are those of where it is called: results go to ./results
+# there. It builds with the same settings as `cargo test`, whose dependencies are optimised, so that one build serves both.
+# LibTorch's devices fetch LibTorch by themselves (scripts/libtorch.sh), unless LIBTORCH says where one is. Memory (figures,
+# table3) needs no data and takes --device, --results, --jobs, --memory GIB and --extrapolate; of others, `all` hands it
+# --device and --results.
 set -euo pipefail
-cd "$(dirname "$0")"
 
-usage() { sed -n '2,17s/^# \{0,1\}//p' "$0"; }
+# The folder of this script, links followed: macOS has no `readlink -f`.
+folder() {
+  local file=$1 target
+  while [[ -L $file ]]; do
+    target=$(readlink "$file")
+    case $target in
+      /*) file=$target ;;
+      *) file=$(dirname "$file")/$target ;;
+    esac
+  done
+  CDPATH='' cd -P "$(dirname "$file")" && pwd
+}
+root=$(folder "${BASH_SOURCE[0]}")
+
+usage() { sed -n '2,18s/^# \{0,1\}//p' "$root/reproduce.sh"; }
 
 what=${1:-}
 case "$what" in
@@ -34,23 +49,26 @@ esac
 if [[ -n $libtorch ]]; then
   features=(--features tch)
   if [[ -z ${LIBTORCH:-} ]]; then
-    environment=$(scripts/libtorch.sh "$libtorch")
+    environment=$("$root/scripts/libtorch.sh" "$libtorch")
     eval "$environment"
   fi
   export CUDA_DEVICE_ORDER=${CUDA_DEVICE_ORDER:-PCI_BUS_ID} # cuda:N is nvidia-smi's number N
 fi
 
-echo "building (the first time takes some minutes) ..." >&2
-cargo build --quiet -p harness ${features[@]+"${features[@]}"}
-harness() { cargo run --quiet -p harness ${features[@]+"${features[@]}"} -- "$@"; }
+echo "building: about 5 minutes the first time on two cores, seconds after that; cargo says what it does" >&2
+program=$(cargo build --manifest-path "$root/Cargo.toml" -p harness ${features[@]+"${features[@]}"} \
+  --message-format=json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
+[[ -x $program ]] || { echo "reproduce.sh: cargo built no program that can be run ('$program')" >&2; exit 3; }
+harness() { "$program" "$@"; }
 
 figures=(figure2a figure2b figure2c)
-# The options that memory experiments share with tables.
+# The options that memory experiments share with tables, into `memory`.
+memory=()
 shared() {
   while (($#)); do
     case "$1" in
-      --device | --results) printf '%s\0' "$1" "${2:-}"; shift ;;
-      --device=* | --results=*) printf '%s\0' "$1" ;;
+      --device | --results) memory+=("$1" "${2:-}"); shift ;;
+      --device=* | --results=*) memory+=("$1") ;;
     esac
     shift
   done
@@ -60,10 +78,11 @@ case "$what" in
   sweep) harness sweep "$@" ;;
   figures) harness footprint "${figures[@]}" "$@" ;;
   table3) harness footprint table3 "$@" ;;
+  bench) harness bench "$@" ;;
   all)
     for name in table1 table2 small-cnn rules-mlp theorem1; do harness table "$name" "$@"; done
     for name in width depth projection projection_seed alignment dropout; do harness sweep "ablation_$name" "$@"; done
-    mapfile -d '' -t memory < <(shared "$@")
+    shared "$@"
     harness footprint "${figures[@]}" table3 ${memory[@]+"${memory[@]}"}
     ;;
   *) harness table "$what" "$@" ;;

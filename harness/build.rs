@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What decides a step's memory besides the tensor library: the layers, the rules, the measurement itself.
-const DECIDES_MEMORY: [&str; 3] = ["../sll-core/src", "../baselines/src", "src/footprint/weigh.rs"];
+const DECIDES_MEMORY: [&str; 4] = ["../sll-core/src", "../baselines/src", "src/footprint/weigh.rs", "src/step.rs"];
 /// Where the tensor library's versions stand.
 const LOCK: &str = "../Cargo.lock";
 

@@ -13,7 +13,7 @@
 #
 # --dry does the same with few rules, small batches and the quick profile: on a CPU (--device cpu-tch) it takes minutes.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(CDPATH='' cd "$(dirname "$0")" && pwd)
 
 fail() { echo "gpu.sh: $*" >&2; exit 2; }
 
@@ -35,7 +35,10 @@ done
 [[ -x $harness ]] || fail "--harness: no program at '$harness'"
 [[ -n $out ]] || fail "--out: a folder for what is found"
 mkdir -p "$out/steps"
-harness=$(realpath "$harness") out=$(realpath "$out")
+absolute() { echo "$(CDPATH='' cd "$(dirname "$1")" && pwd)/$(basename "$1")"; }
+harness=$(absolute "$harness") out=$(absolute "$out")
+command -v timeout >/dev/null || fail "GNU timeout is needed, so that nothing outlasts --minutes (macOS: coreutils)"
+threads=$(getconf _NPROCESSORS_ONLN)
 
 python=${PYTHON:-python3}
 if [[ -z ${LIBTORCH:-} ]]; then
@@ -54,7 +57,9 @@ timed() {
   (($(left) > 5)) || { say "no time left for: $*"; return 0; }
   timeout --signal=INT "$(left)" "$@" >"$to.part" 2>>"$out/errors.txt" || rc=$?
   mv "$to.part" "$to"
-  say "$([[ $rc == 0 ]] && echo done || echo "exit $rc"): ${*/#"$harness"/harness}"
+  local ended=finished
+  [[ $rc == 0 ]] || ended="exit $rc"
+  say "$ended: ${*/#"$harness"/harness}"
 }
 
 "$harness" --version >/dev/null 2>"$out/errors.txt" ||
@@ -70,7 +75,8 @@ timed "$out/parity-bf16.md" "$harness" parity --device "$device" --precision bf1
 networks=("mlp-3x1000 128 3x32x32 10 adamax" "cnn-3 128 3x32x32 10 adam" "vit-7 128 3x32x32 10 adamw" "vit-12 128 3x224x224 1000 adamw")
 steps=12
 "$harness" rules --format json >"$out/rules.json"
-mapfile -t rules < <("$python" -c '
+rules=()
+while IFS= read -r rule; do rules+=("$rule"); done < <("$python" -c '
 import json, sys
 for rule in json.load(sys.stdin):
     if len(sys.argv) < 2 or rule["title"] in sys.argv[1:]:
@@ -88,7 +94,7 @@ for line in "${networks[@]}"; do
   for rule in bp sll; do
     timed "$out/steps/$network-$rule-bf16.json" "$harness" memory --rule "$rule" --network "$network" --image "$image" \
       --classes "$classes" --batch "$batch" --optimizer "$optimizer" --steps "$steps" --device "$device" \
-      --precision bf16 --threads "$(nproc)" --results "$out/results"
+      --precision bf16 --threads "$threads" --results "$out/results"
   done
   for number in "${!rules[@]}"; do
     spec=$out/steps/$network-$number.toml
@@ -99,7 +105,7 @@ text = lambda v: json.dumps(v)
 print("rule = { " + ", ".join(f"{k} = {text(v)}" for k, v in rule.items()) + " }")' "${rules[$number]}" >"$spec"
     timed "$out/steps/$network-$number.json" "$harness" memory --spec "$spec" --network "$network" --image "$image" \
       --classes "$classes" --batch "$batch" --optimizer "$optimizer" --steps "$steps" --device "$device" \
-      --threads "$(nproc)" --results "$out/results"
+      --threads "$threads" --results "$out/results"
   done
 done
 "$python" "$here/reference/steps_table.py" "$out" >"$out/steps.md"

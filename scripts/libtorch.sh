@@ -9,7 +9,7 @@
 # Needs Linux on x86-64 and python3 with pip. With another LibTorch 2.x set LIBTORCH, LIBTORCH_BYPASS_VERSION_CHECK=1 and
 # LD_LIBRARY_PATH yourself, and do without this script.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(CDPATH='' cd "$(dirname "$0")" && pwd)
 
 fail() { echo "libtorch.sh: $*" >&2; exit 3; }
 wrong() { echo "libtorch.sh: $*" >&2; exit 2; }
@@ -45,7 +45,7 @@ make() {
   [[ $kind == cuda ]] || rm -f "$partial"/torch/lib/*cuda* "$partial"/torch/lib/*nvshmem* "$partial"/torch/lib/*nvrtc*
   # Of torch's Python side only the libraries and headers are used.
   find "$partial/torch" -mindepth 1 -maxdepth 1 ! -name lib ! -name include -exec rm -rf {} +
-  rm -rf "$partial"/{bin,functorch,torchgen} "$partial"/torch/lib/libtorch_python.so
+  rm -rf "${partial:?}"/{bin,functorch,torchgen} "$partial"/torch/lib/libtorch_python.so
   echo 2.9.1 >"$partial/torch/build-version"
   mv -T "$partial" "$folder" # whole or not at all
   trap - EXIT

@@ -141,7 +141,7 @@ pub(crate) fn this_program() -> Result<PathBuf> {
 }
 
 /// The machine's threads for each of `jobs` processes.
-fn share(jobs: usize) -> usize {
+pub(crate) fn share(jobs: usize) -> usize {
     (std::thread::available_parallelism().map_or(1, usize::from) / jobs.max(1)).max(1)
 }
 

@@ -1,5 +1,6 @@
 //! Everything around the learning rules: specs, data, runs, tables, figures, the command line.
 
+pub mod bench;
 pub mod check;
 pub mod cli;
 pub mod device;
@@ -16,4 +17,5 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod spec;
+pub mod step;
 pub mod store;

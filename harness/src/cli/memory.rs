@@ -91,13 +91,17 @@ pub fn main(args: MemoryArgs) -> Result<()> {
 
 /// The tensor library reads its number of threads once, from the environment; where that says another number, this
 /// program makes room for itself with the right one.
-fn with_threads(threads: usize) -> Result<()> {
+pub(super) fn with_threads(threads: usize) -> Result<()> {
     use std::os::unix::process::CommandExt;
     if crate::provenance::threads() == threads {
         return Ok(());
     }
     let mut command = std::process::Command::new(crate::engine::this_program()?);
-    command.args(std::env::args_os().skip(1)).env("RAYON_NUM_THREADS", threads.to_string());
+    let threads_text = threads.to_string();
+    command
+        .args(std::env::args_os().skip(1))
+        .env("RAYON_NUM_THREADS", &threads_text)
+        .env("OMP_NUM_THREADS", &threads_text);
     // Only comes back if it fails.
     let error = command.exec();
     Err(Error::Missing(format!("cannot start this program again with {threads} threads: {error}")))

@@ -1,12 +1,14 @@
 //! The command line, one file a subcommand.
 
 mod assemble;
+mod bench;
 mod check;
 mod data;
 mod doctor;
 mod footprint;
 mod lists;
 mod memory;
+mod pace;
 mod parity;
 mod run;
 mod table;
@@ -52,6 +54,8 @@ enum Command {
     Memory(Box<memory::MemoryArgs>),
     /// Make a figure or table of memory: training memory against depth (figure2a, figure2b, figure2c), the paper's Table 3.
     Footprint(footprint::FootprintArgs),
+    /// Time the training step of every rule, beside eager PyTorch's and what the machine could do.
+    Bench(bench::BenchArgs),
     /// List the networks with layers, parameters, multiply-accumulates and activations.
     Networks(lists::NetworksArgs),
     /// List the rules with their equations and what they store.
@@ -60,6 +64,9 @@ enum Command {
     Data(data::DataArgs),
     /// Take one step of every rule on two devices and say how far apart rounding takes them.
     Parity(parity::ParityArgs),
+    /// Time steps asked for on stdin.
+    #[command(hide = true)]
+    Pace(pace::PaceArgs),
     /// Compare accuracy and memory of a fixed suite with the committed baseline.
     Check(check::CheckArgs),
     /// Say what this machine and this build can do.
@@ -122,9 +129,11 @@ pub fn dispatch(cli: Cli) -> Result<()> {
         Command::Sweep(args) => table::main(args, Kind::Sweep),
         Command::Memory(args) => memory::main(*args),
         Command::Footprint(args) => footprint::main(args),
+        Command::Bench(args) => bench::main(args),
         Command::Networks(args) => lists::networks(args),
         Command::Rules(args) => lists::rules(args),
         Command::Data(args) => data::main(args),
+        Command::Pace(args) => pace::main(args),
         Command::Parity(args) => parity::main(args),
         Command::Check(args) => check::main(args),
         Command::Doctor(args) => doctor::main(args),

@@ -1,9 +1,10 @@
 //! `harness table` and `harness sweep`: plan, run what is missing, write what was asked for.
 
 use super::{DataOptions, ResultOptions};
-use crate::engine::{Engine, Job};
+use crate::engine::{Engine, Job, share};
 use crate::error::{Error, Result};
-use crate::experiment::{Choices, Kind, Plan, Profile, expand, find};
+use crate::estimate::Crew;
+use crate::experiment::{Choices, Experiment, Kind, Plan, Profile, expand, find};
 use crate::report::{Cell, Report, figure, markdown, parquet};
 use crate::store::Store;
 use crate::{device, estimate};
@@ -29,6 +30,9 @@ pub struct TableArgs {
     /// flex, cpu-tch or cuda:N; the first GPU if this build and machine have one, else flex.
     #[arg(long)]
     device: Option<String>,
+    /// Say what would be run, a line a run on stdout, and how long it would take, and stop.
+    #[arg(long)]
+    dry_run: bool,
     /// Processes at once; by default as many as there are cores (one on a GPU).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
     jobs: Option<u64>,
@@ -45,7 +49,7 @@ pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
     let options = args.data.load_options()?;
     let gpu = device::open("cuda:0").is_ok();
     let device_name = args.device.clone().unwrap_or_else(|| if gpu { "cuda:0" } else { "flex" }.into());
-    let device = device::open(&device_name)?;
+    device::open(&device_name)?;
     let on_gpu = device_name.starts_with("cuda");
     let profile = args.profile.unwrap_or(if on_gpu { Profile::Short } else { Profile::Quick });
     let why = |given: bool, otherwise: &str| if given { "as asked".to_string() } else { otherwise.to_string() };
@@ -69,9 +73,6 @@ pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
     let choices = Choices { profile, device: device_name, seeds, epochs, allow_unverified, assume_present: false };
     let plan = expand(experiment.clone(), &choices, &options)?;
     plan.choices.iter().for_each(|line| eprintln!("data {line}"));
-    let paper = Choices { profile: Profile::Paper, seeds: None, epochs: None, assume_present: true, ..choices.clone() };
-    eprintln!("{}", estimate::paper_cost(&experiment, &paper, &device)?);
-
     known_rows(&plan, &args.rows)?;
     let jobs = jobs(&plan, &args.rows);
     if jobs.is_empty() {
@@ -87,6 +88,10 @@ pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
     let at_once = args.jobs.map_or(if choices.device.starts_with("cuda") { 1 } else { cores }, |n| n as usize);
     let engine =
         Engine { jobs: at_once, threads: None, data_dir: args.data.data_dir.clone(), offline: args.data.offline };
+    tell_time(&experiment, &choices, &jobs, (at_once, &store), &options)?;
+    if args.dry_run {
+        return jobs.iter().try_for_each(|job| super::print(&format!("{}  {}", job.spec.id(), job.title)));
+    }
     let outcome = match engine.execute(jobs, &store) {
         Err(Error::Interrupted) => return Err(Error::Interrupted),
         other => other,
@@ -98,6 +103,32 @@ pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
     }
     outcome?;
     super::print(&std::fs::read_to_string(args.results.results.join(format!("{}.md", report.name))).unwrap_or_default())
+}
+
+/// Says what the runs that are left will take, and then what all of the paper's would.
+fn tell_time(
+    experiment: &Experiment,
+    choices: &Choices,
+    jobs: &[Job],
+    (at_once, store): (usize, &Store),
+    options: &datasets::LoadOptions,
+) -> Result<()> {
+    let mut left = Vec::new();
+    for job in jobs {
+        if store.result(&job.spec.id())?.is_none() {
+            left.push(&job.spec);
+        }
+    }
+    let crew = |runs: usize| {
+        let jobs = at_once.min(runs).max(1);
+        Crew { jobs, threads: share(jobs), results: store.results() }
+    };
+    if !left.is_empty() {
+        eprintln!("{}", estimate::command_cost(&left, crew(left.len()), options)?);
+    }
+    let paper = Choices { profile: Profile::Paper, seeds: None, epochs: None, assume_present: true, ..choices.clone() };
+    eprintln!("{}", estimate::paper_cost(experiment, &paper, crew(at_once))?);
+    Ok(())
 }
 
 fn write(report: &Report, args: &TableArgs) -> Result<Vec<std::path::PathBuf>> {

@@ -7,13 +7,12 @@
 use super::record::Bytes;
 use crate::error::{Error, Result};
 use crate::interrupt;
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use crate::step::{made_up_batch, timed};
 use sll_core::Network;
 use sll_core::memory::{Category, Meter, StepBytes, scope};
 use sll_core::op;
 use sll_core::optim::Updater;
-use sll_core::rule::{Batch, LearningRule};
-use std::time::Instant;
+use sll_core::rule::LearningRule;
 
 /// Samples of the first step.
 const FIRST_BATCH: usize = 8;
@@ -105,35 +104,7 @@ fn one_step(
     let made = scope(Category::Activations);
     let batch = made_up_batch(net, batch, step);
     drop(made);
-    let started = Instant::now();
-    let report = rule.step(net, &batch, updater)?;
-    // LibTorch's kernels may still be running; reading the loss waits for them.
-    report.loss.into_scalar::<f32>();
-    let seconds = started.elapsed().as_secs_f64();
+    let seconds = timed(net, rule, updater, &batch)?.as_secs_f64();
     let StepBytes { activations, gradients, workspace } = meter.step();
     Ok((Bytes { activations, gradients, workspace, ..Bytes::default() }, seconds))
-}
-
-/// Images of noise and labels in turn: memory depends on their shape alone.
-fn made_up_batch(net: &Network, samples: usize, step: usize) -> Batch {
-    let (features, classes) = (net.input().len(), net.classes());
-    let mut state = step as u64 + 1;
-    let pixels: Vec<f32> = (0..samples * features)
-        .map(|_| {
-            // Marsaglia's xorshift64, made uniform in [-1, 1).
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        })
-        .collect();
-    let device: Device = net.device().clone().inner();
-    let x = Tensor::from_data(TensorData::new(pixels, [samples, features]), &device);
-    let labels: Vec<usize> = (0..samples).map(|i| i % classes).collect();
-    // As a run has them on a device that is not the host.
-    let on_device = (device != Device::flex()).then(|| {
-        let labels: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
-        Tensor::<1, Int>::from_data(TensorData::new(labels, [samples]), (&device, DType::I64))
-    });
-    Batch { step: step as u64, classes: on_device, ..Batch::new(x, labels, step as u64) }
 }

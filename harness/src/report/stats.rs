@@ -20,6 +20,19 @@ pub fn half_width_95(values: &[f64]) -> Option<f64> {
     sample_std(values).map(|s| t_975(values.len() - 1) * s / (values.len() as f64).sqrt())
 }
 
+/// Lower quartile, median and upper quartile, between neighbours by their distance (Hyndman & Fan 1996, type 7); nothing of
+/// nothing.
+pub fn quartiles(values: &[f64]) -> Option<[f64; 3]> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    Some([0.25, 0.5, 0.75].map(|part| {
+        let place = part * last as f64;
+        let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+        below + (above - below) * place.fract()
+    }))
+}
+
 /// The 97.5 % quantile of Student's t with `dof` ≥ 1 degrees of freedom; the normal distribution's above 30.
 fn t_975(dof: usize) -> f64 {
     // NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2, upper critical values of Student's t, column 0.975.
@@ -106,6 +119,13 @@ mod tests {
         close(mean(&values), 98.13333333333333);
         close(sample_std(&values), 0.2516611478423591);
         close(half_width_95(&values), 0.6252114051351859);
+    }
+
+    // python3 -c "import statistics as s; print(s.quantiles([5, 1, 2, 9], n=4, method='inclusive'))"
+    #[test]
+    fn quartiles_lie_between_neighbours() {
+        assert_eq!(quartiles(&[5.0, 1.0, 2.0, 9.0]), Some([1.75, 3.5, 6.0]));
+        assert_eq!((quartiles(&[3.0]), quartiles(&[])), (Some([3.0; 3]), None));
     }
 
     #[test]

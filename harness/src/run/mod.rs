@@ -8,4 +8,4 @@ mod trainer;
 
 pub use checkpoint::Checkpoint;
 pub use loader::Loader;
-pub use trainer::{EpochNews, Events, train};
+pub use trainer::{EpochNews, Events, Part, train};

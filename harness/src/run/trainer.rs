@@ -11,7 +11,7 @@ use sll_core::memory::{Category, Meter, StepBytes, scope};
 use sll_core::optim::Updater;
 use sll_core::rule::LearningRule;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Images evaluated at once; only memory outside training depends on it.
 pub(super) const EVALUATION_BATCH: usize = 500;
@@ -34,8 +34,23 @@ pub trait Events {
     fn epoch(&mut self, news: &EpochNews);
     /// A run starts, or goes on from a checkpoint.
     fn start(&mut self, from_epoch: usize, data: &DataInfo);
+    /// A part of the run took so long.
+    fn spent(&mut self, _part: Part, _took: Duration) {}
     /// Whether to stop at once.
     fn interrupted(&self) -> bool;
+}
+
+/// What a run does, epoch by epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Makes batches.
+    Data,
+    /// Trains on them.
+    Step,
+    /// Predicts what is evaluated.
+    Evaluation,
+    /// Writes checkpoints.
+    Checkpoint,
 }
 
 /// A loss left on the device, and bookkeeping: not counted as memory that a step leaves behind.
@@ -99,7 +114,11 @@ pub fn train(
     }
     events.start(training.state.epochs, &info);
     let diverged = training.run(spec, checkpoint, events)?;
-    training.result(spec, info, diverged)
+    // The units' own heads predict once more.
+    let ending = Instant::now();
+    let result = training.result(spec, info, diverged);
+    events.spent(Part::Evaluation, ending.elapsed());
+    result
 }
 
 impl Training {
@@ -144,14 +163,18 @@ impl Training {
                 self.state.seconds += started.elapsed().as_secs_f64();
                 return Ok(diverged);
             }
+            let evaluating = Instant::now();
             let test_accuracy = self.evaluate()?;
+            events.spent(Part::Evaluation, evaluating.elapsed());
             self.state.seconds += started.elapsed().as_secs_f64();
             let point = EpochPoint { epoch: epoch + 1, train_loss: loss, test_accuracy, seconds: self.state.seconds };
             self.state.curve.push(point);
             self.state.epochs = epoch + 1;
             self.diagnose(spec)?;
             if let Some(path) = checkpoint {
+                let saving = Instant::now();
                 self.state.save(path, &self.net, &*self.rule, &self.updater)?;
+                events.spent(Part::Checkpoint, saving.elapsed());
             }
             events.epoch(&EpochNews { point: &point, epochs: spec.recipe.epochs });
         }
@@ -178,15 +201,20 @@ impl Training {
             // The batch belongs to the step: it is made inside the window that is measured.
             let live = self.meter.live();
             self.meter.begin_step();
+            let started = Instant::now();
             let activations = scope(Category::Activations);
             let batch = self.loader.batch(&images, step)?;
             drop(activations);
             let trained = self.updater.trained();
+            let made = Instant::now();
             let report = self.rule.step(&mut self.net, &batch, &mut self.updater)?;
+            let took = made.elapsed();
             drop(batch);
             held.push(report.loss);
             self.account(live, self.updater.trained() > trained);
             self.state.steps += 1;
+            events.spent(Part::Data, made - started);
+            events.spent(Part::Step, took);
             events.step(epoch, step + 1, steps);
             if held.len() == LOSSES_HELD || step + 1 == steps {
                 let first = self.state.steps - held.len() as u64;

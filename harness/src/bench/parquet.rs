@@ -1,0 +1,70 @@
+//! A bench as Parquet: a row a network and rule.
+
+use super::record::{Bench, Line, Measured, Spread};
+use crate::error::Result;
+use crate::report::parquet::{Columns, save};
+use std::path::{Path, PathBuf};
+
+/// Writes `bench.parquet` and says where it is.
+pub fn write(bench: &Bench, dir: &Path) -> Result<PathBuf> {
+    let items: Vec<(&Measured, &Line)> =
+        bench.networks.iter().flat_map(|network| network.lines.iter().map(move |line| (network, line))).collect();
+    let place = &bench.provenance;
+    let median = |spread: Option<Spread>| spread.map(|spread| spread.median);
+    let mut columns = Columns { items: &items, columns: Vec::new() }
+        .add("network", |(network, _)| network.title.clone())
+        .add("batch", |(network, _)| network.batch as u64)
+        .add("rule", |(_, line)| line.rule.to_string())
+        .add("missing", |(_, line)| line.missing.clone());
+    type Of = fn(&Line) -> Option<Spread>;
+    let spreads: [(&str, Of); 5] = [
+        ("step", |line| line.ours),
+        ("bp", |line| line.bp),
+        ("pytorch_bp", |line| line.torch_bp),
+        ("pytorch", |line| line.torch),
+        ("pytorch_fused", |line| line.fused),
+    ];
+    for (name, of) in spreads {
+        columns = columns
+            .add(&format!("{name}_seconds"), |(_, line)| median(of(line)))
+            .add(&format!("{name}_lower_quartile"), |(_, line)| of(line).map(|spread| spread.low))
+            .add(&format!("{name}_upper_quartile"), |(_, line)| of(line).map(|spread| spread.high))
+            .add(&format!("{name}_steps"), |(_, line)| of(line).map(|spread| spread.n as u64));
+    }
+    let columns = columns
+        .add("macs", |(_, line)| line.macs)
+        .add("bp_macs", |(_, line)| line.bp_macs)
+        .add("trained_values", |(_, line)| line.values as u64)
+        .add("floor_seconds", |(_, line)| line.floor)
+        .add("macs_per_second", |(network, _)| network.rates.macs)
+        .add("copied_bytes_per_second", |(network, _)| network.rates.bytes)
+        .add("our_macs_per_second", |(network, _)| network.products.0)
+        .add("pytorch_macs_per_second", |(network, _)| network.products.1)
+        .add("pytorch_version", |_| bench.pytorch.clone().ok())
+        .add("device", |_| place.device.clone())
+        .add("hardware", |_| place.hardware.clone())
+        .add("threads", |_| place.threads as u64)
+        .add("harness", |_| place.harness.clone())
+        .add("backend", |_| place.backend.clone())
+        .add("finished_unix", |_| place.finished_unix)
+        .columns;
+    save(&dir.join("bench.parquet"), columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::record::tests::bench;
+    use polars::prelude::{ParquetReader, SerReader};
+
+    #[test]
+    fn a_rule_is_a_row_with_its_medians_and_one_that_does_not_run_has_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(&bench(), dir.path()).unwrap();
+        let frame = ParquetReader::new(std::fs::File::open(path).unwrap()).finish().unwrap();
+        assert_eq!(frame.height(), 3);
+        let number = |column: &str, row| frame.column(column).unwrap().f64().unwrap().get(row);
+        assert_eq!((number("step_seconds", 1), number("pytorch_seconds", 1)), (Some(0.02), Some(0.015)));
+        assert_eq!((number("step_seconds", 2), number("floor_seconds", 1)), (None, Some(0.016)));
+    }
+}

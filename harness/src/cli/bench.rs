@@ -1,0 +1,117 @@
+//! `harness bench`: times the step of every rule, beside eager PyTorch's and the machine's floor.
+
+use super::memory::with_threads;
+use super::{DataOptions, ResultOptions, print};
+use crate::bench::pytorch::PyTorch;
+use crate::bench::record::{Bench, Line};
+use crate::bench::turns::Budget;
+use crate::bench::{Bencher, around, case, figure, parquet, text};
+use crate::error::{Error, Result};
+use crate::{device, provenance};
+use clap::Args;
+use std::cell::RefCell;
+use std::time::Duration;
+
+/// Options of the bench.
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// Only these networks, comma-separated: mlp-2x800, mlp-3x1000, cnn-1, cnn-small, vit-7.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    networks: Vec<String>,
+    /// Only this rule, by its title in `harness rules`, and BP (repeatable).
+    #[arg(long = "rule", value_name = "TITLE")]
+    rules: Vec<String>,
+    /// flex, cpu-tch or cuda:N.
+    #[arg(long, default_value = "flex")]
+    device: String,
+    /// Threads of tensor operations, ours and PyTorch's; all of the machine's by default.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    threads: Option<u64>,
+    /// Seconds for each rule on each network, for all that is measured in turns.
+    #[arg(long, default_value_t = 4.0)]
+    seconds: f64,
+    /// Steps of each at least, unless they take three times `--seconds`.
+    #[arg(long, default_value_t = 7)]
+    steps: usize,
+    /// Measure ours alone.
+    #[arg(long)]
+    no_pytorch: bool,
+    #[command(flatten)]
+    data: DataOptions,
+    #[command(flatten)]
+    results: ResultOptions,
+}
+
+/// Measures and writes.
+pub fn main(args: BenchArgs) -> Result<()> {
+    if !(args.seconds.is_finite() && args.seconds >= 0.0) {
+        return Err(Error::Input(format!("--seconds {}: must be a number of seconds", args.seconds)));
+    }
+    let (cases, rules) = (case::networks(&args.networks)?, case::rules(&args.rules)?);
+    device::open(&args.device)?;
+    std::fs::create_dir_all(&args.results.results).map_err(|e| Error::file("create", &args.results.results, e))?;
+    let threads = args.threads.map_or_else(provenance::threads, |n| n as usize);
+    with_threads(threads)?;
+    let options = args.data.load_options()?;
+    let pytorch = match args.no_pytorch {
+        true => Err("--no-pytorch".to_string()),
+        false => PyTorch::start(&options, &args.device, threads).map(RefCell::new),
+    };
+    let version = pytorch.as_ref().map(|pytorch| pytorch.borrow().version.clone()).map_err(String::clone);
+    match &version {
+        Ok(version) => eprintln!("ours and PyTorch {version}, in turns, {threads} threads each"),
+        Err(why) => eprintln!("ours alone, {threads} threads; no PyTorch: {why}"),
+    }
+    let most = 3.0 * args.seconds * (cases.len() * rules.len()) as f64;
+    eprintln!("{} rules on {} networks, at most about {:.0} minutes", rules.len(), cases.len(), (most / 60.0).ceil());
+    let budget = Budget { time: Duration::from_secs_f64(args.seconds), steps: args.steps };
+    let bencher = Bencher { device: &args.device, threads, budget, pytorch };
+    let mut networks = Vec::new();
+    for case in &cases {
+        eprintln!("{}", case.title());
+        networks.push(bencher.network(case, &rules, |line| eprintln!("  {}", told(line)))?);
+    }
+    drop(bencher);
+    eprintln!("loading, and short runs");
+    // Nothing is fetched to be timed.
+    let here = datasets::LoadOptions { online: false, ..options };
+    let bench = Bench {
+        command: command(&args, threads),
+        loading: around::loading(&args.device, &here)?,
+        runs: around::runs(&args.device, &here)?,
+        provenance: provenance::here(&args.device, ""),
+        pytorch: version,
+        networks,
+    };
+    let dir = &args.results.results;
+    let mut written = vec![parquet::write(&bench, dir)?, text::write(&bench, dir)?];
+    written.extend(figure::write(&bench, dir)?);
+    written.iter().for_each(|path| eprintln!("wrote {}", path.display()));
+    print(&text::render(&bench))
+}
+
+fn told(line: &Line) -> String {
+    let Some(ours) = line.ours else {
+        return format!("{}: {}", line.rule, line.missing.as_deref().unwrap_or("not measured"));
+    };
+    let of = |value: Option<f64>, what: &str| value.map_or(String::new(), |value| format!(", {value:.2} of {what}"));
+    format!(
+        "{}: {:.1} ms{}{}{}",
+        line.rule,
+        1e3 * ours.median,
+        of(line.over_torch_bp(), "PyTorch's BP"),
+        of(line.over_torch(), "PyTorch's"),
+        of(line.over_floor(), "the floor")
+    )
+}
+
+/// What makes the same table again.
+fn command(args: &BenchArgs, threads: usize) -> String {
+    let mut text = format!("harness bench --device {} --threads {threads}", args.device);
+    text += &format!(" --seconds {} --steps {}", args.seconds, args.steps);
+    if !args.networks.is_empty() {
+        text += &format!(" --networks {}", args.networks.join(","));
+    }
+    args.rules.iter().for_each(|rule| text += &format!(" --rule '{rule}'"));
+    if args.no_pytorch { text + " --no-pytorch" } else { text }
+}

@@ -1,0 +1,25 @@
+//! `harness pace`: times the steps that it is asked for on stdin. Tables start it to learn how long they will take.
+
+use super::{ResultOptions, print};
+use crate::error::{Error, Result};
+use crate::estimate::pace::times;
+use crate::footprint::spec::MemorySpec;
+use clap::Args;
+
+/// Options of `pace`.
+#[derive(Args, Debug)]
+pub struct PaceArgs {
+    /// How long to time; of what is left then, only the work is counted.
+    #[arg(long)]
+    seconds: f64,
+    #[command(flatten)]
+    results: ResultOptions,
+}
+
+/// Reads specs as JSON and prints their paces.
+pub fn main(args: PaceArgs) -> Result<()> {
+    let wrong = |e: serde_json::Error| Error::Input(format!("stdin is not a list of steps: {e}"));
+    let specs: Vec<MemorySpec> = serde_json::from_reader(std::io::stdin()).map_err(wrong)?;
+    let paces = times(&specs, args.seconds, &args.results.results)?;
+    print(&serde_json::to_string(&paces).expect("plain data"))
+}

@@ -1,0 +1,173 @@
+//! What a command, and the paper's recipe, will take on this machine.
+//!
+//! [`pace`] times the very networks and rules of a plan, in as many processes at once as runs will go on, with the threads
+//! that a run gets; [`clock`] is the arithmetic.
+
+mod clock;
+pub mod pace;
+
+pub use clock::{Load, makespan};
+
+use crate::error::Result;
+use crate::experiment::{Choices, Experiment, expand};
+use crate::footprint::spec::MemorySpec;
+use crate::spec::RunSpec;
+use datasets::LoadOptions;
+use pace::Paces;
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long one plan's steps are timed, by all processes together.
+const TIME: Duration = Duration::from_secs(5);
+
+/// How runs will be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Crew<'a> {
+    /// Runs at once.
+    pub jobs: usize,
+    /// Threads of each.
+    pub threads: usize,
+    /// Where results go, and so checkpoints.
+    pub results: &'a Path,
+}
+
+/// What is known of the runs of `specs`, which are timed for a moment.
+fn loads(specs: &[&RunSpec], crew: Crew, reading: &HashMap<String, f64>) -> Result<Vec<Load>> {
+    let keys: Vec<MemorySpec> = specs.iter().map(|spec| step_of(spec, crew.threads)).collect::<Result<_>>()?;
+    let paces = Paces::measure(&keys, crew, TIME)?;
+    let load = |(spec, key): (&&RunSpec, &MemorySpec)| {
+        let (train, test) = images(spec)?;
+        Ok(Load {
+            pace: paces.of(key),
+            reading: reading.get(&spec.dataset).copied().unwrap_or(0.0),
+            steps: train.div_ceil(spec.recipe.batch),
+            evaluated: test,
+            epochs: spec.recipe.epochs,
+            preparation: spec.rule.preparation().1.min(spec.recipe.epochs),
+        })
+    };
+    specs.iter().zip(&keys).map(load).collect()
+}
+
+/// The step that a run takes again and again.
+fn step_of(spec: &RunSpec, threads: usize) -> Result<MemorySpec> {
+    let manifest = datasets::manifest(&spec.dataset)?;
+    Ok(MemorySpec {
+        network: spec.network.clone(),
+        image: manifest.shape,
+        classes: manifest.classes,
+        batch: spec.recipe.batch.min(images(spec)?.0),
+        rule: spec.rule,
+        optimizer: spec.recipe.optimizer,
+        momentum: spec.recipe.momentum,
+        steps: 2,
+        threads,
+        device: spec.device.clone(),
+    })
+}
+
+/// Images trained on and evaluated on.
+fn images(spec: &RunSpec) -> Result<(usize, usize)> {
+    let counts = datasets::manifest(&spec.dataset)?.counts;
+    let held = spec.recipe.validation.unwrap_or(0).min(counts.train - 1);
+    let train = spec.recipe.train_limit.map_or(counts.train - held, |limit| limit.min(counts.train - held));
+    Ok((train, if held > 0 { held } else { counts.test }))
+}
+
+/// Seconds that it takes to read each data set of `specs`.
+fn reading(specs: &[&RunSpec], options: &LoadOptions) -> HashMap<String, f64> {
+    let mut found = HashMap::new();
+    for spec in specs {
+        if !found.contains_key(&spec.dataset) {
+            let options = LoadOptions { allow_unverified: spec.allow_unverified, online: false, ..options.clone() };
+            let started = Instant::now();
+            // One that cannot be read has its say when it is run.
+            let _ = datasets::load(&spec.dataset, &options);
+            found.insert(spec.dataset.clone(), started.elapsed().as_secs_f64());
+        }
+    }
+    found
+}
+
+/// One sentence: what the runs that are left to do will take.
+pub fn command_cost(specs: &[&RunSpec], crew: Crew, options: &LoadOptions) -> Result<String> {
+    let seconds: Vec<f64> = loads(specs, crew, &reading(specs, options))?.iter().map(Load::seconds).collect();
+    let diagnosed = specs.iter().any(|spec| spec.recipe.diagnostics);
+    Ok(format!(
+        "this command: {} of {} epochs, {} at once: about {}{}, by steps just timed",
+        runs(specs.len()),
+        range(specs.iter().map(|spec| spec.recipe.epochs)),
+        crew.jobs.min(specs.len()).max(1),
+        told(makespan(&seconds, crew.jobs)),
+        if diagnosed { " and what it takes to measure every layer" } else { "" }
+    ))
+}
+
+/// One sentence: what every run of `experiment` in the paper's profile would take here, as if all data were at hand.
+pub fn paper_cost(experiment: &Experiment, choices: &Choices, crew: Crew) -> Result<String> {
+    let specs = planned(experiment, choices)?;
+    if specs.is_empty() {
+        return Ok("the paper's profile has no runs here".into());
+    }
+    let specs: Vec<&RunSpec> = specs.iter().collect();
+    let seconds: Vec<f64> = loads(&specs, crew, &HashMap::new())?.iter().map(Load::seconds).collect();
+    Ok(format!(
+        "the paper's recipe for all of it: {} of {} epochs: about {} on this machine",
+        runs(specs.len()),
+        range(specs.iter().map(|spec| spec.recipe.epochs)),
+        told(makespan(&seconds, crew.jobs))
+    ))
+}
+
+/// Every run of the paper's profile. Sizes come from the manifests, so the data need not be here.
+fn planned(experiment: &Experiment, choices: &Choices) -> Result<Vec<RunSpec>> {
+    let options = LoadOptions { system_dirs: false, ..LoadOptions::default() };
+    let plan = expand(experiment.clone(), choices, &options)?;
+    Ok(plan.cells.into_iter().flat_map(|cell| cell.specs).collect())
+}
+
+fn runs(count: usize) -> String {
+    if count == 1 { "1 run".into() } else { format!("{count} runs") }
+}
+
+/// `3`, or `3 to 10`.
+fn range(values: impl Iterator<Item = usize> + Clone) -> String {
+    let (low, high) = (values.clone().min().unwrap_or(0), values.max().unwrap_or(0));
+    if low == high { low.to_string() } else { format!("{low} to {high}") }
+}
+
+/// `40 seconds`, `12 minutes`, `7.5 hours`, `3.1 days`.
+fn told(seconds: f64) -> String {
+    match seconds {
+        s if s < 99.5 => format!("{s:.0} seconds"),
+        s if s < 99.5 * 60.0 => format!("{:.0} minutes", s / 60.0),
+        s if s < 48.0 * 3600.0 => format!("{:.1} hours", s / 3600.0),
+        s => format!("{:.1} days", s / 86400.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_words_that_fit() {
+        let words = [40.0, 100.0, 7200.0, 3.1 * 86400.0].map(told);
+        assert_eq!(words, ["40 seconds", "2 minutes", "2.0 hours", "3.1 days"]);
+        assert_eq!((range([3, 10, 5].into_iter()), range([4].into_iter())), ("3 to 10".into(), "4".into()));
+    }
+
+    #[test]
+    fn what_is_held_out_is_evaluated_and_not_trained_on() {
+        let spec = |recipe: &str| {
+            let text = format!(
+                "dataset = \"mnist-sample\"\nnetwork = {{ name = \"mlp-2x800\" }}\nrule = {{ name = \"bp\" }}\n{recipe}"
+            );
+            images(&RunSpec::from_toml(&text, "test").unwrap()).unwrap()
+        };
+        assert_eq!(spec(""), (4000, 1000));
+        assert_eq!(spec("recipe = { validation = 500 }"), (3500, 500));
+        assert_eq!(spec("recipe = { validation = 500, train_limit = 100 }"), (100, 500));
+    }
+}
