@@ -164,7 +164,7 @@ impl Network {
         let h = range.fold(self.precision.enter(x), |x, index| {
             let layer = &self.layers[index];
             match layer.stages() {
-                Some(stages) => stages.pool(stages.activate(stages.pre_activation(x), &pass.at(index))),
+                Some(_) => layer.forward(x, &pass.at(index)),
                 None => layer.valid().forward(x, &pass.at(index)),
             }
         });
