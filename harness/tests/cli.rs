@@ -249,3 +249,36 @@ fn lists_speak_json_too() {
     let verified = run(folder.path(), &["data", "verify", "mnist-sample"]);
     assert!(verified.status.success(), "{}", stderr(&verified));
 }
+
+#[test]
+fn a_dry_run_lists_its_runs_and_tells_their_time_before_the_papers() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["table", "table1", "--profile", "quick", "--epochs", "1", "--seeds", "1", "--row", "BP", "--dry-run"];
+    let output = run(folder.path(), &args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(listed.lines().count() >= 2 && listed.lines().all(|line| line.contains("  BP | ")), "{listed}");
+    let told = stderr(&output);
+    let place = |words: &str| told.find(words).unwrap_or_else(|| panic!("no `{words}` in: {told}"));
+    assert!(place("this command: ") < place("the paper's recipe for all of it: "), "{told}");
+    assert!(place("of 1 epochs") > 0 && !folder.path().join("table1.md").exists());
+    assert_eq!(std::fs::read_dir(folder.path().join("runs")).map_or(0, Iterator::count), 0);
+}
+
+#[test]
+fn a_bench_without_pytorch_measures_ours_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let args =
+        ["bench", "--networks", "mlp-2x800", "--rule", "SLL", "--seconds", "0", "--steps", "2", "--threads", "1"];
+    let output = harness(folder.path()).args(args).env("PYTHON", "false").output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = std::fs::read_to_string(folder.path().join("bench.md")).unwrap();
+    assert_eq!(text, String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_string() + "\n");
+    for words in
+        ["without PyTorch: the Python that PYTHON names", "| BP ", "| SLL ", "## Loading", "## Around the steps"]
+    {
+        assert!(text.contains(words), "no `{words}` in: {text}");
+    }
+    assert!(folder.path().join("bench.parquet").exists() && folder.path().join("figures/bench.svg").exists());
+    fails(&run(folder.path(), &["bench", "--rule", "SSL"]), 2, &["--rule SSL", "PEPITA"]);
+}

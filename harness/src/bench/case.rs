@@ -18,7 +18,8 @@ pub struct Case {
     pub batch_norm: bool,
 }
 
-/// Every network of the table: the paper's MLPs, its convolutional network for small images, the appendix's, its transformer.
+/// Every network of the table: the paper's MLPs, its convolutional network for small images, the appendix's, its
+/// transformer.
 pub const CASES: [Case; 5] = [
     Case { network: "mlp-2x800", batch: 128, batch_norm: false },
     Case { network: "mlp-3x1000", batch: 128, batch_norm: false },
@@ -58,8 +59,8 @@ impl Case {
     }
 }
 
-/// The epoch whose steps are measured: the first in which the rule trains what it is for. SoftHebb's hidden layers learn in
-/// the first ones, and after them only its output does.
+/// The epoch whose steps are measured: the first in which the rule trains what it is for. SoftHebb's hidden layers learn
+/// in the first ones, and after them only its output does.
 pub fn epoch(rule: &RuleSpec) -> usize {
     match rule {
         RuleSpec::SoftHebb(_) => 0,

@@ -16,8 +16,8 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// Seconds below which a step of `macs` multiply-accumulates and `bytes` of traffic cannot come: `macs / rate + bytes /
-    /// rate`, as if neither hid behind the other.
+    /// Seconds below which a step of `macs` multiply-accumulates and `bytes` of traffic cannot come, as if neither hid
+    /// behind the other: `macs / rate + bytes / rate`.
     pub fn floor(&self, macs: f64, bytes: f64) -> f64 {
         macs / self.macs + bytes / self.bytes
     }
@@ -40,7 +40,7 @@ fn best(time: Duration, mut pass: impl FnMut()) -> f64 {
     best
 }
 
-/// Multiply-accumulates a second of products `[a, b] [b, c]` of these shapes, one after the other, by the tensor library.
+/// Multiply-accumulates a second of products `[a, b] [b, c]` of these shapes in turn, by the tensor library.
 pub fn products(shapes: &[[usize; 3]], device: &Device, time: Duration) -> f64 {
     let random = |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Default, device);
     let pairs: Vec<_> = shapes.iter().map(|&[a, b, c]| (random([a, b]), random([b, c]))).collect();

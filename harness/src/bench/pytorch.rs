@@ -1,5 +1,5 @@
-//! Eager PyTorch beside ours: a Python that has it, made from PyPI's wheels where none is there, and a process of it that
-//! answers questions, a line of JSON each (`scripts/reference/pytorch_serve.py`).
+//! Eager PyTorch beside ours: a Python that has it, made from PyPI's wheels where none is there, and a process of it
+//! that answers questions, a line of JSON each (`scripts/reference/pytorch_serve.py`).
 
 use datasets::LoadOptions;
 use serde_json::{Value, json};
@@ -125,17 +125,17 @@ impl PyTorch {
 fn put(folder: &Path, name: &str, text: &str) -> Told<PathBuf> {
     let path = folder.join(name);
     let made = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, text));
-    made.map(|()| path.clone()).map_err(|e| format!("cannot write {}: {e}", path.display()))
+    made.map(|()| path.clone()).map_err(|e| format!("cannot write {name}: {e}"))
 }
 
-/// The first Python that can import torch: the one that `PYTHON` names, the one made before, the system's; else one is made.
+/// The first Python that can import torch: what `PYTHON` names, the one made before, the system's; else one is made.
 fn python(options: &LoadOptions) -> Told<PathBuf> {
     let venv = datasets::cache_dir(options).map(|cache| cache.join(format!("pytorch-{VERSION}")));
     let made = venv.as_ref().map(|venv| venv.join("bin/python"));
     if let Some(asked) = std::env::var_os("PYTHON").filter(|name| !name.is_empty()).map(PathBuf::from) {
         return match imports(&asked) {
             true => Ok(asked),
-            false => Err(format!("PYTHON is {}, which cannot import torch", asked.display())),
+            false => Err("the Python that PYTHON names cannot import torch".into()),
         };
     }
     if let Some(python) = made.iter().cloned().chain([PathBuf::from("python3")]).find(|python| imports(python)) {

@@ -88,7 +88,12 @@ pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
     let at_once = args.jobs.map_or(if choices.device.starts_with("cuda") { 1 } else { cores }, |n| n as usize);
     let engine =
         Engine { jobs: at_once, threads: None, data_dir: args.data.data_dir.clone(), offline: args.data.offline };
-    tell_time(&experiment, &choices, &jobs, (at_once, &store), &options)?;
+    match tell_time(&experiment, &choices, &jobs, (at_once, &store), &options) {
+        Err(Error::Interrupted) => return Err(Error::Interrupted),
+        // A table does not need to know how long it will take.
+        Err(error) => eprintln!("how long it will take is not known: {error}"),
+        Ok(()) => {}
+    }
     if args.dry_run {
         return jobs.iter().try_for_each(|job| super::print(&format!("{}  {}", job.spec.id(), job.title)));
     }
@@ -105,7 +110,7 @@ pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
     super::print(&std::fs::read_to_string(args.results.results.join(format!("{}.md", report.name))).unwrap_or_default())
 }
 
-/// Says what the runs that are left will take, and then what all of the paper's would.
+/// Says what the runs that are left will take, and then what all of the paper's would; nothing where none is left.
 fn tell_time(
     experiment: &Experiment,
     choices: &Choices,
@@ -123,9 +128,10 @@ fn tell_time(
         let jobs = at_once.min(runs).max(1);
         Crew { jobs, threads: share(jobs), results: store.results() }
     };
-    if !left.is_empty() {
-        eprintln!("{}", estimate::command_cost(&left, crew(left.len()), options)?);
+    if left.is_empty() {
+        return Ok(());
     }
+    eprintln!("{}", estimate::command_cost(&left, crew(left.len()), options)?);
     let paper = Choices { profile: Profile::Paper, seeds: None, epochs: None, assume_present: true, ..choices.clone() };
     eprintln!("{}", estimate::paper_cost(experiment, &paper, crew(at_once))?);
     Ok(())

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// A step of more multiply-accumulates than this is timed on fewer samples.
 const WORK: u64 = 8_000_000_000;
+/// But never on fewer than these: rules compare samples.
+const FEWEST: usize = 8;
 /// Each step is timed for about this long, where its plan has time for all.
 const EACH: Duration = Duration::from_millis(150);
 /// Images predicted to time prediction.
@@ -55,7 +57,7 @@ fn time(spec: &MemorySpec, folder: &Path) -> Result<Pace> {
     let preparation = spec.rule.preparation().1;
     let stepper = Stepper::new(spec, preparation)?;
     let macs = stepper.cost().total();
-    let batch = ((WORK / macs.max(1)) as usize).clamp(1, spec.batch);
+    let batch = ((WORK / macs.max(1)) as usize).clamp(FEWEST.min(spec.batch), spec.batch);
     let mut stepper = if batch < spec.batch { stepper.with_batch(batch) } else { stepper };
     stepper.step()?;
     let start = 2.0 * started.elapsed().as_secs_f64();
