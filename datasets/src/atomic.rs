@@ -6,6 +6,9 @@ use std::{
     path::Path,
 };
 
+/// How the names of temporary files begin; a killed process leaves them behind.
+pub const TEMPORARY: &str = ".writing-";
+
 /// Writes `path` through a temporary file beside it and a rename, so that a reader, or the next process after a crash, never meets half a file. Folders that
 /// are missing are made.
 ///
@@ -18,12 +21,25 @@ pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<
     // A temporary file is its owner's alone by default; what is written here is for whoever may read the folder.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".writing-").tempfile_in(folder)?;
+    let mut file = builder.prefix(TEMPORARY).tempfile_in(folder)?;
     fill(file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path)?;
+    keep_name(folder);
     Ok(())
 }
+
+/// Brings the folder's entries to the disk: a power cut could otherwise take a file with a new name. Not every file system
+/// can; on those that cannot the file itself is on the disk all the same.
+#[cfg(unix)]
+fn keep_name(folder: &Path) {
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_name(_folder: &Path) {}
 
 #[cfg(test)]
 mod tests {
