@@ -1,5 +1,7 @@
 //! Everything around the learning rules: specs, data, runs, tables, figures, the command line.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)] // both panic where nobody reads; see `talk`
+
 pub mod check;
 pub mod cli;
 pub mod device;
@@ -14,6 +16,8 @@ pub mod progress;
 pub mod provenance;
 pub mod record;
 pub mod report;
+pub mod room;
 pub mod run;
 pub mod spec;
 pub mod store;
+pub mod talk;

@@ -1,6 +1,6 @@
 //! `harness networks` and `harness rules`.
 
-use super::{print, print_json};
+use super::{print, print_json, sizes};
 use crate::device;
 use crate::error::Result;
 use baselines::{RuleInfo, RuleSpec};
@@ -38,7 +38,7 @@ pub struct NetworksArgs {
     #[arg(long)]
     width: Option<usize>,
     /// Input as CxHxW, like 3x32x32; by default what the network is meant for.
-    #[arg(long, value_name = "CxHxW", value_parser = parse_input)]
+    #[arg(long, value_name = "CxHxW", value_parser = sizes)]
     input: Option<[usize; 3]>,
     /// Classes; by default those of the data the network is meant for.
     #[arg(long)]
@@ -67,11 +67,6 @@ struct LayerLine {
     name: String,
     forward_macs: u64,
     activations: u64,
-}
-
-fn parse_input(text: &str) -> std::result::Result<[usize; 3], String> {
-    let sizes: Vec<usize> = text.split('x').filter_map(|n| n.parse().ok()).filter(|&n| n > 0).collect();
-    sizes.try_into().map_err(|_| format!("write the input as CxHxW, like 3x32x32, not `{text}`"))
 }
 
 /// Prints the networks.

@@ -3,7 +3,7 @@
 use super::record::Footprint;
 use super::spec::MemorySpec;
 use crate::error::{Error, Result};
-use crate::report::atomic::write_atomically;
+use crate::report::atomic::{self, write_atomically};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,7 @@ impl Store {
         let folder = store.folder();
         std::fs::create_dir_all(&folder).map_err(|e| Error::file("create", &folder, e))?;
         tempfile::tempfile_in(&folder).map_err(|e| Error::file("write in", &folder, e))?;
+        atomic::sweep(&folder, crate::store::LEFT_BEHIND);
         Ok(store)
     }
 
@@ -30,11 +31,6 @@ impl Store {
 
     fn folder(&self) -> PathBuf {
         self.results.join("memory-runs")
-    }
-
-    /// Where `spec` is handed to the process that measures it.
-    pub fn request(&self, spec: &MemorySpec) -> PathBuf {
-        self.folder().join(format!("{}.request.toml", spec.id()))
     }
 
     fn path(&self, spec: &MemorySpec) -> PathBuf {

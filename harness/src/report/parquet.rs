@@ -5,10 +5,10 @@ mod layers;
 use super::atomic::write_atomically;
 use super::stats::{Aggregate, CellStats, half_width_95};
 use super::{Cell, Report, distinct};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::RunResult;
 use polars::prelude::{Column, DataFrame, NamedFrom, ParquetWriter, Series};
-use std::io;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Writes `<name>.parquet`, a row a run, `<name>.aggregate.parquet`, a row a cell, and of runs with diagnostics
@@ -23,10 +23,12 @@ pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 pub(crate) fn save(path: &Path, columns: Vec<Column>) -> Result<PathBuf> {
-    write_atomically(path, |file| {
-        let mut frame = DataFrame::new_infer_height(columns).map_err(io::Error::other)?;
-        ParquetWriter::new(file).finish(&mut frame).map(|_| ()).map_err(io::Error::other)
-    })?;
+    // In memory first: polars calls a disk that is full a file out of specification.
+    let mut bytes = Vec::new();
+    let made =
+        DataFrame::new_infer_height(columns).and_then(|mut frame| ParquetWriter::new(&mut bytes).finish(&mut frame));
+    made.map_err(|e| Error::Failed(format!("cannot make {}: {e}", path.display())))?;
+    write_atomically(path, |file| file.write_all(&bytes))?;
     Ok(path.to_path_buf())
 }
 

@@ -1,16 +1,15 @@
 //! The epoch loop. It knows no rule and no network by name.
 
-use super::{Checkpoint, Loader, diagnostics};
+use super::{Checkpoint, Kept, Loader, diagnostics, set_aside};
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochPoint, RunResult};
 use crate::spec::RunSpec;
-use crate::{device, provenance};
+use crate::{device, provenance, room};
 use datasets::{Dataset, LoadOptions};
 use sll_core::Network;
 use sll_core::memory::{Category, Meter, StepBytes, scope};
 use sll_core::optim::Updater;
 use sll_core::rule::LearningRule;
-use std::path::Path;
 use std::time::Instant;
 
 /// Images evaluated at once; only memory outside training depends on it.
@@ -34,6 +33,8 @@ pub trait Events {
     fn epoch(&mut self, news: &EpochNews);
     /// A run starts, or goes on from a checkpoint.
     fn start(&mut self, from_epoch: usize, data: &DataInfo);
+    /// A sentence that is no news of the training, like one about a file that cannot be used.
+    fn note(&mut self, sentence: &str);
     /// Whether to stop at once.
     fn interrupted(&self) -> bool;
 }
@@ -52,6 +53,7 @@ struct Training {
     library: u64,
     grown: i64,
     state: Checkpoint,
+    device: burn::tensor::Device,
     base_lr: f64,
     /// Whether this process has made no step yet.
     first_step: bool,
@@ -62,7 +64,7 @@ struct Training {
 pub fn train(
     spec: &RunSpec,
     options: &LoadOptions,
-    checkpoint: Option<&Path>,
+    checkpoint: Option<&Kept>,
     events: &mut dyn Events,
 ) -> Result<RunResult> {
     if let Some(reason) = spec.too_short() {
@@ -80,26 +82,12 @@ pub fn train(
         )));
     }
     let (mut training, info) = Training::new(spec, data, device)?;
-    if let Some(path) = checkpoint
-        && let Some(state) = Checkpoint::load(path, &mut training.net, &mut *training.rule, &mut training.updater)?
-    {
-        // The name of a run tells its content, or has it checked; a spec that was not planned here may do neither.
-        let unknown = state.data_digest.is_empty() && info.verified;
-        if state.data_digest != info.digest && !unknown {
-            return Err(Error::Missing(format!(
-                "{} was made on other content of data set `{}` (sha256:{}, now sha256:{}); bring that content back, or start \
-                 afresh with --force",
-                path.display(),
-                spec.dataset,
-                state.data_digest,
-                info.digest
-            )));
-        }
-        training.state = Checkpoint { data_digest: info.digest.clone(), ..state };
+    if let Some(kept) = checkpoint {
+        training.resume(spec, kept, &info, events)?;
     }
     events.start(training.state.epochs, &info);
     let diverged = training.run(spec, checkpoint, events)?;
-    training.result(spec, info, diverged)
+    training.result(spec, info, diverged, events)
 }
 
 impl Training {
@@ -116,52 +104,104 @@ impl Training {
         let loader = Loader::new(data, &spec.recipe, spec.seed, &device).map_err(Error::Input)?;
         (info.train, info.test) = loader.counts();
         let meter = device::meter(&spec.device);
+        room::check_weights(spec.network.values(image, classes)?)?;
         let library = warm_up(spec, image, classes, &loader, &*meter, &device)?;
         let before = meter.live();
         let mut net = spec.network.build(image, classes, spec.seed, &device)?;
         let with_net = meter.live();
         let rule = spec.rule.init(&mut net, spec.seed)?;
         let with_rule = meter.live();
-        let mut state = Checkpoint { data_digest: info.digest.clone(), ..Checkpoint::default() };
+        let (run_id, data_digest) = (spec.id(), info.digest.clone());
+        let mut state = Checkpoint { run_id, data_digest, ..Checkpoint::default() };
         state.peak_bytes.library = library as u64;
         state.peak_bytes.parameters = with_net.saturating_sub(before) as u64;
         state.peak_bytes.fixed = with_rule.saturating_sub(with_net) as u64;
         let updater = spec.recipe.optimizer().init()?;
         let base_lr = spec.recipe.lr;
         let (library, grown) = (library as u64, 0);
-        Ok((Self { net, rule, updater, loader, meter, library, grown, state, base_lr, first_step: true }, info))
+        Ok((Self { net, rule, updater, loader, meter, library, grown, state, device, base_lr, first_step: true }, info))
+    }
+
+    /// Goes on from the latest state that is whole and this run's, if there is one; others are set aside.
+    fn resume(&mut self, spec: &RunSpec, kept: &Kept, info: &DataInfo, events: &mut dyn Events) -> Result<()> {
+        let id = spec.id();
+        for path in kept.all() {
+            let Some(found) = Checkpoint::read(&path, (&id, spec.recipe.epochs, self.net.depth()))? else { continue };
+            let (state, tensors) = match found {
+                Ok(found) => found,
+                Err(why) => {
+                    events.note(&set_aside(&path, &why)?);
+                    continue;
+                }
+            };
+            if state.data_digest != info.digest {
+                return Err(Error::Missing(format!(
+                    "{} was made on other content of data set `{}` (sha256:{}, now sha256:{}); bring that content back, or \
+                     start afresh with --force",
+                    path.display(),
+                    spec.dataset,
+                    state.data_digest,
+                    info.digest
+                )));
+            }
+            match tensors.restore(&mut self.net, &mut *self.rule, &mut self.updater) {
+                Ok(()) => {
+                    self.state = state;
+                    return Ok(());
+                }
+                Err(error) => {
+                    events.note(&set_aside(&path, &error.to_string())?);
+                    (self.net, self.rule, self.updater) =
+                        subject(spec, self.loader.image(), self.net.classes(), &self.device)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Trains the epochs that are left; gives the step at which the loss stopped being a number.
-    fn run(&mut self, spec: &RunSpec, checkpoint: Option<&Path>, events: &mut dyn Events) -> Result<Option<u64>> {
+    fn run(&mut self, spec: &RunSpec, checkpoint: Option<&Kept>, events: &mut dyn Events) -> Result<Option<u64>> {
         if self.state.epochs == 0 {
-            self.diagnose(spec)?;
+            self.diagnose(spec, events)?;
         }
         for epoch in self.state.epochs..spec.recipe.epochs {
             let started = Instant::now();
-            let (loss, diverged) = self.epoch(spec, epoch, events)?;
+            let (loss, mut diverged) = self.epoch(spec, epoch, events)?;
+            let mut test_accuracy = 0.0;
+            if diverged.is_none() {
+                let sound;
+                (test_accuracy, sound) = self.evaluate(events)?;
+                // No loss comes after the last step to show what became of the weights.
+                let last = epoch + 1 == spec.recipe.epochs;
+                diverged = (last && !(sound && self.is_finite())).then_some(self.state.steps);
+            }
+            self.state.seconds += started.elapsed().as_secs_f64();
             if diverged.is_some() {
-                self.state.seconds += started.elapsed().as_secs_f64();
                 return Ok(diverged);
             }
-            let test_accuracy = self.evaluate()?;
-            self.state.seconds += started.elapsed().as_secs_f64();
             let point = EpochPoint { epoch: epoch + 1, train_loss: loss, test_accuracy, seconds: self.state.seconds };
             self.state.curve.push(point);
             self.state.epochs = epoch + 1;
-            self.diagnose(spec)?;
-            if let Some(path) = checkpoint {
-                self.state.save(path, &self.net, &*self.rule, &self.updater)?;
+            self.diagnose(spec, events)?;
+            if let Some(kept) = checkpoint {
+                self.state.save(kept, &self.net, &*self.rule, &self.updater)?;
             }
             events.epoch(&EpochNews { point: &point, epochs: spec.recipe.epochs });
         }
         Ok(None)
     }
 
+    /// Whether every parameter and running statistic of the network is a number.
+    fn is_finite(&self) -> bool {
+        let values = self.net.params().into_iter().flatten();
+        values.map(|data| data.convert::<f32>()).all(|data| data.iter::<f32>().all(f32::is_finite))
+    }
+
     /// Measures every layer, where the recipe asks for it, outside of what is timed and weighed.
-    fn diagnose(&mut self, spec: &RunSpec) -> Result<()> {
+    fn diagnose(&mut self, spec: &RunSpec, events: &dyn Events) -> Result<()> {
         if spec.recipe.diagnostics {
-            let found = diagnostics::after(self.state.epochs, spec, &self.net, &*self.rule, &self.loader)?;
+            let stop = || events.interrupted();
+            let found = diagnostics::after(self.state.epochs, spec, &self.net, &*self.rule, &self.loader, &stop)?;
             self.state.diagnostics.push(found);
         }
         Ok(())
@@ -181,11 +221,12 @@ impl Training {
             let activations = scope(Category::Activations);
             let batch = self.loader.batch(&images, step)?;
             drop(activations);
-            let trained = self.updater.trained();
             let report = self.rule.step(&mut self.net, &batch, &mut self.updater)?;
             drop(batch);
             held.push(report.loss);
-            self.account(live, self.updater.trained() > trained);
+            let trained = self.updater.trained();
+            self.account(live, trained > self.state.trained);
+            self.state.trained = self.state.trained.max(trained);
             self.state.steps += 1;
             events.step(epoch, step + 1, steps);
             if held.len() == LOSSES_HELD || step + 1 == steps {
@@ -198,9 +239,7 @@ impl Training {
                     sum += loss;
                 }
             }
-            if events.interrupted() {
-                return Err(Error::Interrupted);
-            }
+            go_on(events)?;
         }
         Ok((sum / steps as f64, None))
     }
@@ -214,10 +253,10 @@ impl Training {
         let stays = change.max(0) as u64;
         match (std::mem::take(&mut self.first_step), self.state.steps) {
             (true, 0) => bytes.optimizer_state = stays,
+            // A rule that trains in phases has more state from a later phase on.
+            _ if new_state => bytes.optimizer_state += stays,
             // The first step after a resume moves what was loaded to its place; it was booked before.
             (true, _) => {}
-            // A rule that trains in phases has more state from a later phase on.
-            (false, _) if new_state => bytes.optimizer_state += stays,
             // Whatever else stays is no state of the optimiser: buffers of a worker thread that wakes late, or of a layer. A
             // later step may free them again.
             (false, _) if change.unsigned_abs() > HELD_BYTES => {
@@ -235,20 +274,23 @@ impl Training {
         }
     }
 
-    /// Percent of the evaluation images classified right.
-    fn evaluate(&self) -> Result<f64> {
+    /// Percent of the evaluation images classified right, and whether every score was a number.
+    fn evaluate(&self, events: &dyn Events) -> Result<(f64, bool)> {
         let net = self.net.valid();
-        let (mut right, mut seen) = (0, 0);
+        let (mut right, mut seen, mut sound) = (0, 0, true);
         for images in self.loader.test(EVALUATION_BATCH) {
             let (x, labels) = images?;
-            right += count_right(self.rule.predict(&net, x), labels);
+            let scores = self.rule.predict(&net, x);
+            sound &= scores.clone().is_finite().all().into_scalar::<bool>();
+            right += count_right(scores, labels);
             seen += labels.len();
+            go_on(events)?;
         }
-        Ok(100.0 * right as f64 / seen as f64)
+        Ok((100.0 * right as f64 / seen as f64, sound))
     }
 
-    /// The same for each unit's own head.
-    fn evaluate_units(&self) -> Result<Vec<f64>> {
+    /// Percent classified right by each unit's own head.
+    fn evaluate_units(&self, events: &dyn Events) -> Result<Vec<f64>> {
         let net = self.net.valid();
         let (mut right, mut seen) = (Vec::new(), 0);
         for images in self.loader.test(EVALUATION_BATCH) {
@@ -258,12 +300,19 @@ impl Training {
             right.resize(counts.len(), 0);
             right.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             seen += labels.len();
+            go_on(events)?;
         }
         Ok(right.into_iter().map(|right| 100.0 * right as f64 / seen as f64).collect())
     }
 
-    fn result(mut self, spec: &RunSpec, data: DataInfo, diverged_at_step: Option<u64>) -> Result<RunResult> {
-        let unit_accuracy = if diverged_at_step.is_none() { self.evaluate_units()? } else { Vec::new() };
+    fn result(
+        mut self,
+        spec: &RunSpec,
+        data: DataInfo,
+        diverged_at_step: Option<u64>,
+        events: &dyn Events,
+    ) -> Result<RunResult> {
+        let unit_accuracy = if diverged_at_step.is_none() { self.evaluate_units(events)? } else { Vec::new() };
         let bytes = &mut self.state.peak_bytes;
         bytes.total = bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.library + bytes.step_peak;
         let accuracies = || self.state.curve.iter().map(|point| point.test_accuracy);
@@ -288,6 +337,23 @@ impl Training {
     }
 }
 
+/// An error once the run is to stop.
+fn go_on(events: &dyn Events) -> Result<()> {
+    if events.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+}
+
+/// What is trained, before its first step.
+fn subject(
+    spec: &RunSpec,
+    image: [usize; 3],
+    classes: usize,
+    device: &burn::tensor::Device,
+) -> Result<(Network, Box<dyn LearningRule>, Updater)> {
+    let mut net = spec.network.build(image, classes, spec.seed, device)?;
+    let rule = spec.rule.init(&mut net, spec.seed)?;
+    Ok((net, rule, spec.recipe.optimizer().init()?))
+}
+
 /// One step on objects that are thrown away: what is still allocated afterwards is the tensor library's own.
 fn warm_up(
     spec: &RunSpec,
@@ -299,9 +365,9 @@ fn warm_up(
 ) -> Result<usize> {
     let before = meter.live();
     {
-        let mut net = spec.network.build(image, classes, spec.seed, device)?;
-        let mut rule = spec.rule.init(&mut net, spec.seed)?;
-        rule.step(&mut net, &loader.batch(&loader.epoch(0), 0)?, &mut spec.recipe.optimizer().init()?)?;
+        let (mut net, mut rule, mut updater) = subject(spec, image, classes, device)?;
+        room::check(spec, &net, &*rule)?;
+        rule.step(&mut net, &loader.batch(&loader.epoch(0), 0)?, &mut updater)?;
     }
     Ok(meter.live().saturating_sub(before))
 }

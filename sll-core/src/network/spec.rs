@@ -196,12 +196,34 @@ impl NetworkSpec {
         }
     }
 
+    /// Checks that every size lies within its bounds.
+    fn check_sizes(&self, image: [usize; 3], classes: usize) -> Result<()> {
+        let [c, h, w] = image;
+        let sizes = [
+            ("depth", self.depth.unwrap_or(1), MOST_LAYERS),
+            ("width", self.width.unwrap_or(1), MOST_UNITS),
+            ("patch", self.patch.unwrap_or(1), MOST_SIDE),
+            ("classes", classes, MOST_UNITS),
+            ("input", c, MOST_SIDE),
+            ("input", h, MOST_SIDE),
+            ("input", w, MOST_SIDE),
+        ];
+        for (key, value, most) in sizes {
+            if !(1..=most).contains(&value) {
+                let bound = if value == 0 { "at least 1".to_string() } else { format!("at most {most}") };
+                return Err(Error::setting(key, value, format!("must be {bound}")));
+            }
+        }
+        Ok(())
+    }
+
     /// How many trainable values the network has, without building it: of narrow ones of the same depth it is told, for it is
     /// a polynomial of second degree in the width (a rounded one where widths of layers are rounded).
     ///
     /// # Errors
     /// If it cannot be built, for another reason than its width.
     pub fn values(&self, image: [usize; 3], classes: usize) -> Result<u128> {
+        self.check_sizes(image, classes)?;
         let usual = match self.find()?.kind {
             Kind::Mlp { width, .. } => width,
             Kind::Cnn { row } => plan(row).convs[0].0,
@@ -221,22 +243,7 @@ impl NetworkSpec {
     /// Builds the network for images `[c, h, w]` of `classes` classes with weights drawn from `seed`, on `device`.
     pub fn build(&self, image: [usize; 3], classes: usize, seed: u64, device: &Device) -> Result<Network> {
         let named = self.find()?;
-        let [c, h, w] = image;
-        let sizes = [
-            ("depth", self.depth.unwrap_or(1), MOST_LAYERS),
-            ("width", self.width.unwrap_or(1), MOST_UNITS),
-            ("patch", self.patch.unwrap_or(1), MOST_SIDE),
-            ("classes", classes, MOST_UNITS),
-            ("input", c, MOST_SIDE),
-            ("input", h, MOST_SIDE),
-            ("input", w, MOST_SIDE),
-        ];
-        for (key, value, most) in sizes {
-            if !(1..=most).contains(&value) {
-                let bound = if value == 0 { "at least 1".to_string() } else { format!("at most {most}") };
-                return Err(Error::setting(key, value, format!("must be {bound}")));
-            }
-        }
+        self.check_sizes(image, classes)?;
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(Error::setting("dropout", self.dropout, "must lie in [0, 1)"));
         }
