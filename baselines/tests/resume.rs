@@ -42,7 +42,7 @@ fn rules() -> Vec<RuleSpec> {
 fn holds(rule: &RuleSpec, name: &str, spec: &NetworkSpec, image: [usize; 3], optimizer: OptimizerConfig) -> bool {
     let title = rule.title();
     match rule.init(&mut build(spec, image), 0) {
-        Err(Error::Unsupported { .. }) => return false,
+        Err(Error::Unsupported { .. } | Error::Setting { .. }) => return false,
         Err(other) => panic!("{title} on {name}: {other}"),
         Ok(_) => {}
     }

@@ -229,3 +229,20 @@ impl Drop for Running {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_process_ended_is_told_in_words_with_what_to_do() {
+        let told = |raw| told(ExitStatus::from_raw(raw));
+        for signal in [libc::SIGABRT, libc::SIGKILL] {
+            let words = told(signal);
+            assert!(["memory", "--batch", "--width", "--jobs"].iter().all(|word| words.contains(word)), "{words}");
+        }
+        assert!(told(libc::SIGBUS).contains("disk"));
+        assert!(told(libc::SIGTERM).contains("signal 15") && told(libc::SIGTERM).contains("same command"));
+        assert!(told(101 << 8).contains("101"));
+    }
+}

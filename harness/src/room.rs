@@ -2,9 +2,9 @@
 //! without a word of ours.
 
 use crate::error::{Error, Result};
-use crate::spec::RunSpec;
-use sll_core::Network;
+use sll_core::optim::OptimizerConfig;
 use sll_core::rule::LearningRule;
+use sll_core::{Network, NetworkSpec};
 use std::path::Path;
 
 const GIB: f64 = (1u64 << 30) as f64;
@@ -41,19 +41,24 @@ fn in_group(root: &Path) -> Option<u64> {
 
 /// Refuses a run whose analytic bytes are more than this machine has. Rules and layers without a model are let through, and
 /// so are cards, whose library tells by itself.
-pub fn check(spec: &RunSpec, net: &Network, rule: &dyn LearningRule) -> Result<()> {
-    if spec.device.starts_with("cuda") {
+pub fn check(
+    device: &str,
+    (net, rule): (&Network, &dyn LearningRule),
+    batch: usize,
+    optimizer: &OptimizerConfig,
+) -> Result<()> {
+    if device.starts_with("cuda") {
         return Ok(());
     }
-    let model = rule.memory(net, spec.recipe.batch, &spec.recipe.optimizer());
+    let model = rule.memory(net, batch, optimizer);
     // Parameters are here already.
     let need = model.map(|model| model.total() - model.parameters);
     fits(need, available(), "this run", "a smaller --batch or --width, fewer --jobs at once")
 }
 
-/// Refuses a network whose weights alone are more than this machine has. `values` are its trainable values.
-pub fn check_weights(values: u128) -> Result<()> {
-    let need = u64::try_from(values.saturating_mul(4)).unwrap_or(u64::MAX);
+/// Refuses a network whose weights alone are more than this machine has, before it is built: on the host, where they are drawn.
+pub fn check_weights(network: &NetworkSpec, image: [usize; 3], classes: usize) -> Result<()> {
+    let need = u64::try_from(network.values(image, classes)?.saturating_mul(4)).unwrap_or(u64::MAX);
     fits(Some(need), available(), "the network's weights alone", "a smaller --width or --depth")
 }
 

@@ -207,9 +207,11 @@ fn a_run_that_cannot_fit_is_refused_before_it_starts() {
     let results = tempfile::tempdir().unwrap();
     let wide = run(results.path(), &["run", "--width", "1000000"]);
     fails(&wide, 3, &["GiB available", "--width"]);
-    // The weights fit, a step on all of the data at once does not.
-    let mut command = behind("ulimit -v unlimited", results.path(), &["run", "--width", "200000", "--depth", "1"]);
-    let large = command.args(["--batch", "1000000"]).output().unwrap();
+    for args in [["memory", "--width", "1000000"], ["networks", "--width", "1000000"]] {
+        fails(&run(results.path(), &args), 3, &["GiB available", "--width"]);
+    }
+    // The weights fit, a step does not.
+    let large = run(results.path(), &["memory", "--batch", "1000000", "--width", "60000", "--depth", "1"]);
     fails(&large, 3, &["GiB available", "--batch"]);
 }
 

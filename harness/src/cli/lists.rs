@@ -1,8 +1,8 @@
 //! `harness networks` and `harness rules`.
 
 use super::{print, print_json, sizes};
-use crate::device;
 use crate::error::Result;
+use crate::{device, room};
 use baselines::{RuleInfo, RuleSpec};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -84,6 +84,7 @@ pub fn networks(args: NetworksArgs) -> Result<()> {
             ..NetworkSpec::named(named.name)
         };
         let (input, classes) = (args.input.unwrap_or(named.usual.0), args.classes.unwrap_or(named.usual.1));
+        room::check_weights(&spec, input, classes)?;
         let net = spec.build(input, classes, 0, &device::open("flex")?)?;
         let lines = net.layer_names().into_iter().zip(net.costs()).map(|(name, cost)| LayerLine {
             name,

@@ -78,7 +78,8 @@ pub fn main(args: MemoryArgs) -> Result<()> {
     args.parent.into_iter().for_each(crate::interrupt::follow);
     let spec = spec(&args)?;
     let store = Store::open(&args.results.results)?;
-    if let (Some(footprint), false) = (store.get(&spec)?, args.force) {
+    // One that cannot be used is measured again.
+    if let (Ok(Some(footprint)), false) = (store.get(&spec), args.force) {
         say!("{} was measured before; --force measures again", footprint.id);
         return print_json(&footprint);
     }

@@ -45,8 +45,12 @@ impl Store {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::file("read", &path, e)),
         };
-        let damaged = |e| Error::Failed(format!("{} is damaged ({e}); delete it to measure again", path.display()));
-        serde_json::from_str(&text).map(Some).map_err(damaged)
+        let damaged = |why| Error::Failed(format!("{} is damaged ({why}); delete it to measure again", path.display()));
+        let footprint: Footprint = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
+        match footprint.id == spec.id() && footprint.spec == *spec {
+            true => Ok(Some(footprint)),
+            false => Err(damaged(format!("it is measurement {}'s", footprint.id))),
+        }
     }
 
     /// Keeps a measurement.
@@ -69,6 +73,9 @@ mod tests {
         assert_eq!(store.get(&footprint.spec).unwrap(), None);
         store.put(&footprint).unwrap();
         assert_eq!(store.get(&footprint.spec).unwrap().unwrap(), footprint);
+        let other = example::footprint("fa", 2, 100);
+        std::fs::write(store.path(&footprint.spec), serde_json::to_string(&other).unwrap()).unwrap();
+        assert!(store.get(&footprint.spec).unwrap_err().to_string().contains(&other.id));
         std::fs::write(store.path(&footprint.spec), "{").unwrap();
         let error = store.get(&footprint.spec).unwrap_err().to_string();
         assert!(error.contains("memory-runs") && error.contains("delete it"), "{error}");

@@ -104,7 +104,7 @@ impl Training {
         let loader = Loader::new(data, &spec.recipe, spec.seed, &device).map_err(Error::Input)?;
         (info.train, info.test) = loader.counts();
         let meter = device::meter(&spec.device);
-        room::check_weights(spec.network.values(image, classes)?)?;
+        room::check_weights(&spec.network, image, classes)?;
         let library = warm_up(spec, image, classes, &loader, &*meter, &device)?;
         let before = meter.live();
         let mut net = spec.network.build(image, classes, spec.seed, &device)?;
@@ -225,7 +225,14 @@ impl Training {
             drop(batch);
             held.push(report.loss);
             let trained = self.updater.trained();
-            self.account(live, trained > self.state.trained);
+            let new_state = trained > self.state.trained;
+            match std::mem::take(&mut self.first_step) && self.state.steps > 0 {
+                false => self.account(live, new_state),
+                // The first step after a resume also moves what was loaded to its place. A step like it was booked before, unless
+                // a phase of the rule begins with it.
+                true if new_state => self.account_phase(spec, epoch)?,
+                true => {}
+            }
             self.state.trained = self.state.trained.max(trained);
             self.state.steps += 1;
             events.step(epoch, step + 1, steps);
@@ -251,19 +258,17 @@ impl Training {
         let bytes = &mut self.state.peak_bytes;
         let change = live as i64 - live_before as i64;
         let stays = change.max(0) as u64;
-        match (std::mem::take(&mut self.first_step), self.state.steps) {
-            (true, 0) => bytes.optimizer_state = stays,
+        match self.state.steps {
+            0 => bytes.optimizer_state = stays,
             // A rule that trains in phases has more state from a later phase on.
             _ if new_state => bytes.optimizer_state += stays,
-            // The first step after a resume moves what was loaded to its place; it was booked before.
-            (true, _) => {}
             // Whatever else stays is no state of the optimiser: buffers of a worker thread that wakes late, or of a layer. A
             // later step may free them again.
-            (false, _) if change.unsigned_abs() > HELD_BYTES => {
+            _ if change.unsigned_abs() > HELD_BYTES => {
                 self.grown += change;
                 bytes.library = bytes.library.max(self.library.saturating_add_signed(self.grown));
             }
-            (false, _) => {}
+            _ => {}
         }
         let above = peak.saturating_sub(live_before.max(live)) as u64;
         if above > bytes.step_peak {
@@ -272,6 +277,27 @@ impl Training {
             let made = self.meter.step();
             bytes.step = StepBytes { workspace: above.saturating_sub(made.activations + made.gradients), ..made };
         }
+    }
+
+    /// Books the first step of a phase that begins with `epoch` as an uninterrupted run would have met it: on objects that are
+    /// thrown away, after a step of the epoch before.
+    fn account_phase(&mut self, spec: &RunSpec, epoch: usize) -> Result<()> {
+        let (mut net, mut rule, mut updater) = subject(spec, self.loader.image(), self.net.classes(), &self.device)?;
+        let mut held = Vec::with_capacity(LOSSES_HELD);
+        for epoch in [epoch - 1, epoch] {
+            let images = self.loader.epoch(epoch);
+            let (live, trained) = (self.meter.live(), updater.trained());
+            self.meter.begin_step();
+            let activations = scope(Category::Activations);
+            let batch = self.loader.batch(&images, 0)?;
+            drop(activations);
+            held.push(rule.step(&mut net, &batch, &mut updater)?.loss);
+            drop(batch);
+            if updater.trained() > trained && held.len() > 1 {
+                self.account(live, true);
+            }
+        }
+        Ok(())
     }
 
     /// Percent of the evaluation images classified right, and whether every score was a number.
@@ -366,7 +392,8 @@ fn warm_up(
     let before = meter.live();
     {
         let (mut net, mut rule, mut updater) = subject(spec, image, classes, device)?;
-        room::check(spec, &net, &*rule)?;
+        let samples = spec.recipe.batch.min(loader.counts().0);
+        room::check(&spec.device, (&net, &*rule), samples, &spec.recipe.optimizer())?;
         rule.step(&mut net, &loader.batch(&loader.epoch(0), 0)?, &mut updater)?;
     }
     Ok(meter.live().saturating_sub(before))
@@ -375,4 +402,56 @@ fn warm_up(
 pub(super) fn count_right(scores: burn::tensor::Tensor<2>, labels: &[u16]) -> usize {
     let chosen = scores.argmax(1).into_data().convert::<i64>().try_to_vec::<i64>().expect("class indices");
     chosen.iter().zip(labels).filter(|(chosen, label)| **chosen == i64::from(**label)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// A signal that comes after so many looks at it.
+    struct Late {
+        looks: Cell<usize>,
+        epochs: usize,
+    }
+
+    impl Events for Late {
+        fn step(&mut self, _: usize, _: usize, _: usize) {}
+
+        fn epoch(&mut self, _: &EpochNews) {
+            self.epochs += 1;
+        }
+
+        fn start(&mut self, _: usize, _: &DataInfo) {}
+
+        fn note(&mut self, sentence: &str) {
+            panic!("{sentence}");
+        }
+
+        fn interrupted(&self) -> bool {
+            self.looks.replace(self.looks.get().saturating_sub(1)) == 0
+        }
+    }
+
+    #[test]
+    fn a_signal_is_seen_between_steps_and_while_evaluating_and_measuring() {
+        let text = "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\", width = 24 }\nrule = { name = \"sll\" }\n\
+                    recipe = { train_limit = 256, epochs = 1, diagnostics = true }";
+        let spec = RunSpec::from_toml(text, "test").unwrap();
+        let batches =
+            datasets::load(&spec.dataset, &LoadOptions::default()).unwrap().test.len().div_ceil(EVALUATION_BATCH);
+        let run = |looks| {
+            let mut events = Late { looks: Cell::new(looks), epochs: 0 };
+            (train(&spec, &LoadOptions::default(), None, &mut events), events.epochs)
+        };
+        // Measuring before training: every batch and both training batches shown. Then two steps, and the evaluation.
+        let before = batches + 2;
+        for looks in [0, batches - 1, batches + 1, before, before + 1, before + 2, before + 2 + batches - 1] {
+            assert!(matches!(run(looks), (Err(Error::Interrupted), 0)), "{looks} looks");
+        }
+        // Measuring once more, then each unit's accuracy.
+        let all = before + 2 + batches + before;
+        assert!(matches!(run(all), (Err(Error::Interrupted), 1)));
+        assert!(matches!(run(all + batches), (Ok(_), 1)));
+    }
 }
