@@ -226,12 +226,13 @@ impl Training {
             held.push(report.loss);
             let trained = self.updater.trained();
             let new_state = trained > self.state.trained;
-            match std::mem::take(&mut self.first_step) && self.state.steps > 0 {
-                false => self.account(live, new_state),
-                // The first step after a resume also moves what was loaded to its place. A step like it was booked before, unless
-                // a phase of the rule begins with it.
-                true if new_state => self.account_phase(spec, epoch)?,
-                true => {}
+            let resumed = std::mem::take(&mut self.first_step) && self.state.steps > 0;
+            if new_state && step == 0 && epoch > 0 {
+                // Not this step: what was loaded, or held since the phase before, moves or goes in it, too.
+                self.account_phase(spec, epoch)?;
+            } else if !resumed {
+                // A step like the first one after a resume was booked before.
+                self.account(live, new_state);
             }
             self.state.trained = self.state.trained.max(trained);
             self.state.steps += 1;
@@ -279,8 +280,8 @@ impl Training {
         }
     }
 
-    /// Books the first step of a phase that begins with `epoch` as an uninterrupted run would have met it: on objects that are
-    /// thrown away, after a step of the epoch before.
+    /// Books the first step of a phase of the rule that begins with `epoch`: on objects that are thrown away, after a step of the
+    /// epoch before, so that a resumed run books what an uninterrupted one does.
     fn account_phase(&mut self, spec: &RunSpec, epoch: usize) -> Result<()> {
         let (mut net, mut rule, mut updater) = subject(spec, self.loader.image(), self.net.classes(), &self.device)?;
         let mut held = Vec::with_capacity(LOSSES_HELD);
