@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-/// How files that are being written are called at first.
-const WRITING: &str = ".writing-";
+/// How the names of files that are being written begin; a killed process leaves them behind.
+pub const TEMPORARY: &str = ".writing-";
 
 /// A file that is being written is locked; it may take this long until it is.
 const YOUNG: Duration = Duration::from_secs(60);
@@ -25,20 +25,21 @@ pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<
     // A temporary file is its owner's alone by default; what is written here is for whoever may read the folder.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(WRITING).tempfile_in(folder)?;
+    let mut file = builder.prefix(TEMPORARY).tempfile_in(folder)?;
     // Where files cannot be locked, nothing is swept up either.
     let _ = file.as_file().try_lock();
     sweep(folder);
     fill(file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path)?;
-    sync_folder(folder)
+    sync_folder(folder);
+    Ok(())
 }
 
 /// Removes files in `folder` that somebody began to write and nobody holds any more.
 fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if !entry.file_name().as_encoded_bytes().starts_with(WRITING.as_bytes()) {
+        if !entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
             continue;
         }
         let age = entry.metadata().and_then(|found| found.modified()).ok().and_then(|changed| changed.elapsed().ok());
@@ -52,12 +53,18 @@ fn sweep(folder: &Path) {
 /// Renames a file or folder so that the next process finds it even after a crash of the machine.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
-    sync_folder(to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+    sync_folder(to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+    Ok(())
 }
 
-/// Writes a folder's list of names to the disk. Not every system can open a folder.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+/// Brings a folder's list of names to the disk: a power cut could otherwise take a file with a new name. Not every file
+/// system can; on those that cannot the file itself is on the disk all the same.
+fn sync_folder(folder: &Path) {
+    if cfg!(unix)
+        && let Ok(folder) = File::open(folder)
+    {
+        let _ = folder.sync_all();
+    }
 }
 
 #[cfg(test)]

@@ -135,7 +135,8 @@ impl Baseline {
                 then.step_bytes,
                 100.0 * step
             ));
-            if now.accuracy < then.accuracy - self.accuracy_tolerance {
+            // An accuracy that is no number is worse, too.
+            if now.accuracy.is_nan() || now.accuracy < then.accuracy - self.accuracy_tolerance {
                 worse.push(format!("accuracy of {}", now.name));
             }
             if bytes > self.memory_tolerance || step > self.memory_tolerance {

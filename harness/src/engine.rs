@@ -4,10 +4,12 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::spec::RunSpec;
 use crate::store::Store;
+use crate::talk::say;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use std::io::{BufRead, BufReader, IsTerminal};
+use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -38,7 +40,8 @@ struct Process {
     title: String,
     bar: Option<ProgressBar>,
     number: usize,
-    last_error: String,
+    /// Its last error, else its last line.
+    last_words: String,
 }
 
 impl Engine {
@@ -48,16 +51,13 @@ impl Engine {
         let mut seen = std::collections::HashSet::new();
         let mut pending = Vec::new();
         for job in jobs {
-            if seen.insert(job.spec.id()) && store.result(&job.spec.id())?.is_none() {
+            // A result that cannot be used is set aside by the run itself, which then makes it again.
+            if seen.insert(job.spec.id()) && !matches!(store.result(&job.spec.id()), Ok(Some(_))) {
                 pending.push(job);
             }
         }
         let (total, to_do) = (seen.len(), pending.len());
-        eprintln!(
-            "{total} runs: {} already done, {to_do} to do, {} at once",
-            total - to_do,
-            self.jobs.min(to_do).max(1)
-        );
+        say!("{total} runs: {} already done, {to_do} to do, {} at once", total - to_do, self.jobs.min(to_do).max(1));
         pending.reverse();
         let bars = MultiProgress::new();
         let terminal = std::io::stderr().is_terminal();
@@ -68,13 +68,17 @@ impl Engine {
                 let Some(job) = pending.pop() else { break };
                 started += 1;
                 let threads = self.threads.unwrap_or_else(|| share(self.jobs.min(to_do)));
-                running.0.push(self.start(job, (started, to_do), threads, store, &bars, terminal, &sender)?);
+                let title = format!("[{started}/{to_do}] {}", job.title);
+                match self.start(&job, (started, &title), threads, store, terminal.then_some(&bars), &sender) {
+                    Ok(process) => running.0.push(process),
+                    Err(error) => failures.push(format!("  {title}: {error}")),
+                }
             }
             show(&lines, &mut running.0, Duration::from_millis(100));
             if interrupt::requested() {
                 return Err(Error::Interrupted);
             }
-            reap(&mut running.0, &lines, &mut failures)?;
+            reap(&mut running.0, &lines, &mut failures);
         }
         match failures.len() {
             0 => Ok(()),
@@ -84,25 +88,18 @@ impl Engine {
         }
     }
 
-    #[allow(clippy::too_many_arguments)] // one call site; a struct would only rename them
     fn start(
         &self,
-        job: Job,
-        (number, of): (usize, usize),
+        job: &Job,
+        (number, title): (usize, &str),
         threads: usize,
         store: &Store,
-        bars: &MultiProgress,
-        terminal: bool,
+        bars: Option<&MultiProgress>,
         sender: &Sender<(usize, String)>,
     ) -> Result<Process> {
-        let folder = store.folder(&job.spec.id());
-        std::fs::create_dir_all(&folder).map_err(|e| Error::file("create", &folder, e))?;
-        let spec = folder.join("request.toml");
-        crate::report::atomic::write_atomically(&spec, |file| {
-            std::io::Write::write_all(file, job.spec.to_toml().as_bytes())
-        })?;
         let mut command = Command::new(this_program()?);
-        command.arg("run").arg("--spec").arg(&spec).arg("--results").arg(store.results());
+        command.args(["run", "--spec", "-"]).arg("--results").arg(store.results());
+        command.arg("--parent").arg(std::process::id().to_string());
         if let Some(dir) = &self.data_dir {
             command.arg("--data-dir").arg(dir);
         }
@@ -110,8 +107,7 @@ impl Engine {
             command.arg("--offline");
         }
         command.env("RAYON_NUM_THREADS", threads.to_string());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|e| Error::Missing(format!("cannot start a run: {e}")))?;
+        let mut child = spawn(&mut command, &job.spec.to_toml())?;
         let errors = child.stderr.take().expect("stderr is piped");
         let sender = sender.clone();
         std::thread::spawn(move || {
@@ -121,14 +117,43 @@ impl Engine {
                 }
             }
         });
-        let title = format!("[{number}/{of}] {}", job.title);
-        let bar = terminal.then(|| {
+        let title = title.to_string();
+        let bar = bars.map(|bars| {
             let style = ProgressStyle::with_template("{spinner} {prefix}: {msg}").expect("a valid template");
             let bar = bars.add(ProgressBar::new_spinner()).with_style(style).with_prefix(title.clone());
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Ok(Process { child, title, bar, number, last_error: String::new() })
+        Ok(Process { child, title, bar, number, last_words: String::new() })
+    }
+}
+
+/// Starts `command` and hands it `spec` on its stdin: nothing is written that could fail or be left behind.
+pub(crate) fn spawn(command: &mut Command, spec: &str) -> Result<Child> {
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|e| Error::Missing(format!("cannot start a process: {e}")))?;
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    // One that ends before it has read it says why on its own.
+    let _ = stdin.write_all(spec.as_bytes());
+    Ok(child)
+}
+
+/// How a process ended, in words, with what to do about it.
+pub(crate) fn told(status: ExitStatus) -> String {
+    match status.signal() {
+        Some(libc::SIGABRT) => {
+            "it ended itself (SIGABRT), as a program does that gets no more memory; take a smaller --batch or --width, or \
+             fewer --jobs"
+                .into()
+        }
+        Some(libc::SIGKILL) => {
+            "it was killed (SIGKILL), which the system does where memory ends; take a smaller --batch or --width, or fewer \
+             --jobs, unless somebody did it by hand"
+                .into()
+        }
+        Some(libc::SIGBUS) => "it could not reach its memory (SIGBUS), as when a disk is full; free some space".into(),
+        Some(signal) => format!("it was ended by signal {signal}; run the same command again: it goes on from there"),
+        None => status.to_string(),
     }
 }
 
@@ -149,38 +174,41 @@ fn show(lines: &Receiver<(usize, String)>, running: &mut [Process], wait: Durati
     let until = Instant::now() + wait;
     while let Ok((number, line)) = lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
         let Some(run) = running.iter_mut().find(|run| run.number == number) else { continue };
-        if line.starts_with("error: ") {
-            run.last_error.clone_from(&line);
+        if line.starts_with("error: ") || !run.last_words.starts_with("error: ") {
+            run.last_words.clone_from(&line);
         }
         match &run.bar {
             Some(bar) => bar.set_message(line),
-            None => eprintln!("[{}] {line}", run.number),
+            None => say!("[{}] {line}", run.number),
         }
     }
 }
 
-fn reap(running: &mut Vec<Process>, lines: &Receiver<(usize, String)>, failures: &mut Vec<String>) -> Result<()> {
+fn reap(running: &mut Vec<Process>, lines: &Receiver<(usize, String)>, failures: &mut Vec<String>) {
     let mut index = 0;
     while index < running.len() {
-        let status = running[index].child.try_wait().map_err(|e| Error::Failed(format!("cannot follow a run: {e}")))?;
-        let Some(status) = status else {
-            index += 1;
-            continue;
+        let ended = match running[index].child.try_wait() {
+            Ok(None) => {
+                index += 1;
+                continue;
+            }
+            Ok(Some(status)) => (!status.success()).then(|| told(status)),
+            Err(error) => Some(format!("it cannot be followed: {error}")),
         };
         show(lines, running, Duration::from_millis(20));
         let run = running.remove(index);
         if let Some(bar) = &run.bar {
             bar.finish();
         }
-        if !status.success() {
-            failures.push(format!(
-                "  {}: {}",
-                run.title,
-                if run.last_error.is_empty() { status.to_string() } else { run.last_error }
-            ));
+        if let Some(told) = ended {
+            let why = match run.last_words.as_str() {
+                error if error.starts_with("error: ") => error.to_string(),
+                "" => told,
+                words => format!("{told}; its last words: {words}"),
+            };
+            failures.push(format!("  {}: {why}", run.title));
         }
     }
-    Ok(())
 }
 
 /// Processes under way; none outlives this one, however it ends.
@@ -199,5 +227,22 @@ impl Drop for Running {
             let _ = run.child.kill();
             let _ = run.child.wait();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_process_ended_is_told_in_words_with_what_to_do() {
+        let told = |raw| told(ExitStatus::from_raw(raw));
+        for signal in [libc::SIGABRT, libc::SIGKILL] {
+            let words = told(signal);
+            assert!(["memory", "--batch", "--width", "--jobs"].iter().all(|word| words.contains(word)), "{words}");
+        }
+        assert!(told(libc::SIGBUS).contains("disk"));
+        assert!(told(libc::SIGTERM).contains("signal 15") && told(libc::SIGTERM).contains("same command"));
+        assert!(told(101 << 8).contains("101"));
     }
 }

@@ -1,5 +1,7 @@
 //! Everything around the learning rules: specs, data, runs, tables, figures, the command line.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)] // both panic where nobody reads; see `talk`
+
 pub mod bench;
 pub mod check;
 pub mod cli;
@@ -15,7 +17,9 @@ pub mod progress;
 pub mod provenance;
 pub mod record;
 pub mod report;
+pub mod room;
 pub mod run;
 pub mod spec;
 pub mod step;
 pub mod store;
+pub mod talk;

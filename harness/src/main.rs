@@ -1,7 +1,6 @@
 //! The command line: parses, runs, maps the outcome to an exit code. `harness --help` says the rest.
 
-use clap::Parser;
-use harness::cli::Cli;
+use harness::cli;
 use sll_core::memory::CountingAllocator;
 use std::process::ExitCode;
 
@@ -10,10 +9,10 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() -> ExitCode {
     harness::interrupt::listen();
-    match harness::device::within_memory(|| harness::cli::dispatch(Cli::parse())) {
+    match harness::device::within_memory(|| cli::dispatch(cli::parse())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            harness::talk::tell(format_args!("error: {error}"));
             ExitCode::from(error.exit_code())
         }
     }

@@ -3,6 +3,7 @@
 use crate::interrupt;
 use crate::record::DataInfo;
 use crate::run::{EpochNews, Events};
+use crate::talk::say;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::Mutex;
@@ -26,8 +27,8 @@ impl RunProgress {
 
     fn say(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| say!("{line}")),
+            None => say!("{line}"),
         }
     }
 }
@@ -64,6 +65,10 @@ impl Events for RunProgress {
         }
     }
 
+    fn note(&mut self, sentence: &str) {
+        self.say(sentence);
+    }
+
     fn interrupted(&self) -> bool {
         interrupt::requested()
     }
@@ -90,7 +95,7 @@ pub fn downloads() -> datasets::Progress {
             bar.set_prefix(file.to_string());
             if !terminal {
                 let size = if total > 0 { format!(" ({:.1} MB)", total as f64 / 1e6) } else { String::new() };
-                eprintln!("fetching {file}{size}");
+                say!("fetching {file}{size}");
             }
             *shown = Some((file.to_string(), bar));
         }

@@ -13,14 +13,17 @@ pub struct RunResult {
     /// [`RunSpec::id`].
     pub run_id: String,
     /// Percent of the evaluated images classified right after the last epoch.
+    #[serde(with = "sll_core::real")]
     pub test_accuracy: f64,
     /// The same after the epoch where it was best: an optimistic number, never used for a table's main column.
+    #[serde(with = "sll_core::real")]
     pub best_test_accuracy: f64,
     /// `test`, or `validation` where the recipe holds training images out: then both accuracies are on those.
     pub evaluated_on: String,
     /// Epochs trained.
     pub epochs: usize,
     /// Seconds of training, evaluation included; over all its parts where the run was resumed.
+    #[serde(with = "sll_core::real")]
     pub seconds: f64,
     /// Whether the loss became infinite or not a number, and at which step.
     pub diverged_at_step: Option<u64>,
@@ -33,6 +36,7 @@ pub struct RunResult {
     /// One entry an epoch.
     pub curve: Vec<EpochPoint>,
     /// Accuracy in percent of each unit's own head after the last epoch, the output's last; empty without local heads.
+    #[serde(with = "sll_core::real::list")]
     pub unit_accuracy: Vec<f64>,
     /// Every layer before training and after each epoch; empty unless the recipe asks for `diagnostics`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -51,10 +55,13 @@ pub struct EpochPoint {
     /// Counted from 1.
     pub epoch: usize,
     /// Mean training loss at the output over the epoch's steps.
+    #[serde(with = "sll_core::real")]
     pub train_loss: f64,
     /// Percent.
+    #[serde(with = "sll_core::real")]
     pub test_accuracy: f64,
     /// Seconds since the start of training.
+    #[serde(with = "sll_core::real")]
     pub seconds: f64,
 }
 
@@ -65,6 +72,7 @@ pub struct EpochDiagnostics {
     /// Epochs trained so far; 0 is before training.
     pub epoch: usize,
     /// Seconds that measuring took, which are in no other number of the run.
+    #[serde(with = "sll_core::real")]
     pub seconds: f64,
     /// One entry a layer of the network, lowest first.
     pub layers: Vec<LayerDiagnostics>,
@@ -77,6 +85,7 @@ pub struct LayerDiagnostics {
     pub name: String,
     /// Degrees between the rule's update of this layer's weights and backpropagation's, mean over the training batches
     /// shown; absent where a layer has no weights or does not move.
+    #[serde(default, with = "sll_core::real::option")]
     pub angle: Option<f64>,
     /// What the unit that ends with this layer says; absent inside a unit, and for rules whose units have no posterior.
     pub posterior: Option<UnitPosterior>,

@@ -126,6 +126,35 @@ impl Recipe {
     }
 }
 
+/// No run is this long: a million passes.
+pub(crate) const MOST_EPOCHS: usize = 1_000_000;
+/// No step has this many samples: ImageNet has fewer than twice as many.
+pub(crate) const MOST_SAMPLES: usize = 1_000_000;
+/// No data set has this many images.
+const MOST_IMAGES: usize = 1_000_000_000;
+
+/// Checks that a count lies between `least` and `most`, so that nothing that is made of it leaves its type.
+pub(crate) fn within(key: &str, value: usize, least: usize, most: usize) -> Result<()> {
+    match value {
+        value if value < least => Err(Error::Input(format!("`{key}` = {value}: must be at least {least}"))),
+        value if value > most => Err(Error::Input(format!("`{key}` = {value}: must be at most {most}"))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses numbers that are none, wherever they stand: JSON has none, and no setting means anything by them.
+fn finite(path: &str, value: &toml::Value) -> Result<()> {
+    let inner = |key: &str| if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
+    match value {
+        toml::Value::Float(number) if !number.is_finite() => {
+            Err(Error::Input(format!("`{path}` = {number}: must be a finite number")))
+        }
+        toml::Value::Array(values) => values.iter().try_for_each(|value| finite(path, value)),
+        toml::Value::Table(table) => table.iter().try_for_each(|(key, value)| finite(&inner(key), value)),
+        _ => Ok(()),
+    }
+}
+
 /// The name of plain data: the first 16 hex digits of the SHA-256 of its JSON.
 pub(crate) fn name_of(content: &impl Serialize) -> String {
     let canonical = serde_json::to_string(content).expect("a spec is plain data");
@@ -134,6 +163,7 @@ pub(crate) fn name_of(content: &impl Serialize) -> String {
 
 /// Parsed TOML as what it should be; `origin` names it in errors.
 pub(crate) fn typed<T: DeserializeOwned>(table: toml::Table, origin: &str) -> Result<T> {
+    table.iter().try_for_each(|(key, value)| finite(key, value))?;
     table.try_into().map_err(|e: toml::de::Error| Error::Input(format!("{origin}: {}", e.to_string().trim())))
 }
 
@@ -196,14 +226,11 @@ impl RunSpec {
 
     /// Checks what can be checked without data or network.
     pub fn validate(&self) -> Result<()> {
-        let positive = |key: &str, value: usize| match value {
-            0 => Err(Error::Input(format!("`{key}` = 0: must be at least 1"))),
-            _ => Ok(()),
-        };
-        positive("epochs", self.recipe.epochs)?;
-        positive("batch", self.recipe.batch)?;
-        positive("train_limit", self.recipe.train_limit.unwrap_or(1))?;
-        positive("validation", self.recipe.validation.unwrap_or(1))?;
+        let recipe = &self.recipe;
+        within("epochs", recipe.epochs, 1, MOST_EPOCHS)?;
+        within("batch", recipe.batch, 1, MOST_SAMPLES)?;
+        within("train_limit", recipe.train_limit.unwrap_or(1), 1, MOST_IMAGES)?;
+        within("validation", recipe.validation.unwrap_or(1), 1, MOST_IMAGES)?;
         if !(self.recipe.lr.is_finite() && self.recipe.lr > 0.0) {
             return Err(Error::Input(format!("`lr` = {}: must be a positive number", self.recipe.lr)));
         }
@@ -307,5 +334,14 @@ mod tests {
         let zero = error("epochs = 3", "epochs = 0");
         assert!(zero.contains("epochs"), "{zero}");
         assert!(error("epochs = 3", "epoch = 3").contains("file.toml"));
+        for (key, value) in [("epochs", "1000001"), ("epochs", "9223372036854775807"), ("batch", "9223372036854775807")]
+        {
+            let large = error("epochs = 3", &format!("{key} = {value}"));
+            assert!(large.contains(&format!("`{key}` = {value}: must be at most 1000000")), "{large}");
+        }
+        for none in ["nan", "inf", "-inf"] {
+            let none = error("factor = 0.1", &format!("factor = {none}"));
+            assert!(none.contains("`recipe.schedule.factor`") && none.contains("finite"), "{none}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use crate::device;
 use crate::error::Result;
 use crate::footprint::spec::MemorySpec;
-use crate::run::Checkpoint;
+use crate::run::{Checkpoint, Kept};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule, StepCost};
@@ -99,7 +99,7 @@ impl Stepper {
 
     /// Writes a checkpoint, as a run does after an epoch.
     pub fn save(&self, path: &Path) -> Result<()> {
-        Checkpoint::default().save(path, &self.net, &*self.rule, &self.updater)
+        Checkpoint::default().save(&Kept::at(path.to_owned()), &self.net, &*self.rule, &self.updater)
     }
 
     /// Values that an optimiser moves: parameters and what the rule learns.

@@ -146,6 +146,75 @@ pub fn resumes(net: impl Fn() -> Network, build: Build) {
     assert_eq!(whole, second.params(), "a resumed run differs from an uninterrupted one");
 }
 
+/// What a run is made of.
+struct Training {
+    net: Network,
+    rule: Box<dyn LearningRule>,
+    updater: Updater,
+}
+
+impl Training {
+    fn new(mut net: Network, build: Build, config: &OptimizerConfig) -> Self {
+        let rule = build(&mut net).expect("the rule fits the network");
+        let mut updater = config.init().expect("valid settings");
+        updater.set_lr(1e-2);
+        Self { net, rule, updater }
+    }
+
+    /// One epoch; gives the bits of every step's loss.
+    fn epoch(&mut self, epoch: usize, steps: u64) -> Vec<u32> {
+        let first = epoch as u64 * steps;
+        let step = |step| {
+            let batch = Batch { epoch, ..batch(&self.net, step) };
+            let report = self.rule.step(&mut self.net, &batch, &mut self.updater).expect("a step");
+            report.loss.into_scalar::<f32>().to_bits()
+        };
+        (first..first + steps).map(step).collect()
+    }
+
+    /// The state as a checkpoint has it.
+    fn saved(&self) -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<u8>) {
+        let (layers, learned) = (self.net.record().expect("a record"), self.rule.record().expect("a record"));
+        (layers, learned, self.updater.record().expect("a record"))
+    }
+
+    /// The network's parameters, and the scores that the rule gives to a fixed batch.
+    fn outcome(&self) -> (Vec<Vec<TensorData>>, Vec<u32>) {
+        let scores = self.rule.predict(&self.net.valid(), batch(&self.net, 0).x);
+        (self.net.params(), floats(scores).into_iter().map(f32::to_bits).collect())
+    }
+}
+
+/// Training of `epochs` times `steps` steps that was cut off after any of its epochs and goes on in new objects gives the
+/// bits of training in one go: every loss, all parameters, and what the rule predicts.
+pub fn resumes_after_every_epoch(
+    net: impl Fn() -> Network,
+    build: Build,
+    config: &OptimizerConfig,
+    (epochs, steps): (usize, u64),
+) {
+    one_thread();
+    let mut whole = Training::new(net(), build, config);
+    let (mut losses, mut saved) = (Vec::new(), Vec::new());
+    for epoch in 0..epochs {
+        losses.push(whole.epoch(epoch, steps));
+        saved.push(whole.saved());
+    }
+    let outcome = whole.outcome();
+    assert_ne!(outcome.0, net().params(), "training moved nothing");
+    for (last, (layers, learned, state)) in saved.into_iter().enumerate() {
+        let mut resumed = Training::new(net(), build, config);
+        resumed.net.load(layers).expect("loads");
+        resumed.rule.load(learned).expect("loads");
+        resumed.updater.load(state).expect("loads");
+        for epoch in last + 1..epochs {
+            let same = resumed.epoch(epoch, steps) == losses[epoch];
+            assert!(same, "resumed after epoch {last}: other losses in epoch {epoch}");
+        }
+        assert!(resumed.outcome() == outcome, "resumed after epoch {last}: other weights or scores at the end");
+    }
+}
+
 /// The update of layer `l` does not depend on the weights of layers above it, nor on how many there are: networks that
 /// share their lowest `shared` layers keep them equal, bit for bit.
 pub fn local(shallow: impl Fn() -> Network, deep: impl Fn() -> Network, shared: usize, build: Build) {

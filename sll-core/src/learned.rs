@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::op::inject;
 use crate::optim::Updater;
 use crate::rng::upload;
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Device, Gradients, Tensor, TensorData};
@@ -69,7 +69,8 @@ impl<M: Module> Learned<M> {
     /// Restores what [`Learned::record`] gave.
     pub fn load(&mut self, bytes: Vec<u8>) -> Result<()> {
         let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes)).map_err(bad_record)?;
-        self.0 = Some(self.get().clone().try_load_record(record).map_err(bad_record)?);
+        let loaded = self.get().clone().try_load_record(record).map_err(bad_record)?;
+        self.0 = Some(loaded.map(&mut Owned));
         Ok(())
     }
 
@@ -160,6 +161,29 @@ struct First(Option<String>);
 impl ModuleVisitor for First {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         self.0.get_or_insert_with(|| param.id.to_string());
+    }
+}
+
+/// Gives every parameter memory of its own: what is loaded looks into the record's bytes, all of which would stay for as
+/// long as one parameter is not moved.
+struct Owned;
+
+impl ModuleMapper for Owned {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|value| match value.is_autodiff() {
+            true if value.is_require_grad() => Tensor::from_inner(owned(value.inner())).require_grad(),
+            true => Tensor::from_inner(owned(value.inner())),
+            false => owned(value),
+        })
+    }
+}
+
+fn owned<const D: usize>(value: Tensor<D>) -> Tensor<D> {
+    let (shape, device) = (value.shape(), value.device());
+    match value.to_data().try_to_vec::<f32>() {
+        Ok(values) => Tensor::from_data(TensorData::new(values, shape), &device),
+        // Of another type: as it was loaded.
+        Err(_) => value,
     }
 }
 

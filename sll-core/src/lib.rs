@@ -32,6 +32,7 @@ mod pass;
 pub mod posterior;
 mod precision;
 pub mod projection;
+pub mod real;
 pub mod rng;
 pub mod rule;
 pub mod segments;

@@ -19,8 +19,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UnitPosterior {
     /// `ℓ_l`, nats a sample: minus the cross-entropy over all codes, those beyond the classes included.
+    #[serde(with = "crate::real")]
     pub log_likelihood: f64,
     /// Percent of samples whose likeliest class is right.
+    #[serde(with = "crate::real")]
     pub accuracy: f64,
     /// Nearness to the unit below; the lowest unit has none.
     pub parent: Option<Affinity>,
@@ -30,10 +32,13 @@ pub struct UnitPosterior {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Affinity {
     /// The Bhattacharyya coefficient, 1 for equal posteriors.
+    #[serde(with = "crate::real")]
     pub coefficient: f64,
     /// `-2 ln BC`, the surrogate that SLL trains by default.
+    #[serde(with = "crate::real")]
     pub surrogate: f64,
     /// `KL(q‖p)`, the term of the ELBO in Theorem 1; at least the surrogate.
+    #[serde(with = "crate::real")]
     pub kl: f64,
 }
 

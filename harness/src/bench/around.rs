@@ -3,8 +3,10 @@
 use super::record::{Loading, Parts};
 use crate::error::{Error, Result};
 use crate::record::DataInfo;
+use crate::run::Kept;
 use crate::run::{EpochNews, Events, Loader, Part, train};
 use crate::spec::{Recipe, RunSpec};
+use crate::talk::say;
 use crate::{device, interrupt};
 use datasets::{LoadOptions, Status};
 use std::time::{Duration, Instant};
@@ -85,6 +87,10 @@ impl Events for Watch {
         *sum += took.as_secs_f64();
     }
 
+    fn note(&mut self, sentence: &str) {
+        say!("{sentence}");
+    }
+
     fn interrupted(&self) -> bool {
         interrupt::requested()
     }
@@ -105,7 +111,7 @@ pub fn runs(device: &str, options: &LoadOptions) -> Result<Vec<Parts>> {
         );
         let spec = RunSpec::from_toml(&text, "bench")?;
         let mut watch = Watch { started: Instant::now(), parts: Parts::default() };
-        train(&spec, options, Some(&folder.path().join(network)), &mut watch)?;
+        train(&spec, options, Some(&Kept::at(folder.path().join(network))), &mut watch)?;
         let augmentation = if augmented.is_empty() { "" } else { ", flip and crop" };
         let title = format!("SLL, {network} on {name}{augmentation}");
         found.push(Parts { title, total: watch.started.elapsed().as_secs_f64(), ..watch.parts });

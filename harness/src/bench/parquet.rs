@@ -2,7 +2,7 @@
 
 use super::record::{Bench, Line, Measured, Spread};
 use crate::error::Result;
-use crate::report::parquet::{Columns, save};
+use crate::report::parquet::{Columns, file};
 use std::path::{Path, PathBuf};
 
 /// Writes `bench.parquet` and says where it is.
@@ -48,7 +48,7 @@ pub fn write(bench: &Bench, dir: &Path) -> Result<PathBuf> {
         .add("backend", |_| place.backend.clone())
         .add("finished_unix", |_| place.finished_unix)
         .columns;
-    save(&dir.join("bench.parquet"), columns)
+    file::write(&dir.join("bench.parquet"), columns)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Eager PyTorch beside ours: a Python that has it, made from PyPI's wheels where none is there, and a process of it
 //! that answers questions, a line of JSON each (`scripts/reference/pytorch_serve.py`).
 
+use crate::talk::say;
 use datasets::LoadOptions;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -167,7 +168,7 @@ fn wheels(text: &str, nvidia: bool) -> String {
 fn make(venv: &Path) -> Told<()> {
     let nvidia = cfg!(all(target_os = "linux", target_arch = "x86_64"));
     let size = if nvidia { "3 GB to download, 7 GB on disk" } else { "100 MB to download" };
-    eprintln!("PyTorch {VERSION} is fetched from PyPI into {}, once (about {size}) ...", venv.display());
+    say!("PyTorch {VERSION} is fetched from PyPI into {}, once (about {size}) ...", venv.display());
     let cache = venv.parent().expect("the cache has a name");
     let failed = |what: &str| format!("no Python with PyTorch could be made: {what}");
     std::fs::create_dir_all(cache).map_err(|e| failed(&e.to_string()))?;

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::experiment::{merge, set};
+use std::io;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -15,8 +16,8 @@ pub fn assemble(
     let mut table: Table = defaults.parse().expect("valid TOML");
     let mut origin = "flags".to_string();
     if let Some(path) = file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error::Input(format!("cannot read the spec {}: {e}", path.display())))?;
+        let text = if path == Path::new("-") { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(path) };
+        let text = text.map_err(|e| Error::Input(format!("cannot read the spec {}: {e}", path.display())))?;
         let file: Table =
             text.parse().map_err(|e: toml::de::Error| Error::Input(format!("{}: {e}", path.display())))?;
         replace_named(&mut table, &file);
@@ -50,7 +51,8 @@ fn replace_named(base: &mut Table, file: &Table) {
     merge(base, file);
 }
 
-/// A TOML value; what is none is text.
+/// A TOML value; what is none is text, and so is one with more behind it.
 fn parse_value(text: &str) -> Value {
-    format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v")).unwrap_or_else(|| text.into())
+    let parsed = format!("v = {text}").parse::<Table>().ok().filter(|table| table.len() == 1);
+    parsed.and_then(|mut table| table.remove("v")).unwrap_or_else(|| text.into())
 }

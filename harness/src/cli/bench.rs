@@ -7,6 +7,7 @@ use crate::bench::record::{Bench, Line};
 use crate::bench::turns::Budget;
 use crate::bench::{Bencher, around, case, figure, parquet, text};
 use crate::error::{Error, Result};
+use crate::talk::say;
 use crate::{device, provenance};
 use clap::Args;
 use std::cell::RefCell;
@@ -59,20 +60,20 @@ pub fn main(args: BenchArgs) -> Result<()> {
     };
     let version = pytorch.as_ref().map(|pytorch| pytorch.borrow().version.clone()).map_err(String::clone);
     match &version {
-        Ok(version) => eprintln!("ours and PyTorch {version}, in turns, {threads} threads each"),
-        Err(why) => eprintln!("ours alone, {threads} threads; no PyTorch: {why}"),
+        Ok(version) => say!("ours and PyTorch {version}, in turns, {threads} threads each"),
+        Err(why) => say!("ours alone, {threads} threads; no PyTorch: {why}"),
     }
     let most = 3.0 * args.seconds * (cases.len() * rules.len()) as f64;
-    eprintln!("{} rules on {} networks, at most about {:.0} minutes", rules.len(), cases.len(), (most / 60.0).ceil());
+    say!("{} rules on {} networks, at most about {:.0} minutes", rules.len(), cases.len(), (most / 60.0).ceil());
     let budget = Budget { time: Duration::from_secs_f64(args.seconds), steps: args.steps };
     let bencher = Bencher { device: &args.device, threads, budget, pytorch };
     let mut networks = Vec::new();
     for case in &cases {
-        eprintln!("{}", case.title());
-        networks.push(bencher.network(case, &rules, |line| eprintln!("  {}", told(line)))?);
+        say!("{}", case.title());
+        networks.push(bencher.network(case, &rules, |line| say!("  {}", told(line)))?);
     }
     drop(bencher);
-    eprintln!("loading, and short runs");
+    say!("loading, and short runs");
     // Nothing is fetched to be timed.
     let here = datasets::LoadOptions { online: false, ..options };
     let bench = Bench {
@@ -86,7 +87,7 @@ pub fn main(args: BenchArgs) -> Result<()> {
     let dir = &args.results.results;
     let mut written = vec![parquet::write(&bench, dir)?, text::write(&bench, dir)?];
     written.extend(figure::write(&bench, dir)?);
-    written.iter().for_each(|path| eprintln!("wrote {}", path.display()));
+    written.iter().for_each(|path| say!("wrote {}", path.display()));
     print(&text::render(&bench))
 }
 

@@ -3,6 +3,7 @@
 use super::print;
 use crate::check::{self, Baseline};
 use crate::error::{Error, Result};
+use crate::talk::say;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -28,7 +29,7 @@ pub fn main(args: CheckArgs) -> Result<()> {
     let measured = check::measure(args.jobs.map_or(cores, |n| n as usize))?;
     let Some(baseline) = baseline else {
         measured.save(&args.baseline)?;
-        eprintln!("wrote {}", args.baseline.display());
+        say!("wrote {}", args.baseline.display());
         return Ok(());
     };
     let (lines, regressions) = baseline.compare(&measured);

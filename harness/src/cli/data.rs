@@ -2,6 +2,7 @@
 
 use super::{DataOptions, print};
 use crate::error::{Error, Result};
+use crate::talk::say;
 use clap::{Args, Subcommand};
 use datasets::{Augment, DataError, Known, LoadOptions, Manifest, Policy, Status};
 use std::path::{Path, PathBuf};
@@ -167,7 +168,7 @@ fn draw(show: &ShowArgs, options: &LoadOptions) -> Result<()> {
     }
     let data = datasets::load(&show.name, options)?;
     let sheet = datasets::contact_sheet(&data, augment, show.seed).map_err(Error::Missing)?;
-    eprintln!("{}", sheet.shown);
+    say!("{}", sheet.shown);
     let path = show.out.clone().unwrap_or_else(|| format!("{}.png", show.name).into());
     crate::report::atomic::write_atomically(&path, |file| std::io::Write::write_all(file, &sheet.png))?;
     print(&path.display().to_string())

@@ -7,6 +7,7 @@ use crate::footprint::experiment::{Experiment, Figure, Table, find};
 use crate::footprint::parquet::{self, Measured};
 use crate::footprint::store::Store;
 use crate::footprint::{figure, page, table};
+use crate::talk::say;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -43,7 +44,7 @@ pub fn main(args: FootprintArgs) -> Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let limit = room((args.memory * table::GIB) as u64);
     let crew = Crew { at_once: args.jobs.map_or(cores, |n| n as usize), limit };
-    eprintln!(
+    say!(
         "device {}; at most {} measurements at once, one thread each, within {:.1} GiB",
         args.device,
         crew.at_once,
@@ -68,7 +69,7 @@ pub fn main(args: FootprintArgs) -> Result<()> {
     }
     // A file of somebody's own is no part of the page.
     if args.names.iter().all(|name| !name.ends_with(".toml")) {
-        eprintln!("wrote {}", page::write(&args.results.results)?.display());
+        say!("wrote {}", page::write(&args.results.results)?.display());
     }
     match failures.is_empty() {
         true => Ok(()),
@@ -108,6 +109,6 @@ fn make_table(what: &Table, args: &FootprintArgs, crew: Crew, store: &Store, com
 
 /// Says what was written, and prints the text.
 fn show(written: &[PathBuf], text: &Path) -> Result<()> {
-    written.iter().for_each(|path| eprintln!("wrote {}", path.display()));
+    written.iter().for_each(|path| say!("wrote {}", path.display()));
     print(&std::fs::read_to_string(text).unwrap_or_default())
 }

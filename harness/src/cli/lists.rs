@@ -1,8 +1,8 @@
 //! `harness networks` and `harness rules`.
 
-use super::{print, print_json};
-use crate::device;
+use super::{print, print_json, sizes};
 use crate::error::Result;
+use crate::{device, room};
 use baselines::{RuleInfo, RuleSpec};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -38,7 +38,7 @@ pub struct NetworksArgs {
     #[arg(long)]
     width: Option<usize>,
     /// Input as CxHxW, like 3x32x32; by default what the network is meant for.
-    #[arg(long, value_name = "CxHxW", value_parser = parse_input)]
+    #[arg(long, value_name = "CxHxW", value_parser = sizes)]
     input: Option<[usize; 3]>,
     /// Classes; by default those of the data the network is meant for.
     #[arg(long)]
@@ -69,11 +69,6 @@ struct LayerLine {
     activations: u64,
 }
 
-fn parse_input(text: &str) -> std::result::Result<[usize; 3], String> {
-    let sizes: Vec<usize> = text.split('x').filter_map(|n| n.parse().ok()).filter(|&n| n > 0).collect();
-    sizes.try_into().map_err(|_| format!("write the input as CxHxW, like 3x32x32, not `{text}`"))
-}
-
 /// Prints the networks.
 pub fn networks(args: NetworksArgs) -> Result<()> {
     let mut described = Vec::new();
@@ -89,6 +84,7 @@ pub fn networks(args: NetworksArgs) -> Result<()> {
             ..NetworkSpec::named(named.name)
         };
         let (input, classes) = (args.input.unwrap_or(named.usual.0), args.classes.unwrap_or(named.usual.1));
+        room::check_weights(&spec, input, classes)?;
         let net = spec.build(input, classes, 0, &device::open("flex")?)?;
         let lines = net.layer_names().into_iter().zip(net.costs()).map(|(name, cost)| LayerLine {
             name,

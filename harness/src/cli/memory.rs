@@ -1,11 +1,12 @@
 //! `harness memory`: weighs the training step of one network and rule in this process.
 
 use super::assemble::assemble;
-use super::{ResultOptions, print_json};
+use super::{ResultOptions, print_json, sizes, whole};
 use crate::error::{Error, Result};
 use crate::footprint::measure::measure;
 use crate::footprint::spec::MemorySpec;
 use crate::footprint::store::Store;
+use crate::talk::say;
 use clap::Args;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -17,14 +18,14 @@ const SLOW: Duration = Duration::from_secs(5);
 /// Flags beat the spec file, which beats the defaults (SLL on mlp-3x1000, 3x32x32 images, batch 128, Adamax).
 #[derive(Args, Debug)]
 pub struct MemoryArgs {
-    /// A measurement's spec in TOML.
+    /// A measurement's spec in TOML; - reads it from stdin.
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
     /// Network: `harness networks` lists them.
     #[arg(long)]
     network: Option<String>,
     /// Channels, height and width of an image, like 3x224x224.
-    #[arg(long, value_name = "CxHxW", value_parser = image)]
+    #[arg(long, value_name = "CxHxW", value_parser = sizes)]
     image: Option<Image>,
     /// Classes.
     #[arg(long)]
@@ -65,23 +66,28 @@ pub struct MemoryArgs {
     /// Measure again although it was measured before.
     #[arg(long)]
     force: bool,
+    /// The process that this is measured for: it ends when that one is gone.
+    #[arg(long, hide = true, value_name = "PID")]
+    parent: Option<u32>,
     #[command(flatten)]
     results: ResultOptions,
 }
 
 /// Measures, or finds what was measured, and prints it.
 pub fn main(args: MemoryArgs) -> Result<()> {
+    args.parent.into_iter().for_each(crate::interrupt::follow);
     let spec = spec(&args)?;
     let store = Store::open(&args.results.results)?;
-    if let (Some(footprint), false) = (store.get(&spec)?, args.force) {
-        eprintln!("{} was measured before; --force measures again", footprint.id);
+    // One that cannot be used is measured again.
+    if let (Ok(Some(footprint)), false) = (store.get(&spec), args.force) {
+        say!("{} was measured before; --force measures again", footprint.id);
         return print_json(&footprint);
     }
     with_threads(spec.threads)?;
     let mut last = Instant::now();
     let footprint = measure(&spec, |step| {
         if last.elapsed() >= SLOW {
-            eprintln!("step {step} of {}, {:.1} s", spec.steps, last.elapsed().as_secs_f64());
+            say!("step {step} of {}, {:.1} s", spec.steps, last.elapsed().as_secs_f64());
         }
         last = Instant::now();
     })?;
@@ -109,11 +115,6 @@ pub(super) fn with_threads(threads: usize) -> Result<()> {
 
 type Image = [usize; 3];
 
-fn image(text: &str) -> std::result::Result<Image, String> {
-    let sides: Vec<usize> = text.split('x').filter_map(|side| side.parse().ok()).collect();
-    sides.try_into().map_err(|_| "write it as CxHxW, like 3x224x224".to_string())
-}
-
 fn spec(args: &MemoryArgs) -> Result<MemorySpec> {
     let defaults = "image = [3, 32, 32]\nclasses = 10\nbatch = 128\nnetwork = { name = \"mlp-3x1000\" }\n\
                     rule = { name = \"sll\" }\noptimizer = \"adamax\"";
@@ -123,8 +124,8 @@ fn spec(args: &MemoryArgs) -> Result<MemorySpec> {
 
 fn flags(args: &MemoryArgs) -> Vec<(&'static str, Value)> {
     let text = |value: &Option<String>| value.clone().map(Value::String);
-    let whole = |value: Option<usize>| value.map(|n| Value::Integer(n as i64));
-    let sides = |image: Image| Value::Array(image.iter().map(|&side| Value::Integer(side as i64)).collect());
+    let whole = |value: Option<usize>| value.map(whole);
+    let sides = |image: Image| Value::Array(image.into_iter().map(super::whole).collect());
     let pairs = [
         ("network.name", text(&args.network)),
         ("image", args.image.map(sides)),

@@ -15,7 +15,8 @@ mod table;
 
 use crate::error::{Error, Result};
 use crate::experiment::Kind;
-use clap::{Args, Parser, Subcommand};
+use crate::talk::say;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use datasets::LoadOptions;
 use std::path::PathBuf;
 
@@ -106,7 +107,7 @@ impl DataOptions {
             allow_unverified: self.allow_unverified,
             online: !self.offline,
             progress: crate::progress::downloads(),
-            notice: datasets::Notice::new(|sentence| eprintln!("{sentence}")),
+            notice: datasets::Notice::new(|sentence| say!("{sentence}")),
             stop: datasets::Stop::new(crate::interrupt::requested),
             ..LoadOptions::default()
         })
@@ -119,6 +120,34 @@ pub struct ResultOptions {
     /// Folder for tables, figures and the run store.
     #[arg(long, value_name = "DIR", default_value = "results", env = "SLL_RESULTS")]
     results: PathBuf,
+}
+
+/// The command line of this process. A variable that is set to nothing counts as not set. Ends the process where the
+/// command line is wrong or asks for help.
+pub fn parse() -> Cli {
+    let matches = without_empty_variables(Cli::command()).get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let empty = |arg: &clap::Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| if empty(&arg) { arg.env(None::<&'static str>) } else { arg })
+        .mut_subcommands(without_empty_variables)
+}
+
+/// A whole number from a flag as TOML has it, whose own are signed; larger ones are refused as too large by the spec.
+fn whole(value: usize) -> toml::Value {
+    toml::Value::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+/// Three sizes like `3x32x32`, each at least 1.
+fn sizes(text: &str) -> std::result::Result<[usize; 3], String> {
+    let size =
+        |part: &str| part.parse().ok().filter(|&size| size > 0 && part.bytes().all(|byte| byte.is_ascii_digit()));
+    let sizes: Option<Vec<usize>> = text.split('x').map(size).collect();
+    let sizes = sizes.and_then(|sizes| <[usize; 3]>::try_from(sizes).ok());
+    sizes.ok_or_else(|| format!("write it as CxHxW, like 3x32x32, not `{text}`"))
 }
 
 /// Runs the command.

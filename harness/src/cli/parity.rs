@@ -43,6 +43,9 @@ struct Report<'a> {
 pub fn main(args: ParityArgs) -> Result<()> {
     let (reference, other) = (crate::device::open(&args.against)?, crate::device::open(&args.device)?);
     let tolerance = args.tolerance.unwrap_or(if args.precision.is_single() { 1e-3 } else { f64::INFINITY });
+    if tolerance.is_nan() || tolerance < 0.0 {
+        return Err(Error::Input(format!("--tolerance {tolerance}: must be 0 or a positive number, like 0.001")));
+    }
     let rules = compare(&reference, &other, args.precision)?;
     let meter = crate::device::meter(&args.device);
     let provenance = provenance::here(&args.device, meter.definition());

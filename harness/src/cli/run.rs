@@ -1,12 +1,14 @@
 //! `harness run`: one run in this process.
 
 use super::assemble::assemble;
-use super::{DataOptions, ResultOptions, print_json};
+use super::{DataOptions, ResultOptions, print_json, whole};
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::progress::RunProgress;
 use crate::run;
 use crate::spec::RunSpec;
 use crate::store::Store;
+use crate::talk::say;
 use clap::Args;
 use datasets::LoadOptions;
 use std::path::PathBuf;
@@ -15,7 +17,7 @@ use toml::Value;
 /// Flags beat the spec file, which beats the defaults (SLL on mlp-2x800, mnist-sample, the paper's MLP recipe).
 #[derive(Args, Debug)]
 pub struct RunArgs {
-    /// A run's spec in TOML, as results/runs/<id>/spec.toml.
+    /// A run's spec in TOML, as results/runs/<id>/spec.toml; - reads it from stdin.
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
     /// Rule: `harness rules` lists them.
@@ -103,6 +105,9 @@ pub struct RunArgs {
     /// Run again from the start: drops the stored result or checkpoint first.
     #[arg(long)]
     force: bool,
+    /// The process that this run is made for: it ends when that one is gone.
+    #[arg(long, hide = true, value_name = "PID")]
+    parent: Option<u32>,
     #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
@@ -111,28 +116,31 @@ pub struct RunArgs {
 
 /// Runs, or finds the result in the store, and prints it.
 pub fn main(args: RunArgs) -> Result<()> {
+    args.parent.into_iter().for_each(interrupt::follow);
     let mut spec = spec(&args)?;
     let options = args.data.load_options()?;
     let here = LoadOptions { online: !args.dry_run && options.online, ..options.clone() };
     match spec.pin_data(&here) {
         // The spec of a run on data that are not here yet is worth seeing, too.
-        Err(Error::Missing(why)) if args.dry_run => eprintln!("without `data_digest`: {why}"),
+        Err(Error::Missing(why)) if args.dry_run => say!("without `data_digest`: {why}"),
         outcome => outcome?,
     }
     if args.dry_run {
         return super::print(spec.to_toml().trim_end());
     }
-    let store = Store::open(&args.results.results)?;
+    let store = Store::at(&args.results.results);
     let id = spec.id();
-    if let (Some(result), false) = (store.result(&id)?, args.force) {
-        eprintln!("{id} is in the store already; --force runs it again");
+    // One that cannot be used is set aside below, under the run's lock.
+    if let (Ok(Some(result)), false) = (store.result(&id), args.force) {
+        say!("{id} is in the store already; --force runs it again");
         return print_json(&result);
     }
-    let claim = store.claim(&spec, || eprintln!("another process is working on {id}; waiting for it"))?;
+    store.ready()?;
+    let claim = store.claim(&spec, || say!("another process is working on {id}; waiting for it"))?;
     // The process waited for may have finished the very same run.
     if args.force {
         claim.restart()?;
-    } else if let Some(result) = store.result(&id)? {
+    } else if let Some(result) = claim.result(|sentence| say!("{sentence}"))? {
         return print_json(&result);
     }
     let title = format!("{} on {}, seed {}", spec.rule.title(), spec.dataset, spec.seed);
@@ -141,7 +149,7 @@ pub fn main(args: RunArgs) -> Result<()> {
     drop(progress);
     claim.finish(&result)?;
     if let Some(step) = result.diverged_at_step {
-        eprintln!("the loss stopped being a number at step {step}; the run is kept as diverged. Try a smaller --lr");
+        say!("loss or weights stopped being numbers at step {step}; the run is kept as diverged. Try a smaller --lr");
     }
     print_json(&result)
 }
@@ -154,7 +162,7 @@ fn spec(args: &RunArgs) -> Result<RunSpec> {
 
 fn flags(args: &RunArgs) -> Vec<(&'static str, Value)> {
     let text = |value: &Option<String>| value.clone().map(Value::String);
-    let whole = |value: Option<usize>| value.map(|n| Value::Integer(n as i64));
+    let whole = |value: Option<usize>| value.map(whole);
     let switch = |value: bool| value.then_some(Value::Boolean(true));
     let pairs = [
         ("rule.name", text(&args.rule)),

@@ -6,7 +6,9 @@ use crate::error::{Error, Result};
 use crate::estimate::Crew;
 use crate::experiment::{Choices, Experiment, Kind, Plan, Profile, expand, find};
 use crate::report::{Cell, Report, figure, markdown, parquet};
+use crate::spec::{MOST_EPOCHS, within};
 use crate::store::Store;
+use crate::talk::say;
 use crate::{device, estimate};
 use clap::Args;
 
@@ -19,7 +21,7 @@ pub struct TableArgs {
     #[arg(long, value_enum)]
     profile: Option<Profile>,
     /// Seeds 0..N in place of the profile's.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     seeds: Option<u64>,
     /// Run this row only (repeatable); the others show what has been run before.
     #[arg(long = "row", value_name = "LABEL")]
@@ -45,6 +47,7 @@ pub struct TableArgs {
 /// Makes the table or sweep.
 pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
     let experiment = find(&args.name, kind)?;
+    within("epochs", args.epochs.unwrap_or(1), 1, MOST_EPOCHS)?;
     let store = Store::open(&args.results.results)?;
     let options = args.data.load_options()?;
     let gpu = device::open("cuda:0").is_ok();
@@ -53,7 +56,7 @@ pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
     let on_gpu = device_name.starts_with("cuda");
     let profile = args.profile.unwrap_or(if on_gpu { Profile::Short } else { Profile::Quick });
     let why = |given: bool, otherwise: &str| if given { "as asked".to_string() } else { otherwise.to_string() };
-    eprintln!(
+    say!(
         "profile {}: {}",
         profile.name(),
         why(
@@ -61,7 +64,7 @@ pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
             if on_gpu { "it runs on a GPU" } else { "it runs on no GPU, so minutes rather than hours" }
         )
     );
-    eprintln!(
+    say!(
         "device {device_name}: {}",
         why(
             args.device.is_some(),
@@ -72,7 +75,7 @@ pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
     let (seeds, epochs) = (args.seeds, args.epochs);
     let choices = Choices { profile, device: device_name, seeds, epochs, allow_unverified, assume_present: false };
     let plan = expand(experiment.clone(), &choices, &options)?;
-    plan.choices.iter().for_each(|line| eprintln!("data {line}"));
+    plan.choices.iter().for_each(|line| say!("data {line}"));
     known_rows(&plan, &args.rows)?;
     let jobs = jobs(&plan, &args.rows);
     if jobs.is_empty() {
@@ -91,7 +94,7 @@ pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
     match tell_time(&experiment, &choices, &jobs, (at_once, &store), &options) {
         Err(Error::Interrupted) => return Err(Error::Interrupted),
         // A table does not need to know how long it will take.
-        Err(error) => eprintln!("how long it will take is not known: {error}"),
+        Err(error) => say!("how long it will take is not known: {error}"),
         Ok(()) => {}
     }
     if args.dry_run {
@@ -102,11 +105,17 @@ pub fn main(args: TableArgs, kind: Kind) -> Result<()> {
         other => other,
     };
     // What ran is written down even if some runs failed.
-    let report = report(plan, &choices, &args, &store)?;
+    let (report, unread) = report(plan, &choices, &args, &store);
     for path in write(&report, &args)? {
-        eprintln!("wrote {}", path.display());
+        say!("wrote {}", path.display());
     }
-    outcome?;
+    let failed = |why: String| if unread.is_empty() { why } else { format!("{why}\n{}", unread.join("\n")) };
+    match outcome {
+        Err(Error::Failed(why)) => return Err(Error::Failed(failed(why))),
+        Err(other) => return Err(other),
+        Ok(()) if !unread.is_empty() => return Err(Error::Failed(failed("the table lacks runs".into()))),
+        Ok(()) => {}
+    }
     super::print(&std::fs::read_to_string(args.results.results.join(format!("{}.md", report.name))).unwrap_or_default())
 }
 
@@ -131,9 +140,9 @@ fn tell_time(
     if left.is_empty() {
         return Ok(());
     }
-    eprintln!("{}", estimate::command_cost(&left, crew(left.len()), options)?);
+    say!("{}", estimate::command_cost(&left, crew(left.len()), options)?);
     let paper = Choices { profile: Profile::Paper, seeds: None, epochs: None, assume_present: true, ..choices.clone() };
-    eprintln!("{}", estimate::paper_cost(experiment, &paper, crew(at_once))?);
+    say!("{}", estimate::paper_cost(experiment, &paper, crew(at_once))?);
     Ok(())
 }
 
@@ -177,19 +186,25 @@ fn jobs(plan: &Plan, rows: &[String]) -> Vec<Job> {
     jobs.into_iter().map(|(_, job)| job).collect()
 }
 
-fn report(plan: Plan, choices: &Choices, args: &TableArgs, store: &Store) -> Result<Report> {
+/// The report of all runs that can be read, and what is wrong with the others.
+fn report(plan: Plan, choices: &Choices, args: &TableArgs, store: &Store) -> (Report, Vec<String>) {
+    let mut unread = Vec::new();
     let cells = plan.cells.into_iter().map(|cell| {
         let mut runs = Vec::new();
         for spec in &cell.specs {
-            runs.extend(store.result(&spec.id())?);
+            match store.result(&spec.id()) {
+                Ok(result) => runs.extend(result),
+                Err(error) => unread.push(format!("  {error}")),
+            }
         }
         let missing = cell.missing.or_else(|| runs.is_empty().then(|| "no run of this cell has finished".to_string()));
-        Ok(Cell { missing, runs, quoted: cell.quoted })
+        Cell { missing, runs, quoted: cell.quoted }
     });
+    let cells = cells.collect();
     let rows: String = args.rows.iter().map(|row| format!(" --row '{row}'")).collect();
     let kind = if plan.experiment.kind == Kind::Table { "table" } else { "sweep" };
     let unverified = if args.data.allow_unverified { " --allow-unverified" } else { "" };
-    Ok(Report {
+    let report = Report {
         name: plan.experiment.name.clone(),
         title: plan.experiment.title.clone(),
         notes: plan.experiment.notes.clone(),
@@ -207,6 +222,7 @@ fn report(plan: Plan, choices: &Choices, args: &TableArgs, store: &Store) -> Res
         column_axis: plan.experiment.sweep.as_ref().map_or("data set".into(), |sweep| sweep.label.clone()),
         rows: plan.experiment.rows.iter().map(|row| row.label.clone()).collect(),
         columns: plan.columns,
-        cells: cells.collect::<Result<_>>()?,
-    })
+        cells,
+    };
+    (report, unread)
 }

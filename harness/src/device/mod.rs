@@ -86,7 +86,9 @@ pub fn backend(name: &str) -> String {
 
 /// The number of the card that `name` stands for.
 fn card(name: &str) -> Option<usize> {
-    name.strip_prefix("cuda:")?.parse().ok()
+    let number: usize = name.strip_prefix("cuda:")?.parse().ok()?;
+    // One card has one name: `cuda:+1` or `cuda:01` would make other runs of it.
+    (name == format!("cuda:{number}")).then_some(number)
 }
 
 /// The processor or card behind `name`, as the machine calls it.

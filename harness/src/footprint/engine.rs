@@ -3,13 +3,14 @@
 
 use super::spec::MemorySpec;
 use super::store::Store;
-use crate::engine::this_program;
+use crate::engine::{spawn, this_program, told};
 use crate::error::{Error, Result};
 use crate::interrupt;
-use crate::report::atomic::write_atomically;
+use crate::room::available;
+use crate::talk::say;
 use std::collections::{HashSet, VecDeque};
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -64,27 +65,32 @@ impl Crew {
     pub fn measure(&self, jobs: &[Job], store: &Store) -> Result<()> {
         let (mut seen, mut pending) = (HashSet::new(), VecDeque::new());
         for job in jobs {
-            if seen.insert(job.spec.id()) && store.get(&job.spec)?.is_none() {
+            // One that cannot be read is measured again.
+            if seen.insert(job.spec.id()) && !matches!(store.get(&job.spec), Ok(Some(_))) {
                 pending.push_back(job);
             }
         }
         let to_do = pending.len();
-        eprintln!("{} measurements: {} already done, {to_do} to do", seen.len(), seen.len() - to_do);
+        say!("{} measurements: {} already done, {to_do} to do", seen.len(), seen.len() - to_do);
         let (mut running, mut failures, mut started) = (Running(Vec::new()), Vec::new(), 0);
         loop {
             while let Some(job) = pending.front().filter(|job| self.has_room(&running.0, job)) {
                 started += 1;
-                running.0.push(start(job, store, &format!("[{started}/{to_do}] {}", job.title))?);
+                let title = format!("[{started}/{to_do}] {}", job.title);
+                match start(job, store, &title) {
+                    Ok(process) => running.0.push(process),
+                    Err(error) => failures.push(format!("  {title}: {error}")),
+                }
                 pending.pop_front();
             }
-            if running.0.is_empty() {
+            if running.0.is_empty() && pending.is_empty() {
                 break;
             }
             if interrupt::requested() {
                 return Err(Error::Interrupted);
             }
             std::thread::sleep(Duration::from_millis(20));
-            reap(&mut running.0, store, &mut failures)?;
+            reap(&mut running.0, store, &mut failures);
         }
         match failures.len() {
             0 => Ok(()),
@@ -102,13 +108,11 @@ impl Crew {
 }
 
 fn start(job: &Job, store: &Store, title: &str) -> Result<Process> {
-    let request = store.request(&job.spec);
-    write_atomically(&request, |file| file.write_all(job.spec.to_toml().as_bytes()))?;
     let mut command = Command::new(this_program()?);
-    command.arg("memory").arg("--spec").arg(&request).arg("--results").arg(store.results());
+    command.args(["memory", "--spec", "-"]).arg("--results").arg(store.results());
+    command.arg("--parent").arg(std::process::id().to_string());
     command.env("RAYON_NUM_THREADS", job.spec.threads.to_string());
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|e| Error::Missing(format!("cannot start a measurement: {e}")))?;
+    let mut child = spawn(&mut command, &job.spec.to_toml())?;
     let lines = BufReader::new(child.stderr.take().expect("stderr is piped")).lines();
     let prefix = title.to_string();
     let listener = std::thread::spawn(move || {
@@ -117,7 +121,7 @@ fn start(job: &Job, store: &Store, title: &str) -> Result<Process> {
             if line.starts_with("error: ") {
                 error = line;
             } else {
-                eprintln!("{prefix}: {line}");
+                say!("{prefix}: {line}");
             }
         }
         error
@@ -126,42 +130,38 @@ fn start(job: &Job, store: &Store, title: &str) -> Result<Process> {
     Ok(Process { child, title, spec, need: job.need.unwrap_or(ASSUMED), listener: Some(listener) })
 }
 
-fn reap(running: &mut Vec<Process>, store: &Store, failures: &mut Vec<String>) -> Result<()> {
+fn reap(running: &mut Vec<Process>, store: &Store, failures: &mut Vec<String>) {
     let mut index = 0;
     while index < running.len() {
-        let status = running[index].child.try_wait();
-        let Some(status) = status.map_err(|e| Error::Failed(format!("cannot follow a measurement: {e}")))? else {
-            index += 1;
-            continue;
+        let ended = match running[index].child.try_wait() {
+            Ok(None) => {
+                index += 1;
+                continue;
+            }
+            Ok(Some(status)) => (!status.success()).then(|| told(status)),
+            Err(error) => Some(format!("it cannot be followed: {error}")),
         };
         let mut process = running.remove(index);
         let error = process.listener.take().and_then(|listener| listener.join().ok()).unwrap_or_default();
-        // The request has served its purpose; a left-over one harms nobody.
-        let _ = std::fs::remove_file(store.request(&process.spec));
-        match store.get(&process.spec)?.filter(|_| status.success()) {
-            Some(found) => eprintln!(
+        match ended.map_or_else(|| store.get(&process.spec).map_err(|error| error.to_string()), Err) {
+            Ok(Some(found)) => say!(
                 "{}: step peak {:.1} MiB, total {:.1} MiB, {:.2} s a step",
                 process.title,
                 found.step_peak as f64 / 1_048_576.0,
                 found.peak as f64 / 1_048_576.0,
                 found.seconds_per_step
             ),
-            None => {
-                let why = if error.is_empty() { status.to_string() } else { error };
-                eprintln!("{}: {why}", process.title);
+            outcome => {
+                let why = outcome.err().unwrap_or_else(|| "it left no measurement".into());
+                let why = if error.is_empty() { why } else { error };
+                say!("{}: {why}", process.title);
                 failures.push(format!("  {}: {why}", process.title));
             }
         }
     }
-    Ok(())
 }
 
 /// Bytes that measurements may take here: what the system says is available less 2 GiB, at most `most`.
 pub fn room(most: u64) -> u64 {
-    let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib = info.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB"));
-    match kib.and_then(|kib| kib.trim().parse::<u64>().ok()) {
-        Some(kib) => most.min((kib * 1024).saturating_sub(2 << 30)),
-        None => most,
-    }
+    available().map_or(most, |bytes| most.min(bytes.saturating_sub(2 << 30)))
 }

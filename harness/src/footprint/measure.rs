@@ -4,7 +4,7 @@ use super::record::{Bytes, Footprint};
 use super::spec::MemorySpec;
 use super::weigh::{Subject, weigh};
 use crate::error::Result;
-use crate::{device, provenance};
+use crate::{device, provenance, room};
 use sll_core::Network;
 use sll_core::memory::{MemoryModel, StepBytes};
 use sll_core::rule::LearningRule;
@@ -13,11 +13,13 @@ use sll_core::rule::LearningRule;
 /// caller has set it before; `news` hears of every step.
 pub fn measure(spec: &MemorySpec, news: impl FnMut(usize)) -> Result<Footprint> {
     let device = device::open(&spec.device)?;
+    room::check_weights(&spec.network, spec.image, spec.classes)?;
     let meter = device::meter(&spec.device);
     let before = meter.live();
     let mut net = spec.network.build(spec.image, spec.classes, 0, &device)?;
     let bare = meter.live().saturating_sub(before) as u64;
     let rule = spec.rule.init(&mut net, 0)?;
+    room::check(&spec.device, (&net, &*rule), spec.batch, &spec.optimizer())?;
     let installed = meter.live().saturating_sub(before) as u64;
     let updater = spec.optimizer().init()?;
     let (values, macs, analytic) = (net.num_params() as u64, rule.cost(&net), model(&*rule, &net, spec));

@@ -84,6 +84,7 @@ pub struct Footprint {
     /// What theory says, where the rule's memory is modelled for this network.
     pub analytic: Option<Bytes>,
     /// Seconds of a step after the first, on `provenance.threads` threads, other work beside it not excluded.
+    #[serde(with = "sll_core::real")]
     pub seconds_per_step: f64,
     /// The most bytes that LibTorch's caching allocator held of the card in a weighed step, handed out or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,7 @@
 //! One measurement of memory, described completely: which step is weighed. Its digest is the measurement's name.
 
-use crate::error::{Error, Result};
-use crate::spec::{check_optimizer, check_precision, name_of, typed};
+use crate::error::Result;
+use crate::spec::{MOST_SAMPLES, check_optimizer, check_precision, name_of, typed, within};
 use baselines::RuleSpec;
 use serde::{Deserialize, Serialize};
 use sll_core::optim::{OptimizerConfig, OptimizerKind};
@@ -9,6 +9,12 @@ use sll_core::{Cut, Network, NetworkSpec, Precision};
 
 /// The code that decides memory: two builds that agree in it measure the same bytes.
 const CODE: &str = env!("SLL_MEMORY_CODE");
+
+/// Bounds of sizes, so that nothing that is made of them leaves its type.
+const MOST_SIDE: usize = 65_536;
+const MOST_CLASSES: usize = 1_000_000;
+const MOST_STEPS: usize = 1_000_000;
+const MOST_THREADS: usize = 65_536;
 
 /// Everything that decides a measurement's bytes. Pixels are no part of it: how much a step holds depends on shapes, not
 /// on values, so inputs are made up.
@@ -70,15 +76,14 @@ impl MemorySpec {
     /// Checks what can be checked without a network.
     pub fn validate(&self) -> Result<()> {
         let sizes = [
-            ("image", self.image.into_iter().min().unwrap_or(0), 1),
-            ("classes", self.classes, 2),
-            ("batch", self.batch, 1),
-            ("steps", self.steps, 2),
-            ("threads", self.threads, 1),
+            ("image", self.image.into_iter().min().unwrap_or(0), 1, MOST_SIDE),
+            ("image", self.image.into_iter().max().unwrap_or(0), 1, MOST_SIDE),
+            ("classes", self.classes, 2, MOST_CLASSES),
+            ("batch", self.batch, 1, MOST_SAMPLES),
+            ("steps", self.steps, 2, MOST_STEPS),
+            ("threads", self.threads, 1, MOST_THREADS),
         ];
-        if let Some((key, value, least)) = sizes.into_iter().find(|(_, value, least)| value < least) {
-            return Err(Error::Input(format!("`{key}` = {value}: must be at least {least}")));
-        }
+        sizes.into_iter().try_for_each(|(key, value, least, most)| within(key, value, least, most))?;
         check_optimizer(&self.optimizer())?;
         check_precision(&self.network, &self.device)?;
         Ok(self.network.check_name()?)

@@ -3,7 +3,7 @@
 use super::record::Footprint;
 use super::spec::MemorySpec;
 use crate::error::{Error, Result};
-use crate::report::atomic::write_atomically;
+use crate::report::atomic::{self, write_atomically};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,7 @@ impl Store {
         let folder = store.folder();
         std::fs::create_dir_all(&folder).map_err(|e| Error::file("create", &folder, e))?;
         tempfile::tempfile_in(&folder).map_err(|e| Error::file("write in", &folder, e))?;
+        atomic::sweep(&folder, crate::store::LEFT_BEHIND);
         Ok(store)
     }
 
@@ -30,11 +31,6 @@ impl Store {
 
     fn folder(&self) -> PathBuf {
         self.results.join("memory-runs")
-    }
-
-    /// Where `spec` is handed to the process that measures it.
-    pub fn request(&self, spec: &MemorySpec) -> PathBuf {
-        self.folder().join(format!("{}.request.toml", spec.id()))
     }
 
     fn path(&self, spec: &MemorySpec) -> PathBuf {
@@ -49,8 +45,12 @@ impl Store {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::file("read", &path, e)),
         };
-        let damaged = |e| Error::Failed(format!("{} is damaged ({e}); delete it to measure again", path.display()));
-        serde_json::from_str(&text).map(Some).map_err(damaged)
+        let damaged = |why| Error::Failed(format!("{} is damaged ({why}); delete it to measure again", path.display()));
+        let footprint: Footprint = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
+        match footprint.id == spec.id() && footprint.spec == *spec {
+            true => Ok(Some(footprint)),
+            false => Err(damaged(format!("it is measurement {}'s", footprint.id))),
+        }
     }
 
     /// Keeps a measurement.
@@ -73,6 +73,9 @@ mod tests {
         assert_eq!(store.get(&footprint.spec).unwrap(), None);
         store.put(&footprint).unwrap();
         assert_eq!(store.get(&footprint.spec).unwrap().unwrap(), footprint);
+        let other = example::footprint("fa", 2, 100);
+        std::fs::write(store.path(&footprint.spec), serde_json::to_string(&other).unwrap()).unwrap();
+        assert!(store.get(&footprint.spec).unwrap_err().to_string().contains(&other.id));
         std::fs::write(store.path(&footprint.spec), "{").unwrap();
         let error = store.get(&footprint.spec).unwrap_err().to_string();
         assert!(error.contains("memory-runs") && error.contains("delete it"), "{error}");

@@ -4,7 +4,7 @@ pub mod atomic;
 mod axis;
 pub(crate) mod details;
 #[cfg(test)]
-mod example;
+pub(crate) mod example;
 pub mod figure;
 pub mod grid;
 mod layers;

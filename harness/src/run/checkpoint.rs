@@ -1,5 +1,6 @@
 //! Where a run stood after its last finished epoch, so that a killed one goes on with the same numbers.
 
+use super::kept::{Kept, unsealed, write_sealed};
 use crate::error::{Error, Result};
 use crate::record::{EpochDiagnostics, EpochPoint, PeakBytes};
 use crate::report::atomic::write_atomically;
@@ -7,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use sll_core::Network;
 use sll_core::optim::Updater;
 use sll_core::rule::LearningRule;
-use std::io::{BufRead, Read, Write};
 use std::path::Path;
 
 /// What is kept besides the tensors.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// SHA-256 of the data set's content; empty in a checkpoint of before it was kept.
-    #[serde(default)]
+    /// [`crate::spec::RunSpec::id`].
+    pub run_id: String,
+    /// SHA-256 of the data set's content.
     pub data_digest: String,
     /// Epochs finished.
     pub epochs: usize,
@@ -25,65 +26,80 @@ pub struct Checkpoint {
     pub diagnostics: Vec<EpochDiagnostics>,
     /// Peaks so far.
     pub peak_bytes: PeakBytes,
+    /// Layers and modules of the rule that have been moved so far, each of which has its optimiser state booked.
+    pub trained: usize,
     /// Seconds so far.
+    #[serde(with = "sll_core::real")]
     pub seconds: f64,
     /// Steps so far.
     pub steps: u64,
 }
 
-/// Length-prefixed blocks: the JSON head, the optimiser, one block a layer, then what the rule has learned.
+/// The tensors as they are stored: the optimiser, one block a layer, then what the rule has learned.
+pub struct Tensors {
+    optimizer: Vec<u8>,
+    layers: Vec<Vec<u8>>,
+    learned: Vec<Vec<u8>>,
+}
+
 impl Checkpoint {
-    /// Writes the state to `path`, whole or not at all.
-    pub fn save(&self, path: &Path, net: &Network, rule: &dyn LearningRule, updater: &Updater) -> Result<()> {
+    /// Writes the state to `kept`, whole or not at all; what was kept before stays beside it.
+    pub fn save(&self, kept: &Kept, net: &Network, rule: &dyn LearningRule, updater: &Updater) -> Result<()> {
         let mut blocks = vec![serde_json::to_vec(self).expect("a checkpoint is plain data"), updater.record()?];
         blocks.extend(net.record()?);
         blocks.extend(rule.record()?);
-        write_atomically(path, |file| {
-            blocks.iter().try_for_each(|block| {
-                file.write_all(&(block.len() as u64).to_le_bytes())?;
-                file.write_all(block)
-            })
-        })
+        kept.make_room()?;
+        write_atomically(kept.path(), |file| write_sealed(&blocks, file))
     }
 
-    /// Restores the state at `path` into `net`, `rule` and `updater`; `None` where there is none. A damaged file is an
-    /// error that names it.
-    pub fn load(
+    /// Reads the state at `path` for the run called `id` of `epochs` epochs on a network of `layers` layers; `None` where
+    /// there is none.
+    ///
+    /// # Errors
+    /// Says in words what is wrong with the file; an outer error is the system's.
+    pub fn read(
         path: &Path,
-        net: &mut Network,
-        rule: &mut dyn LearningRule,
-        updater: &mut Updater,
-    ) -> Result<Option<Self>> {
-        let mut file = match std::fs::File::open(path) {
-            Ok(file) => std::io::BufReader::new(file),
+        (id, epochs, layers): (&str, usize, usize),
+    ) -> Result<Option<std::result::Result<(Self, Tensors), String>>> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::file("read", path, e)),
         };
-        let damaged = |why: &str| {
-            Error::Failed(format!("{} is damaged ({why}); delete it to start the run afresh", path.display()))
-        };
-        let size = std::fs::metadata(path).map_err(|e| Error::file("read", path, e))?.len();
-        let mut blocks = Vec::new();
-        let mut length = [0; 8];
-        while !file.fill_buf().map_err(|e| damaged(&e.to_string()))?.is_empty() {
-            file.read_exact(&mut length).map_err(|_| damaged("it ends inside a length"))?;
-            let length = u64::from_le_bytes(length);
-            if length > size {
-                return Err(damaged("a length is larger than the file"));
-            }
-            let mut block = vec![0; length as usize];
-            file.read_exact(&mut block).map_err(|e| damaged(&e.to_string()))?;
-            blocks.push(block);
+        Ok(Some(unsealed(&bytes).and_then(|blocks| Self::check(blocks, (id, epochs, layers)))))
+    }
+
+    fn check(
+        mut blocks: Vec<Vec<u8>>,
+        (id, epochs, layers): (&str, usize, usize),
+    ) -> std::result::Result<(Self, Tensors), String> {
+        if blocks.len() < 2 + layers {
+            return Err("it ends early".into());
         }
-        if blocks.len() < 2 + net.depth() {
-            return Err(damaged("it ends early"));
-        }
-        let learned = blocks.split_off(2 + net.depth());
+        let learned = blocks.split_off(2 + layers);
         let layers = blocks.split_off(2);
-        let state = serde_json::from_slice(&blocks[0]).map_err(|e| damaged(&e.to_string()))?;
-        net.load(layers).map_err(|e| damaged(&e.to_string()))?;
-        rule.load(learned).map_err(|e| damaged(&e.to_string()))?;
-        updater.load(blocks.swap_remove(1)).map_err(|e| damaged(&e.to_string()))?;
-        Ok(Some(state))
+        let state: Self = serde_json::from_slice(&blocks[0]).map_err(|e| format!("its head cannot be read: {e}"))?;
+        if state.run_id != id {
+            return Err(format!("it is run {}'s", state.run_id));
+        }
+        if state.epochs > epochs || state.curve.len() != state.epochs {
+            let points = state.curve.len();
+            return Err(format!("it tells of {} epochs and has {points} points, in a run of {epochs}", state.epochs));
+        }
+        Ok((state, Tensors { optimizer: blocks.swap_remove(1), layers, learned }))
+    }
+}
+
+impl Tensors {
+    /// Puts the state into `net`, `rule` and `updater`, which are of no use if it does not fit.
+    pub fn restore(
+        self,
+        net: &mut Network,
+        rule: &mut dyn LearningRule,
+        updater: &mut Updater,
+    ) -> sll_core::Result<()> {
+        net.load(self.layers)?;
+        rule.load(self.learned)?;
+        updater.load(self.optimizer)
     }
 }

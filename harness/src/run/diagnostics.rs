@@ -2,7 +2,7 @@
 //! the rule is shown to a copy of it, made as a resumed run makes one.
 
 use super::{Loader, trainer::EVALUATION_BATCH};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::{EpochDiagnostics, LayerDiagnostics};
 use crate::spec::RunSpec;
 use baselines::bp::Bp;
@@ -15,17 +15,19 @@ use std::time::Instant;
 const ANGLE_BATCHES: usize = 4;
 
 /// Measures every layer after `epochs` epochs: posteriors on all evaluated images, angles on the first batches of the epoch
-/// to come, with that step's own masks in both rules.
+/// to come, with that step's own masks in both rules. Asks `stop` all the while.
 pub fn after(
     epochs: usize,
     spec: &RunSpec,
     net: &Network,
     rule: &dyn LearningRule,
     loader: &Loader,
+    stop: &dyn Fn() -> bool,
 ) -> Result<EpochDiagnostics> {
     let started = Instant::now();
     let mut failed = None;
-    let readable = loader.test(EVALUATION_BATCH).map_while(|images| images.map_err(|error| failed = Some(error)).ok());
+    let images = loader.test(EVALUATION_BATCH).map(|images| if stop() { Err(Error::Interrupted) } else { images });
+    let readable = images.map_while(|images| images.map_err(|error| failed = Some(error)).ok());
     let labelled = readable.map(|(x, labels)| (x, labels.iter().map(|&label| usize::from(label)).collect()));
     let units = posterior::measure(rule, &net.valid(), labelled);
     if let Some(error) = failed {
@@ -35,7 +37,7 @@ pub fn after(
     for (unit, range) in units.into_iter().zip(net.units(rule.cut())?) {
         layers[range.end - 1].posterior = Some(unit);
     }
-    for (layer, angles) in layers.iter_mut().zip(angles(epochs, spec, net, rule, loader)?) {
+    for (layer, angles) in layers.iter_mut().zip(angles(epochs, spec, net, rule, loader, stop)?) {
         let count = angles.len() as f64;
         layer.angle = (!angles.is_empty()).then(|| angles.iter().sum::<f64>() / count);
     }
@@ -49,6 +51,7 @@ fn angles(
     net: &Network,
     rule: &dyn LearningRule,
     loader: &Loader,
+    stop: &dyn Fn() -> bool,
 ) -> Result<Vec<Vec<f64>>> {
     let (layers, learned, images) = (net.record()?, rule.record()?, loader.epoch(epochs));
     let device = net.device().clone().inner();
@@ -59,6 +62,9 @@ fn angles(
     };
     let mut angles = vec![Vec::new(); net.depth()];
     for step in 0..ANGLE_BATCHES.min(loader.steps()) {
+        if stop() {
+            return Err(Error::Interrupted);
+        }
         let batch = loader.batch(&images, step)?;
         let mut own = copy()?;
         let mut rule = spec.rule.init(&mut own, spec.seed)?;
@@ -109,7 +115,7 @@ mod tests {
     fn measured(rule: &str) -> (EpochDiagnostics, Vec<Option<f64>>) {
         let (spec, net, rule, loader) = trained(rule, 8);
         let before = (net.params(), rule.record().unwrap());
-        let found = after(1, &spec, &net, &*rule, &loader).unwrap();
+        let found = after(1, &spec, &net, &*rule, &loader, &|| false).unwrap();
         assert_eq!(before, (net.params(), rule.record().unwrap()), "measuring leaves no trace");
         assert!(found.seconds > 0.0 && found.layers.len() == 3);
         let angles = found.layers.iter().map(|layer| layer.angle).collect();
@@ -139,7 +145,7 @@ mod tests {
     #[test]
     fn local_posteriors_are_those_of_the_evaluation() {
         let (spec, net, rule, loader) = trained("name = \"sll\"", 8);
-        let found = after(1, &spec, &net, &*rule, &loader).unwrap();
+        let found = after(1, &spec, &net, &*rule, &loader, &|| false).unwrap();
         let units: Vec<_> = found.layers.iter().map(|layer| layer.posterior.unwrap()).collect();
         let (mut right, mut seen) = ([0; 3], 0);
         for (x, labels) in loader.test(100).map(|images| images.unwrap()) {

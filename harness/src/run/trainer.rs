@@ -1,16 +1,15 @@
 //! The epoch loop. It knows no rule and no network by name.
 
-use super::{Checkpoint, Loader, diagnostics};
+use super::{Checkpoint, Kept, Loader, diagnostics, set_aside};
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochPoint, RunResult};
 use crate::spec::RunSpec;
-use crate::{device, provenance};
+use crate::{device, provenance, room};
 use datasets::{Dataset, LoadOptions};
 use sll_core::Network;
 use sll_core::memory::{Category, Meter, StepBytes, scope};
 use sll_core::optim::Updater;
 use sll_core::rule::LearningRule;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Images evaluated at once; only memory outside training depends on it.
@@ -36,6 +35,8 @@ pub trait Events {
     fn start(&mut self, from_epoch: usize, data: &DataInfo);
     /// A part of the run took so long.
     fn spent(&mut self, _part: Part, _took: Duration) {}
+    /// A sentence that is no news of the training, like one about a file that cannot be used.
+    fn note(&mut self, sentence: &str);
     /// Whether to stop at once.
     fn interrupted(&self) -> bool;
 }
@@ -67,6 +68,7 @@ struct Training {
     library: u64,
     grown: i64,
     state: Checkpoint,
+    device: burn::tensor::Device,
     base_lr: f64,
     /// Whether this process has made no step yet.
     first_step: bool,
@@ -77,7 +79,7 @@ struct Training {
 pub fn train(
     spec: &RunSpec,
     options: &LoadOptions,
-    checkpoint: Option<&Path>,
+    checkpoint: Option<&Kept>,
     events: &mut dyn Events,
 ) -> Result<RunResult> {
     if let Some(reason) = spec.too_short() {
@@ -95,28 +97,14 @@ pub fn train(
         )));
     }
     let (mut training, info) = Training::new(spec, data, device)?;
-    if let Some(path) = checkpoint
-        && let Some(state) = Checkpoint::load(path, &mut training.net, &mut *training.rule, &mut training.updater)?
-    {
-        // The name of a run tells its content, or has it checked; a spec that was not planned here may do neither.
-        let unknown = state.data_digest.is_empty() && info.verified;
-        if state.data_digest != info.digest && !unknown {
-            return Err(Error::Missing(format!(
-                "{} was made on other content of data set `{}` (sha256:{}, now sha256:{}); bring that content back, or start \
-                 afresh with --force",
-                path.display(),
-                spec.dataset,
-                state.data_digest,
-                info.digest
-            )));
-        }
-        training.state = Checkpoint { data_digest: info.digest.clone(), ..state };
+    if let Some(kept) = checkpoint {
+        training.resume(spec, kept, &info, events)?;
     }
     events.start(training.state.epochs, &info);
     let diverged = training.run(spec, checkpoint, events)?;
     // The units' own heads predict once more.
     let ending = Instant::now();
-    let result = training.result(spec, info, diverged);
+    let result = training.result(spec, info, diverged, events);
     events.spent(Part::Evaluation, ending.elapsed());
     result
 }
@@ -135,45 +123,90 @@ impl Training {
         let loader = Loader::new(data, &spec.recipe, spec.seed, &device).map_err(Error::Input)?;
         (info.train, info.test) = loader.counts();
         let meter = device::meter(&spec.device);
+        room::check_weights(&spec.network, image, classes)?;
         let library = warm_up(spec, image, classes, &loader, &*meter, &device)?;
         let before = meter.live();
         let mut net = spec.network.build(image, classes, spec.seed, &device)?;
         let with_net = meter.live();
         let rule = spec.rule.init(&mut net, spec.seed)?;
         let with_rule = meter.live();
-        let mut state = Checkpoint { data_digest: info.digest.clone(), ..Checkpoint::default() };
+        let (run_id, data_digest) = (spec.id(), info.digest.clone());
+        let mut state = Checkpoint { run_id, data_digest, ..Checkpoint::default() };
         state.peak_bytes.library = library as u64;
         state.peak_bytes.parameters = with_net.saturating_sub(before) as u64;
         state.peak_bytes.fixed = with_rule.saturating_sub(with_net) as u64;
         let updater = spec.recipe.optimizer().init()?;
         let base_lr = spec.recipe.lr;
         let (library, grown) = (library as u64, 0);
-        Ok((Self { net, rule, updater, loader, meter, library, grown, state, base_lr, first_step: true }, info))
+        Ok((Self { net, rule, updater, loader, meter, library, grown, state, device, base_lr, first_step: true }, info))
+    }
+
+    /// Goes on from the latest state that is whole and this run's, if there is one; others are set aside.
+    fn resume(&mut self, spec: &RunSpec, kept: &Kept, info: &DataInfo, events: &mut dyn Events) -> Result<()> {
+        let id = spec.id();
+        for path in kept.all() {
+            let Some(found) = Checkpoint::read(&path, (&id, spec.recipe.epochs, self.net.depth()))? else { continue };
+            let (state, tensors) = match found {
+                Ok(found) => found,
+                Err(why) => {
+                    events.note(&set_aside(&path, &why)?);
+                    continue;
+                }
+            };
+            if state.data_digest != info.digest {
+                return Err(Error::Missing(format!(
+                    "{} was made on other content of data set `{}` (sha256:{}, now sha256:{}); bring that content back, or \
+                     start afresh with --force",
+                    path.display(),
+                    spec.dataset,
+                    state.data_digest,
+                    info.digest
+                )));
+            }
+            match tensors.restore(&mut self.net, &mut *self.rule, &mut self.updater) {
+                Ok(()) => {
+                    self.state = state;
+                    return Ok(());
+                }
+                Err(error) => {
+                    events.note(&set_aside(&path, &error.to_string())?);
+                    (self.net, self.rule, self.updater) =
+                        subject(spec, self.loader.image(), self.net.classes(), &self.device)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Trains the epochs that are left; gives the step at which the loss stopped being a number.
-    fn run(&mut self, spec: &RunSpec, checkpoint: Option<&Path>, events: &mut dyn Events) -> Result<Option<u64>> {
+    fn run(&mut self, spec: &RunSpec, checkpoint: Option<&Kept>, events: &mut dyn Events) -> Result<Option<u64>> {
         if self.state.epochs == 0 {
-            self.diagnose(spec)?;
+            self.diagnose(spec, events)?;
         }
         for epoch in self.state.epochs..spec.recipe.epochs {
             let started = Instant::now();
-            let (loss, diverged) = self.epoch(spec, epoch, events)?;
+            let (loss, mut diverged) = self.epoch(spec, epoch, events)?;
+            let mut test_accuracy = 0.0;
+            if diverged.is_none() {
+                let sound;
+                let evaluating = Instant::now();
+                (test_accuracy, sound) = self.evaluate(events)?;
+                events.spent(Part::Evaluation, evaluating.elapsed());
+                // No loss comes after the last step to show what became of the weights.
+                let last = epoch + 1 == spec.recipe.epochs;
+                diverged = (last && !(sound && self.is_finite())).then_some(self.state.steps);
+            }
+            self.state.seconds += started.elapsed().as_secs_f64();
             if diverged.is_some() {
-                self.state.seconds += started.elapsed().as_secs_f64();
                 return Ok(diverged);
             }
-            let evaluating = Instant::now();
-            let test_accuracy = self.evaluate()?;
-            events.spent(Part::Evaluation, evaluating.elapsed());
-            self.state.seconds += started.elapsed().as_secs_f64();
             let point = EpochPoint { epoch: epoch + 1, train_loss: loss, test_accuracy, seconds: self.state.seconds };
             self.state.curve.push(point);
             self.state.epochs = epoch + 1;
-            self.diagnose(spec)?;
-            if let Some(path) = checkpoint {
+            self.diagnose(spec, events)?;
+            if let Some(kept) = checkpoint {
                 let saving = Instant::now();
-                self.state.save(path, &self.net, &*self.rule, &self.updater)?;
+                self.state.save(kept, &self.net, &*self.rule, &self.updater)?;
                 events.spent(Part::Checkpoint, saving.elapsed());
             }
             events.epoch(&EpochNews { point: &point, epochs: spec.recipe.epochs });
@@ -181,10 +214,17 @@ impl Training {
         Ok(None)
     }
 
+    /// Whether every parameter and running statistic of the network is a number.
+    fn is_finite(&self) -> bool {
+        let values = self.net.params().into_iter().flatten();
+        values.map(|data| data.convert::<f32>()).all(|data| data.iter::<f32>().all(f32::is_finite))
+    }
+
     /// Measures every layer, where the recipe asks for it, outside of what is timed and weighed.
-    fn diagnose(&mut self, spec: &RunSpec) -> Result<()> {
+    fn diagnose(&mut self, spec: &RunSpec, events: &dyn Events) -> Result<()> {
         if spec.recipe.diagnostics {
-            let found = diagnostics::after(self.state.epochs, spec, &self.net, &*self.rule, &self.loader)?;
+            let stop = || events.interrupted();
+            let found = diagnostics::after(self.state.epochs, spec, &self.net, &*self.rule, &self.loader, &stop)?;
             self.state.diagnostics.push(found);
         }
         Ok(())
@@ -205,13 +245,22 @@ impl Training {
             let activations = scope(Category::Activations);
             let batch = self.loader.batch(&images, step)?;
             drop(activations);
-            let trained = self.updater.trained();
             let made = Instant::now();
             let report = self.rule.step(&mut self.net, &batch, &mut self.updater)?;
             let took = made.elapsed();
             drop(batch);
             held.push(report.loss);
-            self.account(live, self.updater.trained() > trained);
+            let trained = self.updater.trained();
+            let new_state = trained > self.state.trained;
+            let resumed = std::mem::take(&mut self.first_step) && self.state.steps > 0;
+            if new_state && step == 0 && epoch > 0 {
+                // Not this step: what was loaded, or held since the phase before, moves or goes in it, too.
+                self.account_phase(spec, epoch)?;
+            } else if !resumed {
+                // A step like the first one after a resume was booked before.
+                self.account(live, new_state);
+            }
+            self.state.trained = self.state.trained.max(trained);
             self.state.steps += 1;
             events.spent(Part::Data, made - started);
             events.spent(Part::Step, took);
@@ -226,9 +275,7 @@ impl Training {
                     sum += loss;
                 }
             }
-            if events.interrupted() {
-                return Err(Error::Interrupted);
-            }
+            go_on(events)?;
         }
         Ok((sum / steps as f64, None))
     }
@@ -240,19 +287,17 @@ impl Training {
         let bytes = &mut self.state.peak_bytes;
         let change = live as i64 - live_before as i64;
         let stays = change.max(0) as u64;
-        match (std::mem::take(&mut self.first_step), self.state.steps) {
-            (true, 0) => bytes.optimizer_state = stays,
-            // The first step after a resume moves what was loaded to its place; it was booked before.
-            (true, _) => {}
+        match self.state.steps {
+            0 => bytes.optimizer_state = stays,
             // A rule that trains in phases has more state from a later phase on.
-            (false, _) if new_state => bytes.optimizer_state += stays,
+            _ if new_state => bytes.optimizer_state += stays,
             // Whatever else stays is no state of the optimiser: buffers of a worker thread that wakes late, or of a layer. A
             // later step may free them again.
-            (false, _) if change.unsigned_abs() > HELD_BYTES => {
+            _ if change.unsigned_abs() > HELD_BYTES => {
                 self.grown += change;
                 bytes.library = bytes.library.max(self.library.saturating_add_signed(self.grown));
             }
-            (false, _) => {}
+            _ => {}
         }
         let above = peak.saturating_sub(live_before.max(live)) as u64;
         if above > bytes.step_peak {
@@ -263,20 +308,44 @@ impl Training {
         }
     }
 
-    /// Percent of the evaluation images classified right.
-    fn evaluate(&self) -> Result<f64> {
-        let net = self.net.valid();
-        let (mut right, mut seen) = (0, 0);
-        for images in self.loader.test(EVALUATION_BATCH) {
-            let (x, labels) = images?;
-            right += count_right(self.rule.predict(&net, x), labels);
-            seen += labels.len();
+    /// Books the first step of a phase of the rule that begins with `epoch`: on objects that are thrown away, after a step of the
+    /// epoch before, so that a resumed run books what an uninterrupted one does.
+    fn account_phase(&mut self, spec: &RunSpec, epoch: usize) -> Result<()> {
+        let (mut net, mut rule, mut updater) = subject(spec, self.loader.image(), self.net.classes(), &self.device)?;
+        let mut held = Vec::with_capacity(LOSSES_HELD);
+        for epoch in [epoch - 1, epoch] {
+            let images = self.loader.epoch(epoch);
+            let (live, trained) = (self.meter.live(), updater.trained());
+            self.meter.begin_step();
+            let activations = scope(Category::Activations);
+            let batch = self.loader.batch(&images, 0)?;
+            drop(activations);
+            held.push(rule.step(&mut net, &batch, &mut updater)?.loss);
+            drop(batch);
+            if updater.trained() > trained && held.len() > 1 {
+                self.account(live, true);
+            }
         }
-        Ok(100.0 * right as f64 / seen as f64)
+        Ok(())
     }
 
-    /// The same for each unit's own head.
-    fn evaluate_units(&self) -> Result<Vec<f64>> {
+    /// Percent of the evaluation images classified right, and whether every score was a number.
+    fn evaluate(&self, events: &dyn Events) -> Result<(f64, bool)> {
+        let net = self.net.valid();
+        let (mut right, mut seen, mut sound) = (0, 0, true);
+        for images in self.loader.test(EVALUATION_BATCH) {
+            let (x, labels) = images?;
+            let scores = self.rule.predict(&net, x);
+            sound &= scores.clone().is_finite().all().into_scalar::<bool>();
+            right += count_right(scores, labels);
+            seen += labels.len();
+            go_on(events)?;
+        }
+        Ok((100.0 * right as f64 / seen as f64, sound))
+    }
+
+    /// Percent classified right by each unit's own head.
+    fn evaluate_units(&self, events: &dyn Events) -> Result<Vec<f64>> {
         let net = self.net.valid();
         let (mut right, mut seen) = (Vec::new(), 0);
         for images in self.loader.test(EVALUATION_BATCH) {
@@ -286,12 +355,19 @@ impl Training {
             right.resize(counts.len(), 0);
             right.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             seen += labels.len();
+            go_on(events)?;
         }
         Ok(right.into_iter().map(|right| 100.0 * right as f64 / seen as f64).collect())
     }
 
-    fn result(mut self, spec: &RunSpec, data: DataInfo, diverged_at_step: Option<u64>) -> Result<RunResult> {
-        let unit_accuracy = if diverged_at_step.is_none() { self.evaluate_units()? } else { Vec::new() };
+    fn result(
+        mut self,
+        spec: &RunSpec,
+        data: DataInfo,
+        diverged_at_step: Option<u64>,
+        events: &dyn Events,
+    ) -> Result<RunResult> {
+        let unit_accuracy = if diverged_at_step.is_none() { self.evaluate_units(events)? } else { Vec::new() };
         let bytes = &mut self.state.peak_bytes;
         bytes.total = bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.library + bytes.step_peak;
         let accuracies = || self.state.curve.iter().map(|point| point.test_accuracy);
@@ -316,6 +392,23 @@ impl Training {
     }
 }
 
+/// An error once the run is to stop.
+fn go_on(events: &dyn Events) -> Result<()> {
+    if events.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+}
+
+/// What is trained, before its first step.
+fn subject(
+    spec: &RunSpec,
+    image: [usize; 3],
+    classes: usize,
+    device: &burn::tensor::Device,
+) -> Result<(Network, Box<dyn LearningRule>, Updater)> {
+    let mut net = spec.network.build(image, classes, spec.seed, device)?;
+    let rule = spec.rule.init(&mut net, spec.seed)?;
+    Ok((net, rule, spec.recipe.optimizer().init()?))
+}
+
 /// One step on objects that are thrown away: what is still allocated afterwards is the tensor library's own.
 fn warm_up(
     spec: &RunSpec,
@@ -327,9 +420,10 @@ fn warm_up(
 ) -> Result<usize> {
     let before = meter.live();
     {
-        let mut net = spec.network.build(image, classes, spec.seed, device)?;
-        let mut rule = spec.rule.init(&mut net, spec.seed)?;
-        rule.step(&mut net, &loader.batch(&loader.epoch(0), 0)?, &mut spec.recipe.optimizer().init()?)?;
+        let (mut net, mut rule, mut updater) = subject(spec, image, classes, device)?;
+        let samples = spec.recipe.batch.min(loader.counts().0);
+        room::check(&spec.device, (&net, &*rule), samples, &spec.recipe.optimizer())?;
+        rule.step(&mut net, &loader.batch(&loader.epoch(0), 0)?, &mut updater)?;
     }
     Ok(meter.live().saturating_sub(before))
 }
@@ -337,4 +431,56 @@ fn warm_up(
 pub(super) fn count_right(scores: burn::tensor::Tensor<2>, labels: &[u16]) -> usize {
     let chosen = scores.argmax(1).into_data().convert::<i64>().try_to_vec::<i64>().expect("class indices");
     chosen.iter().zip(labels).filter(|(chosen, label)| **chosen == i64::from(**label)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// A signal that comes after so many looks at it.
+    struct Late {
+        looks: Cell<usize>,
+        epochs: usize,
+    }
+
+    impl Events for Late {
+        fn step(&mut self, _: usize, _: usize, _: usize) {}
+
+        fn epoch(&mut self, _: &EpochNews) {
+            self.epochs += 1;
+        }
+
+        fn start(&mut self, _: usize, _: &DataInfo) {}
+
+        fn note(&mut self, sentence: &str) {
+            panic!("{sentence}");
+        }
+
+        fn interrupted(&self) -> bool {
+            self.looks.replace(self.looks.get().saturating_sub(1)) == 0
+        }
+    }
+
+    #[test]
+    fn a_signal_is_seen_between_steps_and_while_evaluating_and_measuring() {
+        let text = "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\", width = 24 }\nrule = { name = \"sll\" }\n\
+                    recipe = { train_limit = 256, epochs = 1, diagnostics = true }";
+        let spec = RunSpec::from_toml(text, "test").unwrap();
+        let batches =
+            datasets::load(&spec.dataset, &LoadOptions::default()).unwrap().test.len().div_ceil(EVALUATION_BATCH);
+        let run = |looks| {
+            let mut events = Late { looks: Cell::new(looks), epochs: 0 };
+            (train(&spec, &LoadOptions::default(), None, &mut events), events.epochs)
+        };
+        // Measuring before training: every batch and both training batches shown. Then two steps, and the evaluation.
+        let before = batches + 2;
+        for looks in [0, batches - 1, batches + 1, before, before + 1, before + 2, before + 2 + batches - 1] {
+            assert!(matches!(run(looks), (Err(Error::Interrupted), 0)), "{looks} looks");
+        }
+        // Measuring once more, then each unit's accuracy.
+        let all = before + 2 + batches + before;
+        assert!(matches!(run(all), (Err(Error::Interrupted), 1)));
+        assert!(matches!(run(all + batches), (Ok(_), 1)));
+    }
 }

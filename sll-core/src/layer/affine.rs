@@ -124,10 +124,14 @@ impl WeightSlot<'_> {
         }
     }
 
-    /// Replaces the weights by rows as [`WeightSlot::rows`] gives them.
+    /// Replaces the weights by rows as [`WeightSlot::rows`] gives them. They lie in memory as a loaded matrix does, not as a
+    /// view of the rows: products round by how their factors lie, and a resumed run would go on with other numbers.
     pub fn set_rows(self, rows: Tensor<2>) {
         match self {
-            WeightSlot::Matrix(a) => set(&mut a.weight, rows.transpose()),
+            WeightSlot::Matrix(a) => {
+                let [n, m] = a.weight.dims();
+                set(&mut a.weight, rows.transpose().reshape([n * m]).reshape([n, m]));
+            }
             WeightSlot::Kernel(k) => {
                 let shape = k.weight.dims();
                 set(&mut k.weight, rows.reshape(shape));

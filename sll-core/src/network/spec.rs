@@ -58,6 +58,16 @@ enum Kind {
     Vit { patch: usize, blocks: usize, heads: usize, ratio: usize },
 }
 
+/// Bounds of what a network is made of, so that no product of sizes leaves its type.
+const MOST_LAYERS: usize = 10_000;
+const MOST_UNITS: usize = 1_000_000;
+const MOST_SIDE: usize = 65_536;
+
+/// The paper's transformers' width.
+const VIT_WIDTH: usize = 384;
+/// A width that every network can have.
+const NARROW: usize = 24;
+
 const NAMED: &[Named] = &[
     Named {
         name: "mlp-2x800",
@@ -186,14 +196,54 @@ impl NetworkSpec {
         }
     }
 
+    /// Checks that every size lies within its bounds.
+    fn check_sizes(&self, image: [usize; 3], classes: usize) -> Result<()> {
+        let [c, h, w] = image;
+        let sizes = [
+            ("depth", self.depth.unwrap_or(1), MOST_LAYERS),
+            ("width", self.width.unwrap_or(1), MOST_UNITS),
+            ("patch", self.patch.unwrap_or(1), MOST_SIDE),
+            ("classes", classes, MOST_UNITS),
+            ("input", c, MOST_SIDE),
+            ("input", h, MOST_SIDE),
+            ("input", w, MOST_SIDE),
+        ];
+        for (key, value, most) in sizes {
+            if !(1..=most).contains(&value) {
+                let bound = if value == 0 { "at least 1".to_string() } else { format!("at most {most}") };
+                return Err(Error::setting(key, value, format!("must be {bound}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many trainable values the network has, without building it: of narrow ones of the same depth it is told, for it is
+    /// a polynomial of second degree in the width (a rounded one where widths of layers are rounded).
+    ///
+    /// # Errors
+    /// If it cannot be built, for another reason than its width.
+    pub fn values(&self, image: [usize; 3], classes: usize) -> Result<u128> {
+        self.check_sizes(image, classes)?;
+        let usual = match self.find()?.kind {
+            Kind::Mlp { width, .. } => width,
+            Kind::Cnn { row } => plan(row).convs[0].0,
+            Kind::Vit { .. } => VIT_WIDTH,
+        };
+        let width = self.width.unwrap_or(usual) as f64 / NARROW as f64;
+        let count = |times: usize| -> Result<f64> {
+            let narrow = Self { width: Some(times * NARROW), precision: Precision::F32, ..self.clone() };
+            Ok(narrow.build(image, classes, 0, &Device::flex())?.num_params() as f64)
+        };
+        let (one, two, three) = (count(1)?, count(2)?, count(3)?);
+        let square = (three - 2.0 * two + one) / 2.0;
+        let line = two - one - 3.0 * square;
+        Ok((square * width * width + line * width + one - square - line).max(0.0) as u128)
+    }
+
     /// Builds the network for images `[c, h, w]` of `classes` classes with weights drawn from `seed`, on `device`.
     pub fn build(&self, image: [usize; 3], classes: usize, seed: u64, device: &Device) -> Result<Network> {
         let named = self.find()?;
-        for (key, value) in [("depth", self.depth), ("width", self.width), ("patch", self.patch)] {
-            if value == Some(0) {
-                return Err(Error::setting(key, 0, "must be at least 1"));
-            }
-        }
+        self.check_sizes(image, classes)?;
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(Error::setting("dropout", self.dropout, "must lie in [0, 1)"));
         }
@@ -218,7 +268,7 @@ impl NetworkSpec {
             Kind::Vit { patch, blocks, heads, ratio } => {
                 let sizes = vit::Sizes {
                     patch: self.patch.unwrap_or(patch),
-                    width: self.width.unwrap_or(384),
+                    width: self.width.unwrap_or(VIT_WIDTH),
                     blocks: self.depth.unwrap_or(blocks),
                     heads,
                     ratio,
@@ -251,6 +301,38 @@ mod tests {
         assert_eq!(macs(&small), 784 * 800 + 800 * 800 + 800 * 10);
         let large = build(&NetworkSpec::named("mlp-3x1000"), [3, 32, 32], 10);
         assert_eq!(macs(&large), 5_082_000);
+    }
+
+    #[test]
+    fn values_are_told_without_building() {
+        let told = |name: &str, width, image| {
+            let spec = NetworkSpec { width, ..NetworkSpec::named(name) };
+            (spec.values(image, 10).unwrap() as f64, build(&spec, image, 10).num_params() as f64)
+        };
+        for (name, width, image) in [
+            ("mlp-2x800", None, [1, 28, 28]),
+            ("mlp-3x1000", Some(77), [3, 32, 32]),
+            ("vit-7", Some(96), [3, 32, 32]),
+            ("cnn-1", None, [1, 28, 28]),
+            ("cnn-small", Some(30), [3, 32, 32]),
+        ] {
+            let (told, exact) = told(name, width, image);
+            assert!((told / exact - 1.0).abs() < 0.01, "{name}: {told}, not {exact}");
+        }
+        let huge = NetworkSpec { width: Some(1_000_000), ..NetworkSpec::named("mlp-2x800") };
+        assert_eq!(huge.values([1, 28, 28], 10).unwrap(), 784_000_000 + 1_000_000_000_000 + 10_000_000 + 2_000_010);
+    }
+
+    #[test]
+    fn sizes_beyond_all_use_are_refused() {
+        for (key, spec) in [
+            ("width", NetworkSpec { width: Some(usize::MAX), ..NetworkSpec::named("mlp-2x800") }),
+            ("depth", NetworkSpec { depth: Some(usize::MAX), ..NetworkSpec::named("cnn-1") }),
+            ("patch", NetworkSpec { patch: Some(usize::MAX), ..NetworkSpec::named("vit-7") }),
+        ] {
+            let error = spec.build([3, 32, 32], 10, 0, &Device::flex()).err().unwrap().to_string();
+            assert!(error.contains(&format!("`{key}`")) && error.contains("at most"), "{error}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::record::Footprint;
 use super::spec::MemorySpec;
 use super::store::Store;
 use crate::error::{Error, Result};
+use crate::talk::say;
 use baselines::RuleSpec;
 use plan::{at, cell, choose, spec};
 
@@ -76,7 +77,7 @@ pub fn make(table: &Table, choices: &Choices, store: &Store) -> Result<(Report, 
     };
     let open: Vec<&Column> = table.columns.iter().filter(|column| column.sizes.len() > 1).collect();
     if !open.is_empty() {
-        eprintln!("which sizes the paper means: {} at two small batches of each", table.rows[0].label);
+        say!("which sizes the paper means: {} at two small batches of each", table.rows[0].label);
         let mut jobs = Vec::new();
         for column in open {
             for size in &column.sizes {
@@ -91,14 +92,14 @@ pub fn make(table: &Table, choices: &Choices, store: &Store) -> Result<(Report, 
         .map(|column| choose(&table.rows[0], column, choices.device, store))
         .collect::<Result<_>>()?;
     let sizes = || table.columns.iter().zip(&chosen).map(|(column, (index, _))| (column, &column.sizes[*index]));
-    eprintln!("every rule at three small batches");
+    say!("every rule at three small batches");
     let mut jobs = Vec::new();
     for (column, size) in sizes() {
         jobs.extend(at(column, size, &table.rows, &column.probes, choices.device)?);
     }
     measure(jobs)?;
     if !choices.extrapolate {
-        eprintln!("the real batches, where the prediction stays below {:.1} GiB", choices.crew.limit as f64 / GIB);
+        say!("the real batches, where the prediction stays below {:.1} GiB", choices.crew.limit as f64 / GIB);
         let mut jobs = Vec::new();
         for (column, size) in sizes() {
             for mut job in at(column, size, &table.rows, &[size.batch], choices.device)? {

@@ -1,6 +1,6 @@
 //! One table as a Parquet file, by polars' writer.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::report::atomic::write_atomically;
 use polars::prelude::{Column, CompatLevel, DataFrame, PolarsResult};
 use polars_arrow::datatypes::{ArrowSchema, Field};
@@ -8,7 +8,7 @@ use polars_arrow::record_batch::RecordBatchT;
 use polars_parquet::write::{
     CompressionOptions, Encoding, FileWriter, StatisticsOptions, Version, WriteOptions, row_group_iter,
 };
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,7 +23,10 @@ fn options() -> WriteOptions {
 
 /// Writes `columns`, which are of one length, to `path`.
 pub(crate) fn write(path: &Path, columns: Vec<Column>) -> Result<PathBuf> {
-    write_atomically(path, |file| rows(file, columns).map_err(io::Error::other))?;
+    // In memory first: polars calls a disk that is full a file out of specification.
+    let mut bytes = Vec::new();
+    rows(&mut bytes, columns).map_err(|e| Error::Failed(format!("cannot make {}: {e}", path.display())))?;
+    write_atomically(path, |file| file.write_all(&bytes))?;
     Ok(path.to_path_buf())
 }
 
@@ -52,14 +55,14 @@ pub(crate) fn read(path: &Path) -> DataFrame {
     use polars::prelude::Series;
     use polars_parquet::read::{BasicDecompressor, PageReader, column_iter_to_arrays, infer_schema, read_metadata};
     let bytes = std::fs::read(path).unwrap();
-    let footer = read_metadata(&mut io::Cursor::new(&bytes)).unwrap();
+    let footer = read_metadata(&mut std::io::Cursor::new(&bytes)).unwrap();
     let schema = infer_schema(&footer).unwrap();
     let columns = schema.iter_values().enumerate().map(|(index, field)| {
         let groups = footer.row_groups.iter().flat_map(|group| {
             let column = &group.parquet_columns()[index];
             let range = column.byte_range();
             let chunk = bytes[range.start as usize..range.end as usize].to_vec();
-            let pages = PageReader::new(io::Cursor::new(chunk.into()), column, Vec::new(), usize::MAX);
+            let pages = PageReader::new(std::io::Cursor::new(chunk.into()), column, Vec::new(), usize::MAX);
             let types = vec![&column.descriptor().descriptor.primitive_type];
             let pages = vec![BasicDecompressor::new(pages, Vec::new())];
             column_iter_to_arrays(pages, types, field.clone(), None).unwrap().0
