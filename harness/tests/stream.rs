@@ -3,7 +3,7 @@
 use datasets::LoadOptions;
 use harness::error::Error;
 use harness::record::DataInfo;
-use harness::run::{EpochNews, Events, train};
+use harness::run::{EpochNews, Events, Kept, train};
 use harness::spec::RunSpec;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,7 @@ impl<F: FnMut(usize)> Events for After<F> {
     fn start(&mut self, from_epoch: usize, _: &DataInfo) {
         self.resumed = from_epoch;
     }
+    fn note(&mut self, _: &str) {}
     fn interrupted(&self) -> bool {
         false
     }
@@ -65,7 +66,7 @@ fn an_image_that_goes_bad_is_named_and_the_run_goes_on_after_its_last_epoch() {
     let spec = RunSpec::from_toml(text, "test").unwrap();
     let run = |checkpoint: &Path, epoch: &mut dyn FnMut(usize)| {
         let mut events = After { epoch, resumed: 0 };
-        let outcome = train(&spec, &options, Some(checkpoint), &mut events);
+        let outcome = train(&spec, &options, Some(&Kept::at(checkpoint.to_owned())), &mut events);
         (outcome, events.resumed)
     };
     let (whole, _) = run(&folder.path().join("whole.bin"), &mut |_| {});
@@ -138,9 +139,13 @@ fn other_images_are_another_run_and_no_checkpoint_is_taken_over_to_them() {
     };
     assert_eq!(planned().specs[0].id(), first.id(), "a table plans the same run");
     let quiet = || After { epoch: |_| {}, resumed: 0 };
-    let checkpoint = folder.path().join("checkpoint.bin");
+    let kept = |name: &str| Kept::at(folder.path().join(name));
+    let (checkpoint, unplanned) = (kept("first.bin"), kept("checkpoint.bin"));
     train(&first, &options, Some(&checkpoint), &mut quiet()).unwrap();
-    assert!(checkpoint.exists());
+    assert!(checkpoint.path().exists());
+    // A spec that was not planned does not tell the content.
+    let untold = RunSpec { data_digest: None, ..first.clone() };
+    train(&untold, &options, Some(&unplanned), &mut quiet()).unwrap();
 
     std::fs::write(&images[0], std::fs::read(&images[1]).unwrap()).unwrap();
     assert!(matches!(pinned(false), Err(Error::Missing(_))));
@@ -154,8 +159,10 @@ fn other_images_are_another_run_and_no_checkpoint_is_taken_over_to_them() {
     assert_eq!(planned().specs[0].id(), second.id());
     let Err(Error::Missing(problem)) = train(&first, &options, None, &mut quiet()) else { panic!("it ran") };
     assert!(problem.contains("not the one this run was planned with"), "{problem}");
-    let Err(Error::Missing(problem)) = train(&second, &options, Some(&checkpoint), &mut quiet()) else {
+    let Err(Error::Missing(problem)) = train(&untold, &options, Some(&unplanned), &mut quiet()) else {
         panic!("it went on")
     };
     assert!(problem.contains("checkpoint.bin was made on other content") && problem.contains("--force"), "{problem}");
+    train(&second, &options, Some(&checkpoint), &mut quiet()).unwrap();
+    assert!(folder.path().join("first.bin.damaged").exists(), "another run's state is set aside");
 }
