@@ -12,9 +12,9 @@ use std::{
 };
 
 use ureq::{
-    Agent, ResponseExt,
-    config::{AutoHeaderValue, RedirectAuthHeaders},
-    http::{HeaderMap, Method, Request},
+    Agent, Body,
+    config::AutoHeaderValue,
+    http::{HeaderMap, Method, Request, Response},
     tls::{RootCerts, TlsConfig},
 };
 
@@ -31,6 +31,9 @@ const PIECE_BYTES: usize = 1 << 16;
 
 /// Some bytes of a response; none at its end.
 pub(super) type Piece = Result<Option<Vec<u8>>, Problem>;
+
+/// No server sends on more often.
+const MAX_REDIRECTS: usize = 10;
 
 /// The bytes of a response, piece by piece.
 pub(super) type Pieces = Receiver<Piece>;
@@ -134,8 +137,9 @@ impl Client {
             // The certificates that this machine trusts.
             .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
             .http_status_as_error(false)
-            // A token goes along where a host sends on to itself, and nowhere else.
-            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+            // Redirects are followed here: the library reads their bodies to the end, which need not come.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
             // Bytes are counted, and asked for by number: as they are.
             .accept_encoding(AutoHeaderValue::None)
             .timeout_resolve(limit)
@@ -153,16 +157,15 @@ impl Client {
         make: impl FnOnce(Reply) -> Result<T, Problem> + Send + 'static,
     ) -> Pending<T> {
         let (to_caller, pending) = sync_channel(1);
-        let (agent, request, url) = (self.0.clone(), ask.request(), ask.url.to_owned());
+        let (agent, method, from) = (self.0.clone(), ask.method.clone(), ask.from);
+        let (asked, token) = (ask.url.to_owned(), ask.token.map(str::to_owned));
         let to_thread = to_caller.clone();
         // A caller that is gone wants no answer: what cannot be sent is dropped, and the thread ends.
         let work = move || {
             let (to_reader, pieces) = sync_channel(AHEAD);
-            let response =
-                request.and_then(|request| agent.run(request).map_err(|error| Problem::request(&error, &url)));
+            let response = followed(&agent, Ask { method, url: &asked, token: token.as_deref(), from });
             let mut body = None;
-            let made = response.and_then(|response| {
-                let url = response.get_uri().to_string();
+            let made = response.and_then(|(url, response)| {
                 let (head, unread) = response.into_parts();
                 body = Some(unread);
                 make(Reply { status: head.status.as_u16(), url, headers: head.headers, pieces })
@@ -178,7 +181,7 @@ impl Client {
                     Ok(0) => Ok(None),
                     Ok(read) => Ok(Some(buffer[..read].to_vec())),
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) => Err(Problem::request(&error.into(), &url)),
+                    Err(error) => Err(Problem::request(&error.into(), &asked)),
                 };
                 let last = !matches!(piece, Ok(Some(_)));
                 if to_reader.send(piece).is_err() || last {
@@ -191,6 +194,44 @@ impl Client {
             let _ = to_caller.send(Err(Problem::new(text, "check the limits of this process (`ulimit -a`)")));
         }
         pending
+    }
+}
+
+/// The answer to `ask`, and where it is from in the end. The token goes along where a server sends on to itself, and nowhere else.
+fn followed(agent: &Agent, ask: Ask) -> Result<(String, Response<Body>), Problem> {
+    let (mut url, mut token) = (ask.url.to_owned(), ask.token);
+    for _ in 0..=MAX_REDIRECTS {
+        let request = Ask { url: &url, token, ..ask.clone() }.request()?;
+        let response = agent.run(request).map_err(|error| Problem::request(&error, &url))?;
+        let location = response.headers().get("location").and_then(|location| location.to_str().ok());
+        let (true, Some(location)) = (matches!(response.status().as_u16(), 301..=303 | 307 | 308), location) else {
+            return Ok((url, response));
+        };
+        let next = joined(&url, location);
+        token = token.filter(|_| origin(&next) == origin(&url));
+        url = next;
+    }
+    Err(Problem::redirects(ask.url))
+}
+
+/// Scheme, host and port of an address.
+fn origin(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    &url[..url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at)]
+}
+
+/// The address that `location` means in an answer from `url`.
+fn joined(url: &str, location: &str) -> String {
+    let origin = origin(url);
+    if location.contains("://") {
+        location.to_owned()
+    } else if location.starts_with("//") {
+        format!("{}:{location}", origin.split(':').next().unwrap_or_default())
+    } else if location.starts_with('/') {
+        format!("{origin}{location}")
+    } else {
+        let path = url[origin.len()..].split(['?', '#']).next().unwrap_or_default();
+        format!("{origin}{}/{location}", path.rsplit_once('/').map_or("", |(folder, _)| folder))
     }
 }
 
@@ -213,6 +254,21 @@ pub(super) fn whole(pieces: &Pieces, name: &str, max_bytes: usize, options: &Loa
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn redirects_are_joined_to_where_they_are_from() {
+        let from = "https://hub:8/a/b?q=/x";
+        for (location, expected) in [
+            ("http://other/c", "http://other/c"),
+            ("//other/c", "https://other/c"),
+            ("/c/d?e", "https://hub:8/c/d?e"),
+            ("c", "https://hub:8/a/c"),
+        ] {
+            assert_eq!(joined(from, location), expected);
+        }
+        assert_eq!(joined("http://hub", "c"), "http://hub/c");
+        assert_eq!((origin(from), origin("http://hub?x")), ("https://hub:8", "http://hub"));
+    }
 
     #[test]
     fn content_ranges_are_read() {

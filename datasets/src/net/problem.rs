@@ -79,9 +79,6 @@ impl Problem {
         let network = "check the network connection (HTTPS_PROXY, HF_ENDPOINT), or use --offline with --data-dir";
         let unreachable = || Self::passing(format!("cannot connect to {url} ({error})"), network);
         match error {
-            Error::TooManyRedirects | Error::RedirectFailed => {
-                Self::new(format!("{url} redirects in a loop or too often"), "try again later, or use --data-dir")
-            }
             Error::Timeout(_) => Self::silent(url),
             Error::BadUri(_) | Error::InvalidProxyUrl => {
                 let next = "set HF_ENDPOINT and HTTPS_PROXY to an address (https://..), or unset them";
@@ -96,6 +93,11 @@ impl Problem {
             },
             other => Self::broken(&other.to_string()),
         }
+    }
+
+    /// A server that sends on and on.
+    pub(crate) fn redirects(url: &str) -> Self {
+        Self::new(format!("{url} redirects in a loop or too often"), "try again later, or use --data-dir")
     }
 
     /// A connection that broke off.

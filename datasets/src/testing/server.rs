@@ -25,7 +25,7 @@ pub enum Fault {
     Cut { bytes: usize, times: usize },
     /// The server falls silent after the headers and so many bytes.
     Silent { bytes: usize },
-    /// A redirect to itself.
+    /// A redirect to itself, with a body that does not come.
     Loop,
     /// Other bytes of the same length.
     Other,
@@ -300,7 +300,9 @@ impl Server {
                 return head(stream, &format!("{status} Fault"), &[after], 0);
             }
             Some(Fault::NoHead) if method == "HEAD" => return head(stream, "405 Method Not Allowed", &[], 0),
-            Some(Fault::Loop) => return head(stream, "302 Found", &[&format!("Location: {}/{path}", self.address)], 0),
+            Some(Fault::Loop) => {
+                return head(stream, "302 Found", &[&format!("Location: {}/{path}", self.address)], 1000);
+            }
             Some(Fault::Other) => content.iter_mut().for_each(|byte| *byte ^= 0x5a),
             Some(Fault::Longer) => content.extend_from_slice(&[0; 1000]),
             Some(Fault::NoRanges | Fault::CutWhole { .. }) => range = None,
