@@ -131,7 +131,7 @@ mod tests {
                     recipe = { epochs = 2, train_limit = 512 }";
         let spec = RunSpec::from_toml(text, "test").unwrap();
         let mut watch = Watch { started: Instant::now(), parts: Parts::default() };
-        train(&spec, &options, Some(&folder.path().join("checkpoint")), &mut watch).unwrap();
+        train(&spec, &options, Some(&Kept::at(folder.path().join("checkpoint"))), &mut watch).unwrap();
         let parts = Parts { total: watch.started.elapsed().as_secs_f64(), ..watch.parts };
         for part in [parts.start, parts.data, parts.steps, parts.evaluation, parts.checkpoint] {
             assert!(part > 0.0, "{parts:?}");

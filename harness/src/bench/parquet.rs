@@ -55,13 +55,12 @@ pub fn write(bench: &Bench, dir: &Path) -> Result<PathBuf> {
 mod tests {
     use super::*;
     use crate::bench::record::tests::bench;
-    use polars::prelude::{ParquetReader, SerReader};
 
     #[test]
     fn a_rule_is_a_row_with_its_medians_and_one_that_does_not_run_has_none() {
         let dir = tempfile::tempdir().unwrap();
         let path = write(&bench(), dir.path()).unwrap();
-        let frame = ParquetReader::new(std::fs::File::open(path).unwrap()).finish().unwrap();
+        let frame = file::read(&path);
         assert_eq!(frame.height(), 3);
         let number = |column: &str, row| frame.column(column).unwrap().f64().unwrap().get(row);
         assert_eq!((number("step_seconds", 1), number("pytorch_seconds", 1)), (Some(0.02), Some(0.015)));

@@ -4,10 +4,14 @@
 
 use burn::backend::flex::FlexTensor;
 use gemm::Parallelism;
+use rayon::prelude::*;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// Products with fewer multiply-accumulates run in the thread that asks for them: handing them out costs more.
 const PARALLEL: usize = 1 << 18;
+/// Rows or columns of a thread's part are a multiple of this, the widest kernel's own.
+const TILE: usize = 16;
 
 /// A matrix in a slice: element `(i, j)` is `values[i row_stride + j column_stride]`.
 #[derive(Clone, Copy)]
@@ -99,6 +103,36 @@ pub(in super::super) fn product(a: Matrix, b: Matrix, parallel: bool) -> Vec<f32
     unsafe { super::values::made(a.rows * b.columns, write) }
 }
 
+/// A place in the output, handed to the threads that each write rows or columns of their own.
+#[derive(Clone, Copy)]
+struct Place(*mut f32);
+
+// SAFETY: no two threads are given the same element.
+#[allow(unsafe_code)] // a pointer is not sent by itself
+unsafe impl Send for Place {}
+// SAFETY: as above.
+#[allow(unsafe_code)] // as above
+unsafe impl Sync for Place {}
+
+impl Place {
+    /// # Safety
+    /// As of [`pointer::add`].
+    #[allow(unsafe_code)] // a pointer moves
+    unsafe fn at(self, offset: usize) -> Self {
+        Self(unsafe { self.0.add(offset) })
+    }
+}
+
+impl<'a> Matrix<'a> {
+    /// Rows `range`.
+    fn only_rows(self, range: Range<usize>) -> Self {
+        Self { values: &self.values[range.start * self.row_stride..], rows: range.len(), ..self }
+    }
+}
+
+/// Splits the longer side of the output between the threads, each of which packs what it needs: faster than gemm's own
+/// threads, which wait for each other at every block.
+///
 /// # Safety
 /// `out` points to room for `a.rows` rows of `b.columns` values, `stride` apart, which are initialised if the product is
 /// `added` to them.
@@ -109,17 +143,37 @@ unsafe fn multiply_to(a: Matrix, b: Matrix, out: *mut f32, stride: usize, added:
     if m == 0 || n == 0 {
         return;
     }
-    let threads = match parallel && m * n * k >= PARALLEL {
-        true => Parallelism::Rayon(0),
-        false => Parallelism::None,
-    };
+    let (out, threads) = (Place(out), rayon::current_num_threads());
+    if !parallel || threads == 1 || m * n * k < PARALLEL {
+        // SAFETY: the caller's promise.
+        return unsafe { one_thread(a, b, out, stride, added) };
+    }
+    let part = m.max(n).div_ceil(threads).next_multiple_of(TILE);
+    (0..m.max(n).div_ceil(part)).into_par_iter().for_each(|index| {
+        let range = index * part..((index + 1) * part).min(m.max(n));
+        // SAFETY: ranges do not overlap and lie within the output.
+        unsafe {
+            if m >= n {
+                one_thread(a.only_rows(range.clone()), b, out.at(range.start * stride), stride, added);
+            } else {
+                let columns = b.transposed().only_rows(range.clone()).transposed();
+                one_thread(a, columns, out.at(range.start), stride, added);
+            }
+        }
+    });
+}
+
+/// # Safety
+/// As of [`multiply_to`].
+#[allow(unsafe_code)] // gemm works on pointers
+unsafe fn one_thread(a: Matrix, b: Matrix, out: Place, stride: usize, added: bool) {
     // SAFETY: `Matrix` keeps its strides within its values, and the caller vouches for `out`.
     unsafe {
         gemm::gemm(
-            m,
-            n,
-            k,
-            out,
+            a.rows,
+            b.columns,
+            a.columns,
+            out.0,
             1,
             stride as isize,
             added,
@@ -134,7 +188,7 @@ unsafe fn multiply_to(a: Matrix, b: Matrix, out: *mut f32, stride: usize, added:
             false,
             false,
             false,
-            threads,
+            Parallelism::None,
         );
     }
 }
@@ -157,10 +211,18 @@ mod tests {
         assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-3), "{found:?} {expected:?}");
     }
 
+    /// On three threads too, among which neither side divides evenly.
     #[test]
     fn products_of_either_orientation_are_those_of_plain_loops() {
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(products);
+        }
+    }
+
+    fn products() {
         let mut stream = Stream::new(5, Purpose::Weights, &[]);
-        for [m, n, k] in [[1, 1, 1], [3, 5, 7], [128, 10, 33], [70, 90, 80], [5, 1, 9], [2, 3, 0]] {
+        for [m, n, k] in [[1, 1, 1], [3, 5, 7], [128, 10, 33], [70, 90, 80], [40, 170, 50], [5, 1, 9], [2, 3, 0]] {
             let (a, b) = (stream.normal(m * k, 1.0), stream.normal(k * n, 1.0));
             let expected = plain(&a, &b, [m, n, k]);
             let (at, bt) = (transpose(&a, m, k), transpose(&b, k, n));

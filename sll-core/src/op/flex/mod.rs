@@ -2,8 +2,6 @@
 //! passes or with copies. Each has a test against plain loops or against the composed operation, and says what upstream
 //! would need for it to go.
 
-#![allow(dead_code, unused_imports)] // until every operation has moved here
-
 mod attention;
 pub(super) mod batch_norm;
 mod columns;
@@ -23,4 +21,4 @@ mod values;
 
 pub(super) use gemm::{Matrix, multiply, multiply_rows, product};
 pub(super) use norm::{Norm, normalise, normalise_backward};
-pub(super) use values::{contiguous, is_single, made, tensor, values, values_mut};
+pub(super) use values::{contiguous, is_single, tensor, values, values_mut};

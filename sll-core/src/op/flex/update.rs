@@ -2,6 +2,7 @@
 //! written in tensor operations, ten passes over the parameter for Adam.)
 
 use super::super::update::{AdamStep, AdamaxStep, Decay, SgdStep, UpdateOps};
+use super::lanes::vectorised;
 use super::{contiguous, is_single, values};
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
@@ -20,14 +21,19 @@ impl UpdateOps for Flex {
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         let (kept_1, kept_2) = (1.0 - by.beta_1, 1.0 - by.beta_2);
         let inverse = 1.0 / by.correction;
-        let [theta, m, v] = stepped(gradient, [theta, m, v], |g, [theta, m, v]| {
-            for (((theta, m), v), g) in theta.iter_mut().zip(m).zip(v).zip(g) {
-                let g = by.decay.gradient(*theta, *g);
-                *m = by.beta_1 * *m + kept_1 * g;
-                *v = by.beta_2 * *v + kept_2 * g * g;
-                *theta = by.decay.shrunk(*theta) - by.rate * *m / (v.sqrt() * inverse + by.epsilon);
-            }
-        });
+        let [theta, m, v] = stepped(
+            gradient,
+            [theta, m, v],
+            #[inline(always)]
+            |g, [theta, m, v]| {
+                for (((theta, m), v), g) in theta.iter_mut().zip(m).zip(v).zip(g) {
+                    let g = by.decay.gradient(*theta, *g);
+                    *m = by.beta_1 * *m + kept_1 * g;
+                    *v = by.beta_2 * *v + kept_2 * g * g;
+                    *theta = by.decay.shrunk(*theta) - by.rate * *m / (v.sqrt() * inverse + by.epsilon);
+                }
+            },
+        );
         (theta, m, v)
     }
 
@@ -39,26 +45,36 @@ impl UpdateOps for Flex {
         by: AdamaxStep,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         let kept = 1.0 - by.beta_1;
-        let [theta, m, u] = stepped(gradient, [theta, m, u], |g, [theta, m, u]| {
-            for (((theta, m), u), g) in theta.iter_mut().zip(m).zip(u).zip(g) {
-                let g = by.decay.gradient(*theta, *g);
-                let (old, fresh) = (by.beta_2 * *u, g.abs() + by.epsilon);
-                *m = by.beta_1 * *m + kept * g;
-                // As a comparison and not `f32::max`, which drops what is not a number.
-                *u = if old > fresh { old } else { fresh };
-                *theta = by.decay.shrunk(*theta) - by.rate * *m / *u;
-            }
-        });
+        let [theta, m, u] = stepped(
+            gradient,
+            [theta, m, u],
+            #[inline(always)]
+            |g, [theta, m, u]| {
+                for (((theta, m), u), g) in theta.iter_mut().zip(m).zip(u).zip(g) {
+                    let g = by.decay.gradient(*theta, *g);
+                    let (old, fresh) = (by.beta_2 * *u, g.abs() + by.epsilon);
+                    *m = by.beta_1 * *m + kept * g;
+                    // As a comparison and not `f32::max`, which drops what is not a number.
+                    *u = if old > fresh { old } else { fresh };
+                    *theta = by.decay.shrunk(*theta) - by.rate * *m / *u;
+                }
+            },
+        );
         (theta, m, u)
     }
 
     fn sgd_step(theta: FlexTensor, gradient: FlexTensor, by: SgdStep) -> FlexTensor {
-        let [theta] = stepped(gradient, [theta], |g, [theta]| {
-            for (theta, g) in theta.iter_mut().zip(g) {
-                let g = by.decay.gradient(*theta, *g);
-                *theta = by.decay.shrunk(*theta) - by.rate * g;
-            }
-        });
+        let [theta] = stepped(
+            gradient,
+            [theta],
+            #[inline(always)]
+            |g, [theta]| {
+                for (theta, g) in theta.iter_mut().zip(g) {
+                    let g = by.decay.gradient(*theta, *g);
+                    *theta = by.decay.shrunk(*theta) - by.rate * g;
+                }
+            },
+        );
         theta
     }
 
@@ -68,12 +84,17 @@ impl UpdateOps for Flex {
         velocity: FlexTensor,
         by: SgdStep,
     ) -> (FlexTensor, FlexTensor) {
-        let [theta, velocity] = stepped(gradient, [theta, velocity], |g, [theta, velocity]| {
-            for ((theta, velocity), g) in theta.iter_mut().zip(velocity).zip(g) {
-                *velocity = by.momentum * *velocity + by.decay.gradient(*theta, *g);
-                *theta = by.decay.shrunk(*theta) - by.rate * *velocity;
-            }
-        });
+        let [theta, velocity] = stepped(
+            gradient,
+            [theta, velocity],
+            #[inline(always)]
+            |g, [theta, velocity]| {
+                for ((theta, velocity), g) in theta.iter_mut().zip(velocity).zip(g) {
+                    *velocity = by.momentum * *velocity + by.decay.gradient(*theta, *g);
+                    *theta = by.decay.shrunk(*theta) - by.rate * *velocity;
+                }
+            },
+        );
         (theta, velocity)
     }
 }
@@ -116,9 +137,15 @@ fn stepped<const N: usize>(
         let parts = rest.each_mut().map(|values| values.split_off_mut(..g.len()).expect("as long as the gradient"));
         blocks.push((g, parts));
     }
+    let run = |(g, parts): (&[f32], [&mut [f32]; N])| {
+        vectorised(
+            #[inline(always)]
+            || step(g, parts),
+        )
+    };
     match blocks.len() {
-        1 => blocks.into_iter().for_each(|(g, parts)| step(g, parts)),
-        _ => blocks.into_par_iter().for_each(|(g, parts)| step(g, parts)),
+        1 => blocks.into_iter().for_each(run),
+        _ => blocks.into_par_iter().for_each(run),
     }
     tensors
 }
