@@ -49,7 +49,8 @@ fn encoder(criterion: &mut Criterion) {
     let mlp =
         |x: Tensor<2>| mlp_block(x, MlpWeights { norm: norm.clone(), first: first.clone(), second: second.clone() });
     let normed = |x: Tensor<2>| layer_norm(x, norm.0.clone(), norm.1.clone());
-    let parts: [(&str, usize, &dyn Fn(Tensor<2>) -> Tensor<2>); 3] = [
+    type Part<'a> = (&'a str, usize, &'a dyn Fn(Tensor<2>) -> Tensor<2>);
+    let parts: [Part; 3] = [
         ("norm", rows * WIDTH, &normed),
         ("attention half", rows * WIDTH * (4 * WIDTH + 2 * TOKENS), &attention),
         ("MLP half", 2 * rows * WIDTH * HIDDEN, &mlp),

@@ -207,8 +207,8 @@ pub fn resumes_after_every_epoch(
         resumed.net.load(layers).expect("loads");
         resumed.rule.load(learned).expect("loads");
         resumed.updater.load(state).expect("loads");
-        for epoch in last + 1..epochs {
-            let same = resumed.epoch(epoch, steps) == losses[epoch];
+        for (epoch, expected) in losses.iter().enumerate().skip(last + 1) {
+            let same = resumed.epoch(epoch, steps) == *expected;
             assert!(same, "resumed after epoch {last}: other losses in epoch {epoch}");
         }
         assert!(resumed.outcome() == outcome, "resumed after epoch {last}: other weights or scores at the end");
