@@ -18,7 +18,11 @@ const NAMES: &str = "`flex` (pure Rust, CPU), `cpu-tch` (LibTorch, CPU) or `cuda
 /// The device called `name`, without autodiff.
 pub fn open(name: &str) -> Result<Device> {
     match (name, card(name)) {
-        ("flex", _) => Ok(Device::flex()),
+        ("flex", _) => {
+            // Threads allocate while they start: here, and not beside a step that is weighed.
+            rayon::broadcast(|_| ());
+            Ok(Device::flex())
+        }
         ("cpu-tch", _) => libtorch(None),
         (_, Some(card)) => libtorch(Some(card)),
         _ => Err(Error::Input(format!("unknown device `{name}`: choose {NAMES}"))),

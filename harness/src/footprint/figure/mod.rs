@@ -17,9 +17,9 @@ use crate::error::{Error, Result};
 use baselines::RuleSpec;
 use sll_core::NetworkSpec;
 
-/// What a flat rule may still hold for each layer, in bytes: the two losses that SLL reports of a layer and the handles of
-/// their tensors are 1.6 kB, but not one activation.
-pub const FLAT: f64 = 2048.0;
+/// What a flat rule may still hold for each layer, in bytes: handles of tensors and the losses that it reports, but not
+/// one activation.
+pub const FLAT: f64 = 1024.0;
 
 /// A measurement that a figure needs.
 #[derive(Clone, Debug)]
