@@ -2,8 +2,9 @@
 //! in two passes on the way back, which make again what they need from the map. (Upstream: burn composes batch norm of whole
 //! tensors, twelve of them on the way back, and keeps the maps between the three operations.)
 
+use super::lanes::vectorised;
 use super::parts::{by_images, sum};
-use super::pool::{Square, rectified, squares, squares_mut};
+use super::pool::{Corners, Square, rectified};
 
 /// The sizes of maps `[images, c, h, w]`, and whether the largest of each 2x2 square is all that is left of them.
 #[derive(Clone, Copy, Debug)]
@@ -35,10 +36,12 @@ impl Channel {
         channels.map(channel).collect()
     }
 
+    #[inline(always)]
     fn y(&self, z: f32) -> f32 {
         (z - self.mean) * self.scale + self.beta
     }
 
+    #[inline(always)]
     fn unit(&self, z: f32) -> f32 {
         (z - self.mean) * self.inverse
     }
@@ -59,23 +62,34 @@ impl Maps {
         pairs[channel..].iter().step_by(self.c).map(|pair| pair.map(f64::from))
     }
 
-    fn pairs(&self, of: impl Fn(usize) -> [f32; 2] + Sync) -> Vec<[f32; 2]> {
+    /// A pair of numbers for every map, which may use its thread's room for the corners of squares.
+    fn pairs(&self, of: impl Fn(&mut Corners, usize) -> [f32; 2] + Sync) -> Vec<[f32; 2]> {
         let mut pairs = vec![[0.0; 2]; self.images * self.c];
         by_images(&mut pairs, self.images, self.c, |images, pairs| {
+            let mut corners = self.corners();
             for (pair, map) in pairs.iter_mut().zip(images.start * self.c..) {
-                *pair = of(map);
+                *pair = of(&mut corners, map);
             }
         });
         pairs
     }
 
+    fn corners(&self) -> Corners {
+        Corners::new(if self.pool { self.out() } else { 0 })
+    }
+
     /// Mean and biased variance of every channel of `z [images, c, h, w]`, from each map's own (Chan, Golub & LeVeque 1979).
     pub fn moments(&self, z: &[f32]) -> [Vec<f32>; 2] {
         let area = self.area();
-        let pairs = self.pairs(|map| {
+        let pairs = self.pairs(|_, map| {
             let map = &z[map * area..][..area];
-            let mean = sum(map, |value| value) / area as f32;
-            [mean, sum(map, |value| (value - mean) * (value - mean))]
+            vectorised(
+                #[inline(always)]
+                || {
+                    let mean = sum(map, |value| value) / area as f32;
+                    [mean, sum(map, |value| (value - mean) * (value - mean))]
+                },
+            )
         });
         let count = (self.images * area) as f64;
         let channels = (0..self.c).map(|channel| {
@@ -93,13 +107,12 @@ impl Maps {
         by_images(&mut h, self.images, self.c * self.out(), |images, h| {
             let z = &z[images.start * self.c * self.area()..];
             let maps = z.chunks_exact(self.area().max(1)).zip(channels.iter().cycle());
+            let mut corners = self.corners();
             for (h, (z, channel)) in h.chunks_exact_mut(self.out().max(1)).zip(maps) {
-                if self.pool {
-                    let squares = squares(z, self.w);
-                    h.iter_mut().zip(squares).for_each(|(h, z)| *h = rectified(z.map(|z| channel.y(z)).largest()));
-                } else {
-                    h.iter_mut().zip(z).for_each(|(h, &z)| *h = rectified(channel.y(z)));
-                }
+                vectorised(
+                    #[inline(always)]
+                    || self.rectify(channel, &mut corners, z, h),
+                );
             }
         });
         h
@@ -110,9 +123,12 @@ impl Maps {
     /// `dz = scale (dy - mean(dy) - x̂ mean(dy (.) x̂))`, `dy` being `dh` where it came from and 0 elsewhere.
     pub fn backward(&self, z: &mut [f32], channels: &[Channel], dh: &[f32]) -> [Vec<f32>; 2] {
         let (area, out) = (self.area(), self.out());
-        let pairs = self.pairs(|map| {
-            let channel = &channels[map % self.c];
-            self.sums(channel, &z[map * area..][..area], &dh[map * out..][..out])
+        let pairs = self.pairs(|corners, map| {
+            let (channel, z, dh) = (&channels[map % self.c], &z[map * area..][..area], &dh[map * out..][..out]);
+            vectorised(
+                #[inline(always)]
+                || self.sums(channel, corners, z, dh),
+            )
         });
         let add = |sum: [f64; 2], pair: [f64; 2]| [sum[0] + pair[0], sum[1] + pair[1]];
         let sums: Vec<_> = (0..self.c).map(|channel| self.total(&pairs, channel).fold([0.0; 2], add)).collect();
@@ -120,41 +136,68 @@ impl Maps {
         by_images(z, self.images, self.c * area, |images, z| {
             let signals = dh[images.start * self.c * out..].chunks(out.max(1)).chain(std::iter::repeat(&[][..]));
             let given = channels.iter().zip(&sums).cycle().zip(signals);
+            let mut corners = self.corners();
             for (z, ((channel, sums), dh)) in z.chunks_exact_mut(area.max(1)).zip(given) {
                 let means = sums.map(|sum| (sum / count) as f32);
-                self.signal(channel, means, z, dh);
+                vectorised(
+                    #[inline(always)]
+                    || self.signal((channel, means), &mut corners, z, dh),
+                );
             }
         });
         [1, 0].map(|which| sums.iter().map(|sums| sums[which] as f32).collect())
     }
 
+    /// `h` of one map.
+    #[inline(always)]
+    fn rectify(&self, channel: &Channel, corners: &mut Corners, z: &[f32], h: &mut [f32]) {
+        if !self.pool {
+            return h.iter_mut().zip(z).for_each(|(h, &z)| *h = rectified(channel.y(z)));
+        }
+        let [a, b, c, d] = corners.read(z, self.w);
+        for (h, ((a, b), (c, d))) in h.iter_mut().zip(a.iter().zip(b).zip(c.iter().zip(d))) {
+            *h = rectified(Square([*a, *b, *c, *d]).map(|z| channel.y(z)).largest());
+        }
+    }
+
     /// `Σ dy` and `Σ dy (.) x̂` of one map.
-    fn sums(&self, channel: &Channel, z: &[f32], dh: &[f32]) -> [f32; 2] {
+    #[inline(always)]
+    fn sums(&self, channel: &Channel, corners: &mut Corners, z: &[f32], dh: &[f32]) -> [f32; 2] {
         let mut sums = [[0.0; 8]; 2];
-        let mut add = |lane: usize, z: f32, y: f32, dh: f32| {
-            let dy = if y <= 0.0 { 0.0 } else { dh };
+        let mut add = |lane: usize, dy: f32, along: f32| {
             sums[0][lane] += dy;
-            sums[1][lane] += dy * channel.unit(z);
+            sums[1][lane] += along;
         };
         if self.pool {
-            for (index, (z, &dh)) in squares(z, self.w).zip(dh).enumerate() {
+            let [a, b, c, d] = corners.read(z, self.w);
+            for ((a, b), ((c, d), dh)) in a.iter_mut().zip(b.iter_mut()).zip(c.iter().zip(d.iter()).zip(dh)) {
+                let z = Square([*a, *b, *c, *d]);
                 let y = z.map(|z| channel.y(z));
                 let largest = y.largest();
-                add(index % 8, z.at(y.first(largest)), largest, dh);
+                let dy = if largest <= 0.0 { 0.0 } else { *dh };
+                (*a, *b) = (dy, dy * channel.unit(z.at(y.first(largest))));
             }
+            let ((dy, dy_rest), (along, along_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+            for (dy, along) in dy.iter().zip(along) {
+                (0..8).for_each(|lane| add(lane, dy[lane], along[lane]));
+            }
+            dy_rest.iter().zip(along_rest).enumerate().for_each(|(lane, (&dy, &along))| add(lane, dy, along));
         } else {
+            let dy = |z: f32, dh: f32| if channel.y(z) <= 0.0 { 0.0 } else { dh };
+            let mut add = |lane: usize, z: f32, dh: f32| add(lane, dy(z, dh), dy(z, dh) * channel.unit(z));
             let ((z, z_rest), (dh, dh_rest)) = (z.as_chunks::<8>(), dh.as_chunks::<8>());
             for (z, dh) in z.iter().zip(dh) {
-                (0..8).for_each(|lane| add(lane, z[lane], channel.y(z[lane]), dh[lane]));
+                (0..8).for_each(|lane| add(lane, z[lane], dh[lane]));
             }
-            z_rest.iter().zip(dh_rest).for_each(|(&z, &dh)| add(0, z, channel.y(z), dh));
+            z_rest.iter().zip(dh_rest).for_each(|(&z, &dh)| add(0, z, dh));
         }
         sums.map(|lanes| lanes.into_iter().sum())
     }
 
-    /// `dz` in the place of `z`, for one map; `means` are those of `dy` and `dy (.) x̂`.
-    fn signal(&self, channel: &Channel, [mean, along]: [f32; 2], z: &mut [f32], dh: &[f32]) {
-        let (shift, slope) = (-channel.scale * mean, -channel.scale * channel.inverse * along);
+    /// `dz` in the place of `z`, for one map; the means are those of `dy` and `dy (.) x̂`.
+    #[inline(always)]
+    fn signal(&self, (channel, means): (&Channel, [f32; 2]), corners: &mut Corners, z: &mut [f32], dh: &[f32]) {
+        let [shift, slope] = [-channel.scale * means[0], -channel.scale * channel.inverse * means[1]];
         let rest = |z: f32| shift + (z - channel.mean) * slope;
         if !self.pool {
             for (z, dh) in z.iter_mut().zip(dh) {
@@ -163,13 +206,15 @@ impl Maps {
             }
             return;
         }
-        let odd = |z: &mut [f32]| z.iter_mut().for_each(|z| *z = rest(*z));
-        squares_mut(z, self.w, dh, odd, |z: Square, &dh| {
+        let [a, b, c, d] = corners.read(z, self.w);
+        for ((a, b), ((c, d), dh)) in a.iter_mut().zip(b).zip(c.iter_mut().zip(d).zip(dh)) {
+            let z = Square([*a, *b, *c, *d]);
             let y = z.map(|z| channel.y(z));
             let largest = y.largest();
             let dy = if largest <= 0.0 { 0.0 } else { channel.scale * dh };
-            z.map(rest).plus(y.first(largest), dy)
-        });
+            [*a, *b, *c, *d] = z.map(rest).plus(y.first(largest), dy).0;
+        }
+        corners.write(z, self.w, rest);
     }
 }
 

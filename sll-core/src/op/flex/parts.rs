@@ -42,6 +42,7 @@ pub(super) fn by_images_2<T: Send, U: Send>(
 }
 
 /// The sum of `of` the values, in lanes that a processor adds side by side.
+#[inline(always)]
 pub(super) fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     const LANES: usize = 16;
     let mut lanes = [0.0; LANES];

@@ -1,18 +1,21 @@
 //! The largest of each 2x2 square of a map, rectified: where it was is kept in one byte each. (Upstream: burn keeps an index
 //! of four bytes, and pools and rectifies in passes of their own.)
 
+use super::lanes::vectorised;
 use super::parts::{by_images, by_images_2};
 
 /// The four values of a 2x2 square, row by row.
 #[derive(Clone, Copy)]
-pub(super) struct Square([f32; 4]);
+pub(super) struct Square(pub [f32; 4]);
 
 impl Square {
+    #[inline(always)]
     pub fn map(self, of: impl Fn(f32) -> f32) -> Self {
         Self(self.0.map(of))
     }
 
     /// The largest value.
+    #[inline(always)]
     pub fn largest(self) -> f32 {
         let larger = |a: f32, b: f32| if b > a { b } else { a };
         let [a, b, c, d] = self.0;
@@ -20,58 +23,93 @@ impl Square {
     }
 
     /// Where the first value equal to the `largest` is. (Without branches: they would be guessed wrong half of the time.)
+    #[inline(always)]
     pub fn first(self, largest: f32) -> [bool; 4] {
         let [a, b, c, d] = self.0.map(|value| value == largest);
         [a, b & !a, c & !(a | b), d & !(a | b | c)]
     }
 
     /// The value at the one place that is marked.
+    #[inline(always)]
     pub fn at(self, place: [bool; 4]) -> f32 {
         let [a, b, c, d] = std::array::from_fn(|index| if place[index] { self.0[index] } else { 0.0 });
         (a + b) + (c + d)
     }
 
     /// With `value` added at the one place that is marked.
+    #[inline(always)]
     pub fn plus(self, place: [bool; 4], value: f32) -> Self {
         Self(std::array::from_fn(|index| self.0[index] + if place[index] { value } else { 0.0 }))
     }
 }
 
 /// `max(value, 0)`; what is not a number stays so.
+#[inline(always)]
 pub(super) fn rectified(value: f32) -> f32 {
     if value <= 0.0 { 0.0 } else { value }
 }
 
-/// The squares of a map of rows of `width`, row by row, without an odd last row or column.
-pub(super) fn squares(map: &[f32], width: usize) -> impl Iterator<Item = Square> {
-    map.chunks_exact(2 * width.max(1)).flat_map(move |rows| {
-        let (top, bottom) = rows.split_at(width);
-        let pairs = top.as_chunks::<2>().0.iter().zip(bottom.as_chunks::<2>().0);
-        pairs.map(|(&[a, b], &[c, d])| Square([a, b, c, d]))
-    })
+/// The four corners of every square of a map, each in a row of its own, so that loops over squares are plain ones: top left
+/// and right, bottom left and right. An odd last row or column is in no square.
+pub(super) struct Corners {
+    values: Vec<f32>,
+    squares: usize,
 }
 
-/// Replaces every square by what `of` makes of it and its value among `with`, and leaves an odd column or row to `odd`.
-pub(super) fn squares_mut<T>(
-    map: &mut [f32],
-    width: usize,
-    with: &[T],
-    odd: impl Fn(&mut [f32]),
-    of: impl Fn(Square, &T) -> Square,
-) {
-    let mut with = with.iter();
-    let mut pairs = map.chunks_exact_mut(2 * width.max(1));
-    for rows in &mut pairs {
-        let (top, bottom) = rows.split_at_mut(width);
-        let ((top, top_odd), (bottom, bottom_odd)) = (top.as_chunks_mut::<2>(), bottom.as_chunks_mut::<2>());
-        for ((top, bottom), with) in top.iter_mut().zip(bottom).zip(&mut with) {
-            let Square([a, b, c, d]) = of(Square([top[0], top[1], bottom[0], bottom[1]]), with);
-            (*top, *bottom) = ([a, b], [c, d]);
-        }
-        odd(top_odd);
-        odd(bottom_odd);
+impl Corners {
+    /// Room for a map of `squares` squares.
+    pub fn new(squares: usize) -> Self {
+        Self { values: vec![0.0; 4 * squares], squares }
     }
-    odd(pairs.into_remainder());
+
+    /// Takes the corners out of a map of rows of `width`.
+    #[inline(always)]
+    pub fn read(&mut self, map: &[f32], width: usize) -> [&mut [f32]; 4] {
+        let mut corners = self.rows();
+        for (row, rows) in map.chunks_exact(2 * width.max(1)).enumerate() {
+            let ([a, b, c, d], halves) = (part(&mut corners, row, width / 2), rows.split_at(width));
+            let (top, bottom) = (halves.0.as_chunks::<2>().0, halves.1.as_chunks::<2>().0);
+            for ((top, a), b) in top.iter().zip(a).zip(b) {
+                [*a, *b] = *top;
+            }
+            for ((bottom, c), d) in bottom.iter().zip(c).zip(d) {
+                [*c, *d] = *bottom;
+            }
+        }
+        corners
+    }
+
+    /// Puts the corners back, and changes what is in no square by `odd`.
+    #[inline(always)]
+    pub fn write(&mut self, map: &mut [f32], width: usize, odd: impl Fn(f32) -> f32) {
+        let mut corners = self.rows();
+        let mut pairs = map.chunks_exact_mut(2 * width.max(1));
+        for (row, rows) in pairs.by_ref().enumerate() {
+            let ([a, b, c, d], halves) = (part(&mut corners, row, width / 2), rows.split_at_mut(width));
+            let (top, bottom) = (halves.0.as_chunks_mut::<2>(), halves.1.as_chunks_mut::<2>());
+            for ((top, a), b) in top.0.iter_mut().zip(a).zip(b) {
+                *top = [*a, *b];
+            }
+            for ((bottom, c), d) in bottom.0.iter_mut().zip(c).zip(d) {
+                *bottom = [*c, *d];
+            }
+            top.1.iter_mut().chain(bottom.1).for_each(|value| *value = odd(*value));
+        }
+        pairs.into_remainder().iter_mut().for_each(|value| *value = odd(*value));
+    }
+
+    #[inline(always)]
+    fn rows(&mut self) -> [&mut [f32]; 4] {
+        let (top, bottom) = self.values.split_at_mut(2 * self.squares);
+        let ((a, b), (c, d)) = (top.split_at_mut(self.squares), bottom.split_at_mut(self.squares));
+        [a, b, c, d]
+    }
+}
+
+/// The corners of one row of squares.
+#[inline(always)]
+fn part<'a>(corners: &'a mut [&mut [f32]; 4], row: usize, squares: usize) -> [&'a mut [f32]; 4] {
+    corners.each_mut().map(|corner| &mut corner[row * squares..][..squares])
 }
 
 /// `h = max(z, 0)` of the largest `z` of each square, and its place in the square.
@@ -84,13 +122,22 @@ pub(in super::super) fn forward(z: &[f32], [images, c, h, w]: [usize; 4]) -> (Ve
     by_images_2((&mut largest, &mut places), images, [c * out; 2], |images, largest, places| {
         let maps = z[images.start * c * h * w..].chunks_exact((h * w).max(1));
         let outs = largest.chunks_exact_mut(out.max(1)).zip(places.chunks_exact_mut(out.max(1)));
-        for (map, (largest, places)) in maps.zip(outs) {
-            for (square, (largest, place)) in squares(map, w).zip(largest.iter_mut().zip(places)) {
-                let most = square.largest();
-                let [_, b, c, d] = square.first(most).map(u8::from);
-                (*largest, *place) = (rectified(most), b + 2 * c + 3 * d);
-            }
-        }
+        let mut corners = Corners::new(out);
+        vectorised(
+            #[inline(always)]
+            || {
+                for (map, (largest, places)) in maps.zip(outs) {
+                    let [a, b, c, d] = corners.read(map, w);
+                    let squares = a.iter().zip(b).zip(c.iter().zip(d));
+                    for (((a, b), (c, d)), (largest, place)) in squares.zip(largest.iter_mut().zip(places)) {
+                        let square = Square([*a, *b, *c, *d]);
+                        let most = square.largest();
+                        let [_, b, c, d] = square.first(most).map(u8::from);
+                        (*largest, *place) = (rectified(most), b + 2 * c + 3 * d);
+                    }
+                }
+            },
+        );
     });
     (largest, places)
 }
