@@ -40,6 +40,7 @@ mod load;
 mod lock;
 mod manifest;
 mod net;
+mod normalise;
 mod options;
 mod order;
 mod picture;
@@ -68,6 +69,7 @@ pub use manifest::{
     ArchiveFormat, ArchiveSource, Content, Counts, EncodedImages, FileSpec, HubSource, Layout, Manifest, Split,
     SystemPackage,
 };
+pub use normalise::Normalise;
 pub use options::{Hook, HubOptions, LoadOptions, Notice, Progress, Stop};
 pub use order::{epoch_order, parts};
 pub use registry::{manifest, manifests};

@@ -59,6 +59,9 @@ impl Augment {
     /// # Panics
     /// If `src` or `dst` does not have `C * H * W` bytes.
     pub fn apply(&self, src: &[u8], shape: [usize; 3], dst: &mut [u8], seed: u64, epoch: u64, index: u64) {
+        if self.only_places() && !self.flip && self.crop_padding == 0 {
+            return dst.copy_from_slice(src);
+        }
         if self.only_places() {
             return self.place(src, shape, dst, self.place_of(seed, epoch, index));
         }

@@ -9,7 +9,7 @@ use super::resident::{Plan, Resident, numbers};
 use crate::error::{Error, Result};
 use crate::spec::Recipe;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use datasets::{Augment, Batches, Dataset, Images, Stream, StreamBatch, epoch_order};
+use datasets::{Augment, Batches, Dataset, Images, Normalise, Stream, StreamBatch, epoch_order};
 use sll_core::rng::mix;
 use sll_core::rule::Batch;
 use std::sync::Mutex;
@@ -20,9 +20,9 @@ pub struct Loader {
     test: Images,
     /// Where the pixels are, if not in `train` and `test`.
     elsewhere: Elsewhere,
-    /// `1 / (255 std)` and `-mean / std`, for each feature.
-    scale: Tensor<2>,
-    shift: Tensor<2>,
+    normalise: Normalise,
+    /// The same on a device that is not the host: a factor and a summand for each feature.
+    on_device: Option<[Tensor<2>; 2]>,
     device: Device,
     augment: Augment,
     batch: usize,
@@ -103,13 +103,14 @@ impl Loader {
         if images.is_none() {
             narrow(&mut train, &mut test, recipe).map_err(named)?;
         }
-        let [c, h, w] = train.shape;
-        let per_feature = |value: &dyn Fn(usize) -> f32| -> Tensor<2> {
-            let values: Vec<f32> = (0..c * h * w).map(|i| value(i / (h * w))).collect();
-            Tensor::from_data(TensorData::new(values, [1, c * h * w]), device)
+        let normalise = Normalise::new(train.shape, &data.mean, &data.std);
+        let feature = |which: usize| -> Tensor<2> {
+            let channels = normalise.channels.iter();
+            let values: Vec<f32> = channels.flat_map(|of| std::iter::repeat_n(of[which], normalise.area)).collect();
+            let features = values.len();
+            Tensor::from_data(TensorData::new(values, [1, features]), device)
         };
-        let scale = per_feature(&|channel| 1.0 / (255.0 * data.std[channel]));
-        let shift = per_feature(&|channel| -data.mean[channel] / data.std[channel]);
+        let on_device = (*device != Device::flex()).then(|| [feature(0), feature(1)]);
         let augment = recipe.augment();
         let mut elsewhere = match images {
             Some(images) => Elsewhere::Stream(Streamed { images, under_way: Mutex::new(None) }),
@@ -118,7 +119,8 @@ impl Loader {
         if matches!(elsewhere, Elsewhere::No) && Resident::suits(&train, &augment, device) {
             elsewhere = OnDevice::take(&mut train, &mut test, device);
         }
-        Ok(Self { train, test, elsewhere, scale, shift, device: device.clone(), augment, batch: recipe.batch, seed })
+        let (device, batch) = (device.clone(), recipe.batch);
+        Ok(Self { train, test, elsewhere, normalise, on_device, device, augment, batch, seed })
     }
 
     /// Images trained on and evaluated on.
@@ -159,7 +161,7 @@ impl Loader {
                 let start = || streamed.images.train(self.seed, number as u64, self.batch, self.augment);
                 let batch = streamed.batch(number, step, start)?;
                 let labels = batch.labels.into_iter().map(usize::from).collect();
-                Batch::new(self.normalised(self.upload(batch.pixels)), labels, seed)
+                Batch::new(self.features(batch.pixels), labels, seed)
             }
             (Elsewhere::Device(images), Some(plan)) => {
                 let (pixels, classes) = images.train.batch(plan, range.clone());
@@ -168,7 +170,7 @@ impl Loader {
             }
             _ => {
                 let chosen = &epoch.order[range];
-                Batch::new(self.normalised(self.upload(self.in_memory(number, chosen))), self.labels(chosen), seed)
+                Batch::new(self.features(self.in_memory(number, chosen)), self.labels(chosen), seed)
             }
         };
         let classes = batch.classes.clone().or_else(|| self.send(&batch.labels));
@@ -202,7 +204,7 @@ impl Loader {
         match &self.elsewhere {
             Elsewhere::Stream(streamed) => {
                 let mut batches = streamed.images.test(batch);
-                let x = |pixels| self.normalised(self.upload(pixels));
+                let x = |pixels| self.features(pixels);
                 let labels = streamed.images.test_labels().chunks(batch);
                 Box::new(labels.map(move |labels| Ok((x(following(&mut batches)?.pixels), labels))))
             }
@@ -213,21 +215,26 @@ impl Loader {
             }
             Elsewhere::No => {
                 let images = self.test.pixels.chunks(batch * size).zip(self.test.labels.chunks(batch));
-                Box::new(
-                    images.map(move |(pixels, labels)| Ok((self.normalised(self.upload(pixels.to_vec())), labels))),
-                )
+                Box::new(images.map(move |(pixels, labels)| Ok((self.features(pixels.to_vec()), labels))))
             }
         }
     }
 
-    fn upload(&self, pixels: Vec<u8>) -> Tensor<2> {
+    /// Rows of features: on the host in one pass, elsewhere from bytes that are sent there.
+    fn features(&self, pixels: Vec<u8>) -> Tensor<2> {
         let features = self.train.image_len();
         let shape = [pixels.len() / features, features];
-        Tensor::<2, Int>::from_data(TensorData::new(pixels, shape), (&self.device, DType::U8)).float()
+        if self.on_device.is_none() {
+            return Tensor::from_data(TensorData::new(self.normalise.apply(&pixels), shape), &self.device);
+        }
+        let sent = Tensor::<2, Int>::from_data(TensorData::new(pixels, shape), (&self.device, DType::U8));
+        self.normalised(sent.float())
     }
 
+    /// Pixels that lie on a device that is not the host, normalised.
     fn normalised(&self, pixels: Tensor<2>) -> Tensor<2> {
-        pixels * self.scale.clone() + self.shift.clone()
+        let [scale, shift] = self.on_device.as_ref().expect("pixels lie on a device that is not the host");
+        pixels * scale.clone() + shift.clone()
     }
 }
 
