@@ -9,6 +9,8 @@ pub struct Load {
     pub pace: Pace,
     /// Seconds to read its data.
     pub reading: f64,
+    /// Seconds to make the batches of an epoch.
+    pub batches: f64,
     /// Steps of an epoch.
     pub steps: usize,
     /// Images evaluated after an epoch.
@@ -20,13 +22,13 @@ pub struct Load {
 }
 
 impl Load {
-    /// Seconds of the run: `start + Σ_epochs (steps · step + images · prediction + checkpoint)`, and what is predicted once
+    /// Seconds of the run: `start + Σ_epochs (batches + steps · step + images · prediction + checkpoint)`, and what is predicted once
     /// more at its end.
     pub fn seconds(&self) -> f64 {
         let Pace { step, preparing, image, start, checkpoint, .. } = self.pace;
         let evaluation = self.evaluated as f64 * image;
         let training = self.preparation as f64 * preparing + (self.epochs - self.preparation) as f64 * step;
-        let around = self.epochs as f64 * (evaluation + checkpoint) + evaluation;
+        let around = self.epochs as f64 * (self.batches + evaluation + checkpoint) + evaluation;
         self.reading + start + self.steps as f64 * training + around
     }
 }
@@ -48,9 +50,9 @@ mod tests {
     #[test]
     fn a_runs_time_is_its_steps_and_what_is_around_them() {
         let pace = Pace { step: 0.1, preparing: 0.5, image: 0.001, start: 2.0, checkpoint: 0.25, macs: 1.0 };
-        let load = Load { pace, reading: 1.0, steps: 30, evaluated: 1000, epochs: 4, preparation: 1 };
-        // 1 + 2, an epoch of 15, three of 3, four times 1 + 0.25, and 1.
-        assert!((load.seconds() - (3.0 + 15.0 + 9.0 + 5.0 + 1.0)).abs() < 1e-9, "{}", load.seconds());
+        let load = Load { pace, reading: 1.0, batches: 0.5, steps: 30, evaluated: 1000, epochs: 4, preparation: 1 };
+        // 1 + 2, an epoch of 15, three of 3, four times 0.5 + 1 + 0.25, and 1.
+        assert!((load.seconds() - (3.0 + 15.0 + 9.0 + 7.0 + 1.0)).abs() < 1e-9, "{}", load.seconds());
     }
 
     #[test]

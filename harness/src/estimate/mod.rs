@@ -12,14 +12,19 @@ use crate::error::Result;
 use crate::experiment::{Choices, Experiment, expand};
 use crate::footprint::spec::MemorySpec;
 use crate::spec::RunSpec;
-use datasets::LoadOptions;
+use datasets::{LoadOptions, Normalise};
 use pace::Paces;
+use sll_core::rng::mix;
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long one plan's steps are timed, by all processes together.
 const TIME: Duration = Duration::from_secs(5);
+
+/// How long images of one run are made to time it, and how many at least: augmentation draws what it does.
+const IMAGE_TIME: Duration = Duration::from_millis(2);
+const FEWEST_IMAGES: u64 = 16;
 
 /// How runs will be made.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +46,7 @@ fn loads(specs: &[&RunSpec], crew: Crew, reading: &HashMap<String, f64>) -> Resu
         Ok(Load {
             pace: paces.of(key),
             reading: reading.get(&spec.dataset).copied().unwrap_or(0.0),
+            batches: train as f64 * image_time(spec)?,
             steps: train.div_ceil(spec.recipe.batch),
             evaluated: test,
             epochs: spec.recipe.epochs,
@@ -65,6 +71,20 @@ fn step_of(spec: &RunSpec, threads: usize) -> Result<MemorySpec> {
         threads,
         device: spec.device.clone(),
     })
+}
+
+/// Seconds that it takes to make the features of one training image, by one thread, on images of noise.
+fn image_time(spec: &RunSpec) -> Result<f64> {
+    let manifest = datasets::manifest(&spec.dataset)?;
+    let (augment, normalise) = (spec.recipe.augment(), Normalise::new(manifest.shape, &manifest.mean, &manifest.std));
+    let pixels: Vec<u8> = (0..manifest.shape.iter().product()).map(|index: usize| mix(1, index as u64) as u8).collect();
+    let (mut made, mut image, started) = (0, vec![0; pixels.len()], Instant::now());
+    while made < FEWEST_IMAGES || started.elapsed() < IMAGE_TIME {
+        augment.apply(&pixels, manifest.shape, &mut image, spec.seed, 0, made);
+        std::hint::black_box(normalise.apply(&image));
+        made += 1;
+    }
+    Ok(started.elapsed().as_secs_f64() / made as f64)
 }
 
 /// Images trained on and evaluated on.
