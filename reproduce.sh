@@ -74,16 +74,32 @@ shared() {
   done
 }
 
+# One part of `all`. What fails (1), or misses data (3), is told at the end and stops no other part.
+failed=() status=0
+part() {
+  local code=0
+  harness "$@" || code=$?
+  case $code in
+    0) ;;
+    1 | 3) failed+=("$1 $2") status=$code ;;
+    *) exit "$code" ;;
+  esac
+}
+
 case "$what" in
   sweep) harness sweep "$@" ;;
   figures) harness footprint "${figures[@]}" "$@" ;;
   table3) harness footprint table3 "$@" ;;
   bench) harness bench "$@" ;;
   all)
-    for name in table1 table2 small-cnn rules-mlp theorem1; do harness table "$name" "$@"; done
-    for name in width depth projection projection_seed alignment dropout; do harness sweep "ablation_$name" "$@"; done
+    for name in table1 table2 small-cnn rules-mlp theorem1; do part table "$name" "$@"; done
+    for name in width depth projection projection_seed alignment dropout; do part sweep "ablation_$name" "$@"; done
     shared "$@"
-    harness footprint "${figures[@]}" table3 ${memory[@]+"${memory[@]}"}
+    part footprint "${figures[@]}" table3 ${memory[@]+"${memory[@]}"}
+    for name in ${failed[@]+"${failed[@]}"}; do
+      echo "reproduce.sh: $name is not complete; what it said is above, and the same command goes on from there" >&2
+    done
+    exit "$status"
     ;;
   *) harness table "$what" "$@" ;;
 esac

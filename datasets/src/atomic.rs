@@ -7,14 +7,16 @@ use std::{
     time::Duration,
 };
 
+use rayon::prelude::*;
+
 /// How the names of files that are being written begin; a killed process leaves them behind.
 pub const TEMPORARY: &str = ".writing-";
 
 /// A file that is being written is locked; it may take this long until it is.
-const YOUNG: Duration = Duration::from_secs(60);
+pub const YOUNG: Duration = Duration::from_secs(60);
 
-/// Writes `path` through a temporary file beside it and a rename, so that a reader, or the next process after a crash, never meets half a file. Folders that
-/// are missing are made. What killed processes left of their writing in the same folder is removed.
+/// Writes `path` through a temporary file beside it and a rename, so that a reader, or the next process after a crash, never
+/// meets half a file. Folders that are missing are made. What killed processes left of their writing in the same folder is removed.
 ///
 /// # Errors
 /// The system's, or that of `fill`; what was at `path` is still there then.
@@ -28,7 +30,7 @@ pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<
     let mut file = builder.prefix(TEMPORARY).tempfile_in(folder)?;
     // Where files cannot be locked, nothing is swept up either.
     let _ = file.as_file().try_lock();
-    sweep(folder);
+    sweep(folder, YOUNG);
     fill(file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path)?;
@@ -36,16 +38,18 @@ pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<
     Ok(())
 }
 
-/// Removes files in `folder` that somebody began to write and nobody holds any more.
-fn sweep(folder: &Path) {
+/// Removes files, and folders, in `folder` that somebody began to write and nobody holds any more. Younger ones than `age`
+/// stay: [`YOUNG`] where others may be writing. What cannot be looked at or removed stays, too: it harms nobody.
+pub fn sweep(folder: &Path, age: Duration) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if !entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
             continue;
         }
-        let age = entry.metadata().and_then(|found| found.modified()).ok().and_then(|changed| changed.elapsed().ok());
-        let old = age.is_some_and(|age| age > YOUNG);
-        if old && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
-            let _ = fs::remove_file(entry.path());
+        let path = entry.path();
+        let Ok(found) = entry.metadata() else { continue };
+        let idle = found.modified().ok().and_then(|changed| changed.elapsed().ok());
+        if idle.is_some_and(|idle| idle >= age) && File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = if found.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
         }
     }
 }
@@ -54,6 +58,17 @@ fn sweep(folder: &Path) {
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     sync_folder(to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+    Ok(())
+}
+
+/// Brings everything in `folder`, and below it, to the disk.
+pub(crate) fn sync_below(folder: &Path) -> io::Result<()> {
+    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    entries.par_iter().try_for_each(|entry| match entry.file_type()?.is_dir() {
+        true => sync_below(&entry.path()),
+        false => File::open(entry.path())?.sync_all(),
+    })?;
+    sync_folder(folder);
     Ok(())
 }
 
@@ -102,6 +117,9 @@ mod tests {
         let held = left(".writing-held");
         held.try_lock().unwrap();
         drop((left(".writing-killed"), left("another file")));
+        fs::create_dir(path(".writing-folder")).unwrap();
+        File::create(path(".writing-folder/file")).unwrap();
+        File::open(path(".writing-folder")).unwrap().set_modified(old).unwrap();
         File::create(path(".writing-young")).unwrap();
         write_atomically(&path("file"), |file| {
             // The one that is being written now is as old as it likes.
@@ -109,8 +127,12 @@ mod tests {
             write_atomically(&path("other"), |_| Ok(()))
         })
         .unwrap();
-        let there = [".writing-held", ".writing-killed", ".writing-young", "another file", "file", "other"];
-        assert_eq!(there.map(|name| path(name).exists()), [true, false, true, true, true, true]);
+        let there = |names: [&str; 3]| names.map(|name| path(name).exists());
+        assert_eq!(there([".writing-held", ".writing-young", "another file"]), [true; 3]);
+        assert_eq!(there(["file", "other", ".writing-killed"]), [true, true, false]);
+        assert!(!path(".writing-folder").exists());
+        sweep(dir.path(), Duration::ZERO);
+        assert_eq!(there([".writing-held", ".writing-young", "another file"]), [true, false, true]);
     }
 
     #[cfg(unix)]

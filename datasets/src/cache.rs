@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::{
-    atomic::{rename, write_atomically},
+    atomic::{rename, sync_below, write_atomically},
     digest::Digest,
     error::DataError,
     lock::lock,
@@ -103,6 +103,8 @@ impl Cache {
             if folder.exists() {
                 fs::remove_dir_all(&folder)?;
             }
+            // Its name would outlive a power cut that its content does not.
+            sync_below(incoming.path())?;
             rename(incoming.path(), &folder)
         };
         publish().map_err(|error| Problem::file("write", &folder, &error))?;

@@ -56,7 +56,7 @@ mod testing;
 mod trust;
 mod verify;
 
-pub use atomic::{TEMPORARY, write_atomically};
+pub use atomic::{TEMPORARY, YOUNG, sweep, write_atomically};
 pub use augment::{Augment, Place, Policy};
 pub use cache::cache_dir;
 pub use dataset::{Dataset, Images};

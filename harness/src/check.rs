@@ -9,7 +9,6 @@ use crate::store::Store;
 use baselines::RuleSpec;
 use serde::{Deserialize, Serialize};
 use sll_core::sll::SllConfig;
-use std::io::Write;
 use std::path::Path;
 
 /// What the suite gave.
@@ -104,7 +103,7 @@ impl Baseline {
             "# Made by `harness check --update`: every rule on two small networks and the embedded samples.\n{}",
             toml::to_string(self).expect("plain data")
         );
-        write_atomically(path, |file| file.write_all(text.as_bytes()))
+        write_atomically(path, text.as_bytes())
     }
 
     /// A table of differences, and what got worse by more than the tolerances. Better numbers are no regression; a

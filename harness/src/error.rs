@@ -33,12 +33,12 @@ impl Error {
 
     /// A file operation that failed.
     pub fn file(doing: &str, path: &std::path::Path, error: std::io::Error) -> Self {
-        let next = match error.kind() {
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                "; choose a folder you can write to with --results DIR"
+        let next = match (error.kind(), crate::report::atomic::room(error.kind())) {
+            (_, Some(remedy)) => format!("; {remedy} and run the same command again"),
+            (std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem, _) => {
+                "; choose a folder you can write to with --results DIR".into()
             }
-            std::io::ErrorKind::StorageFull => "; free some disk space and run the same command again",
-            _ => "",
+            _ => String::new(),
         };
         Error::Missing(format!("cannot {doing} {}: {error}{next}", path.display()))
     }

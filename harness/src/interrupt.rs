@@ -1,28 +1,64 @@
 //! Ctrl-C, termination, and the death of the process that started a run for itself: a flag that work looks at between steps.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// The process that this one works for, 0 for none.
 static PARENT: AtomicU32 = AtomicU32::new(0);
+/// Whether there is nothing to keep, so that a signal ends the process at once.
+static AT_ONCE: AtomicBool = AtomicBool::new(false);
+/// How often a process with nothing to keep looks for the one that it works for.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Starts listening. The second signal ends the process at once. A signal that was ignored when the program started, as
 /// `nohup` and a script's `&` have it, stays ignored.
 pub fn listen() {
     let handler = || {
-        if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+        if INTERRUPTED.swap(true, Ordering::Relaxed) || AT_ONCE.load(Ordering::Relaxed) {
+            end();
         }
     };
-    let ignored = ignored::now();
+    signals::prepare();
+    let ignored = signals::ignored();
     // Fails only if a handler is set already, which nothing else in this program does.
     let _ = ctrlc::set_handler(handler);
-    ignored::again(&ignored);
+    signals::ignore(&ignored);
 }
 
 /// Ends this process's work when the process `parent`, which started it, is gone.
 pub fn follow(parent: u32) {
     PARENT.store(parent, Ordering::Relaxed);
+}
+
+/// Says that this process has nothing to keep: from here on a signal ends it at once, within a step of seconds too, and so
+/// does the end of the process that it works for.
+pub fn nothing_to_keep() {
+    static STARTED: AtomicBool = AtomicBool::new(false);
+    AT_ONCE.store(true, Ordering::Relaxed);
+    if requested() {
+        end();
+    }
+    if PARENT.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    std::thread::spawn(|| {
+        STARTED.store(true, Ordering::Relaxed);
+        while !orphaned() {
+            std::thread::sleep(LOOK);
+        }
+        end();
+    });
+    // Whatever a thread allocates when it starts is no part of what is weighed afterwards.
+    while !STARTED.load(Ordering::Relaxed) {
+        std::thread::yield_now();
+    }
+}
+
+/// Ends this process from whichever thread.
+fn end() -> ! {
+    crate::talk::tell(format_args!("error: {}", crate::error::Error::Interrupted));
+    std::process::exit(130);
 }
 
 /// Whether a signal has come, or the process that this one works for is gone.
@@ -35,12 +71,23 @@ fn orphaned() -> bool {
     parent != 0 && std::os::unix::process::parent_id() != parent
 }
 
-/// Signals that the parent had this program ignore. `ctrlc` takes all or none, and the standard library cannot ask.
+/// What becomes of signals. `ctrlc` takes all or none, and the standard library cannot ask.
 #[allow(unsafe_code)] // plain system calls on signals, at the start, before there is a second thread of our own
-mod ignored {
-    use libc::{SIG_IGN, SIGHUP, SIGINT, SIGTERM, c_int};
+mod signals {
+    use libc::{SIG_DFL, SIG_IGN, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ, c_int};
 
-    pub fn now() -> Vec<c_int> {
+    /// A file that may not grow is an error of the write, which names it, and no signal. Of children whose signal the parent
+    /// had this program ignore, nobody could be told how they ended.
+    pub fn prepare() {
+        // SAFETY: neither to ignore a signal nor the system's own way with it runs code of ours.
+        unsafe {
+            libc::signal(SIGXFSZ, SIG_IGN);
+            libc::signal(SIGCHLD, SIG_DFL);
+        }
+    }
+
+    /// Those that the parent had this program ignore.
+    pub fn ignored() -> Vec<c_int> {
         let is_ignored = |signal: &c_int| {
             let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
             // SAFETY: with no new action the call only writes the present one to memory of its type; zeros are one too.
@@ -53,7 +100,7 @@ mod ignored {
         [SIGINT, SIGTERM, SIGHUP].into_iter().filter(is_ignored).collect()
     }
 
-    pub fn again(signals: &[c_int]) {
+    pub fn ignore(signals: &[c_int]) {
         for &signal in signals {
             // SAFETY: to ignore a signal runs no code of ours.
             unsafe { libc::signal(signal, SIG_IGN) };

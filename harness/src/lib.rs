@@ -19,6 +19,7 @@ pub mod record;
 pub mod report;
 pub mod room;
 pub mod run;
+pub mod sealed;
 pub mod spec;
 pub mod step;
 pub mod store;

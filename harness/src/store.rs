@@ -8,17 +8,15 @@
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::record::RunResult;
-use crate::report::atomic::{self, write_atomically};
+use crate::report::atomic::{remove, write_atomically};
 use crate::run::{Kept, set_aside};
+use crate::sealed::{sealed, unsealed};
 use crate::spec::RunSpec;
-use sha2::{Digest, Sha256};
+use datasets::{YOUNG, sweep};
 use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// How old a temporary file of an unlocked folder must be to be nobody's.
-pub(crate) const LEFT_BEHIND: Duration = Duration::from_secs(600);
 
 /// The store under one results folder.
 #[derive(Clone, Debug)]
@@ -52,7 +50,7 @@ impl Store {
         fs::create_dir_all(&runs).map_err(|e| Error::file("create", &runs, e))?;
         tempfile::tempfile_in(&runs).map_err(|e| Error::file("write in", &runs, e))?;
         for folder in [self.results.clone(), self.results.join("figures")] {
-            atomic::sweep(&folder, LEFT_BEHIND);
+            sweep(&folder, YOUNG);
         }
         Ok(())
     }
@@ -101,8 +99,8 @@ impl Store {
             Err(TryLockError::Error(e)) => return Err(failed(e)),
         }
         // All that is written here is written under the lock: what is half written is a killed process's.
-        atomic::sweep(&folder, Duration::ZERO);
-        write_atomically(&folder.join("spec.toml"), |file| file.write_all(spec.to_toml().as_bytes()))?;
+        sweep(&folder, Duration::ZERO);
+        write_atomically(&folder.join("spec.toml"), spec.to_toml().as_bytes())?;
         Ok(Claim { lock, folder, id })
     }
 }
@@ -117,25 +115,8 @@ fn read(path: &Path, id: &str) -> Result<Option<std::result::Result<RunResult, S
     }
 }
 
-const DIGEST_LINE: [&str; 2] = ["{\n  \"digest\": \"", "\",\n"];
-
-fn digest(text: &str) -> String {
-    format!("sha256:{}", Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>())
-}
-
-/// A result as it is stored.
-fn stored(result: &RunResult) -> String {
-    let text = serde_json::to_string_pretty(result).expect("a result is plain data");
-    let rest = text.strip_prefix("{\n").expect("an object");
-    format!("{}{}{}{rest}", DIGEST_LINE[0], digest(rest), DIGEST_LINE[1])
-}
-
 fn sound(text: &str, id: &str) -> std::result::Result<RunResult, String> {
-    let sealed = text.strip_prefix(DIGEST_LINE[0]).and_then(|text| text.split_once(DIGEST_LINE[1]));
-    if sealed.is_some_and(|(told, rest)| told != digest(rest)) {
-        return Err("its content is not the one that was written: the digest differs".into());
-    }
-    let result: RunResult = serde_json::from_str(text).map_err(|e| format!("it cannot be read: {e}"))?;
+    let result: RunResult = unsealed(text)?;
     match (result.run_id.as_str(), result.spec.id()) {
         (run, spec) if run == id && spec == id => Ok(result),
         (run, spec) if run == spec => Err(format!("it is run {run}'s")),
@@ -164,18 +145,13 @@ impl Claim {
 
     /// Forgets the run, finished or not. Interrupted after this, the same command without force goes on with the new one.
     pub fn restart(&self) -> Result<()> {
-        match fs::remove_file(self.folder.join("result.json")) {
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                return Err(Error::file("remove", &self.folder.join("result.json"), e));
-            }
-            _ => {}
-        }
+        remove(&self.folder.join("result.json"))?;
         self.checkpoint().remove()
     }
 
     /// Writes the result; the checkpoints have then served their purpose.
     pub fn finish(&self, result: &RunResult) -> Result<()> {
-        write_atomically(&self.folder.join("result.json"), |file| file.write_all(stored(result).as_bytes()))?;
+        write_atomically(&self.folder.join("result.json"), sealed(result).as_bytes())?;
         self.checkpoint().remove()
     }
 }
@@ -247,7 +223,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_every_cut_and_every_other_run_is_seen() {
-        let (whole, id) = (stored(&result()), spec().id());
+        let (whole, id) = (sealed(&result()), spec().id());
         assert_eq!(sound(&whole, &id).unwrap(), result());
         for place in (0..whole.len()).step_by(7) {
             for bit in 0..7 {
@@ -261,12 +237,12 @@ mod tests {
             assert!(sound(&cut, &id).is_err(), "{place} bytes");
         }
         let other = RunResult { run_id: "1234".into(), ..result() };
-        assert!(sound(&stored(&other), &id).unwrap_err().contains("run 1234"));
+        assert!(sound(&sealed(&other), &id).unwrap_err().contains("run 1234"));
         let seed = RunSpec { seed: 1, ..spec() };
         let other = RunResult { run_id: seed.id(), spec: seed.clone(), ..result() };
-        assert_eq!(sound(&stored(&other), &id).unwrap_err(), format!("it is run {}'s", seed.id()));
+        assert_eq!(sound(&sealed(&other), &id).unwrap_err(), format!("it is run {}'s", seed.id()));
         let other = RunResult { spec: seed, ..result() };
-        assert!(sound(&stored(&other), &id).is_err());
+        assert!(sound(&sealed(&other), &id).is_err());
     }
 
     #[test]
@@ -292,7 +268,7 @@ mod tests {
         let (half, table) = (store.folder(&spec().id()).join(".writing-x1"), folder.path().join(".writing-x2"));
         fs::write(&half, "half").unwrap();
         let old = File::create(folder.path().join(".writing-x3")).unwrap();
-        old.set_modified(std::time::SystemTime::now() - 2 * LEFT_BEHIND).unwrap();
+        old.set_modified(std::time::SystemTime::now() - 2 * YOUNG).unwrap();
         fs::write(&table, "half").unwrap();
         drop(Store::open(folder.path()).unwrap().claim(&spec(), || {}).unwrap());
         assert!(!half.exists() && table.exists() && !folder.path().join(".writing-x3").exists());

@@ -102,6 +102,26 @@ fn reproduce_all_needs_nothing_that_bash_3_2_lacks() {
 }
 
 #[test]
+fn a_part_of_all_that_fails_stops_no_other_unless_it_was_interrupted_or_called_wrongly() {
+    let all = |code: i32| {
+        let folder = Elsewhere::new();
+        let fails = format!("[ \"$2\" != table2 ] || exit {code}\n");
+        folder.program("harness", &(HARNESS.to_string() + &fails));
+        let (output, calls) = folder.call(&root().join("reproduce.sh"), &["all"]);
+        (output.status.code(), calls.len() - 1, String::from_utf8(output.stderr).unwrap())
+    };
+    for code in [1, 3] {
+        let (ended, parts, told) = all(code);
+        assert_eq!((ended, parts), (Some(code), 12), "{told}");
+        assert!(told.contains("table table2 is not complete") && !told.contains("table1 is not"), "{told}");
+    }
+    for code in [2, 130] {
+        let (ended, parts, _) = all(code);
+        assert_eq!((ended, parts), (Some(code), 2));
+    }
+}
+
+#[test]
 fn a_failed_build_ends_the_script_with_cargos_code() {
     let folder = Elsewhere::new();
     folder.program("cargo", "#!/bin/sh\nexit 101\n");

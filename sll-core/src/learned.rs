@@ -179,11 +179,15 @@ impl ModuleMapper for Owned {
 }
 
 fn owned<const D: usize>(value: Tensor<D>) -> Tensor<D> {
-    let (shape, device) = (value.shape(), value.device());
-    match value.to_data().try_to_vec::<f32>() {
-        Ok(values) => Tensor::from_data(TensorData::new(values, shape), &device),
-        // Of another type: as it was loaded.
-        Err(_) => value,
+    let device = value.device();
+    Tensor::from_data(apart(value.into_data()), &device)
+}
+
+/// The same values in memory of their own. Those of another type than f32 stay as they were loaded.
+pub(crate) fn apart(data: TensorData) -> TensorData {
+    match data.try_to_vec::<f32>() {
+        Ok(values) => TensorData::new(values, data.shape().clone()),
+        Err(_) => data,
     }
 }
 

@@ -5,7 +5,6 @@ use crate::error::Result;
 use crate::report::atomic::write_atomically;
 use crate::report::details::grouped;
 use crate::report::grid::{Grid, escape};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Where there is no number.
@@ -15,7 +14,7 @@ const NONE: &str = "—";
 pub fn write(bench: &Bench, dir: &Path) -> Result<PathBuf> {
     let path = dir.join("bench.md");
     let text = render(bench);
-    write_atomically(&path, |file| file.write_all(text.as_bytes()))?;
+    write_atomically(&path, text.as_bytes())?;
     Ok(path)
 }
 

@@ -13,6 +13,9 @@ use clap::Args;
 use std::cell::RefCell;
 use std::time::Duration;
 
+/// Nobody measures a rule on a network for longer.
+const MOST_SECONDS: f64 = 86_400.0;
+
 /// Options of the bench.
 #[derive(Args, Debug)]
 pub struct BenchArgs {
@@ -45,8 +48,8 @@ pub struct BenchArgs {
 
 /// Measures and writes.
 pub fn main(args: BenchArgs) -> Result<()> {
-    if !(args.seconds.is_finite() && args.seconds >= 0.0) {
-        return Err(Error::Input(format!("--seconds {}: must be a number of seconds", args.seconds)));
+    if !(0.0..=MOST_SECONDS).contains(&args.seconds) {
+        return Err(Error::Input(format!("--seconds {}: must be from 0 to {MOST_SECONDS}, a day", args.seconds)));
     }
     let (cases, rules) = (case::networks(&args.networks)?, case::rules(&args.rules)?);
     device::open(&args.device)?;

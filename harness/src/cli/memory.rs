@@ -84,6 +84,7 @@ pub fn main(args: MemoryArgs) -> Result<()> {
         return print_json(&footprint);
     }
     with_threads(spec.threads)?;
+    crate::interrupt::nothing_to_keep();
     let mut last = Instant::now();
     let footprint = measure(&spec, |step| {
         if last.elapsed() >= SLOW {

@@ -12,12 +12,17 @@ pub struct PaceArgs {
     /// How long to time; of what is left then, only the work is counted.
     #[arg(long)]
     seconds: f64,
+    /// The process that asks: this one ends when that one is gone.
+    #[arg(long, value_name = "PID")]
+    parent: u32,
     #[command(flatten)]
     results: ResultOptions,
 }
 
 /// Reads specs as JSON and prints their paces.
 pub fn main(args: PaceArgs) -> Result<()> {
+    crate::interrupt::follow(args.parent);
+    crate::interrupt::nothing_to_keep();
     let wrong = |e: serde_json::Error| Error::Input(format!("stdin is not a list of steps: {e}"));
     let specs: Vec<MemorySpec> = serde_json::from_reader(std::io::stdin()).map_err(wrong)?;
     let paces = times(&specs, args.seconds, &args.results.results)?;

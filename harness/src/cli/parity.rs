@@ -41,6 +41,7 @@ struct Report<'a> {
 
 /// Compares and prints; an error if a rule is further off than the tolerance.
 pub fn main(args: ParityArgs) -> Result<()> {
+    crate::interrupt::nothing_to_keep();
     let (reference, other) = (crate::device::open(&args.against)?, crate::device::open(&args.device)?);
     let tolerance = args.tolerance.unwrap_or(if args.precision.is_single() { 1e-3 } else { f64::INFINITY });
     if tolerance.is_nan() || tolerance < 0.0 {

@@ -4,6 +4,7 @@ use super::Crew;
 use crate::engine::this_program;
 use crate::error::{Error, Result};
 use crate::footprint::spec::MemorySpec;
+use crate::interrupt;
 use crate::step::Stepper;
 use serde::{Deserialize, Serialize};
 use sll_core::Network;
@@ -92,7 +93,10 @@ fn mean(stepper: &mut Stepper) -> Result<f64> {
 
 /// In a process of its own: the pace of each of `specs` in turn for `seconds`, then of the others their work alone.
 pub fn times(specs: &[MemorySpec], seconds: f64, results: &Path) -> Result<Vec<Pace>> {
-    let folder = tempfile::tempdir_in(results).map_err(|e| Error::file("write in", results, e))?;
+    // Locked while it is in use: what a killed process leaves is swept up.
+    let folder = tempfile::Builder::new().prefix(datasets::TEMPORARY).tempdir_in(results);
+    let folder = folder.map_err(|e| Error::file("write in", results, e))?;
+    let _held = std::fs::File::open(folder.path()).inspect(|folder| drop(folder.try_lock()));
     let started = Instant::now();
     let mut built: Option<(&MemorySpec, Network)> = None;
     let mut found = Vec::new();
@@ -122,6 +126,21 @@ pub struct Paces {
 /// A process that times; it ends with this value.
 struct Timer(Child);
 
+impl Timer {
+    /// All that it says, unless a signal comes first.
+    fn answer(&mut self) -> Result<String> {
+        let output = self.0.stdout.take().expect("stdout is piped");
+        let listener = std::thread::spawn(move || std::io::read_to_string(output).unwrap_or_default());
+        while !listener.is_finished() {
+            if interrupt::requested() {
+                return Err(Error::Interrupted);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(listener.join().unwrap_or_default())
+    }
+}
+
 impl Drop for Timer {
     fn drop(&mut self) {
         // Errors mean that it has ended already.
@@ -142,8 +161,7 @@ impl Paces {
         let timers: Vec<Timer> = shares.iter().map(|share| start(share, crew, time)).collect::<Result<_>>()?;
         let mut found = HashMap::new();
         for (mut timer, share) in timers.into_iter().zip(&shares) {
-            let output = timer.0.stdout.take().expect("stdout is piped");
-            let paces: Vec<Pace> = serde_json::from_reader(output)
+            let paces: Vec<Pace> = serde_json::from_str(&timer.answer()?)
                 .map_err(|e| Error::Failed(format!("the process that times steps gave no times: {e}")))?;
             found.extend(share.iter().map(|spec| spec.id()).zip(paces));
         }
@@ -204,6 +222,7 @@ fn ordered(specs: &[MemorySpec]) -> Vec<MemorySpec> {
 fn start(share: &[&MemorySpec], crew: Crew, time: Duration) -> Result<Timer> {
     let mut command = Command::new(this_program()?);
     command.args(["pace", "--seconds", &time.as_secs_f64().to_string(), "--results"]).arg(crew.results);
+    command.arg("--parent").arg(std::process::id().to_string());
     command.env("RAYON_NUM_THREADS", crew.threads.to_string());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     let mut child = command.spawn().map_err(|e| Error::Missing(format!("cannot time steps: {e}")))?;

@@ -5,7 +5,6 @@
 
 use crate::error::{Error, Result};
 use crate::report::atomic::write_atomically;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const TEMPLATE: &str = include_str!("../../experiments/memory.md");
@@ -14,7 +13,7 @@ const TEMPLATE: &str = include_str!("../../experiments/memory.md");
 pub fn write(dir: &Path) -> Result<PathBuf> {
     let path = dir.join("memory.md");
     let text = fill(TEMPLATE, |name| read(&dir.join(name)))?;
-    write_atomically(&path, |file| file.write_all(text.as_bytes()))?;
+    write_atomically(&path, text.as_bytes())?;
     Ok(path)
 }
 

@@ -3,8 +3,11 @@
 use super::record::Footprint;
 use super::spec::MemorySpec;
 use crate::error::{Error, Result};
-use crate::report::atomic::{self, write_atomically};
-use std::io::Write;
+use crate::report::atomic::write_atomically;
+use crate::run::set_aside;
+use crate::sealed::{sealed, unsealed};
+use crate::talk::say;
+use datasets::{YOUNG, sweep};
 use std::path::{Path, PathBuf};
 
 /// The measurements under one results folder.
@@ -20,7 +23,7 @@ impl Store {
         let folder = store.folder();
         std::fs::create_dir_all(&folder).map_err(|e| Error::file("create", &folder, e))?;
         tempfile::tempfile_in(&folder).map_err(|e| Error::file("write in", &folder, e))?;
-        atomic::sweep(&folder, crate::store::LEFT_BEHIND);
+        sweep(&folder, YOUNG);
         Ok(store)
     }
 
@@ -37,7 +40,8 @@ impl Store {
         self.folder().join(format!("{}.json", spec.id()))
     }
 
-    /// The measurement of `spec`, if it is done.
+    /// The measurement of `spec`, if it is done. What is not whole, or another's, is set aside with a sentence: it is measured
+    /// again.
     pub fn get(&self, spec: &MemorySpec) -> Result<Option<Footprint>> {
         let path = self.path(spec);
         let text = match std::fs::read_to_string(&path) {
@@ -45,18 +49,22 @@ impl Store {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::file("read", &path, e)),
         };
-        let damaged = |why| Error::Failed(format!("{} is damaged ({why}); delete it to measure again", path.display()));
-        let footprint: Footprint = serde_json::from_str(&text).map_err(|e| damaged(e.to_string()))?;
-        match footprint.id == spec.id() && footprint.spec == *spec {
-            true => Ok(Some(footprint)),
-            false => Err(damaged(format!("it is measurement {}'s", footprint.id))),
+        let own = |found: Footprint| match found.id == spec.id() && found.spec == *spec {
+            true => Ok(found),
+            false => Err(format!("it is measurement {}'s", found.id)),
+        };
+        match unsealed(&text).and_then(own) {
+            Ok(found) => Ok(Some(found)),
+            Err(why) => {
+                say!("{}", set_aside(&path, &why)?);
+                Ok(None)
+            }
         }
     }
 
     /// Keeps a measurement.
     pub fn put(&self, footprint: &Footprint) -> Result<()> {
-        let text = serde_json::to_string_pretty(footprint).expect("a measurement is plain data");
-        write_atomically(&self.path(&footprint.spec), |file| file.write_all(text.as_bytes()))
+        write_atomically(&self.path(&footprint.spec), sealed(footprint).as_bytes())
     }
 }
 
@@ -66,18 +74,25 @@ mod tests {
     use crate::footprint::example;
 
     #[test]
-    fn what_was_put_comes_back_and_damage_is_named() {
+    fn what_was_put_comes_back_and_what_is_damaged_or_anothers_is_set_aside() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let footprint = example::footprint("bp", 2, 100);
         assert_eq!(store.get(&footprint.spec).unwrap(), None);
         store.put(&footprint).unwrap();
         assert_eq!(store.get(&footprint.spec).unwrap().unwrap(), footprint);
-        let other = example::footprint("fa", 2, 100);
-        std::fs::write(store.path(&footprint.spec), serde_json::to_string(&other).unwrap()).unwrap();
-        assert!(store.get(&footprint.spec).unwrap_err().to_string().contains(&other.id));
-        std::fs::write(store.path(&footprint.spec), "{").unwrap();
-        let error = store.get(&footprint.spec).unwrap_err().to_string();
-        assert!(error.contains("memory-runs") && error.contains("delete it"), "{error}");
+        let path = store.path(&footprint.spec);
+        let aside = path.with_extension("json.damaged");
+        let whole = std::fs::read_to_string(&path).unwrap();
+        let other = sealed(&example::footprint("fa", 2, 100));
+        for damage in ["", "{", &other, &whole.replace("\"step_peak\": ", "\"step_peak\": 1"), &whole[1..]] {
+            std::fs::write(&path, damage).unwrap();
+            assert_eq!(store.get(&footprint.spec).unwrap(), None, "{damage}");
+            assert_eq!(std::fs::read_to_string(&aside).unwrap(), damage);
+            assert!(!path.exists());
+        }
+        // Of before there were digests.
+        std::fs::write(&path, serde_json::to_string_pretty(&footprint).unwrap()).unwrap();
+        assert_eq!(store.get(&footprint.spec).unwrap().unwrap(), footprint);
     }
 }

@@ -1,42 +1,53 @@
 //! Files that are either whole or not there.
 
 use crate::error::{Error, Result};
-use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom};
+use std::borrow::Cow;
+use std::fs;
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::time::Duration;
 
-/// [`datasets::write_atomically`], with this crate's error.
-pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+/// Writes `content` to `path`, whole or not at all ([`datasets::write_atomically`]).
+///
+/// # Errors
+/// Names the file, and of a disk without room says how many bytes it needs; what was there before is there still.
+pub fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
+    write_parts(path, &[content.into()])
+}
+
+/// [`write_atomically`] of what `parts` are one after the other.
+pub fn write_parts(path: &Path, parts: &[Cow<'_, [u8]>]) -> Result<()> {
     let mut written = 0;
-    let filled = |file: &mut File| {
-        let outcome = fill(file);
+    let outcome = datasets::write_atomically(path, |file| {
+        let outcome = parts.iter().try_for_each(|part| file.write_all(part));
         written = file.seek(SeekFrom::End(0)).unwrap_or(0);
         outcome
-    };
-    let outcome = datasets::write_atomically(path, filled);
-    outcome.map_err(|error| match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            Error::Missing(format!(
-                "cannot write {}: {error} after {written} bytes of it; what was there before is kept; free some disk space \
-                 and run the same command again",
-                path.display()
-            ))
-        }
-        _ => Error::file("write", path, error),
+    });
+    outcome.map_err(|error| {
+        let Some(remedy) = room(error.kind()) else { return Error::file("write", path, error) };
+        let needed: usize = parts.iter().map(|part| part.len()).sum();
+        Error::Missing(format!(
+            "cannot write {}: {error} after {written} of its {needed} bytes; what was there before is kept; {remedy} and run \
+             the same command again",
+            path.display()
+        ))
     })
 }
 
-/// Removes temporary files of [`write_atomically`] in `folder` that nobody has written to for as long as `age`.
-pub fn sweep(folder: &Path, age: Duration) {
-    // A folder or file that cannot be looked at or removed is left as it is: it harms nobody.
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let temporary = entry.file_name().to_string_lossy().starts_with(datasets::TEMPORARY);
-        let modified = entry.metadata().and_then(|meta| meta.modified()).ok();
-        let idle = modified.and_then(|time| time.elapsed().ok()).is_some_and(|idle| idle >= age);
-        if temporary && idle {
-            let _ = fs::remove_file(entry.path());
-        }
+/// What makes room where `kind` says that there is none.
+pub fn room(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::StorageFull => Some("free some disk space"),
+        ErrorKind::QuotaExceeded => Some("free some of your quota on that disk"),
+        ErrorKind::FileTooLarge => Some("raise the limit on the size of files (`ulimit -f`, or the disk's own)"),
+        _ => None,
+    }
+}
+
+/// Removes the file at `path`, if there is one.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file("remove", path, error)),
+        _ => Ok(()),
     }
 }
 
@@ -48,22 +59,30 @@ mod tests {
     fn a_failed_write_names_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file.txt");
-        let failed = write_atomically(&path, |_| Err(io::Error::other("the disk is full")));
-        let problem = failed.unwrap_err().to_string();
-        assert!(problem.contains("cannot write") && problem.contains("file.txt: the disk is full"), "{problem}");
+        fs::create_dir(&path).unwrap();
+        let problem = write_atomically(&path, b"1").unwrap_err().to_string();
+        assert!(problem.contains("cannot write") && problem.contains("file.txt: "), "{problem}");
     }
 
     #[test]
-    fn a_full_disk_is_told_with_how_far_it_went_and_what_is_kept() {
+    fn parts_are_one_file_and_what_is_not_there_is_removed_already() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file.txt");
-        let failed = write_atomically(&path, |file| {
-            io::Write::write_all(file, b"12345")?;
-            Err(io::ErrorKind::StorageFull.into())
-        });
-        let problem = failed.unwrap_err().to_string();
-        for word in ["file.txt", "after 5 bytes", "is kept", "free some disk space"] {
-            assert!(problem.contains(word), "{problem}");
+        write_parts(&path, &[b"12"[..].into(), Vec::new().into(), b"3"[..].into()]).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"123");
+        remove(&path).unwrap();
+        remove(&path).unwrap();
+        assert!(remove(dir.path()).unwrap_err().to_string().contains("cannot remove"));
+    }
+
+    #[test]
+    fn every_kind_of_no_room_has_its_remedy() {
+        let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
+        for (kind, word) in kinds.into_iter().zip(["disk space", "quota", "ulimit -f"]) {
+            assert!(room(kind).unwrap().contains(word));
+            let problem = Error::file("create", Path::new("folder"), kind.into()).to_string();
+            assert!(problem.contains(word) && problem.contains("same command"), "{problem}");
         }
+        assert_eq!(room(ErrorKind::PermissionDenied), None);
     }
 }

@@ -7,8 +7,11 @@ pub fn epoch_ticks(last: usize) -> Vec<usize> {
     (0..=last / step).map(|i| i * step).collect()
 }
 
-/// Up to ten round numbers from `low` to `high`, `high >= low`.
+/// Up to ten round numbers from `low` to `high`, `high >= low`; none where these are none.
 pub fn round_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
+    if !(high - low).is_finite() {
+        return Vec::new();
+    }
     let span = (high - low).max(1e-9 * high.abs()).max(f64::MIN_POSITIVE);
     let power = (span / 10.0).log10().floor();
     let steps = [1.0, 2.0, 5.0, 10.0].map(|digit: f64| digit * 10f64.powf(power));
@@ -98,6 +101,10 @@ mod tests {
         assert_eq!(labels(2.58, 4.15), ["2.6", "2.8", "3.0", "3.2", "3.4", "3.6", "3.8", "4.0"]);
         assert_eq!(labels(-20.0, 60.0), ["-20", "-10", "0", "10", "20", "30", "40", "50", "60"]);
         assert!(labels(7.0, 7.0).len() <= 10);
+        for wild in [f64::NAN, f64::INFINITY, f64::MAX] {
+            assert_eq!(labels(-wild, wild), [""; 0], "{wild}");
+            assert!(labels(0.0, wild).len() <= 11);
+        }
     }
 
     #[test]

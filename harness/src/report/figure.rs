@@ -7,7 +7,6 @@ use super::plot::{Line, Plot, Point, Scale, Spread};
 use super::stats::{Aggregate, CellStats, mean};
 use super::{Cell, Report, distinct, layers, tradeoff};
 use crate::error::{Error, Result};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Writes `figures/<name>.svg` for a sweep, with [`super::tradeoff`] beside it, `figures/<name>-<column>.svg` for each column
@@ -27,7 +26,7 @@ pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
 
 pub(crate) fn save(path: &Path, plot: &Plot) -> Result<PathBuf> {
     let svg = plot.svg().map_err(|e| Error::Failed(format!("cannot draw {}: {e}", path.display())))?;
-    write_atomically(path, |file| file.write_all(svg.as_bytes()))?;
+    write_atomically(path, svg.as_bytes())?;
     Ok(path.to_path_buf())
 }
 

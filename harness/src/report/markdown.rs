@@ -7,13 +7,12 @@ use super::{Cell, Report, distinct};
 use super::{details, theorem};
 use crate::error::Result;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Writes `<name>.md` and says where it is.
 pub fn write(report: &Report, dir: &Path) -> Result<PathBuf> {
     let path = dir.join(format!("{}.md", report.name));
-    write_atomically(&path, |file| file.write_all(render(report).as_bytes()))?;
+    write_atomically(&path, render(report).as_bytes())?;
     Ok(path)
 }
 

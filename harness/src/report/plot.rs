@@ -8,7 +8,11 @@ use std::ops::Range;
 
 const SIZE: (u32, u32) = (800, 500);
 
+/// What is further from 0 has no place in a chart: sums and differences of the rest are numbers.
+const FURTHEST: f64 = 1e100;
+
 /// A chart.
+#[derive(Clone)]
 pub struct Plot {
     /// Over it.
     pub title: String,
@@ -47,6 +51,7 @@ pub enum Spread {
 }
 
 /// A line.
+#[derive(Clone)]
 pub struct Line {
     /// Decides its colour, so that a row looks the same in every figure of a report.
     pub index: usize,
@@ -98,9 +103,42 @@ impl Ranged for Ticked {
     }
 }
 
+fn has_place(value: f64) -> bool {
+    value.abs() <= FURTHEST
+}
+
+impl Line {
+    /// The same without points that have no place.
+    fn placed(&self) -> Self {
+        let there = |(index, _): &(usize, &Point)| has_place(self.points[*index].x) && has_place(self.points[*index].y);
+        let ranged = |point: &Point| {
+            let end = |end| if has_place(end) { end } else { point.y };
+            Point { low: end(point.low), high: end(point.high), ..*point }
+        };
+        let kept = || self.points.iter().enumerate().filter(there);
+        Self {
+            points: kept().map(|(_, point)| ranged(point)).collect(),
+            tags: kept().filter_map(|(index, _)| self.tags.get(index).cloned()).collect(),
+            model: self.model.iter().copied().filter(|(x, y)| has_place(*x) && has_place(*y)).collect(),
+            ..self.clone()
+        }
+    }
+}
+
+/// `low..high`, or some range where there is nothing.
+fn ends(low: f64, high: f64) -> (f64, f64) {
+    if low <= high { (low, high) } else { (0.0, 1.0) }
+}
+
 impl Plot {
-    /// The picture.
-    pub fn svg(&self) -> Result<String, Box<dyn std::error::Error + '_>> {
+    /// The picture, of what has a place in one: a diverged run's numbers may be none.
+    pub fn svg(&self) -> Result<String, String> {
+        let ticks = self.ticks.iter().filter(|tick| has_place(tick.0)).cloned().collect();
+        let placed = Self { ticks, series: self.series.iter().map(Line::placed).collect(), ..self.clone() };
+        placed.draw().map_err(|error| error.to_string())
+    }
+
+    fn draw(&self) -> Result<String, Box<dyn std::error::Error + '_>> {
         let mut text = String::new();
         {
             let root = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
@@ -125,6 +163,7 @@ impl Plot {
         let model = || self.series.iter().flat_map(|line| &line.model).map(|point| point.1);
         let low = self.points().map(|p| p.low).chain(model()).fold(f64::INFINITY, f64::min);
         let high = self.points().map(|p| p.high).chain(model()).fold(f64::NEG_INFINITY, f64::max);
+        let (low, high) = ends(low, high);
         match self.scale {
             Scale::Percent => {
                 let room = 0.06 * (high - low).max(1.0);
@@ -140,7 +179,7 @@ impl Plot {
 
     fn x_range(&self) -> Range<f64> {
         let places = || self.ticks.iter().map(|tick| tick.0).chain(self.points().map(|p| p.x));
-        let (low, high) = (places().fold(f64::INFINITY, f64::min), places().fold(f64::NEG_INFINITY, f64::max));
+        let (low, high) = ends(places().fold(f64::INFINITY, f64::min), places().fold(f64::NEG_INFINITY, f64::max));
         let room = if high > low { 0.03 * (high - low) } else { 0.5 };
         low - room..high + room
     }
@@ -307,6 +346,23 @@ mod tests {
         amounts.series[0].model = vec![(0.0, 1200.0)];
         assert!(amounts.y_range().end > 1200.0);
         assert!(amounts.svg().unwrap().matches("<line").count() >= circles + 2, "a cross is two lines");
+    }
+
+    #[test]
+    fn what_is_no_number_is_left_out_and_harms_nothing() {
+        for wild in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN] {
+            for scale in [Scale::Percent, Scale::Any, Scale::Amount] {
+                let mut sound = Plot { scale, ..plot(&[10.0, 30.0]) };
+                sound.series[0].points[0].low = 10.0;
+                let mut plot = Plot { scale, ..plot(&[10.0, wild, 30.0]) };
+                (plot.series[0].points[2].x, plot.series[0].points[0].low) = (1.0, wild);
+                plot.series[0].model = vec![(wild, 1.0), (1.0, wild)];
+                plot.ticks.push((wild, "wild".into()));
+                assert_eq!(plot.svg().unwrap(), sound.svg().unwrap(), "{wild}");
+                plot.series[0].points.iter_mut().for_each(|point| point.x = wild);
+                assert!(plot.svg().unwrap().contains("SLL"), "{wild}");
+            }
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Where a run stood after its last finished epoch, so that a killed one goes on with the same numbers.
 
-use super::kept::{Kept, unsealed, write_sealed};
+use super::kept::{Kept, sealed, unsealed};
 use crate::error::{Error, Result};
 use crate::record::{EpochDiagnostics, EpochPoint, PeakBytes};
-use crate::report::atomic::write_atomically;
+use crate::report::atomic::write_parts;
 use serde::{Deserialize, Serialize};
 use sll_core::Network;
 use sll_core::optim::Updater;
@@ -49,7 +49,7 @@ impl Checkpoint {
         blocks.extend(net.record()?);
         blocks.extend(rule.record()?);
         kept.make_room()?;
-        write_atomically(kept.path(), |file| write_sealed(&blocks, file))
+        write_parts(kept.path(), &sealed(&blocks))
     }
 
     /// Reads the state at `path` for the run called `id` of `epochs` epochs on a network of `layers` layers; `None` where

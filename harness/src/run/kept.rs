@@ -7,9 +7,10 @@
 //! A file of before, without that line, is set aside like a damaged one: nothing in it says whether it is whole.
 
 use crate::error::{Error, Result};
+use crate::report::atomic::remove;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const FIRST_LINE: &[u8] = b"sll checkpoint 2\n";
@@ -50,10 +51,7 @@ impl Kept {
 
     /// Forgets both.
     pub fn remove(&self) -> Result<()> {
-        self.all().iter().try_for_each(|path| match fs::remove_file(path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::file("remove", path, e)),
-            _ => Ok(()),
-        })
+        self.all().iter().try_for_each(|path| remove(path))
     }
 }
 
@@ -71,21 +69,15 @@ pub fn set_aside(path: &Path, why: &str) -> Result<String> {
     Ok(format!("{} cannot be used ({why}); it is set aside as {}", path.display(), aside.display()))
 }
 
-/// Writes `blocks` as a file whose wholeness can be told.
-pub(super) fn write_sealed(blocks: &[Vec<u8>], out: &mut impl Write) -> std::io::Result<()> {
-    let length = |block: &[u8]| (block.len() as u64).to_le_bytes();
+/// The parts of a file of `blocks` whose wholeness can be told.
+pub(super) fn sealed(blocks: &[Vec<u8>]) -> Vec<Cow<'_, [u8]>> {
+    let length = |block: &Vec<u8>| (block.len() as u64).to_le_bytes().to_vec();
+    let content: Vec<Cow<[u8]>> =
+        blocks.iter().flat_map(|block| [length(block).into(), block.as_slice().into()]).collect();
     let mut digest = Sha256::new();
-    for block in blocks {
-        digest.update(length(block));
-        digest.update(block);
-    }
-    out.write_all(FIRST_LINE)?;
-    out.write_all(&digest.finalize())?;
-    for block in blocks {
-        out.write_all(&length(block))?;
-        out.write_all(block)?;
-    }
-    Ok(())
+    content.iter().for_each(|part| digest.update(part));
+    let seal = [FIRST_LINE, digest.finalize().as_slice()].concat();
+    std::iter::once(seal.into()).chain(content).collect()
 }
 
 /// The blocks of a file that is whole.
@@ -112,9 +104,7 @@ mod tests {
     use super::*;
 
     fn file(blocks: &[Vec<u8>]) -> Vec<u8> {
-        let mut file = Vec::new();
-        write_sealed(blocks, &mut file).unwrap();
-        file
+        sealed(blocks).concat()
     }
 
     #[test]

@@ -246,10 +246,11 @@ impl Training {
             let batch = self.loader.batch(&images, step)?;
             drop(activations);
             let made = Instant::now();
-            let report = self.rule.step(&mut self.net, &batch, &mut self.updater)?;
+            // Losses of units go at once: what is alive when the step is booked would count as kept by the library.
+            let loss = self.rule.step(&mut self.net, &batch, &mut self.updater)?.loss;
             let took = made.elapsed();
             drop(batch);
-            held.push(report.loss);
+            held.push(loss);
             let trained = self.updater.trained();
             let new_state = trained > self.state.trained;
             let resumed = std::mem::take(&mut self.first_step) && self.state.steps > 0;

@@ -1,5 +1,6 @@
 //! What an optimiser keeps of a parameter between steps.
 
+use crate::learned::apart;
 use burn::optim::{RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 
@@ -37,7 +38,9 @@ impl<const N: usize, const D: usize> RecordState for Moments<N, D> {
         let time = usize::try_from(src.take_scalar(prefix, "time")?).ok()?;
         let mut values = Vec::with_capacity(N);
         for index in 0..N {
-            values.push(Tensor::from_data(src.take_tensor(prefix, &format!("moment_{}", index + 1))?, device));
+            // What is loaded looks into the whole record, which would stay for as long as one parameter has not moved.
+            let loaded = src.take_tensor(prefix, &format!("moment_{}", index + 1))?;
+            values.push(Tensor::from_data(apart(loaded), device));
         }
         Some(Self { time, values: values.try_into().ok()? })
     }

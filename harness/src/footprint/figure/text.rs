@@ -7,13 +7,12 @@ use crate::footprint::record::{Bytes, Footprint};
 use crate::footprint::text::{definitions, grouped, mib, notes, origin, percent};
 use crate::report::atomic::write_atomically;
 use crate::report::grid::{Grid, escape};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Writes `<name>.md` and says where it is.
 pub fn write(drawn: &Drawn, dir: &Path) -> Result<PathBuf> {
     let path = dir.join(format!("{}.md", drawn.figure.name));
-    write_atomically(&path, |file| file.write_all(render(drawn).as_bytes()))?;
+    write_atomically(&path, render(drawn).as_bytes())?;
     Ok(path)
 }
 

@@ -9,7 +9,6 @@ use crate::footprint::text::{definitions, grouped, mib, notes, origin, percent};
 use crate::paper::QuotedMemory;
 use crate::report::atomic::write_atomically;
 use crate::report::grid::{Grid, escape};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The rule that runs segments again.
@@ -18,7 +17,7 @@ const CHECKPOINTED: &str = "bp-checkpoint";
 /// Writes `<name>.md` and says where it is.
 pub fn write(report: &Report, dir: &Path) -> Result<PathBuf> {
     let path = dir.join(format!("{}.md", report.table.name));
-    write_atomically(&path, |file| file.write_all(render(report).as_bytes()))?;
+    write_atomically(&path, render(report).as_bytes())?;
     Ok(path)
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn write(path: &Path, columns: Vec<Column>) -> Result<PathBuf> {
     // In memory first: polars calls a disk that is full a file out of specification.
     let mut bytes = Vec::new();
     rows(&mut bytes, columns).map_err(|e| Error::Failed(format!("cannot make {}: {e}", path.display())))?;
-    write_atomically(path, |file| file.write_all(&bytes))?;
+    write_atomically(path, &bytes)?;
     Ok(path.to_path_buf())
 }
 
