@@ -4,6 +4,7 @@
 //!
 //! Keeps every layer's activations until the backward pass has gone by: memory grows with depth.
 
+use crate::register::{EVERY, Reach, Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
@@ -20,6 +21,22 @@ pub struct BpConfig {}
 
 /// The rule.
 pub struct Bp;
+
+impl Rule for BpConfig {
+    const VARIANTS: Variants<Self> = &[Variant {
+        title: "BP",
+        equation: "dz_l = (W_{l+1}^T dz_{l+1}) (.) phi'(z_l), dW_l = dz_l h_{l-1}^T",
+        paper: "Rumelhart, Hinton & Williams 1986",
+        activations: EVERY,
+        update_locked: "yes",
+        reach: Reach::All,
+        ..Variant::local(Self::default)
+    }];
+
+    fn build(&self, _net: &mut Network, _seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(Bp))
+    }
+}
 
 impl LearningRule for Bp {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {

@@ -5,6 +5,7 @@
 //! segments of `√L` layers, activations grow with `√L`, for one more forward pass (less the last segment's).
 
 use crate::bp::Bp;
+use crate::register::{Reach, Rule, Variant, Variants};
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
 use sll_core::memory::{LocalUnit, MemoryModel, Pattern};
@@ -26,6 +27,22 @@ pub struct CheckpointConfig {
 /// The rule, built for one network.
 pub struct CheckpointedBp {
     segments: Vec<Range<usize>>,
+}
+
+impl Rule for CheckpointConfig {
+    const VARIANTS: Variants<Self> = &[Variant {
+        title: "BP, checkpointed",
+        equation: "BP; of ceil(sqrt(L)) segments only the inputs are kept, and each is run again on the way back",
+        paper: "Chen, Xu, Zhang & Guestrin 2016",
+        activations: "sqrt(L) inputs and one segment's",
+        update_locked: "yes",
+        reach: Reach::All,
+        ..Variant::local(Self::default)
+    }];
+
+    fn build(&self, net: &mut Network, _seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net)?))
+    }
 }
 
 impl CheckpointConfig {

@@ -18,6 +18,7 @@
 //! Our choices: cosine goodness, so that `m` and `λ` are free of scale; anchors learned (initially `N(0, 1/n)`); wrong
 //! classes without repetition, new ones each step. Memory: two neighbouring units, whatever the depth.
 
+use crate::register::{Reach, Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
@@ -103,6 +104,45 @@ struct Pending {
     output: Tensor<2>,
     signal: Tensor<2>,
     anchors: Option<Tensor<2>>,
+}
+
+impl Rule for DfConfig {
+    const VARIANTS: Variants<Self> = &[
+        Variant {
+            title: "DF-R",
+            equation: "L_l = max(m + g_c - g_y, 0) + lambda g_c over wrong c, g the cosine to anchors E; dh_l += mu B_l ds_{l+1}",
+            paper: "Wu et al. 2024, arXiv 2408.14925",
+            stores: "learned: anchors, K n_l values; fixed: B, n_l n_{l+1} values between hidden layers",
+            activations: "two layers'",
+            update_locked: "one layer",
+            reconstructed: true,
+            reach: Reach::Next,
+            ..Variant::local(|| Self { coordination: Coordination::Feedback, ..Self::default() })
+        },
+        Variant {
+            title: "DF-O",
+            equation: "as DF-R; in place of B, the gradient of the next layer's loss",
+            paper: "Wu et al. 2024, arXiv 2408.14925",
+            stores: "learned: anchors, K n_l values",
+            activations: "two layers'",
+            update_locked: "one layer",
+            reconstructed: true,
+            reach: Reach::Next,
+            ..Variant::local(|| Self { coordination: Coordination::Overlap, ..Self::default() })
+        },
+    ];
+
+    fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net, seed)?))
+    }
+
+    fn title(&self) -> String {
+        match self.coordination {
+            Coordination::None => "DF".into(),
+            Coordination::Feedback => Self::VARIANTS[0].title.into(),
+            Coordination::Overlap => Self::VARIANTS[1].title.into(),
+        }
+    }
 }
 
 impl DfConfig {

@@ -7,6 +7,7 @@
 //! activations are kept until then: memory grows with depth as BP's does. In a transformer a block is one layer.
 
 use crate::direct;
+use crate::register::{EVERY, Reach, Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::memory::{MemoryModel, Pattern};
@@ -35,6 +36,23 @@ pub struct Dfa {
     units: Vec<Range<usize>>,
     /// `B_l` as `[K, n_l]`, one for each unit but the last.
     feedback: Vec<Tensor<2>>,
+}
+
+impl Rule for DfaConfig {
+    const VARIANTS: Variants<Self> = &[Variant {
+        title: "DFA",
+        equation: "dz_l = (B_l e) (.) phi'(z_l), B_l fixed random, e = softmax(z_L) - y",
+        paper: "Nokland 2016",
+        stores: "fixed: B, K n_l values a hidden layer",
+        activations: EVERY,
+        update_locked: "until the output",
+        reach: Reach::Output,
+        ..Variant::local(Self::default)
+    }];
+
+    fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net, seed)?))
+    }
 }
 
 impl DfaConfig {

@@ -10,6 +10,7 @@
 //! output weights grow alike (Kolen & Pollack 1994). Memory as DFA, plus the optimiser's state for `B`.
 
 use crate::direct;
+use crate::register::{EVERY, Reach, Rule, Variant, Variants};
 use serde::{Deserialize, Serialize};
 use sll_core::learned::{Learned, Matrix, load_all, record_all};
 use sll_core::op::Product;
@@ -42,6 +43,23 @@ pub struct Dkp {
     units: Vec<Range<usize>>,
     /// `B_l` as `[K, n_l]`, one for each unit but the last.
     feedback: Vec<Learned<Matrix>>,
+}
+
+impl Rule for DkpConfig {
+    const VARIANTS: Variants<Self> = &[Variant {
+        title: "DKP",
+        equation: "as DFA; B_l <- (1 - lambda) (B_l - step(h_l e^T))",
+        paper: "Webster, Choi & Ahn 2021",
+        stores: "learned: B, K n_l values a hidden layer",
+        activations: EVERY,
+        update_locked: "until the output",
+        reach: Reach::Output,
+        ..Variant::local(Self::default)
+    }];
+
+    fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net, seed)?))
+    }
 }
 
 impl DkpConfig {

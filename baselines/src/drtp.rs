@@ -7,11 +7,13 @@
 //! Nothing waits for the output: a layer is updated as soon as it has run, and one layer's activations are held.
 
 use crate::local::{Local, Objective};
+use crate::register::{Rule, Usual, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use sll_core::layer::Activation;
 use sll_core::op::Product;
 use sll_core::optim::Updater;
-use sll_core::rule::Batch;
+use sll_core::rule::{Batch, LearningRule};
 use sll_core::{Error, Network, Result};
 
 /// Settings of DRTP.
@@ -36,6 +38,24 @@ pub struct Targets {
 
 /// The rule.
 pub type Drtp = Local<Targets>;
+
+impl Rule for DrtpConfig {
+    const VARIANTS: Variants<Self> = &[Variant {
+        title: "DRTP",
+        equation: "dz_l = -(B_l y) (.) phi'(z_l), B_l fixed random",
+        paper: "Frenkel, Lefebvre & Bol 2021",
+        stores: "fixed: B, K n_l values a hidden layer",
+        ..Variant::local(Self::default)
+    }];
+
+    fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net, seed)?))
+    }
+
+    fn usual(&self) -> Usual {
+        Usual { activation: Activation::Tanh, ..Usual::default() }
+    }
+}
 
 impl DrtpConfig {
     /// Draws the feedback matrices for `net` from `seed`.

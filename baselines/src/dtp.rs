@@ -15,6 +15,7 @@
 //! layer's activations are kept until then, as in BP; `Q` and its optimiser state come on top, about as large as the
 //! network above its first layer.
 
+use crate::register::{EVERY, Reach, Rule, Usual, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
@@ -64,6 +65,47 @@ pub struct Dtp {
     units: Vec<Range<usize>>,
     /// `g_l`, one for each hidden unit but the first.
     inverses: Vec<Learned<Dense>>,
+}
+
+impl Rule for DtpConfig {
+    const VARIANTS: Variants<Self> = &[
+        Variant {
+            title: "TP",
+            equation: "t_{l-1} = g_l(t_l), dh_l = 2 (h_l - t_l), g_l a learned inverse of f_l",
+            paper: "Bengio 2014",
+            stores: "learned: inverses, about one value a weight between hidden layers",
+            activations: EVERY,
+            update_locked: "yes",
+            reach: Reach::All,
+            ..Variant::local(Self::tp)
+        },
+        Variant {
+            title: "DTP",
+            equation: "t_{l-1} = h_{l-1} + g_l(t_l) - g_l(h_l), dh_l = 2 (h_l - t_l)",
+            paper: "Lee, Zhang, Fischer & Bengio 2015",
+            stores: "learned: inverses, about one value a weight between hidden layers",
+            activations: EVERY,
+            update_locked: "yes",
+            reach: Reach::All,
+            ..Variant::local(Self::default)
+        },
+    ];
+
+    fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net, seed)?))
+    }
+
+    fn title(&self) -> String {
+        Self::VARIANTS[usize::from(self.difference)].title.into()
+    }
+
+    fn preparation(&self) -> (&'static str, usize) {
+        ("inverse_epochs", self.inverse_epochs)
+    }
+
+    fn usual(&self) -> Usual {
+        Usual { activation: Activation::Tanh, ..Usual::default() }
+    }
 }
 
 impl DtpConfig {

@@ -6,6 +6,7 @@
 //! network; in a transformer block the residual and the attention keep their exact Jacobians. Memory as BP, plus `B`.
 
 use crate::bp::Bp;
+use crate::register::{EVERY, Reach, Rule, Variant, Variants};
 use serde::{Deserialize, Serialize};
 use sll_core::memory::{LocalUnit, MemoryModel, Pattern};
 use sll_core::optim::{OptimizerConfig, Updater};
@@ -30,6 +31,23 @@ impl Default for FaConfig {
 /// The rule; its feedback weights live inside the layers they belong to.
 pub struct Fa {
     values: usize,
+}
+
+impl Rule for FaConfig {
+    const VARIANTS: Variants<Self> = &[Variant {
+        title: "FA",
+        equation: "dz_l = (B_{l+1} dz_{l+1}) (.) phi'(z_l), B fixed random",
+        paper: "Lillicrap et al. 2016",
+        stores: "fixed: B, one value a weight above the first layer",
+        activations: EVERY,
+        update_locked: "yes",
+        reach: Reach::All,
+        ..Variant::local(Self::default)
+    }];
+
+    fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net, seed)?))
+    }
 }
 
 impl FaConfig {

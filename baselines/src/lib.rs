@@ -17,7 +17,8 @@ pub mod pepita;
 mod register;
 pub mod sgr;
 pub mod similarity;
+mod sll;
 pub mod softhebb;
 pub mod sp;
 
-pub use register::{Reach, RuleInfo, RuleSpec, rules};
+pub use register::{Reach, Rule, RuleInfo, RuleSpec, Usual, Variant, Variants, rules};

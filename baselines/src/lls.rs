@@ -8,6 +8,7 @@
 //! (`v M`). No other head is learned; the output layer is trained by cross-entropy. One layer's activations are held.
 
 use crate::local::{Local, Objective};
+use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
@@ -15,7 +16,7 @@ use sll_core::learned::{Learned, Matrix, load_all, record_all};
 use sll_core::op::Product;
 use sll_core::optim::Updater;
 use sll_core::rng::upload;
-use sll_core::rule::Batch;
+use sll_core::rule::{Batch, LearningRule};
 use sll_core::summary::{MapSummary, Summary};
 use sll_core::{Cut, Error, Network, Result};
 
@@ -75,6 +76,40 @@ pub struct Bases {
 
 /// The rule.
 pub type Lls = Local<Bases>;
+
+impl Rule for LlsConfig {
+    const VARIANTS: Variants<Self> = &[
+        Variant {
+            title: "LLS",
+            equation: "L_l = CE(softmax(Phi a_l / T), y), a_l = pool(h_l) / |pool(h_l)|, Phi_kt = sin(f_k t)",
+            paper: "Apolinario, Roy & Frenkel 2024",
+            stores: "fixed: Phi, K values a pooled feature",
+            ..Variant::local(Self::default)
+        },
+        Variant {
+            title: "LLS-M",
+            equation: "as LLS with logits m (.) Phi a_l / T",
+            paper: "Apolinario, Roy & Frenkel 2024",
+            stores: "fixed: Phi; learned: m, K values a layer",
+            ..Variant::local(|| Self { mix: Mix::M, ..Self::default() })
+        },
+        Variant {
+            title: "LLS-MxM",
+            equation: "as LLS with logits (Phi a_l / T) M",
+            paper: "Apolinario, Roy & Frenkel 2024",
+            stores: "fixed: Phi; learned: M, K^2 values a layer",
+            ..Variant::local(|| Self { mix: Mix::MxM, ..Self::default() })
+        },
+    ];
+
+    fn build(&self, net: &mut Network, _seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net)?))
+    }
+
+    fn title(&self) -> String {
+        Self::VARIANTS[self.mix as usize].title.into()
+    }
+}
 
 impl LlsConfig {
     /// Builds the rule for `net`. Nothing is drawn at random.

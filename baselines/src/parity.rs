@@ -35,14 +35,6 @@ fn families() -> [(&'static str, Toy); 4] {
     [("mlp", toy::mlp(3)), ("cnn", toy::cnn(false)), ("cnn, batch norm", toy::cnn(true)), ("vit", toy::vit(false))]
 }
 
-/// An epoch in which the rule moves the layers of the network.
-fn epoch(rule: &RuleSpec) -> usize {
-    match rule {
-        RuleSpec::SoftHebb(_) => 0,
-        other => other.preparation().1,
-    }
-}
-
 /// What one step leaves.
 struct Step {
     before: Vec<f32>,
@@ -61,7 +53,7 @@ fn step(toy: &Toy, rule: &RuleSpec, device: &Device, precision: Precision) -> Re
     // As training has them on a device other than the host.
     let labels: Vec<i64> = batch.labels.iter().map(|&label| label as i64).collect();
     let classes = Tensor::<1, Int>::from_data(TensorData::from(labels.as_slice()), (device, DType::I64));
-    let batch = Batch { epoch: epoch(rule), classes: Some(classes), ..batch };
+    let batch = Batch { epoch: rule.learning_epoch(), classes: Some(classes), ..batch };
     let mut rule = rule.init(&mut net, 1)?;
     let mut updater = OptimizerConfig { kind: OptimizerKind::Sgd, momentum: 0.0, weight_decay: 0.0 }.init()?;
     updater.set_lr(1.0);
@@ -84,7 +76,7 @@ pub fn compare(reference: &Device, other: &Device, precision: Precision) -> Resu
     let mut found = Vec::new();
     for info in rules() {
         for (network, toy) in families() {
-            let rule = (info.spec)();
+            let rule = info.settings;
             let (a, b) = match step(&toy, &rule, reference, Precision::F32) {
                 Err(Error::Unsupported { .. }) => continue,
                 a => (a?, step(&toy, &rule, other, precision)?),

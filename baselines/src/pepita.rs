@@ -9,12 +9,13 @@
 //! The first pass's activations are kept for the second: memory grows with depth as BP's does. `memory = "light"` keeps
 //! none and runs the first pass again beside the second, layer by layer, with the same result.
 
+use crate::register::{EVERY, Reach, Rule, Usual, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
 use sll_core::layer::Stages;
 use sll_core::op::{Product, inject};
-use sll_core::optim::Updater;
+use sll_core::optim::{OptimizerKind, Updater};
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Error, Network, Pass, Result, Shape};
@@ -66,6 +67,43 @@ pub struct Pepita {
     projection: Tensor<2>,
     /// Of each hidden layer: the factor on its sum over positions.
     scales: Vec<f64>,
+}
+
+impl Rule for PepitaConfig {
+    const VARIANTS: Variants<Self> = &[
+        Variant {
+            title: "PEPITA",
+            equation: "x' = x + F e; dW_l = (h_l - h'_l) h'_{l-1}^T, F fixed random",
+            paper: "Dellaferrera & Kreiman 2022",
+            stores: "fixed: F, K n_0 values",
+            activations: EVERY,
+            update_locked: "until the second pass",
+            reach: Reach::Output,
+            ..Variant::local(Self::default)
+        },
+        Variant {
+            title: "MEMPEPITA",
+            equation: "as PEPITA; the first pass is run again beside the second",
+            paper: "Pau & Aymone 2023",
+            stores: "fixed: F, K n_0 values",
+            activations: "one layer's, twice",
+            update_locked: "until the second pass",
+            reach: Reach::Output,
+            ..Variant::local(|| Self { memory: Memory::Light, ..Self::default() })
+        },
+    ];
+
+    fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net, seed)?))
+    }
+
+    fn title(&self) -> String {
+        Self::VARIANTS[usize::from(self.memory == Memory::Light)].title.into()
+    }
+
+    fn usual(&self) -> Usual {
+        Usual { optimizer: OptimizerKind::Sgd, lr: 0.1, ..Usual::default() }
+    }
 }
 
 impl PepitaConfig {

@@ -20,6 +20,7 @@
 //! Memory: the largest unit's activations, twice for the two probes, and one gradient `[B, n_k]` at a boundary, whatever
 //! the depth. About three times the work of local learning, where a double backward would need about two.
 
+use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
@@ -104,6 +105,26 @@ struct Judged {
     summary: Tensor<2>,
     /// Gradient of the batch mean at the logits.
     dv: Tensor<2>,
+}
+
+impl Rule for SgrConfig {
+    const VARIANTS: Variants<Self> = &[Variant {
+        title: "SGR",
+        equation: "L_l + lambda dist(dL_l/dh_{l-1}, sg(dL_{l-1}/dh_{l-1})), L_l = CE of a local head",
+        paper: "Yang et al. 2024, arXiv 2406.05222",
+        stores: "learned: heads, K n_l values a module (settings: fixed heads, k modules)",
+        activations: "one module's, and a gradient of its input",
+        reconstructed: true,
+        ..Variant::local(Self::default)
+    }];
+
+    fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net, seed)?))
+    }
+
+    fn title(&self) -> String {
+        self.units.map_or(Self::VARIANTS[0].title.into(), |i| format!("SGR{i}+"))
+    }
 }
 
 impl SgrConfig {

@@ -11,6 +11,7 @@
 //! itself. The output layer is trained by cross-entropy. One layer's activations and `b²` similarities are held.
 
 use crate::local::{Local, Objective, gradient_of};
+use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
@@ -18,7 +19,7 @@ use sll_core::learned::{Learned, Matrix, load_all, record_all};
 use sll_core::op::Product;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
-use sll_core::rule::Batch;
+use sll_core::rule::{Batch, LearningRule};
 use sll_core::summary::{MapSummary, Summary};
 use sll_core::{Cut, Error, Network, Result, Shape};
 
@@ -50,6 +51,46 @@ pub struct Losses {
 
 /// The rule.
 pub type Similarity = Local<Losses>;
+
+impl Rule for SimilarityConfig {
+    const VARIANTS: Variants<Self> = &[
+        Variant {
+            title: "pred",
+            equation: "L_l = CE(softmax(A_l pool(h_l)), y)",
+            paper: "Nokland & Eidnes 2019",
+            stores: "learned: A, K values a pooled feature",
+            ..Variant::local(|| Self { beta: 0.0, ..Self::default() })
+        },
+        Variant {
+            title: "sim",
+            equation: "L_l = mean (S(h_l) - S(y))^2, S the cosines of centred rows",
+            paper: "Nokland & Eidnes 2019",
+            activations: "one layer's, and b^2 similarities",
+            ..Variant::local(|| Self { beta: 1.0, ..Self::default() })
+        },
+        Variant {
+            title: "predsim",
+            equation: "L_l = (1 - beta) pred + beta sim",
+            paper: "Nokland & Eidnes 2019",
+            stores: "learned: A, K values a pooled feature",
+            activations: "one layer's, and b^2 similarities",
+            ..Variant::local(Self::default)
+        },
+    ];
+
+    fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net, seed)?))
+    }
+
+    fn title(&self) -> String {
+        let variant = match self.beta {
+            0.0 => 0,
+            1.0 => 1,
+            _ => 2,
+        };
+        Self::VARIANTS[variant].title.into()
+    }
+}
 
 impl SimilarityConfig {
     /// Draws the heads for `net` from `seed`.

@@ -11,6 +11,7 @@
 //!
 //! One layer's activations are kept: memory is constant in depth. The hidden layers see no label and no optimiser.
 
+use crate::register::{Rule, Variant, Variants};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
@@ -47,6 +48,27 @@ impl Default for SoftHebbConfig {
 
 /// The rule, built for one network.
 pub struct SoftHebb(SoftHebbConfig);
+
+impl Rule for SoftHebbConfig {
+    const VARIANTS: Variants<Self> = &[Variant {
+        title: "SoftHebb",
+        equation: "dw_k = sum y_k (x - u_k w_k), y = softmax(t u) of the winner, - of the others; then a linear classifier",
+        paper: "Journe, Garcia Rodriguez, Guo & Moraitis 2023",
+        ..Variant::local(Self::default)
+    }];
+
+    fn build(&self, net: &mut Network, _seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net)?))
+    }
+
+    fn preparation(&self) -> (&'static str, usize) {
+        ("unsupervised_epochs", self.unsupervised_epochs)
+    }
+
+    fn learning_epoch(&self) -> usize {
+        0
+    }
+}
 
 impl SoftHebbConfig {
     fn check(&self) -> Result<()> {

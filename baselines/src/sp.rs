@@ -12,6 +12,7 @@
 //! layer's activations of both streams are held, and nothing waits for the output.
 
 use crate::local::train_classifier;
+use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
@@ -56,6 +57,20 @@ struct Compared {
     loss: Tensor<1>,
     dh: Tensor<2>,
     dt: Tensor<2>,
+}
+
+impl Rule for SpConfig {
+    const VARIANTS: Variants<Self> = &[Variant {
+        title: "SP",
+        equation: "t_1 = S, t_l = f_l(t_{l-1}); L_l = CE(softmax(g h_l t_l^T / sqrt(n_l)), y)",
+        paper: "Kohan, Rietman & Siegelmann 2023",
+        stores: "learned: S, K n_1 values",
+        ..Variant::local(Self::default)
+    }];
+
+    fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net, seed)?))
+    }
 }
 
 impl SpConfig {

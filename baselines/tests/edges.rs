@@ -26,7 +26,7 @@ fn every_rule_runs_on_every_network_or_names_a_reason() {
     for info in rules() {
         for build in networks {
             let mut net = build();
-            let mut rule = match (info.spec)().init(&mut net, 1) {
+            let mut rule = match info.settings.init(&mut net, 1) {
                 Ok(rule) => rule,
                 Err(Error::Unsupported { reason, .. }) => {
                     assert!(reason.len() > 20, "{}: `{reason}` says too little", info.title);

@@ -1,7 +1,6 @@
 //! Every rule keeps to what the register says its updates depend on.
 
-use baselines::dtp::DtpConfig;
-use baselines::{Reach, RuleSpec, rules};
+use baselines::{Reach, rules};
 use sll_core::laws::{self, Build};
 
 /// The layer whose weights are changed, of a chain of five.
@@ -11,17 +10,13 @@ const CHANGED: usize = 3;
 fn updates_reach_as_far_up_as_the_register_says_and_no_further() {
     for info in rules() {
         println!("{}: {:?}", info.title, info.reach);
-        // TP's first epoch trains its inverses alone; one step is taken here.
-        let spec = match (info.spec)() {
-            RuleSpec::Dtp(config) => RuleSpec::Dtp(DtpConfig { inverse_epochs: 0, ..config }),
-            other => other,
-        };
+        let (spec, net) = (info.settings, || laws::small_mlp(4));
         let build: Build = &|net| spec.init(net, 3);
-        let net = || laws::small_mlp(4);
+        let reaches = |hops| laws::reaches(net, CHANGED, hops, spec.learning_epoch(), build);
         match info.reach {
-            Reach::Own => laws::reaches(net, CHANGED, 0, build),
-            Reach::Next => laws::reaches(net, CHANGED, 1, build),
-            Reach::Output | Reach::All => laws::reaches(net, CHANGED, CHANGED, build),
+            Reach::Own => reaches(0),
+            Reach::Next => reaches(1),
+            Reach::Output | Reach::All => reaches(CHANGED),
         }
     }
 }

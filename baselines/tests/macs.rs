@@ -39,7 +39,7 @@ fn every_rule_does_the_multiplications_it_says() {
         sll(SllConfig { stop_gradient: false, ..base }, "SLL, open parent"),
     ];
     let mut wrong = Vec::new();
-    for (title, spec) in rules().iter().map(|info| (info.title, (info.spec)())).chain(settings) {
+    for (title, spec) in rules().iter().map(|info| (info.title, info.settings)).chain(settings) {
         let mut ran = 0;
         for (name, build) in networks {
             let mut net = build();
@@ -50,8 +50,8 @@ fn every_rule_does_the_multiplications_it_says() {
             };
             ran += 1;
             let said = rule.cost(&net).total() * BATCH as u64;
-            // Costs are of the phase that trains the hidden layers: SoftHebb's first, TP's after its inverses' own.
-            let epoch = if matches!(spec, RuleSpec::SoftHebb(_)) { 0 } else { 5 };
+            // Costs are of the phase that trains the hidden layers.
+            let epoch = spec.learning_epoch();
             let mut updater = laws::descent();
             let batches: Vec<Batch> = (0..STEPS).map(|step| batch(&net, step, epoch)).collect();
             let before = macs();

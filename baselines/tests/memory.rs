@@ -50,7 +50,7 @@ fn rules_hold_the_activations_they_say_and_leave_nothing_behind() {
     for info in rules() {
         let peak = |depth: usize| {
             let mut net = mlp(depth);
-            let mut rule = (info.spec)().init(&mut net, 1).unwrap();
+            let mut rule = info.settings.init(&mut net, 1).unwrap();
             measure(&mut net, &mut *rule, 8).1
         };
         peak(4);
@@ -68,7 +68,7 @@ fn rules_hold_the_activations_they_say_and_leave_nothing_behind() {
         }
 
         for mut net in [mlp(3), laws::small_cnn()] {
-            let Ok(mut rule) = (info.spec)().init(&mut net, 1) else { continue };
+            let Ok(mut rule) = info.settings.init(&mut net, 1) else { continue };
             let (live, _) = measure(&mut net, &mut *rule, 12);
             let left = live[11].saturating_sub(live[5]);
             assert!(left < 4096, "{}: six steps leave {left} bytes behind: {live:?}", info.title);

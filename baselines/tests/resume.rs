@@ -35,7 +35,7 @@ fn build(spec: &NetworkSpec, image: [usize; 3]) -> Network {
 /// Every rule and variant, and one of several units.
 fn rules() -> Vec<RuleSpec> {
     let units = RuleSpec::Sll(sll_core::sll::SllConfig { units: Some(2), ..Default::default() });
-    baselines::rules().iter().map(|info| (info.spec)()).chain([units]).collect()
+    baselines::rules().iter().map(|info| info.settings).chain([units]).collect()
 }
 
 /// The law for `rule`; whether it runs on the network at all.

@@ -1,10 +1,9 @@
 //! Every rule of the register learns real digits: three epochs on the embedded sample of MNIST, far above chance.
 
-use baselines::{RuleSpec, rules};
+use baselines::{Usual, rules};
 use burn::tensor::{Device, Tensor, TensorData};
 use datasets::{Images, LoadOptions};
-use sll_core::layer::Activation;
-use sll_core::optim::{OptimizerConfig, OptimizerKind};
+use sll_core::optim::OptimizerConfig;
 use sll_core::rule::Batch;
 use sll_core::{NetworkSpec, laws};
 
@@ -24,18 +23,6 @@ fn labels(images: &Images, range: std::ops::Range<usize>) -> Vec<usize> {
     images.labels[range].iter().map(|&label| usize::from(label)).collect()
 }
 
-/// Network and optimiser as the rule's own paper has them, where ReLU and Adam are not what it was made for.
-fn setting(rule: &RuleSpec) -> (NetworkSpec, OptimizerKind, f64) {
-    let network = NetworkSpec { width: Some(100), ..NetworkSpec::named("mlp-2x800") };
-    match rule {
-        RuleSpec::Dtp(_) | RuleSpec::Drtp(_) => {
-            (NetworkSpec { activation: Activation::Tanh, ..network }, OptimizerKind::Adam, 2e-3)
-        }
-        RuleSpec::Pepita(_) => (network, OptimizerKind::Sgd, 0.1),
-        _ => (network, OptimizerKind::Adam, 2e-3),
-    }
-}
-
 #[test]
 fn every_rule_learns_the_sample() {
     laws::one_thread();
@@ -43,8 +30,9 @@ fn every_rule_learns_the_sample() {
     let (train, test) = (&data.train, &data.test);
     let mut short = Vec::new();
     for info in rules() {
-        let rule_spec = (info.spec)();
-        let (network, kind, lr) = setting(&rule_spec);
+        let rule_spec = info.settings;
+        let Usual { activation, optimizer: kind, lr } = rule_spec.usual();
+        let network = NetworkSpec { width: Some(100), activation, ..NetworkSpec::named("mlp-2x800") };
         let mut net = network.build(train.shape, data.classes, 1, &Device::flex()).unwrap();
         let mut rule = rule_spec.init(&mut net, 1).unwrap();
         let mut updater = OptimizerConfig { kind, momentum: 0.0, weight_decay: 0.0 }.init().unwrap();

@@ -52,7 +52,7 @@ const NETWORKS: &[(&str, &str)] = &[
 /// The suite: every rule and variant with its default settings on the networks it runs on, and SLLi+ with two units.
 pub fn suite() -> Result<Vec<(String, RunSpec)>> {
     let two_units = RuleSpec::Sll(SllConfig { units: Some(2), ..SllConfig::default() });
-    let rules = || baselines::rules().iter().map(|info| (info.spec)()).chain([two_units]);
+    let rules = || baselines::rules().iter().map(|info| info.settings).chain([two_units]);
     let mut suite = Vec::new();
     for (network, base) in NETWORKS {
         let origin = format!("check suite, {network}");

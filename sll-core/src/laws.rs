@@ -223,9 +223,9 @@ pub fn local(shallow: impl Fn() -> Network, deep: impl Fn() -> Network, shared: 
     assert_eq!(a[..shared], b[..shared], "a lower layer's update depends on the layers above it");
 }
 
-/// How far up the update of a layer reaches: after one step, weights of layer `changed` have no influence, bit for bit, on
+/// How far up the update of a layer reaches: after one step of `epoch`, weights of layer `changed` have no influence, bit for bit, on
 /// the update of any layer more than `hops` below it, and do have one on the layer `hops` below.
-pub fn reaches(net: impl Fn() -> Network, changed: usize, hops: usize, build: Build) {
+pub fn reaches(net: impl Fn() -> Network, changed: usize, hops: usize, epoch: usize, build: Build) {
     let other = || {
         let mut other = net();
         for slot in other.weights().swap_remove(changed) {
@@ -234,7 +234,14 @@ pub fn reaches(net: impl Fn() -> Network, changed: usize, hops: usize, build: Bu
         }
         other
     };
-    let (before, a, b) = (net().params(), train(&mut net(), build, 0..1), train(&mut other(), build, 0..1));
+    let step = |mut net: Network| {
+        let batch = Batch { epoch, ..batch(&net, 0) };
+        let mut rule = build(&mut net).expect("the rule fits the network");
+        rule.step(&mut net, &batch, &mut descent()).expect("a step");
+        net.params()
+    };
+    one_thread();
+    let (before, a, b) = (net().params(), step(net()), step(other()));
     let below = changed - hops;
     assert_ne!(a[..=below], before[..=below], "training moved nothing");
     assert_eq!(a[..below], b[..below], "an update reaches more than {hops} layers up");

@@ -11,6 +11,7 @@
 //! (`all`, one more forward pass for the goodness of the layers above). All layers are updated in every batch.
 
 use super::{Goodness, Labels, contrastive_cost, goodness, layer_goodness, normalise, units};
+use crate::register::{Reach, Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::op::inject;
@@ -58,6 +59,37 @@ pub struct Lcff {
     goodness: Goodness,
     labels: Labels,
     units: Vec<Range<usize>>,
+}
+
+impl Rule for LcffConfig {
+    const VARIANTS: Variants<Self> = &[
+        Variant {
+            title: "LC-FF",
+            equation: "as FF with G_l + sg(sum of G_t, t < l)",
+            paper: "Lorberbom et al. 2024",
+            stores: "fixed: labels, (K + 1) n_0 values",
+            activations: "one layer's, twice",
+            ..Variant::local(Self::default)
+        },
+        Variant {
+            title: "LC-FF, all layers",
+            equation: "as FF with G_l + sg(sum of G_t, t != l)",
+            paper: "Lorberbom et al. 2024",
+            stores: "fixed: labels, (K + 1) n_0 values",
+            activations: "one layer's, twice",
+            update_locked: "until the goodness of all layers",
+            reach: Reach::Output,
+            ..Variant::local(|| Self { others: Others::All, ..Self::default() })
+        },
+    ];
+
+    fn build(&self, net: &mut Network, _seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net)?))
+    }
+
+    fn title(&self) -> String {
+        Self::VARIANTS[self.others as usize].title.into()
+    }
 }
 
 impl LcffConfig {
@@ -163,7 +195,7 @@ mod tests {
     #[test]
     fn lower_is_local_and_all_reaches_the_top_through_goodness() {
         laws::local(|| laws::small_mlp(2), || laws::small_mlp(4), 2, LOWER);
-        laws::reaches(|| laws::small_mlp(3), 2, 2, ALL);
+        laws::reaches(|| laws::small_mlp(3), 2, 2, 0, ALL);
     }
 
     #[test]

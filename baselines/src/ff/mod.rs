@@ -20,6 +20,7 @@ pub use goodness::{Goodness, normalise};
 pub use label::Labels;
 pub use trifecta::{Tff, TffConfig};
 
+use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
@@ -98,6 +99,35 @@ fn units(net: &Network, rule: &str) -> Result<Vec<Range<usize>>> {
 fn wrong_labels(batch: &Batch, classes: usize) -> Vec<usize> {
     let shifts = Stream::new(batch.seed, Purpose::Negative, &[]).below(batch.len(), classes - 1);
     batch.labels.iter().zip(shifts).map(|(label, shift)| (label + 1 + shift) % classes).collect()
+}
+
+impl Rule for FfConfig {
+    const VARIANTS: Variants<Self> = &[
+        Variant {
+            title: "FF",
+            equation: "L_l = softplus(-s (G_l - theta)) of a right label, softplus(s (G_l - theta)) of a wrong one, G_l = mean h_l^2",
+            paper: "Hinton 2022 (on conv nets, labels as waves: Scodellaro et al. 2023)",
+            stores: "fixed: labels, (K + 1) n_0 values",
+            activations: "one layer's, twice",
+            ..Variant::local(Self::default)
+        },
+        Variant {
+            title: "FF, linear read-out",
+            equation: "as FF; read out by a linear classifier in one pass",
+            paper: "Hinton 2022",
+            stores: "fixed: labels, (K + 1) n_0 values",
+            activations: "one layer's, twice",
+            ..Variant::local(|| Self { read_out: ReadOut::Classifier, ..Self::default() })
+        },
+    ];
+
+    fn build(&self, net: &mut Network, _seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net)?))
+    }
+
+    fn title(&self) -> String {
+        Self::VARIANTS[self.read_out as usize].title.into()
+    }
 }
 
 impl FfConfig {

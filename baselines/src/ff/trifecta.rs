@@ -11,6 +11,7 @@
 //! chosen by `K` forward passes, by the goodness of the last hidden layer.
 
 use super::{contrastive_cost, goodness, layer_goodness, units, wrong_labels};
+use crate::register::{Reach, Rule, Variant, Variants};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 use sll_core::learned::{Learned, Matrix, load_all, record_all};
@@ -47,6 +48,23 @@ pub struct Tff {
     classes: usize,
     /// `[K, input]`.
     images: Learned<Matrix>,
+}
+
+impl Rule for TffConfig {
+    const VARIANTS: Variants<Self> = &[Variant {
+        title: "TFF",
+        equation: "L_l = softplus(-alpha (G_l of the right label - G_l of a wrong one)), overlapping pairs of layers",
+        paper: "Dooms, Tsang & Oramas 2023",
+        stores: "learned: an image a class, K n_0 values",
+        activations: "two layers', twice",
+        update_locked: "one layer",
+        reach: Reach::Next,
+        ..Variant::local(Self::default)
+    }];
+
+    fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net, seed)?))
+    }
 }
 
 impl TffConfig {
@@ -198,8 +216,8 @@ mod tests {
 
     #[test]
     fn a_layer_is_reached_by_its_partner_alone() {
-        laws::reaches(|| laws::small_mlp(4), 1, 1, TFF);
-        laws::reaches(|| laws::small_mlp(4), 2, 0, TFF);
+        laws::reaches(|| laws::small_mlp(4), 1, 1, 0, TFF);
+        laws::reaches(|| laws::small_mlp(4), 2, 0, 0, TFF);
         let alone: Build = &|net| Ok(Box::new(TffConfig { overlap: false, ..TffConfig::default() }.init(net, 3)?));
         laws::local(|| laws::small_mlp(2), || laws::small_mlp(4), 2, alone);
     }

@@ -59,15 +59,6 @@ impl Case {
     }
 }
 
-/// The epoch whose steps are measured: the first in which the rule trains what it is for. SoftHebb's hidden layers learn
-/// in the first ones, and after them only its output does.
-pub fn epoch(rule: &RuleSpec) -> usize {
-    match rule {
-        RuleSpec::SoftHebb(_) => 0,
-        rule => rule.preparation().1,
-    }
-}
-
 /// The products of a forward pass of `net` on a batch: rows, inner size and columns of each affine map, from its work.
 pub fn products(net: &mut Network, batch: usize) -> Vec<[usize; 3]> {
     let costs = net.costs();
@@ -120,7 +111,7 @@ mod tests {
         let mut cnn = net(NetworkSpec { width: Some(4), ..NetworkSpec::named("cnn-small") }, [3, 8, 8]);
         assert_eq!(products(&mut cnn, 2)[..2], [[2 * 64, 27, 4], [2 * 16, 36, 8]]);
         for case in CASES {
-            let mut net = case.spec((baselines::rules()[0].spec)(), "flex", 1).network;
+            let mut net = case.spec(baselines::rules()[0].settings, "flex", 1).network;
             net.width = Some(24);
             let mut net = net.build(case.input().0, case.input().1, 0, &Device::flex()).unwrap();
             let forward: u64 = net.costs().iter().map(|cost| cost.forward).sum();

@@ -19,7 +19,7 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::step::Stepper;
 use baselines::RuleInfo;
-use case::{Case, epoch, products};
+use case::{Case, products};
 use machine::{Rates, adam_bytes, copies};
 use pytorch::{PyTorch, RULES, Told};
 use record::{Line, Measured, Spread};
@@ -73,7 +73,7 @@ impl Ours {
 impl Bencher<'_> {
     /// Every one of `rules`, of which BP is the first, on `case`; `news` hears of each line.
     pub fn network(&self, case: &Case, rules: &[RuleInfo], mut news: impl FnMut(&Line)) -> Result<Measured> {
-        let spec = |info: &RuleInfo| case.spec((info.spec)(), self.device, self.threads);
+        let spec = |info: &RuleInfo| case.spec(info.settings, self.device, self.threads);
         let mut bp = Stepper::new(&spec(&rules[0]), 0)?;
         let shapes = products(bp.network(), case.batch);
         let on = device::open(self.device)?;
@@ -123,9 +123,9 @@ impl Bencher<'_> {
 
     /// Any other rule.
     fn rule(&self, case: &Case, info: &RuleInfo, (bp, torch_bp): (&Ours, Option<u64>), rates: &Rates) -> Result<Line> {
-        let (spec, bp_macs) = (case.spec((info.spec)(), self.device, self.threads), bp.macs());
+        let (spec, bp_macs) = (case.spec(info.settings, self.device, self.threads), bp.macs());
         let nothing = Line { rule: info.title, bp_macs, ..Line::default() };
-        let mut stepper = match Stepper::new(&spec, epoch(&spec.rule)) {
+        let mut stepper = match Stepper::new(&spec, spec.rule.learning_epoch()) {
             Ok(stepper) => stepper,
             // A rule that needs other layers, or more of them.
             Err(Error::Input(why)) => return Ok(Line { missing: Some(why), ..nothing }),

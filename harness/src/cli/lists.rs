@@ -149,7 +149,7 @@ pub fn rules(args: FormatArgs) -> Result<()> {
     let mut bp = None;
     let mut described = Vec::new();
     for info in baselines::rules() {
-        let spec = (info.spec)();
+        let spec = info.settings;
         let ([c, h, w], classes) = ([1, 28, 28], 10);
         let mut net = NetworkSpec::named("mlp-2x800").build([c, h, w], classes, 0, &device::open("flex")?)?;
         let rule = spec.init(&mut net, 0).ok();

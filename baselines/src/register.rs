@@ -1,0 +1,270 @@
+//! Every rule by name: the one list that specs, tables and the command line read. What there is to know about a rule stands
+//! in its own file, as its [`Rule`].
+
+use serde::{Deserialize, Serialize};
+use sll_core::layer::Activation;
+use sll_core::optim::OptimizerKind;
+use sll_core::rule::LearningRule;
+use sll_core::{Network, Result};
+use std::sync::LazyLock;
+
+/// What the update of a layer in one step may depend on, besides the layers below it; held to by `tests/locality.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reach {
+    /// Nothing above the layer.
+    Own,
+    /// The next layer.
+    Next,
+    /// Layers above, through the output's error or each layer's goodness alone.
+    Output,
+    /// The weights of every layer above.
+    All,
+}
+
+impl Reach {
+    /// A line for people.
+    pub fn text(self) -> &'static str {
+        match self {
+            Reach::Own => "nothing above it",
+            Reach::Next => "the next layer",
+            Reach::Output => "layers above, through the output's error or their goodness alone",
+            Reach::All => "the weights of every layer above",
+        }
+    }
+}
+
+/// A rule, or a variant of one, under a name of its own in tables.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Variant<S> {
+    /// The name in tables.
+    pub title: &'static str,
+    /// Its update.
+    pub equation: &'static str,
+    /// Its source.
+    pub paper: &'static str,
+    /// Learned and fixed quantities besides the network's parameters.
+    pub stores: &'static str,
+    /// Activations kept during a step.
+    pub activations: &'static str,
+    /// Whether a layer's update waits for layers above it.
+    pub update_locked: &'static str,
+    /// What the update of a layer depends on above it.
+    pub reach: Reach,
+    /// Put together from incomplete public sources: what its paper leaves open is a choice of ours.
+    pub reconstructed: bool,
+    /// The settings that make the variant, all others at their defaults.
+    #[serde(skip)]
+    pub settings: S,
+}
+
+/// The variants of a rule, each with the function that gives its settings.
+pub type Variants<C> = &'static [Variant<fn() -> C>];
+
+/// What `harness rules` prints of a rule or a variant of one.
+pub type RuleInfo = Variant<RuleSpec>;
+
+/// Activations of a rule that waits for the output.
+pub(crate) const EVERY: &str = "every layer's";
+
+impl<S> Variant<S> {
+    /// What holds for a rule that is updated as soon as a layer has run, and stores nothing.
+    pub const fn local(settings: S) -> Self {
+        Self {
+            title: "",
+            equation: "",
+            paper: "",
+            stores: "nothing",
+            activations: "one layer's",
+            update_locked: "no",
+            reach: Reach::Own,
+            reconstructed: false,
+            settings,
+        }
+    }
+}
+
+/// A rule's settings, and what there is to know about the rule.
+pub trait Rule: Copy + PartialEq + 'static {
+    /// The rule and its named variants, as tables and the suite of regressions run them.
+    const VARIANTS: Variants<Self>;
+
+    /// Builds the rule for `net`; what it draws at random is drawn from `seed`.
+    fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>>;
+
+    /// The name in tables: the variant that these settings make of the rule.
+    fn title(&self) -> String {
+        Self::VARIANTS[0].title.into()
+    }
+
+    /// Epochs at the start in which the network's output is not trained yet, with the setting that says so.
+    fn preparation(&self) -> (&'static str, usize) {
+        ("", 0)
+    }
+
+    /// The first epoch whose steps train hidden layers.
+    fn learning_epoch(&self) -> usize {
+        self.preparation().1
+    }
+
+    /// The units and the optimiser that its authors train it with, where ReLU and Adam are not what it was made for.
+    fn usual(&self) -> Usual {
+        Usual::default()
+    }
+}
+
+/// Units and optimiser that a rule is at home with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Usual {
+    /// What follows an affine map.
+    pub activation: Activation,
+    /// The optimiser.
+    pub optimizer: OptimizerKind,
+    /// Its learning rate, for batches of about a hundred.
+    pub lr: f64,
+}
+
+impl Default for Usual {
+    fn default() -> Self {
+        Self { activation: Activation::Relu, optimizer: OptimizerKind::Adam, lr: 2e-3 }
+    }
+}
+
+macro_rules! register {
+    ($($(#[$doc:meta])* $name:literal => $variant:ident($config:ty),)*) => {
+        /// A rule with its settings. In a spec: `rule = { name = "sll", units = 3 }`.
+        #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "name")]
+        pub enum RuleSpec {
+            $($(#[$doc])* #[serde(rename = $name)] $variant($config),)*
+        }
+
+        impl RuleSpec {
+            /// Builds the rule for `net`; what it draws at random is drawn from `seed`.
+            pub fn init(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
+                match self {
+                    $(Self::$variant(config) => config.build(net, seed),)*
+                }
+            }
+
+            /// The name in specs.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $name,)*
+                }
+            }
+
+            /// The name in tables: the variant that the settings make of the rule. SLLi+ and SGRi+ say their `i`.
+            pub fn title(&self) -> String {
+                match self {
+                    $(Self::$variant(config) => config.title(),)*
+                }
+            }
+
+            /// As [`Rule::preparation`].
+            pub fn preparation(&self) -> (&'static str, usize) {
+                match self {
+                    $(Self::$variant(config) => config.preparation(),)*
+                }
+            }
+
+            /// As [`Rule::learning_epoch`].
+            pub fn learning_epoch(&self) -> usize {
+                match self {
+                    $(Self::$variant(config) => config.learning_epoch(),)*
+                }
+            }
+
+            /// As [`Rule::usual`].
+            pub fn usual(&self) -> Usual {
+                match self {
+                    $(Self::$variant(config) => config.usual(),)*
+                }
+            }
+        }
+
+        static RULES: LazyLock<Vec<RuleInfo>> = LazyLock::new(|| {
+            let mut rules = Vec::new();
+            $(rules.extend(<$config>::VARIANTS.iter().map(|of| Variant {
+                settings: RuleSpec::$variant((of.settings)()),
+                title: of.title,
+                equation: of.equation,
+                paper: of.paper,
+                stores: of.stores,
+                activations: of.activations,
+                update_locked: of.update_locked,
+                reach: of.reach,
+                reconstructed: of.reconstructed,
+            }));)*
+            rules
+        });
+    };
+}
+
+register! {
+    /// Backpropagation.
+    "bp" => Bp(crate::bp::BpConfig),
+    /// Backpropagation that runs segments again in place of keeping them.
+    "bp-checkpoint" => BpCheckpoint(crate::checkpoint::CheckpointConfig),
+    /// Feedback alignment.
+    "fa" => Fa(crate::fa::FaConfig),
+    /// Direct feedback alignment.
+    "dfa" => Dfa(crate::dfa::DfaConfig),
+    /// Direct Kolen-Pollack learning.
+    "dkp" => Dkp(crate::dkp::DkpConfig),
+    /// Direct random target projection.
+    "drtp" => Drtp(crate::drtp::DrtpConfig),
+    /// Target propagation, with or without the difference correction.
+    "dtp" => Dtp(crate::dtp::DtpConfig),
+    /// PEPITA, and MEMPEPITA with `memory = "light"`.
+    "pepita" => Pepita(crate::pepita::PepitaConfig),
+    /// Signal propagation.
+    "sp" => Sp(crate::sp::SpConfig),
+    /// Soft winner-take-all Hebbian learning.
+    "softhebb" => SoftHebb(crate::softhebb::SoftHebbConfig),
+    /// Successive gradient reconciliation.
+    "sgr" => Sgr(crate::sgr::SgrConfig),
+    /// Local learning signals, with their variants.
+    "lls" => Lls(crate::lls::LlsConfig),
+    /// Local losses: pred, sim and predsim.
+    "similarity" => Similarity(crate::similarity::SimilarityConfig),
+    /// Forward-forward.
+    "ff" => Ff(crate::ff::FfConfig),
+    /// Forward-forward with layer collaboration.
+    "lc-ff" => LcFf(crate::ff::LcffConfig),
+    /// The Trifecta.
+    "tff" => Tff(crate::ff::TffConfig),
+    /// Distance-forward: DF-R and DF-O.
+    "df" => Df(crate::df::DfConfig),
+    /// SLL, and SLLi+ when `units` is set; its ablations by their settings.
+    "sll" => Sll(sll_core::sll::SllConfig),
+}
+
+/// Every rule and its variants.
+pub fn rules() -> &'static [RuleInfo] {
+    &RULES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_is_titled_as_its_spec_and_stands_once() {
+        for (index, info) in rules().iter().enumerate() {
+            assert_eq!(info.settings.title(), info.title);
+            assert!(rules()[..index].iter().all(|other| other.settings != info.settings), "{} twice", info.title);
+        }
+    }
+
+    #[test]
+    fn a_spec_is_found_under_its_name_with_every_setting_at_its_default() {
+        for info in rules() {
+            let name = info.settings.name();
+            let parsed: std::result::Result<RuleSpec, _> = serde::Deserialize::deserialize(
+                serde::de::value::MapDeserializer::<_, serde::de::value::Error>::new([("name", name)].into_iter()),
+            );
+            assert_eq!(parsed.expect(name).name(), name);
+        }
+    }
+}
