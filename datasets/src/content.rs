@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, ErrorKind, Read},
+    io::{BufRead, BufReader, Error, ErrorKind, Read},
     path::PathBuf,
 };
 
@@ -64,9 +64,18 @@ impl StoredFile {
     }
 }
 
+/// How every member of a gzip stream begins.
+const MAGIC: [u8; 2] = [0x1f, 0x8b];
+
 /// The content of a gzip stream's members, no more than `limit` bytes. Zeros behind a member pad it, as for gzip(1): tapes and disks have blocks.
 fn gunzip(mut stored: impl BufRead, limit: u64, content: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut otherwise = "it begins like none; if it was unpacked already, take .gz off its name";
     loop {
+        let head = stored.fill_buf()?;
+        if !MAGIC.starts_with(&head[..head.len().min(MAGIC.len())]) {
+            return Err(Error::new(ErrorKind::InvalidData, otherwise));
+        }
+        otherwise = "something else follows its end";
         GzDecoder::new(&mut stored).take(limit - content.len() as u64).read_to_end(content)?;
         if content.len() as u64 == limit {
             return Ok(());
@@ -148,6 +157,17 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn a_file_that_was_unpacked_under_its_old_name_and_one_with_more_behind_it_are_told_apart() {
+        // As an IDX file begins.
+        let told = |stored: Vec<u8>| read(stored, true, 12).unwrap_err().to_string();
+        for plain in [&b"\0\0\x08\x03 and more"[..], b"\0", b"<html>"] {
+            assert!(told(plain.to_vec()).contains("take .gz off its name"), "{plain:?}");
+        }
+        let trailing = told([gzip(b"some content", "", 9), b"more".to_vec()].concat());
+        assert!(trailing.contains("something else follows its end"), "{trailing}");
     }
 
     #[test]

@@ -74,7 +74,7 @@ fn orphaned() -> bool {
 /// What becomes of signals. `ctrlc` takes all or none, and the standard library cannot ask.
 #[allow(unsafe_code)] // plain system calls on signals, at the start, before there is a second thread of our own
 mod signals {
-    use libc::{SIG_DFL, SIG_IGN, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ, c_int};
+    use libc::{SIG_DFL, SIG_IGN, SIGABRT, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ, c_int};
 
     /// A file that may not grow is an error of the write, which names it, and no signal. Of children whose signal the parent
     /// had this program ignore, nobody could be told how they ended.
@@ -83,6 +83,18 @@ mod signals {
         unsafe {
             libc::signal(SIGXFSZ, SIG_IGN);
             libc::signal(SIGCHLD, SIG_DFL);
+        }
+        // SAFETY: the handler does what a handler may: it looks at an atomic number and writes.
+        unsafe { libc::signal(SIGABRT, aborted as *const () as libc::sighandler_t) };
+    }
+
+    /// Rust's way to end where no memory is left is to abort, which goes on after this.
+    extern "C" fn aborted(_: c_int) {
+        const WORDS: &[u8] =
+            b"error: there is no more memory; take a smaller --batch or --width, or fewer --jobs at once\n";
+        if sll_core::memory::refused() > 0 {
+            // SAFETY: the bytes are static. Talk may find nobody.
+            let _ = unsafe { libc::write(libc::STDERR_FILENO, WORDS.as_ptr().cast(), WORDS.len()) };
         }
     }
 

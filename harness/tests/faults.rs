@@ -250,6 +250,13 @@ fn a_run_that_cannot_fit_is_refused_before_it_starts() {
     for args in [["memory", "--width", "1000000"], ["networks", "--width", "1000000"]] {
         fails(&run(results.path(), &args), 3, &["GiB available", "--width"]);
     }
+    // This process's own limit counts as well.
+    let limited = behind("ulimit -v 2000000", results.path(), &["run", "--width", "20000"]).output().unwrap();
+    fails(&limited, 3, &["GiB available", "--width"]);
+    // Its inverses have no model: the end of memory is the process's, which says so.
+    let args = ["run", "--rule", "dtp", "--width", "4000", "--epochs", "1", "--train-limit", "256"];
+    let ended = behind("ulimit -c 0; ulimit -v 900000", results.path(), &args).output().unwrap();
+    assert!(ended.status.signal() == Some(6) && stderr(&ended).contains("error: there is no more memory"), "{ended:?}");
     // The weights fit, a step does not.
     let large = run(results.path(), &["memory", "--batch", "1000000", "--width", "60000", "--depth", "1"]);
     fails(&large, 3, &["GiB available", "--batch"]);

@@ -77,12 +77,13 @@ pub struct MemoryArgs {
 pub fn main(args: MemoryArgs) -> Result<()> {
     args.parent.into_iter().for_each(crate::interrupt::follow);
     let spec = spec(&args)?;
-    let store = Store::open(&args.results.results)?;
+    let store = Store::at(&args.results.results);
     // One that cannot be used is measured again.
     if let (Ok(Some(footprint)), false) = (store.get(&spec), args.force) {
         say!("{} was measured before; --force measures again", footprint.id);
         return print_json(&footprint);
     }
+    store.ready()?;
     with_threads(spec.threads)?;
     crate::interrupt::nothing_to_keep();
     let mut last = Instant::now();

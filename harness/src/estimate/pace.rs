@@ -1,7 +1,7 @@
 //! How fast steps go: timed in processes of this program, as runs will be, or scaled from those that were.
 
 use super::Crew;
-use crate::engine::this_program;
+use crate::engine::{this_program, told};
 use crate::error::{Error, Result};
 use crate::footprint::spec::MemorySpec;
 use crate::interrupt;
@@ -139,6 +139,12 @@ impl Timer {
         }
         Ok(listener.join().unwrap_or_default())
     }
+
+    /// That it gave no times, and how it ended.
+    fn failed(&mut self) -> Error {
+        let ended = self.0.wait().map_or_else(|error| error.to_string(), told);
+        Error::Failed(format!("the process that times steps gave no times: {ended}"))
+    }
 }
 
 impl Drop for Timer {
@@ -161,8 +167,7 @@ impl Paces {
         let timers: Vec<Timer> = shares.iter().map(|share| start(share, crew, time)).collect::<Result<_>>()?;
         let mut found = HashMap::new();
         for (mut timer, share) in timers.into_iter().zip(&shares) {
-            let paces: Vec<Pace> = serde_json::from_str(&timer.answer()?)
-                .map_err(|e| Error::Failed(format!("the process that times steps gave no times: {e}")))?;
+            let paces: Vec<Pace> = serde_json::from_str(&timer.answer()?).map_err(|_| timer.failed())?;
             found.extend(share.iter().map(|spec| spec.id()).zip(paces));
         }
         Ok(Self::of_found(&specs, found))

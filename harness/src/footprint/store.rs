@@ -17,14 +17,25 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store under `results`, making the folder; an unwritable one is found here, before anything runs.
+    /// The store under `results`, which may not be there or not be writable: enough to read what is measured.
+    pub fn at(results: &Path) -> Self {
+        Self { results: results.to_path_buf() }
+    }
+
+    /// [`Store::at`] and [`Store::ready`].
     pub fn open(results: &Path) -> Result<Self> {
-        let store = Self { results: results.to_path_buf() };
-        let folder = store.folder();
+        let store = Self::at(results);
+        store.ready()?;
+        Ok(store)
+    }
+
+    /// Makes the folder; an unwritable one is found here, before anything runs.
+    pub fn ready(&self) -> Result<()> {
+        let folder = self.folder();
         std::fs::create_dir_all(&folder).map_err(|e| Error::file("create", &folder, e))?;
         tempfile::tempfile_in(&folder).map_err(|e| Error::file("write in", &folder, e))?;
         sweep(&folder, YOUNG);
-        Ok(store)
+        Ok(())
     }
 
     /// The results folder.

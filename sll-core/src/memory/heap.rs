@@ -4,9 +4,16 @@ use super::kept::Kept;
 use super::ledger::Ledger;
 use super::{Meter, StepBytes};
 use std::alloc::{GlobalAlloc, Layout};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 static HEAP: Ledger = Ledger::new();
 static BLOCKS: Kept = Kept::new();
+static REFUSED: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of the last block that the system did not give, 0 where it gave all of them.
+pub fn refused() -> usize {
+    REFUSED.load(Relaxed)
+}
 
 /// The system's allocator with every byte counted, and large blocks kept for the next request of their size. A program that wants exact numbers declares
 /// `#[global_allocator] static ALLOCATOR: CountingAllocator = CountingAllocator;`.
@@ -33,6 +40,7 @@ fn with_tag(layout: Layout, size: usize) -> Option<Layout> {
 #[allow(unsafe_code)] // a tag has to be written before the block it is about
 unsafe fn tagged(base: *mut u8, layout: Layout, size: usize) -> *mut u8 {
     if base.is_null() {
+        REFUSED.store(size, Relaxed);
         return base;
     }
     let tag = HEAP.tag();

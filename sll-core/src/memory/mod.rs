@@ -15,7 +15,7 @@ mod ledger;
 pub mod libtorch;
 mod model;
 
-pub use heap::{CountingAllocator, HeapMeter};
+pub use heap::{CountingAllocator, HeapMeter, refused};
 pub use model::{LayerMemory, LocalUnit, MemoryModel, Pattern};
 
 use serde::{Deserialize, Serialize};
