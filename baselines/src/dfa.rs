@@ -23,35 +23,72 @@ use std::ops::Range;
 pub struct DfaConfig {
     /// Factor on `B_l`, whose entries are `U(±1/√K)`: zero mean, as the rule needs.
     pub feedback_gain: f64,
+    /// What of the error hidden layers see.
+    #[serde(skip_serializing_if = "ErrorSeen::is_whole")]
+    pub error: ErrorSeen,
+}
+
+/// What of the output's error hidden layers see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ErrorSeen {
+    /// `e`.
+    #[default]
+    Whole,
+    /// `sign(e)`: what DRTP's target is a guess of.
+    Sign,
+}
+
+impl ErrorSeen {
+    fn is_whole(&self) -> bool {
+        *self == Self::Whole
+    }
 }
 
 impl Default for DfaConfig {
     fn default() -> Self {
-        Self { feedback_gain: 1.0 }
+        Self { feedback_gain: 1.0, error: ErrorSeen::Whole }
     }
 }
 
 /// The rule, built for one network.
 pub struct Dfa {
+    error: ErrorSeen,
     units: Vec<Range<usize>>,
     /// `B_l` as `[K, n_l]`, one for each unit but the last.
     feedback: Vec<Tensor<2>>,
 }
 
 impl Rule for DfaConfig {
-    const VARIANTS: Variants<Self> = &[Variant {
-        title: "DFA",
-        equation: "dz_l = (B_l e) (.) phi'(z_l), B_l fixed random, e = softmax(z_L) - y",
-        paper: "Nokland 2016",
-        stores: "fixed: B, K n_l values a hidden layer",
-        activations: EVERY,
-        update_locked: "until the output",
-        reach: Reach::Output,
-        ..Variant::local(Self::default)
-    }];
+    const VARIANTS: Variants<Self> = &[
+        Variant {
+            title: "DFA",
+            equation: "dz_l = (B_l e) (.) phi'(z_l), B_l fixed random, e = softmax(z_L) - y",
+            paper: "Nokland 2016",
+            stores: "fixed: B, K n_l values a hidden layer",
+            activations: EVERY,
+            update_locked: "until the output",
+            reach: Reach::Output,
+            ..Variant::local(Self::default)
+        },
+        Variant {
+            title: "sDFA",
+            equation: "dz_l = (B_l sign(e)) (.) phi'(z_l), B_l fixed random, e = softmax(z_L) - y",
+            paper: "control of Frenkel, Lefebvre & Bol 2021",
+            stores: "fixed: B, K n_l values a hidden layer",
+            activations: EVERY,
+            update_locked: "until the output",
+            reach: Reach::Output,
+            ..Variant::local(|| Self { error: ErrorSeen::Sign, ..Self::default() })
+        },
+    ];
 
     fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
         Ok(Box::new(self.init(net, seed)?))
+    }
+
+    fn title(&self) -> String {
+        Self::VARIANTS[self.error as usize].title.into()
     }
 }
 
@@ -60,14 +97,21 @@ impl DfaConfig {
     pub fn init(&self, net: &Network, seed: u64) -> Result<Dfa> {
         Error::check_gain("feedback_gain", self.feedback_gain)?;
         let feedback = direct::feedback(net, self.feedback_gain, seed)?;
-        Ok(Dfa { units: net.units(Cut::EveryLayer)?, feedback })
+        Ok(Dfa { error: self.error, units: net.units(Cut::EveryLayer)?, feedback })
     }
 }
 
 impl LearningRule for Dfa {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        let feedback = &self.feedback;
-        direct::step(&self.units, net, batch, updater, |index, _, error, _| error.product(feedback[index].clone()))
+        let (feedback, seen) = (&self.feedback, self.error);
+        direct::step(&self.units, net, batch, updater, |index, _, error, _| {
+            let seen = match seen {
+                ErrorSeen::Whole => error,
+                // Of the batch's mean, as the error is.
+                ErrorSeen::Sign => error.sign() * (1.0 / batch.len() as f64),
+            };
+            seen.product(feedback[index].clone())
+        })
     }
 
     fn cut(&self) -> Cut {
@@ -125,6 +169,23 @@ mod tests {
             let dw: f32 = (0..n).filter(|s| h[s * 5 + j] > 0.0).map(|s| x[s * 6 + i] * dh(s)).sum();
             let found = moved[0][0][i * 5 + j];
             assert!((found - dw).abs() < 1e-5, "w[{i}][{j}] moved by {found}, closed form {dw}");
+        }
+    }
+
+    #[test]
+    fn of_the_error_sdfa_sends_the_sign() {
+        // As in `the_update_is_the_closed_form`: every class but the right one errs upwards.
+        let mut net = laws::plain_mlp(6, 5, 4);
+        let mut dfa = DfaConfig { error: ErrorSeen::Sign, ..DfaConfig::default() }.init(&net, 3).unwrap();
+        let (batch, floats) = (laws::batch(&net, 1), laws::floats);
+        let (h, b) = (floats(laws::hidden(&net, 1, &batch)), floats(dfa.feedback[0].clone()));
+        let (x, moved) = (floats(batch.x.clone()), laws::moved(&mut net, &mut dfa, &batch));
+        let n = batch.len();
+        for (i, j) in (0..6).flat_map(|i| (0..5).map(move |j| (i, j))) {
+            let sign = |s: usize, k: usize| if batch.labels[s] == k { -1.0 } else { 1.0 };
+            let dh = |s: usize| -> f32 { (0..4).map(|k| sign(s, k) / n as f32 * b[k * 5 + j]).sum() };
+            let dw: f32 = (0..n).filter(|s| h[s * 5 + j] > 0.0).map(|s| x[s * 6 + i] * dh(s)).sum();
+            assert!((moved[0][0][i * 5 + j] - dw).abs() < 1e-5, "w[{i}][{j}]");
         }
     }
 

@@ -23,9 +23,10 @@ use std::ops::Range;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DkpConfig {
-    /// Factor on the initial `B_l`, whose entries are `U(±1/√K)`.
+    /// Factor on the initial `B_l`, whose entries are `U(±1/√K)`: small, so that what `B` learns soon outweighs it.
     pub feedback_gain: f64,
-    /// Learning rate of `B` over that of the network (public re-implementation: 1e-4 over 1e-3).
+    /// Learning rate of `B` over that of the network. Kolen & Pollack's argument needs equal increments, 1; a public
+    /// re-implementation has 0.1, with which `B` hardly moves in a few thousand steps.
     pub feedback_lr_factor: f64,
     /// Decay `λ` of `B` in a step (public re-implementation: 1e-6), on top of the recipe's weight decay, which `B` shares.
     pub feedback_decay: f64,
@@ -33,7 +34,7 @@ pub struct DkpConfig {
 
 impl Default for DkpConfig {
     fn default() -> Self {
-        Self { feedback_gain: 1.0, feedback_lr_factor: 0.1, feedback_decay: 1e-6 }
+        Self { feedback_gain: 0.1, feedback_lr_factor: 1.0, feedback_decay: 1e-6 }
     }
 }
 

@@ -15,7 +15,7 @@ use sll_core::divergence::cross_entropy;
 use sll_core::learned::{Learned, Matrix, load_all, record_all};
 use sll_core::op::Product;
 use sll_core::optim::Updater;
-use sll_core::rng::upload;
+use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule};
 use sll_core::summary::{MapSummary, Summary};
 use sll_core::{Cut, Error, Network, Result};
@@ -54,13 +54,23 @@ pub struct LlsConfig {
     pub wave: Wave,
     /// Temperature `T` (authors' code: 0.5).
     pub temperature: f64,
+    /// Standard deviation of the entries that `m` and `M` start with (authors' code: 0.01).
+    #[serde(skip_serializing_if = "is_authors")]
+    pub mix_std: f64,
     /// How feature maps are pooled before the basis (authors' code: to 4x4, deeper ones to 2x2).
     pub summary: MapSummary,
 }
 
+/// Of [`LlsConfig::mix_std`].
+const AUTHORS: f64 = 0.01;
+
+fn is_authors(mix_std: &f64) -> bool {
+    *mix_std == AUTHORS
+}
+
 impl Default for LlsConfig {
     fn default() -> Self {
-        Self { mix: Mix::None, wave: Wave::Sine, temperature: 0.5, summary: MapSummary::Pool2 }
+        Self { mix: Mix::None, wave: Wave::Sine, temperature: 0.5, mix_std: AUTHORS, summary: MapSummary::Pool2 }
     }
 }
 
@@ -102,8 +112,8 @@ impl Rule for LlsConfig {
         },
     ];
 
-    fn build(&self, net: &mut Network, _seed: u64) -> Result<Box<dyn LearningRule>> {
-        Ok(Box::new(self.init(net)?))
+    fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
+        Ok(Box::new(self.init(net, seed)?))
     }
 
     fn title(&self) -> String {
@@ -112,9 +122,10 @@ impl Rule for LlsConfig {
 }
 
 impl LlsConfig {
-    /// Builds the rule for `net`. Nothing is drawn at random.
-    pub fn init(&self, net: &Network) -> Result<Lls> {
+    /// Builds the rule for `net`; `m` and `M` are drawn from `seed`.
+    pub fn init(&self, net: &Network, seed: u64) -> Result<Lls> {
         Error::check_gain("temperature", self.temperature)?;
+        Error::check_gain("mix_std", self.mix_std)?;
         let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
         let device = net.device().clone().inner();
         let hidden = &units[..units.len() - 1];
@@ -123,18 +134,17 @@ impl LlsConfig {
             (summary, upload(self.basis(summary.len(), classes), [summary.len(), classes], &device))
         });
         let heads = heads.collect();
-        let mix = |_| {
-            let matrix = match self.mix {
-                Mix::None => return None,
-                Mix::M => Matrix::new(vec![1.0; classes], [1, classes], net.device()),
-                Mix::MxM => {
-                    let identity = (0..classes * classes).map(|i| f32::from(i % (classes + 1) == 0)).collect();
-                    Matrix::new(identity, [classes, classes], net.device())
-                }
-            };
-            Some(Learned::new(matrix))
+        let rows = match self.mix {
+            Mix::None => 0,
+            Mix::M => 1,
+            Mix::MxM => classes,
         };
-        let mixes = hidden.iter().filter_map(mix).collect();
+        let mix = |index: usize| {
+            let mut stream = Stream::new(seed, Purpose::Learned, &[index as u64]);
+            let entries = stream.normal(rows * classes, self.mix_std);
+            Learned::new(Matrix::new(entries, [rows, classes], net.device()))
+        };
+        let mixes = if rows == 0 { Vec::new() } else { (0..hidden.len()).map(mix).collect() };
         Local::new(net, Bases { temperature: self.temperature, mix: self.mix, heads, mixes })
     }
 
@@ -238,8 +248,8 @@ mod tests {
     use super::*;
     use sll_core::laws::{self, Build, floats};
 
-    const LLS: Build = &|net| Ok(Box::new(LlsConfig::default().init(net)?));
-    const MXM: Build = &|net| Ok(Box::new(LlsConfig { mix: Mix::MxM, ..LlsConfig::default() }.init(net)?));
+    const LLS: Build = &|net| Ok(Box::new(LlsConfig::default().init(net, 3)?));
+    const MXM: Build = &|net| Ok(Box::new(LlsConfig { mix: Mix::MxM, ..LlsConfig::default() }.init(net, 3)?));
 
     /// The loss of one layer's output in plain f64.
     fn loss(h: &[f64], labels: &[usize], mix: &[f64], square: bool) -> f64 {
@@ -270,7 +280,7 @@ mod tests {
     fn the_signal_and_the_mixs_gradient_are_those_of_the_loss() {
         for (mix, wave) in [(Mix::None, Wave::Sine), (Mix::M, Wave::Square), (Mix::MxM, Wave::Sine)] {
             let net = laws::small_mlp(1);
-            let mut rule = LlsConfig { mix, wave, ..LlsConfig::default() }.init(&net).unwrap();
+            let mut rule = LlsConfig { mix, wave, ..LlsConfig::default() }.init(&net, 3).unwrap();
             let batch = laws::batch(&net, 2);
             let h = laws::hidden(&net, 1, &batch) + 0.1;
             let values: Vec<f64> = floats(h.clone()).into_iter().map(f64::from).collect();
@@ -315,6 +325,6 @@ mod tests {
     #[test]
     fn bad_settings_are_named() {
         let config = LlsConfig { temperature: 0.0, ..LlsConfig::default() };
-        assert!(config.init(&laws::small_mlp(1)).err().unwrap().to_string().contains("temperature"));
+        assert!(config.init(&laws::small_mlp(1), 3).err().unwrap().to_string().contains("temperature"));
     }
 }

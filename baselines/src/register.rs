@@ -206,7 +206,11 @@ register! {
     "bp" => Bp(crate::bp::BpConfig),
     /// Backpropagation that runs segments again in place of keeping them.
     "bp-checkpoint" => BpCheckpoint(crate::checkpoint::CheckpointConfig),
-    /// Feedback alignment.
+    /// Backpropagation that moves each layer as soon as its gradient is there.
+    "bp-fused" => BpFused(crate::fused::FusedConfig),
+    /// The output layer alone learns.
+    "shallow" => Shallow(crate::shallow::ShallowConfig),
+    /// Feedback alignment, with fixed feedback or with that of the weights' signs.
     "fa" => Fa(crate::fa::FaConfig),
     /// Direct feedback alignment.
     "dfa" => Dfa(crate::dfa::DfaConfig),

@@ -22,7 +22,7 @@ use sll_core::op::inject_all;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
-use sll_core::{Cut, Error, Network, Pass, Result};
+use sll_core::{Cut, Error, Network, Pass, Result, Shape};
 use std::ops::Range;
 
 /// Settings of SP.
@@ -62,7 +62,7 @@ struct Compared {
 impl Rule for SpConfig {
     const VARIANTS: Variants<Self> = &[Variant {
         title: "SP",
-        equation: "t_1 = S, t_l = f_l(t_{l-1}); L_l = CE(softmax(g h_l t_l^T / sqrt(n_l)), y)",
+        equation: "t_1 = S, t_l = f_l(t_{l-1}); L_l = CE(softmax(g h_l t_l^T / sqrt(n_l)), y); on maps the mean over positions",
         paper: "Kohan, Rietman & Siegelmann 2023",
         stores: "learned: S, K n_1 values",
         ..Variant::local(Self::default)
@@ -88,17 +88,25 @@ impl SpConfig {
         Ok(Sp { config: *self, units, classes, signal })
     }
 
-    fn logits(&self, h: Tensor<2>, t: Tensor<2>) -> Tensor<2> {
-        let scale = self.gain / (h.dims()[1] as f64).sqrt();
-        h.product(t.transpose()) * scale
+    /// What inner products of a layer's features are multiplied by: `g / √n`, and on a map, where the mean over positions is
+    /// compared (as in the authors' code), `g / (√c · positions)`.
+    fn scale(&self, features: Shape) -> f64 {
+        match features {
+            Shape::Map { c, h, w } => self.gain / (c as f64).sqrt() / (h * w) as f64,
+            other => self.gain / (other.len() as f64).sqrt(),
+        }
     }
+}
 
-    fn compare(&self, h: Tensor<2>, t: Tensor<2>, targets: Tensor<2>) -> Compared {
-        let [b, n] = h.dims();
-        let (loss, _, error) = cross_entropy(self.logits(h.clone(), t.clone()), targets);
-        let dlogits = error * (self.gain / (n as f64).sqrt() / b as f64);
-        Compared { loss: loss.mean(), dh: dlogits.clone().product(t), dt: dlogits.transpose().product(h) }
-    }
+fn logits(h: Tensor<2>, t: Tensor<2>, scale: f64) -> Tensor<2> {
+    h.product(t.transpose()) * scale
+}
+
+fn compare(h: Tensor<2>, t: Tensor<2>, scale: f64, targets: Tensor<2>) -> Compared {
+    let b = h.dims()[0];
+    let (loss, _, error) = cross_entropy(logits(h.clone(), t.clone(), scale), targets);
+    let dlogits = error * (scale / b as f64);
+    Compared { loss: loss.mean(), dh: dlogits.clone().product(t), dt: dlogits.transpose().product(h) }
 }
 
 impl LearningRule for Sp {
@@ -116,7 +124,8 @@ impl LearningRule for Sp {
                 t = output.clone().inner();
                 output
             });
-            let Compared { loss, dh, dt } = self.config.compare(h.clone(), t.clone(), targets.clone());
+            let scale = self.config.scale(net.output_of(unit.end - 1));
+            let Compared { loss, dh, dt } = compare(h.clone(), t.clone(), scale, targets.clone());
             losses.push(UnitLoss { cross_entropy: loss, divergence: None });
             let grads = match carried {
                 Some(carried) => inject_all([(output, dh), (carried, dt)]),
@@ -135,19 +144,20 @@ impl LearningRule for Sp {
 
     fn unit_logits(&self, net: &Network, x: Tensor<2>) -> Vec<Tensor<2>> {
         let (mut h, mut t) = (x, self.signal.get().plain());
-        let mut logits = Vec::new();
+        let mut found = Vec::new();
         for (index, unit) in self.units.iter().enumerate() {
             h = net.forward_range(unit.clone(), h, &Pass::Eval);
             if index + 1 == self.units.len() {
-                logits.push(h.clone());
+                found.push(h.clone());
             } else {
                 if index > 0 {
                     t = net.forward_range(unit.clone(), t, &Pass::Eval);
                 }
-                logits.push(self.config.logits(h.clone(), t.clone()));
+                let scale = self.config.scale(net.output_of(unit.end - 1));
+                found.push(logits(h.clone(), t.clone(), scale));
             }
         }
-        logits
+        found
     }
 
     fn cut(&self) -> Cut {
@@ -197,7 +207,7 @@ mod tests {
     fn signals_of_both_streams_are_the_gradients_of_the_loss() {
         // Central differences of -mean log softmax(g h tᵀ / √n)[y], in f64.
         let (b, n, k, labels) = (3, 4, 2, [0, 1, 1]);
-        let config = SpConfig { gain: 1.7, ..SpConfig::default() };
+        let scale = SpConfig { gain: 1.7, ..SpConfig::default() }.scale(Shape::Flat(n));
         let mut stream = Stream::new(1, Purpose::Noise, &[]);
         let (h, t) = (stream.normal(b * n, 1.0), stream.normal(k * n, 1.0));
         let loss = |h: &[f64], t: &[f64]| -> f64 {
@@ -212,7 +222,7 @@ mod tests {
         let device = burn::tensor::Device::flex();
         let upload = |v: &[f32], shape| sll_core::rng::upload(v.to_vec(), shape, &device);
         let batch = Batch::new(upload(&h, [b, n]), labels.to_vec(), 0);
-        let found = config.compare(upload(&h, [b, n]), upload(&t, [k, n]), batch.targets(k, &device));
+        let found = compare(upload(&h, [b, n]), upload(&t, [k, n]), scale, batch.targets(k, &device));
         let (dh, dt, step) = (floats(found.dh), floats(found.dt), 1e-5);
         assert!((f64::from(floats(found.loss)[0]) - loss(&wide(&h), &wide(&t))).abs() < 1e-5);
         let nudged = |v: &[f32], i: usize, by: f64| {
@@ -228,6 +238,14 @@ mod tests {
             let slope = (loss(&wide(&h), &nudged(&t, i, step)) - loss(&wide(&h), &nudged(&t, i, -step))) / (2.0 * step);
             assert!((slope - f64::from(*found)).abs() < 1e-5);
         }
+    }
+
+    #[test]
+    fn on_maps_the_mean_over_positions_is_compared() {
+        // Authors' code: the mean over positions of the sum over channels of `h t`.
+        let map = Shape::Map { c: 4, h: 3, w: 5 };
+        let scale = SpConfig { gain: 2.0, ..SpConfig::default() }.scale(map);
+        assert!((scale * 60.0 - 2.0 / 2.0 * 4.0).abs() < 1e-12, "{scale}");
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Objective for Leaky {
 }
 
 fn leaky(net: &Network) -> Box<dyn LearningRule> {
-    let lls = LlsConfig::default().init(net).unwrap().into_objective();
+    let lls = LlsConfig::default().init(net, 1).unwrap().into_objective();
     Box::new(Local::new(net, Leaky { lls, kept: Vec::new() }).unwrap())
 }
 

@@ -1,8 +1,8 @@
 //! Labels inside images.
 //!
 //! A vector's first `K` values become the one-hot label (Hinton 2022). On a map, where a convolution would not see one
-//! corner everywhere, each class is a plane wave of its own direction and length added to the whole image (Scodellaro et
-//! al. 2023).
+//! corner everywhere, each class is a plane wave added to the whole image (Scodellaro et al. 2023); any two are orthogonal,
+//! however many classes there are.
 
 use super::wrong_labels;
 use burn::tensor::Tensor;
@@ -34,11 +34,16 @@ impl Labels {
             Shape::Map { h, w, .. } => Some((h, w)),
             _ => None,
         };
+        let waves = map.map(waves).unwrap_or_default();
+        if map.is_some() && waves.len() < classes {
+            let reason = format!("its labels are orthogonal waves, {} on this map for {classes} classes", waves.len());
+            return Err(Error::Unsupported { rule: rule.into(), reason });
+        }
         let code = |class: usize, i: usize| match map {
-            Some((h, w)) => scale * wave(class, classes, (i / w % h, i % w), h.max(w)),
+            Some((h, w)) => scale * waves[class].at((i / w % h, i % w), (h, w)),
             None => scale * f64::from(i == class),
         };
-        let codes = (0..classes).flat_map(|class| (0..n).map(move |i| code(class, i) as f32)).collect();
+        let codes = (0..classes).flat_map(|class| (0..n).map(|i| code(class, i) as f32).collect::<Vec<_>>()).collect();
         let keep = (0..n).map(|i| f32::from(map.is_some() || i >= classes)).collect();
         let (codes, keep) = (upload(codes, [classes, n], &device), upload(keep, [1, n], &device));
         Ok(Self { codes, keep, classes })
@@ -83,13 +88,35 @@ impl Labels {
     }
 }
 
-/// Class `class`'s wave at `(row, column)` of an image of side `side`: directions go round half a turn, lengths through
-/// three octaves, so that any two classes differ in one or the other.
-fn wave(class: usize, classes: usize, (row, column): (usize, usize), side: usize) -> f64 {
-    let angle = std::f64::consts::PI * class as f64 / classes as f64;
-    let periods = 2.0 * [1.0, 2.0, 4.0][class % 3];
-    let along = (column as f64 * angle.cos() + row as f64 * angle.sin()) / side as f64;
-    (std::f64::consts::TAU * periods * along).sin()
+/// A plane wave with a whole number of periods along each side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Wave {
+    /// Periods down and across.
+    periods: (isize, isize),
+    /// A sine, or the cosine of the same periods.
+    sine: bool,
+}
+
+impl Wave {
+    /// Its value at `(row, column)` of a map `[h, w]`; its mean square over the map is 1/2.
+    fn at(self, (row, column): (usize, usize), (h, w): (usize, usize)) -> f64 {
+        let along = |periods: isize, at: usize, side: usize| periods as f64 * at as f64 / side as f64;
+        let turns = along(self.periods.0, row, h) + along(self.periods.1, column, w);
+        let angle = std::f64::consts::TAU * turns;
+        if self.sine { angle.sin() } else { angle.cos() }
+    }
+}
+
+/// Waves on a map `[h, w]` of which any two are orthogonal, as many as there are: those of two periods and a little more
+/// first, then ever shorter ones, and the longest last, which look like light and shade.
+fn waves((h, w): (usize, usize)) -> Vec<Wave> {
+    let half = |side: usize| side.saturating_sub(1) as isize / 2;
+    let (down, across) = (half(h), half(w));
+    // Of the periods that differ by sign alone, one.
+    let mut found: Vec<(isize, isize)> =
+        (0..=down).flat_map(|v| (-across..=across).map(move |u| (v, u))).filter(|&(v, u)| v > 0 || u > 0).collect();
+    found.sort_by_key(|&(v, u)| (v * v + u * u < 4, v * v + u * u, v, u));
+    found.into_iter().flat_map(|periods| [true, false].map(|sine| Wave { periods, sine })).collect()
 }
 
 #[cfg(test)]
@@ -108,13 +135,23 @@ mod tests {
     }
 
     #[test]
-    fn waves_of_different_classes_are_nearly_orthogonal() {
-        let inner = |a: usize, b: usize| -> f64 {
-            let at = |i: usize| (i / 28, i % 28);
-            (0..784).map(|i| wave(a, 10, at(i), 28) * wave(b, 10, at(i), 28)).sum::<f64>() / 784.0
-        };
-        for (a, b) in (0..10).flat_map(|a| (0..a).map(move |b| (a, b))) {
-            assert!(inner(a, b).abs() < 0.5 * inner(a, a).min(inner(b, b)), "{a} and {b}: {}", inner(a, b));
+    fn waves_of_different_classes_are_orthogonal_and_equally_strong() {
+        for (classes, h, w) in [(10, 28, 28), (100, 32, 32), (200, 64, 64), (20, 9, 6)] {
+            let waves = waves((h, w));
+            let inner = |a: Wave, b: Wave| -> f64 {
+                let of = |i: usize| a.at((i / w, i % w), (h, w)) * b.at((i / w, i % w), (h, w));
+                (0..h * w).map(of).sum::<f64>() / (h * w) as f64
+            };
+            for (a, b) in (0..classes).flat_map(|a| (0..=a).map(move |b| (a, b))) {
+                let expected = if a == b { 0.5 } else { 0.0 };
+                assert!((inner(waves[a], waves[b]) - expected).abs() < 1e-9, "{classes} classes: {a} and {b}");
+            }
         }
+    }
+
+    #[test]
+    fn a_map_with_fewer_waves_than_classes_is_refused() {
+        assert_eq!(waves((3, 3)).len(), 8);
+        assert!(waves((2, 2)).is_empty() && waves((1, 1)).is_empty());
     }
 }

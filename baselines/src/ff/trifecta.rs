@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Batch norm stands in for length normalisation (give the network `batch_norm = true`), and layers are trained in
-//! overlapping pairs (OLU): in even steps (1,2), (3,4), .., in odd ones (2,3), (4,5), ..; inside a pair the second
-//! layer's loss reaches the first. The label is a learned image a class; the authors concatenate it as a channel, here it
+//! overlapping pairs (OLU): in even steps (1,2), (3,4), .., in odd ones (2,3), (4,5), ..; a pair has the second layer's loss
+//! alone, which reaches the first; a layer without a partner has its own. The label is a learned image a class; the authors concatenate it as a channel, here it
 //! is added to the image, so that the network is everybody's. Two layers' activations of `2b` rows are held. A class is
 //! chosen by `K` forward passes, by the goodness of the last hidden layer.
 
@@ -16,7 +16,7 @@ use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 use sll_core::learned::{Learned, Matrix, load_all, record_all};
 use sll_core::op::Product;
-use sll_core::op::inject_all;
+use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -111,26 +111,27 @@ impl LearningRule for Tff {
         let one_hot = Batch::new(x.clone(), labels, 0).targets(self.classes, &x.device());
         let mut x = x + one_hot.clone().product(self.images.get().plain());
         let mut loss: Option<Tensor<1>> = None;
-        for group in self.groups(batch.step) {
+        let groups = self.groups(batch.step);
+        let losses = groups.len();
+        for group in groups {
             let input = Tensor::from_inner(x);
             // The lowest layer's input gradient is the label images' signal.
             let input = if group.start == 0 { input.require_grad() } else { input };
             let mut h = input.clone();
-            let mut trained = Vec::with_capacity(2);
             for unit in &self.units[group.clone()] {
                 h = net.forward_range(unit.clone(), h, &batch.pass());
-                let (value, signal) = symba(h.clone().inner(), self.config.steepness);
-                trained.push((h.clone(), signal));
-                loss = Some(loss.map_or(value.clone(), |sum| sum + value));
             }
-            x = h.inner();
-            let grads = inject_all(trained);
+            // A pair has one loss, its second layer's.
+            x = h.clone().inner();
+            let (value, signal) = symba(x.clone(), self.config.steepness);
+            loss = Some(loss.map_or(value.clone(), |sum| sum + value));
+            let grads = inject(h, signal);
             if let Some(dx) = input.grad(&grads) {
                 self.images.descend(one_hot.clone().transpose().product(dx), updater, 1.0);
             }
             updater.step(net, self.units[group.start].start..self.units[group.end - 1].end, grads);
         }
-        let loss = loss.expect("a hidden unit") / (self.units.len() - 1) as f64;
+        let loss = loss.expect("a hidden unit") / losses as f64;
         Ok(StepReport { loss, units: Vec::new() })
     }
 

@@ -108,6 +108,52 @@ impl WeightSlot<'_> {
         }
     }
 
+    /// Sends the signal through weights that are all `gain √(2 / (fan-in + fan-out))`.
+    pub fn level(self, gain: f64, device: &Device) {
+        let size = |inputs: usize, outputs: usize| gain * (2.0 / (inputs + outputs) as f64).sqrt();
+        match self {
+            WeightSlot::Matrix(a) => {
+                let [n, m] = a.weight.dims();
+                a.feedback = Some(Tensor::full([n, m], size(n, m), device));
+            }
+            WeightSlot::Kernel(k) => {
+                let [o, c, h, w] = k.weight.dims();
+                k.feedback = Some(Tensor::full([o, c, h, w], size(c * h * w, o * h * w), device));
+            }
+        }
+    }
+
+    /// Gives the feedback weights, where there are any, the present signs of the forward weights; 0 counts as positive.
+    pub fn concord(self) {
+        fn signed<const D: usize>(feedback: &mut Option<Tensor<D>>, weight: &Param<Tensor<D>>) {
+            let down = weight.val().detach().lower_elem(0.0);
+            *feedback = feedback.take().map(|sizes| {
+                let sizes = sizes.abs();
+                sizes.clone().mask_where(down, -sizes)
+            });
+        }
+        match self {
+            WeightSlot::Matrix(a) => signed(&mut a.feedback, &a.weight),
+            WeightSlot::Kernel(k) => signed(&mut k.feedback, &k.weight),
+        }
+    }
+
+    /// The feedback weights, if there are any, as [`WeightSlot::rows`] gives the weights.
+    pub fn feedback_rows(&self) -> Option<Tensor<2>> {
+        match self {
+            WeightSlot::Matrix(a) => a.feedback.clone().map(|feedback| feedback.inner().transpose()),
+            WeightSlot::Kernel(k) => k.feedback.clone().map(|feedback| feedback.inner().flatten(1, 3)),
+        }
+    }
+
+    /// The same weights for a moment.
+    pub fn by_ref(&mut self) -> WeightSlot<'_> {
+        match self {
+            WeightSlot::Matrix(a) => WeightSlot::Matrix(a),
+            WeightSlot::Kernel(k) => WeightSlot::Kernel(k),
+        }
+    }
+
     /// Number of weights, and so of feedback weights.
     pub fn values(&self) -> usize {
         match self {
