@@ -83,6 +83,6 @@ mod tests {
     fn repeats_resumes_and_learns() {
         laws::repeats(|| laws::small_mlp(2), SHALLOW);
         laws::resumes(laws::small_cnn, SHALLOW);
-        laws::learns(|| laws::small_mlp(2), SHALLOW, 80);
+        laws::learns(|| laws::small_mlp(2), SHALLOW, 240);
     }
 }
