@@ -40,7 +40,7 @@ pub struct LcffConfig {
     /// Threshold `θ` on each layer's mean of squares.
     pub threshold: f64,
     /// Factor `s` on goodness less threshold. A sum of squares in place of the mean would be the width of the layer; so
-    /// steep a loss learns worse here (results/tune_ff.md).
+    /// steep a loss learns worse here (results/tune_ff).
     pub steepness: f64,
     /// Size of the label in the image, in units of the normalised pixels.
     pub label_scale: f64,
