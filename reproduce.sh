@@ -12,10 +12,10 @@
 #
 # Options are those of the harness: --profile quick|short|paper, --device flex|cpu-tch|cuda:N, --data-dir DIR, --seeds N,
 # --epochs N, --jobs N, --allow-unverified, --results DIR. Folders are those of where it is called: results go to ./results
-# there. It builds with the same settings as `cargo test`, whose dependencies are optimised, so that one build serves both.
-# LibTorch's devices fetch LibTorch by themselves (scripts/libtorch.sh), unless LIBTORCH says where one is. Memory (figures,
-# table3) needs no data and takes --device, --results, --jobs, --memory GIB and --extrapolate; of others, `all` hands it
-# --device and --results.
+# there, those of the quick profile to ./results/quick (results/README.md says how it is arranged). It builds with the same
+# settings as `cargo test`, whose dependencies are optimised, so that one build serves both. LibTorch's devices fetch LibTorch
+# by themselves (scripts/libtorch.sh), unless LIBTORCH says where one is. Memory (figures, table3) needs no data and takes
+# --device, --results, --jobs, --memory GIB and --extrapolate; of others, `all` hands it --device and --results.
 set -euo pipefail
 
 # The folder of this script, links followed: macOS has no `readlink -f`.

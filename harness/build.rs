@@ -1,11 +1,11 @@
-//! Puts two things into the binary: the git commit, for provenance, and a fingerprint of the code that decides how much
-//! memory a training step holds, under which measurements are kept.
+//! Puts three things into the binary: the git commit and burn's version, for provenance, and a fingerprint of the code that
+//! decides how much memory a training step holds, under which measurements are kept.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What decides a step's memory besides the tensor library: the layers, the rules, the measurement itself.
-const DECIDES_MEMORY: [&str; 4] = ["../sll-core/src", "../baselines/src", "src/footprint/weigh.rs", "src/step.rs"];
+const DECIDES_MEMORY: [&str; 4] = ["../sll-core/src", "../baselines/src", "src/weigh", "src/step.rs"];
 /// Where the tensor library's versions stand.
 const LOCK: &str = "../Cargo.lock";
 
@@ -27,17 +27,26 @@ fn main() {
     let commit = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or("no git commit".into());
     let changed = if changed { " + uncommitted changes" } else { "" };
     println!("cargo:rustc-env=SLL_VERSION={} ({commit}{changed})", env!("CARGO_PKG_VERSION"));
-    println!("cargo:rustc-env=SLL_MEMORY_CODE={:016x}", fingerprint());
+    let lock = std::fs::read_to_string(LOCK).unwrap_or_default();
+    let burn: Vec<Vec<&str>> = packages_of_burn(&lock).collect();
+    let version = burn.iter().find(|lines| lines[0] == "name = \"burn\"").and_then(|lines| lines.get(1));
+    let version = version.and_then(|line| line.split('"').nth(1)).unwrap_or("of unknown version");
+    println!("cargo:rustc-env=SLL_BURN_VERSION={version}");
+    println!("cargo:rustc-env=SLL_MEMORY_CODE={:016x}", fingerprint(&burn));
+}
+
+/// The first three lines, name and version among them, of the locked packages of burn.
+fn packages_of_burn(lock: &str) -> impl Iterator<Item = Vec<&str>> {
+    let packages = lock.split("[[package]]").map(|package| package.trim_start().lines().take(3).collect::<Vec<_>>());
+    packages.filter(|lines| lines.first().is_some_and(|name| name.starts_with("name = \"burn")))
 }
 
 /// FNV-1a, 64 bits, over the paths and contents of [`DECIDES_MEMORY`] and the locked packages of burn.
-fn fingerprint() -> u64 {
+fn fingerprint(burn: &[Vec<&str>]) -> u64 {
     let mut files = Vec::new();
     DECIDES_MEMORY.iter().for_each(|path| collect(Path::new(path), &mut files));
     files.sort();
-    let lock = std::fs::read_to_string(LOCK).unwrap_or_default();
-    let burn = lock.split("[[package]]").filter(|package| package.trim_start().starts_with("name = \"burn"));
-    let versions: Vec<u8> = burn.flat_map(|package| package.lines().take(3).flat_map(str::bytes)).collect();
+    let versions: Vec<u8> = burn.iter().flatten().flat_map(|line| line.bytes()).collect();
     let bytes = files.iter().flat_map(|path| {
         let content = std::fs::read(path).unwrap_or_default();
         path.to_string_lossy().into_owned().into_bytes().into_iter().chain(content)

@@ -110,7 +110,7 @@ impl Rule for DtpConfig {
 
 impl DtpConfig {
     /// TP. Without the difference correction nothing works before the inverses do, and a small step drowns in what they
-    /// get wrong (results/tune_dtp.md).
+    /// get wrong (results/tune_dtp).
     pub fn tp() -> Self {
         Self { difference: false, inverse_epochs: 1, target_step: 50.0, ..Self::default() }
     }

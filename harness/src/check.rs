@@ -1,9 +1,9 @@
 //! The regression on accuracy and memory: a small fixed suite on the embedded samples, every rule on two networks,
 //! against a committed baseline.
 
-use crate::engine::{Engine, Job};
+use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
-use crate::report::atomic::write_atomically;
+use crate::pool::{Job, Pool};
 use crate::spec::RunSpec;
 use crate::store::Store;
 use baselines::RuleSpec;
@@ -72,15 +72,16 @@ pub fn measure(jobs: usize) -> Result<Baseline> {
     let folder = tempfile::tempdir().map_err(|e| Error::Missing(format!("cannot make a temporary folder: {e}")))?;
     let store = Store::open(folder.path())?;
     let suite = suite()?;
-    let engine = Engine { jobs, threads: Some(1), data_dir: None, offline: true };
-    let jobs = suite.iter().map(|(name, spec)| Job { title: name.clone(), spec: spec.clone() }).collect();
-    engine.execute(jobs, &store).map_err(|error| match error {
+    let pool = Pool { at_once: jobs, threads: Some(1), memory: None, arguments: vec!["--offline".into()] };
+    let job = |(name, spec): &(String, RunSpec)| Job { title: name.clone(), request: spec.clone(), need: None };
+    let jobs: Vec<Job<RunSpec>> = suite.iter().map(job).collect();
+    pool.make(&jobs, &store).map_err(|error| match error {
         Error::Interrupted => Error::Failed("interrupted; the suite always runs afresh".into()),
         other => other,
     })?;
     let entries = suite.into_iter().map(|(name, spec)| {
         let missing = || Error::Failed(format!("{name} left no result"));
-        let result = store.result(&spec.id())?.ok_or_else(missing)?;
+        let result = store.find(&spec)?.ok_or_else(missing)?;
         let peak = result.peak_bytes;
         let (bytes, step_bytes) = (peak.total - peak.library, peak.step_peak);
         Ok(Entry { name, accuracy: result.test_accuracy, bytes, step_bytes })
@@ -151,6 +152,7 @@ impl Baseline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Request;
 
     fn baseline(entries: &[(&str, f64, u64)]) -> Baseline {
         let entry = |&(name, accuracy, bytes): &(&str, f64, u64)| Entry {

@@ -33,7 +33,7 @@ impl Error {
 
     /// A file operation that failed.
     pub fn file(doing: &str, path: &std::path::Path, error: std::io::Error) -> Self {
-        let next = match (error.kind(), crate::report::atomic::room(error.kind())) {
+        let next = match (error.kind(), crate::atomic::room(error.kind())) {
             (_, Some(remedy)) => format!("; {remedy} and run the same command again"),
             (std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem, _) => {
                 "; choose a folder you can write to with --results DIR".into()

@@ -1,18 +1,19 @@
-//! Everything around the learning rules: specs, data, runs, tables, figures, the command line.
+//! Everything around the learning rules: what is asked for ([`spec`]), what is kept of it ([`store`], [`record`]), processes
+//! that make it ([`pool`]), the work itself ([`run`], [`weigh`]), experiments, reports, the command line.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)] // both panic where nobody reads; see `talk`
 
+mod atomic;
 pub mod bench;
 pub mod check;
 pub mod cli;
 pub mod device;
-pub mod engine;
 pub mod error;
 pub mod estimate;
 pub mod experiment;
-pub mod footprint;
 pub mod interrupt;
 pub mod paper;
+pub mod pool;
 pub mod progress;
 pub mod provenance;
 pub mod record;
@@ -24,3 +25,4 @@ pub mod spec;
 pub mod step;
 pub mod store;
 pub mod talk;
+pub mod weigh;

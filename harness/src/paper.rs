@@ -3,10 +3,22 @@
 //! Many of its rows are other papers' numbers on other networks; each entry says so. Where an entry says `probably`, the
 //! digits match another paper's and this paper does not say where it has them from.
 
-use crate::report::Quoted;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+
+/// A number printed in the paper.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quoted {
+    /// Percent.
+    pub mean: f64,
+    /// The paper's ±, where it prints one.
+    pub std: Option<f64>,
+    /// The network the number really comes from.
+    pub network: String,
+    /// A caveat, where the number is not from the paper's own runs.
+    pub note: Option<String>,
+}
 
 /// Training memory that the paper prints beside an accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]

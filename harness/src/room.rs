@@ -2,6 +2,7 @@
 //! without a word of ours.
 
 use crate::error::{Error, Result};
+use crate::spec::DeviceName;
 use sll_core::optim::OptimizerConfig;
 use sll_core::rule::LearningRule;
 use sll_core::{Network, NetworkSpec};
@@ -77,12 +78,13 @@ fn in_group(folder: &Path) -> Option<u64> {
 /// Refuses a run whose analytic bytes are more than this machine has. Rules and layers without a model are let through, and
 /// so are cards, whose library tells by itself.
 pub fn check(
-    device: &str,
-    (net, rule): (&Network, &dyn LearningRule),
+    device: DeviceName,
+    net: &Network,
+    rule: &dyn LearningRule,
     batch: usize,
     optimizer: &OptimizerConfig,
 ) -> Result<()> {
-    if device.starts_with("cuda") {
+    if device.card().is_some() {
         return Ok(());
     }
     let model = rule.memory(net, batch, optimizer);

@@ -2,8 +2,9 @@
 
 use crate::device;
 use crate::error::Result;
-use crate::footprint::spec::MemorySpec;
-use crate::run::{Checkpoint, Kept};
+use crate::run::Checkpoint;
+use crate::spec::MemorySpec;
+use crate::store::Kept;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule, StepCost};
@@ -58,7 +59,7 @@ pub struct Stepper {
 impl Stepper {
     /// Builds what `spec` says, on its device; steps count as steps of `epoch`.
     pub fn new(spec: &MemorySpec, epoch: usize) -> Result<Self> {
-        let mut net = spec.network.build(spec.image, spec.classes, 0, &device::open(&spec.device)?)?;
+        let mut net = spec.network.build(spec.image, spec.classes, 0, &device::open(spec.device)?)?;
         let rule = spec.rule.init(&mut net, 0)?;
         let mut updater = spec.optimizer().init()?;
         updater.set_lr(LR);

@@ -88,6 +88,47 @@ fn an_interrupted_run_goes_on_with_the_same_numbers() {
 }
 
 #[test]
+fn a_finished_run_is_extended_to_the_same_numbers_or_says_why_not() {
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let of = |epochs: &'static str, more: &[&'static str]| {
+        let base = ["run", "--width", "32", "--dropout", "0.2", "--train-limit", "1000", "--epochs", epochs];
+        [&base[..], more].concat()
+    };
+    let expected = json(&run(whole.path(), &of("4", &[])));
+    json(&run(parts.path(), &of("2", &["--keep-state"])));
+    let longer = run(parts.path(), &of("4", &[]));
+    assert!(stderr(&longer).contains("extends run") && stderr(&longer).contains("goes on after epoch 2"), "{longer:?}");
+    let points = |r: &serde_json::Value| {
+        let points = r["curve"].as_array().unwrap().clone();
+        points.into_iter().map(|p| (p["train_loss"].clone(), p["test_accuracy"].clone())).collect::<Vec<_>>()
+    };
+    let longer = json(&longer);
+    assert_eq!(points(&longer), points(&expected));
+    assert_eq!((&longer["unit_accuracy"], &longer["run_id"]), (&expected["unit_accuracy"], &expected["run_id"]));
+    // Its own state was not kept; and a cosine over more epochs is another run from its first step.
+    let anew = run(parts.path(), &of("5", &[]));
+    assert!(stderr(&anew).contains("--keep-state") && stderr(&anew).contains("starts anew"), "{anew:?}");
+    json(&run(parts.path(), &of("2", &["--schedule", "cosine", "--keep-state"])));
+    let anew = run(parts.path(), &of("3", &["--schedule", "cosine"]));
+    assert!(stderr(&anew).contains("`cosine`") && !stderr(&anew).contains("goes on"), "{anew:?}");
+}
+
+#[test]
+fn a_dry_run_of_a_run_refuses_what_the_real_one_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let dry = |args: &[&str]| run(folder.path(), &[&["run", "--dry-run"], args].concat());
+    fails(&dry(&["--units", "9"]), 2, &["units", "1 to 3"]);
+    fails(&dry(&["--rule", "dtp", "--network", "cnn-1"]), 2, &["cannot run on this network"]);
+    #[cfg(not(feature = "tch"))]
+    fails(&dry(&["--device", "cuda:0"]), 3, &["--features tch"]);
+    assert!(dry(&[]).status.success() && !folder.path().join("runs").exists());
+    // The real one leaves nothing behind, whether it is refused before it starts or while it reads its data.
+    fails(&run(folder.path(), &["run", "--units", "9"]), 2, &["units", "1 to 3"]);
+    fails(&run(folder.path(), &["run", "--dataset", "cifar-100"]), 3, &["cifar-100"]);
+    assert_eq!(std::fs::read_dir(folder.path().join("runs")).map_or(0, Iterator::count), 0);
+}
+
+#[test]
 fn diagnostics_measure_every_layer_and_change_no_other_number() {
     let (plain, measured) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let plain = json(&run(plain.path(), SMALL));
@@ -221,10 +262,11 @@ fn a_table_fills_its_files_once_and_leaves_what_is_missing_empty() {
         talk.contains("profile quick") && talk.contains("device flex") && talk.contains("the paper's recipe"),
         "{talk}"
     );
-    for file in ["table1.md", "table1.parquet", "table1.aggregate.parquet", "figures/table1-mnist-sample.svg"] {
-        assert!(folder.path().join(file).metadata().is_ok_and(|m| m.len() > 0), "{file}");
+    let page = folder.path().join("quick/table1/quick-flex-2-epochs");
+    for file in ["README.md", "runs.parquet", "cells.parquet", "curves.parquet", "mnist-sample.svg", "about.toml"] {
+        assert!(page.join(file).metadata().is_ok_and(|m| m.len() > 0), "{file}");
     }
-    let text = std::fs::read_to_string(folder.path().join("table1.md")).unwrap();
+    let text = std::fs::read_to_string(page.join("README.md")).unwrap();
     assert!(text.contains("99.25") && text.contains("cifar-100 is not on this machine"), "{text}");
     for rule in ["BP", "TP", "FA", "DFA", "PEPITA", "SP", "SLL"] {
         let line = text.lines().find(|line| line.starts_with(&format!("| {rule} "))).unwrap();
@@ -232,7 +274,7 @@ fn a_table_fills_its_files_once_and_leaves_what_is_missing_empty() {
     }
     let second = run(folder.path(), &args);
     assert!(stderr(&second).contains(" 0 to do"), "{}", stderr(&second));
-    assert_eq!(text, std::fs::read_to_string(folder.path().join("table1.md")).unwrap());
+    assert_eq!(text, std::fs::read_to_string(page.join("README.md")).unwrap());
 }
 
 #[test]
@@ -261,24 +303,39 @@ fn a_dry_run_lists_its_runs_and_tells_their_time_before_the_papers() {
     let told = stderr(&output);
     let place = |words: &str| told.find(words).unwrap_or_else(|| panic!("no `{words}` in: {told}"));
     assert!(place("this command: ") < place("the paper's recipe for all of it: "), "{told}");
-    assert!(place("of 1 epochs") > 0 && !folder.path().join("table1.md").exists());
+    assert!(
+        place("of 1 epochs") > 0 && !folder.path().join("quick").exists() && !folder.path().join("table1").exists()
+    );
     assert_eq!(std::fs::read_dir(folder.path().join("runs")).map_or(0, Iterator::count), 0);
 }
 
 #[test]
 fn a_bench_without_pytorch_measures_ours_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let args =
-        ["bench", "--networks", "mlp-2x800", "--rule", "SLL", "--seconds", "0", "--steps", "2", "--threads", "1"];
+    let args = [
+        "bench",
+        "--networks",
+        "mlp-2x800",
+        "--rule",
+        "SLL",
+        "--seconds",
+        "0",
+        "--steps",
+        "2",
+        "--threads",
+        "1",
+        "--allow-dirty",
+    ];
     let output = harness(folder.path()).args(args).env("PYTHON", "false").output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    let text = std::fs::read_to_string(folder.path().join("bench.md")).unwrap();
+    let page = folder.path().join("bench/flex");
+    let text = std::fs::read_to_string(page.join("README.md")).unwrap();
     assert_eq!(text, String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_string() + "\n");
     for words in
         ["without PyTorch: the Python that PYTHON names", "| BP ", "| SLL ", "## Loading", "## Around the steps"]
     {
         assert!(text.contains(words), "no `{words}` in: {text}");
     }
-    assert!(folder.path().join("bench.parquet").exists() && folder.path().join("figures/bench.svg").exists());
+    assert!(page.join("bench.parquet").exists() && page.join("bench.svg").exists());
     fails(&run(folder.path(), &["bench", "--rule", "SSL"]), 2, &["--rule SSL", "PEPITA"]);
 }

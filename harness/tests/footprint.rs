@@ -1,8 +1,9 @@
 //! Memory experiments with the real program.
 
-use harness::footprint::experiment::{Experiment, parse};
-use harness::footprint::figure;
-use harness::footprint::store::Store;
+use harness::experiment::memory::{Experiment, figure, parse};
+use harness::spec::DeviceName;
+
+use harness::store::Store;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -98,13 +99,13 @@ fn a_figure_is_measured_once_and_slls_peak_is_flat_on_every_kind_of_network() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("small.toml");
     std::fs::write(&file, FIGURE).unwrap();
-    let args = ["footprint", file.to_str().unwrap()];
+    let args = ["footprint", file.to_str().unwrap(), "--allow-dirty"];
     let output = harness(folder.path(), &args);
     assert!(output.status.success(), "{}", stderr(&output));
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(text.matches("its activations: SLL; SLLi+, units of 2.").count(), 3, "{text}");
-    for name in ["small.md", "small.parquet", "figures/small-mlp.svg", "figures/small-vit-total.svg"] {
-        assert!(folder.path().join(name).metadata().is_ok_and(|m| m.len() > 0), "{name}");
+    for name in ["README.md", "measurements.parquet", "peak-mlp.svg", "total-vit.svg"] {
+        assert!(folder.path().join("small/flex").join(name).metadata().is_ok_and(|m| m.len() > 0), "{name}");
     }
     let again = harness(folder.path(), &args);
     assert!(stderr(&again).contains("27 already done, 0 to do"), "{}", stderr(&again));
@@ -113,7 +114,7 @@ fn a_figure_is_measured_once_and_slls_peak_is_flat_on_every_kind_of_network() {
     // What was measured, against what must be so: BP keeps at least each layer's output, once the nets are deep enough that
     // this and not one layer's temporaries is where the peak is.
     let Experiment::MemoryFigure(asked) = parse(FIGURE, "test").unwrap() else { panic!("a figure") };
-    let cells = figure::cells(&asked, "flex").unwrap();
+    let cells = figure::cells(&asked, DeviceName::Flex).unwrap();
     let store = Store::open(folder.path()).unwrap();
     let drawn = figure::collect(&asked, &cells, &store, "test").unwrap();
     let outputs = [32 * 64 * 4, 32 * 8 * 16 * 4, 32 * 5 * 24 * 4].map(f64::from);

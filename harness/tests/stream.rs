@@ -3,8 +3,9 @@
 use datasets::LoadOptions;
 use harness::error::Error;
 use harness::record::DataInfo;
-use harness::run::{EpochNews, Events, Kept, train};
-use harness::spec::RunSpec;
+use harness::run::{EpochNews, Events, train};
+use harness::spec::{DeviceName, Request, RunSpec};
+use harness::store::Kept;
 use std::path::{Path, PathBuf};
 
 /// What happens after an epoch.
@@ -128,7 +129,7 @@ fn other_images_are_another_run_and_no_checkpoint_is_taken_over_to_them() {
                     recipe = { batch = 16, validation = 10 }\nprofile.quick = { epochs = 1, seeds = 1, train_limit = 16 }\n";
         let choices = harness::experiment::Choices {
             profile: harness::experiment::Profile::Quick,
-            device: "flex".into(),
+            device: DeviceName::Flex,
             seeds: None,
             epochs: None,
             allow_unverified: false,

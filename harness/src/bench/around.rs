@@ -3,9 +3,9 @@
 use super::record::{Loading, Parts};
 use crate::error::{Error, Result};
 use crate::record::DataInfo;
-use crate::run::Kept;
 use crate::run::{EpochNews, Events, Loader, Part, train};
-use crate::spec::{Recipe, RunSpec};
+use crate::spec::{DeviceName, Recipe, RunSpec};
+use crate::store::Kept;
 use crate::talk::say;
 use crate::{device, interrupt};
 use datasets::{LoadOptions, Status};
@@ -24,7 +24,7 @@ fn at_hand<'a>(name: &'a str, sample: &'a str, options: &LoadOptions) -> Result<
 }
 
 /// Images a second of each kind of loading, of what is on this machine. Nothing is fetched for it.
-pub fn loading(device: &str, options: &LoadOptions) -> Result<Vec<Loading>> {
+pub fn loading(device: DeviceName, options: &LoadOptions) -> Result<Vec<Loading>> {
     let flip = Recipe { flip: true, crop_padding: 4, ..Recipe::default() };
     let policy = Recipe { auto_augment: Some(datasets::Policy::Cifar), ..flip.clone() };
     let kinds = [
@@ -98,7 +98,7 @@ impl Events for Watch {
 
 /// A real run of each of Table 1's networks on what is on this machine, one epoch with its
 /// checkpoint. On a card, where a step is only sent off before the next batch is made, parts overlap.
-pub fn runs(device: &str, options: &LoadOptions) -> Result<Vec<Parts>> {
+pub fn runs(device: DeviceName, options: &LoadOptions) -> Result<Vec<Parts>> {
     let folder = tempfile::tempdir().map_err(|e| Error::Missing(format!("cannot make a temporary folder: {e}")))?;
     let mut found = Vec::new();
     for (name, sample, network, augmented) in

@@ -1,7 +1,7 @@
 //! The networks that are measured.
 
 use crate::error::{Error, Result};
-use crate::footprint::spec::MemorySpec;
+use crate::spec::{DeviceName, MemorySpec};
 use baselines::{RuleInfo, RuleSpec};
 use sll_core::network::catalogue;
 use sll_core::optim::OptimizerKind;
@@ -35,7 +35,7 @@ impl Case {
     }
 
     /// A step of `rule` with Adam.
-    pub fn spec(&self, rule: RuleSpec, device: &str, threads: usize) -> MemorySpec {
+    pub fn spec(&self, rule: RuleSpec, device: DeviceName, threads: usize) -> MemorySpec {
         let (image, classes) = self.input();
         MemorySpec {
             network: NetworkSpec { batch_norm: self.batch_norm, ..NetworkSpec::named(self.network) },
@@ -47,7 +47,7 @@ impl Case {
             momentum: 0.0,
             steps: 2,
             threads,
-            device: device.to_string(),
+            device,
         }
     }
 
@@ -111,7 +111,7 @@ mod tests {
         let mut cnn = net(NetworkSpec { width: Some(4), ..NetworkSpec::named("cnn-small") }, [3, 8, 8]);
         assert_eq!(products(&mut cnn, 2)[..2], [[2 * 64, 27, 4], [2 * 16, 36, 8]]);
         for case in CASES {
-            let mut net = case.spec(baselines::rules()[0].settings, "flex", 1).network;
+            let mut net = case.spec(baselines::rules()[0].settings, DeviceName::Flex, 1).network;
             net.width = Some(24);
             let mut net = net.build(case.input().0, case.input().1, 0, &Device::flex()).unwrap();
             let forward: u64 = net.costs().iter().map(|cost| cost.forward).sum();

@@ -3,16 +3,15 @@
 use super::pytorch::RULES;
 use super::record::{Bench, Line};
 use crate::error::Result;
-use crate::report::figure::save;
 use crate::report::plot::{Line as Series, Plot, Point, Scale, Spread};
 use std::path::{Path, PathBuf};
 
-/// Draws `figures/bench.svg` and says where it is; nothing of no networks.
+/// Draws `bench.svg` and says where it is; nothing of no networks.
 pub fn write(bench: &Bench, dir: &Path) -> Result<Option<PathBuf>> {
     let plot = plot(bench);
     match plot.series.is_empty() {
         true => Ok(None),
-        false => save(&dir.join("figures").join("bench.svg"), &plot).map(Some),
+        false => plot.save(&dir.join("bench.svg")).map(Some),
     }
 }
 

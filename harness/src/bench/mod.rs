@@ -17,6 +17,7 @@ pub mod turns;
 
 use crate::device;
 use crate::error::{Error, Result};
+use crate::spec::DeviceName;
 use crate::step::Stepper;
 use baselines::RuleInfo;
 use case::{Case, products};
@@ -31,9 +32,9 @@ use turns::{Budget, Steps, take};
 const RATE_TIME: Duration = Duration::from_millis(700);
 
 /// What is measured on, and with.
-pub struct Bencher<'a> {
-    /// `flex`, `cpu-tch` or `cuda:N`.
-    pub device: &'a str,
+pub struct Bencher {
+    /// Where.
+    pub device: DeviceName,
     /// Threads of tensor operations.
     pub threads: usize,
     /// How long each rule is measured on each network.
@@ -70,7 +71,7 @@ impl Ours {
     }
 }
 
-impl Bencher<'_> {
+impl Bencher {
     /// Every one of `rules`, of which BP is the first, on `case`; `news` hears of each line.
     pub fn network(&self, case: &Case, rules: &[RuleInfo], mut news: impl FnMut(&Line)) -> Result<Measured> {
         let spec = |info: &RuleInfo| case.spec(info.settings, self.device, self.threads);
@@ -80,7 +81,7 @@ impl Bencher<'_> {
         let ours = machine::products(&shapes, &on, RATE_TIME);
         let ask = |pytorch: &RefCell<PyTorch>| pytorch.borrow_mut().products(&shapes, RATE_TIME.as_secs_f64());
         let theirs = self.pytorch.as_ref().ok().map(ask).transpose().map_err(Error::Failed)?;
-        let bytes = copies(&on, self.threads, self.device.starts_with("cuda"), RATE_TIME);
+        let bytes = copies(&on, self.threads, self.device.card().is_some(), RATE_TIME);
         let rates = Rates { macs: theirs.map_or(ours, |theirs| theirs.max(ours)), bytes };
         bp.step()?;
         let bp = Ours::new(bp);
@@ -163,8 +164,8 @@ impl Bencher<'_> {
         let (Ok(pytorch), Some(name)) = (&self.pytorch, name) else { return Ok(None) };
         let (number, parameters) =
             told(pytorch.borrow_mut().make(case.network, name, case.batch, fused), case.network)?;
-        let spec = case.spec(baselines::RuleSpec::Bp(Default::default()), "flex", self.threads);
-        let ours = spec.network.build(spec.image, spec.classes, 0, &device::open("flex")?)?.num_params();
+        let spec = case.spec(baselines::RuleSpec::Bp(Default::default()), DeviceName::Flex, self.threads);
+        let ours = spec.network.build(spec.image, spec.classes, 0, &device::open(DeviceName::Flex)?)?.num_params();
         match ours == parameters {
             true => Ok(Some(number)),
             false => Err(Error::Failed(format!(

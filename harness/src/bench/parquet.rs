@@ -41,7 +41,7 @@ pub fn write(bench: &Bench, dir: &Path) -> Result<PathBuf> {
         .add("our_macs_per_second", |(network, _)| network.products.0)
         .add("pytorch_macs_per_second", |(network, _)| network.products.1)
         .add("pytorch_version", |_| bench.pytorch.clone().ok())
-        .add("device", |_| place.device.clone())
+        .add("device", |_| place.device.to_string())
         .add("hardware", |_| place.hardware.clone())
         .add("threads", |_| place.threads as u64)
         .add("harness", |_| place.harness.clone())
@@ -60,7 +60,7 @@ mod tests {
     fn a_rule_is_a_row_with_its_medians_and_one_that_does_not_run_has_none() {
         let dir = tempfile::tempdir().unwrap();
         let path = write(&bench(), dir.path()).unwrap();
-        let frame = file::read(&path);
+        let frame = file::read(&path).unwrap();
         assert_eq!(frame.height(), 3);
         let number = |column: &str, row| frame.column(column).unwrap().f64().unwrap().get(row);
         assert_eq!((number("step_seconds", 1), number("pytorch_seconds", 1)), (Some(0.02), Some(0.015)));

@@ -1,6 +1,7 @@
 //! Eager PyTorch beside ours: a Python that has it, made from PyPI's wheels where none is there, and a process of it
 //! that answers questions, a line of JSON each (`scripts/reference/pytorch_serve.py`).
 
+use crate::spec::DeviceName;
 use crate::talk::say;
 use datasets::LoadOptions;
 use serde_json::{Value, json};
@@ -48,7 +49,7 @@ impl Drop for PyTorch {
 
 impl PyTorch {
     /// Starts it on `device`, `flex` being its processor too, with as many threads as ours.
-    pub fn start(options: &LoadOptions, device: &str, threads: usize) -> Told<Self> {
+    pub fn start(options: &LoadOptions, device: DeviceName, threads: usize) -> Told<Self> {
         let python = python(options)?;
         let folder = tempfile::tempdir().map_err(|e| format!("no temporary folder can be made: {e}"))?;
         for (name, text) in SCRIPTS {
@@ -57,7 +58,8 @@ impl PyTorch {
         let complaints = std::fs::File::create(folder.path().join("complaints")).map_err(|e| e.to_string())?;
         let mut command = Command::new(&python);
         command.arg("-B").arg(folder.path().join("reference/pytorch_serve.py"));
-        command.args(["--device", if device.starts_with("cuda") { device } else { "cpu" }]);
+        let name = if device.card().is_some() { device.to_string() } else { "cpu".into() };
+        command.args(["--device", &name]);
         command.args(["--threads", &threads.to_string()]).env("OMP_NUM_THREADS", threads.to_string());
         // LibTorch's libraries, where ours is built with them, are not Python's.
         command.env_remove("LD_LIBRARY_PATH");
@@ -218,7 +220,7 @@ mod tests {
         let options = LoadOptions { online: false, cache_dir: Some(cache.path().into()), ..LoadOptions::default() };
         // Whether this machine's own Python has torch is not for a test to decide.
         if std::env::var_os("PYTHON").is_none() && !imports(Path::new("python3")) {
-            assert!(PyTorch::start(&options, "flex", 1).err().unwrap().contains("--offline"));
+            assert!(PyTorch::start(&options, DeviceName::Flex, 1).err().unwrap().contains("--offline"));
         }
     }
 }

@@ -195,7 +195,7 @@ pub(super) mod tests {
             products: (90e9, Some(100e9)),
             lines: vec![line("BP", 3e9, 0.04, 0.02), line("SLL", 2e9, 0.02, 0.015), missing],
         };
-        let provenance = crate::provenance::here("flex", "");
+        let provenance = crate::provenance::here(crate::spec::DeviceName::Flex, "");
         Bench {
             command: "harness bench --device flex".into(),
             provenance,

@@ -1,18 +1,17 @@
-//! `bench.md`.
+//! The page of a bench.
 
 use super::record::{Bench, Line, Loading, Measured, Parts, Spread};
+use crate::atomic::write_atomically;
 use crate::error::Result;
-use crate::report::atomic::write_atomically;
-use crate::report::details::grouped;
-use crate::report::grid::{Grid, escape};
+use crate::report::grid::{Grid, escape, grouped};
 use std::path::{Path, PathBuf};
 
 /// Where there is no number.
 const NONE: &str = "—";
 
-/// Writes `bench.md` and says where it is.
+/// Writes `README.md` and says where it is.
 pub fn write(bench: &Bench, dir: &Path) -> Result<PathBuf> {
-    let path = dir.join("bench.md");
+    let path = dir.join("README.md");
     let text = render(bench);
     write_atomically(&path, text.as_bytes())?;
     Ok(path)
@@ -40,7 +39,7 @@ pub fn render(bench: &Bench) -> String {
         text += &reasons(&network.lines);
     }
     if !bench.networks.is_empty() {
-        text += "\n![Steps against PyTorch's BP](figures/bench.svg)\n";
+        text += "\n![Steps against PyTorch's BP](bench.svg)\n";
     }
     text + &loading(&bench.loading) + &runs(&bench.runs) + MEANING
 }

@@ -7,12 +7,17 @@ use crate::bench::record::{Bench, Line};
 use crate::bench::turns::Budget;
 use crate::bench::{Bencher, around, case, figure, parquet, text};
 use crate::error::{Error, Result};
+use crate::report::place::{About, Shelf, ShelfFlags, folder, variant, write_index};
+use crate::spec::DeviceName;
 use crate::talk::say;
 use crate::{device, provenance};
 use clap::Args;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+/// The folder of benches in the results.
+const NAME: &str = "bench";
 /// Nobody measures a rule on a network for longer.
 const MOST_SECONDS: f64 = 86_400.0;
 
@@ -27,7 +32,7 @@ pub struct BenchArgs {
     rules: Vec<String>,
     /// flex, cpu-tch or cuda:N.
     #[arg(long, default_value = "flex")]
-    device: String,
+    device: DeviceName,
     /// Threads of tensor operations, ours and PyTorch's; all of the machine's by default.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1024))]
     threads: Option<u64>,
@@ -43,6 +48,8 @@ pub struct BenchArgs {
     #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
+    shelf: ShelfFlags,
+    #[command(flatten)]
     results: ResultOptions,
 }
 
@@ -52,14 +59,14 @@ pub fn main(args: BenchArgs) -> Result<()> {
         return Err(Error::Input(format!("--seconds {}: must be from 0 to {MOST_SECONDS}, a day", args.seconds)));
     }
     let (cases, rules) = (case::networks(&args.networks)?, case::rules(&args.rules)?);
-    device::open(&args.device)?;
+    device::open(args.device)?;
     std::fs::create_dir_all(&args.results.results).map_err(|e| Error::file("create", &args.results.results, e))?;
-    let threads = args.threads.map_or_else(provenance::threads, |n| n as usize);
+    let threads = args.threads.map_or_else(device::threads, |n| n as usize);
     with_threads(threads)?;
     let options = args.data.load_options()?;
     let pytorch = match args.no_pytorch {
         true => Err("--no-pytorch".to_string()),
-        false => PyTorch::start(&options, &args.device, threads).map(RefCell::new),
+        false => PyTorch::start(&options, args.device, threads).map(RefCell::new),
     };
     let version = pytorch.as_ref().map(|pytorch| pytorch.borrow().version.clone()).map_err(String::clone);
     match &version {
@@ -69,7 +76,7 @@ pub fn main(args: BenchArgs) -> Result<()> {
     let most = 3.0 * args.seconds * (cases.len() * rules.len()) as f64;
     say!("{} rules on {} networks, at most about {:.0} minutes", rules.len(), cases.len(), (most / 60.0).ceil());
     let budget = Budget { time: Duration::from_secs_f64(args.seconds), steps: args.steps };
-    let bencher = Bencher { device: &args.device, threads, budget, pytorch };
+    let bencher = Bencher { device: args.device, threads, budget, pytorch };
     let mut networks = Vec::new();
     for case in &cases {
         say!("{}", case.title());
@@ -81,16 +88,29 @@ pub fn main(args: BenchArgs) -> Result<()> {
     let here = datasets::LoadOptions { online: false, ..options };
     let bench = Bench {
         command: command(&args, threads),
-        loading: around::loading(&args.device, &here)?,
-        runs: around::runs(&args.device, &here)?,
-        provenance: provenance::here(&args.device, ""),
+        loading: around::loading(args.device, &here)?,
+        runs: around::runs(args.device, &here)?,
+        provenance: provenance::here(args.device, ""),
         pytorch: version,
         networks,
     };
-    let dir = &args.results.results;
-    let mut written = vec![parquet::write(&bench, dir)?, text::write(&bench, dir)?];
-    written.extend(figure::write(&bench, dir)?);
+    let about = About::of("Time of a training step", &bench.command, std::iter::once(&bench.provenance));
+    let results = &args.results.results;
+    let variant = variant(None, args.device, None);
+    // Its machine and code are what a bench is of: another's is another bench.
+    let of = |about: &About| about.hardware.iter().chain(&about.harness).cloned().collect::<BTreeSet<_>>();
+    let there = About::read(&results.join(NAME).join(&variant))?;
+    let kept = there.as_ref().map(of).unwrap_or_default();
+    let (shelf, why) = Shelf::of(&about, &of(&about), &kept, false, args.shelf);
+    let dir = folder(results, shelf, NAME, &variant)?;
+    let mut written = vec![parquet::write(&bench, &dir)?, text::write(&bench, &dir)?];
+    written.extend(figure::write(&bench, &dir)?);
+    about.write(&dir)?;
     written.iter().for_each(|path| say!("wrote {}", path.display()));
+    why.into_iter().for_each(|why| say!("not among what is kept: {why}"));
+    if shelf == Shelf::Kept {
+        say!("wrote {}", write_index(results)?.display());
+    }
     print(&text::render(&bench))
 }
 

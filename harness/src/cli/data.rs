@@ -170,7 +170,7 @@ fn draw(show: &ShowArgs, options: &LoadOptions) -> Result<()> {
     let sheet = datasets::contact_sheet(&data, augment, show.seed).map_err(Error::Missing)?;
     say!("{}", sheet.shown);
     let path = show.out.clone().unwrap_or_else(|| format!("{}.png", show.name).into());
-    crate::report::atomic::write_atomically(&path, &sheet.png)?;
+    crate::atomic::write_atomically(&path, &sheet.png)?;
     print(&path.display().to_string())
 }
 

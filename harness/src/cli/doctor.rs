@@ -2,6 +2,7 @@
 
 use super::{DataOptions, ResultOptions, print};
 use crate::error::Result;
+use crate::spec::DeviceName;
 use crate::store::Store;
 use crate::{device, provenance};
 use clap::Args;
@@ -19,11 +20,11 @@ pub struct DoctorArgs {
 /// Prints the state of everything a run depends on.
 pub fn main(args: DoctorArgs) -> Result<()> {
     print(&format!("harness    {}", provenance::VERSION))?;
-    print(&format!("backend    {}", device::backend("flex")))?;
+    print(&format!("backend    {}", device::backend(DeviceName::Flex)))?;
     if cfg!(feature = "tch") {
-        print(&format!("backend    {}", device::backend("cpu-tch")))?;
+        print(&format!("backend    {}", device::backend(DeviceName::CpuTch)))?;
     }
-    print(&format!("processor  {}, {} threads", provenance::processor(), provenance::threads()))?;
+    print(&format!("processor  {}, {} threads", device::processor(), device::threads()))?;
     print(&format!("LibTorch   {}", device::libtorch_environment()))?;
     for (name, state) in device::survey() {
         print(&format!("device     {name:<8} {state}"))?;

@@ -2,13 +2,16 @@
 
 use super::{ResultOptions, print};
 use crate::error::{Error, Result};
-use crate::footprint::engine::{Crew, room};
-use crate::footprint::experiment::{Experiment, Figure, Table, find};
-use crate::footprint::parquet::{self, Measured};
-use crate::footprint::store::Store;
-use crate::footprint::{figure, page, table};
+use crate::experiment::memory::{Experiment, Figure, Table, figure, find, table};
+use crate::pool::{Pool, room};
+use crate::report::memory::parquet::{self, Measured};
+use crate::report::memory::{self, draw, page};
+use crate::report::place::{About, Shelf, ShelfFlags, folder, tidy, variant, write_index};
+use crate::spec::DeviceName;
+use crate::store::Store;
 use crate::talk::say;
 use clap::Args;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Options of memory experiments.
@@ -19,7 +22,7 @@ pub struct FootprintArgs {
     names: Vec<String>,
     /// flex, cpu-tch or cuda:N. Exact numbers are flex's.
     #[arg(long, default_value = "flex")]
-    device: String,
+    device: DeviceName,
     /// Measurements at once, as far as memory goes; by default as many as there are cores.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
     jobs: Option<u64>,
@@ -30,6 +33,8 @@ pub struct FootprintArgs {
     #[arg(long)]
     extrapolate: bool,
     #[command(flatten)]
+    shelf: ShelfFlags,
+    #[command(flatten)]
     results: ResultOptions,
 }
 
@@ -39,37 +44,45 @@ pub fn main(args: FootprintArgs) -> Result<()> {
         return Err(Error::Input(format!("--memory {}: must be a positive number of GiB", args.memory)));
     }
     let experiments: Vec<Experiment> = args.names.iter().map(|name| find(name)).collect::<Result<_>>()?;
-    crate::device::open(&args.device)?;
+    crate::device::open(args.device)?;
     let store = Store::open(&args.results.results)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let limit = room((args.memory * table::GIB) as u64);
-    let crew = Crew { at_once: args.jobs.map_or(cores, |n| n as usize), limit };
+    let at_once = args.jobs.map_or(cores, |n| n as usize);
+    let pool = Pool { at_once, memory: Some(limit), ..Pool::default() };
     say!(
         "device {}; at most {} measurements at once, one thread each, within {:.1} GiB",
         args.device,
-        crew.at_once,
+        pool.at_once,
         limit as f64 / table::GIB
     );
     let mut failures = Vec::new();
+    let mut any_kept = false;
     for (name, experiment) in args.names.iter().zip(&experiments) {
-        let command = format!(
-            "harness footprint {name} --device {}{}",
-            args.device,
-            if args.extrapolate { " --extrapolate" } else { "" }
-        );
+        let extrapolate = if args.extrapolate { " --extrapolate" } else { "" };
+        let file = name.rsplit('/').next().unwrap_or(name);
+        let command = format!("harness footprint {file} --device {}{extrapolate}", args.device);
         let outcome = match experiment {
-            Experiment::MemoryFigure(what) => make_figure(what, &args, crew, &store, &command),
-            Experiment::MemoryTable(what) => make_table(what, &args, crew, &store, &command),
+            Experiment::MemoryFigure(what) => make_figure(what, &args, &pool, &store, &command),
+            Experiment::MemoryTable(what) => make_table(what, &args, &pool, &store, &command),
         };
         match outcome {
-            Ok(()) => {}
-            Err(Error::Failed(why)) => failures.push(why),
+            Ok((shelf, outcome)) => {
+                any_kept |= shelf == Shelf::Kept;
+                match outcome {
+                    Err(Error::Failed(why)) => failures.push(why),
+                    other => other?,
+                }
+            }
             Err(other) => return Err(other),
         }
     }
-    // A file of somebody's own is no part of the page.
-    if args.names.iter().all(|name| !name.ends_with(".toml")) {
-        say!("wrote {}", page::write(&args.results.results)?.display());
+    if any_kept {
+        // A file of somebody's own is no part of the page.
+        if args.names.iter().all(|name| !name.ends_with(".toml")) {
+            say!("wrote {}", page::write(&args.results.results)?.display());
+        }
+        say!("wrote {}", write_index(&args.results.results)?.display());
     }
     match failures.is_empty() {
         true => Ok(()),
@@ -77,38 +90,68 @@ pub fn main(args: FootprintArgs) -> Result<()> {
     }
 }
 
-fn make_figure(what: &Figure, args: &FootprintArgs, crew: Crew, store: &Store, command: &str) -> Result<()> {
-    let cells = figure::cells(what, &args.device)?;
-    let outcome = match crew.measure(&figure::jobs(what, &cells), store) {
+/// Makes a figure; says on which shelf it is, and what failed.
+fn make_figure(
+    what: &Figure,
+    args: &FootprintArgs,
+    pool: &Pool,
+    store: &Store,
+    command: &str,
+) -> Result<(Shelf, Result<()>)> {
+    let cells = figure::cells(what, args.device)?;
+    let outcome = match pool.make(&figure::jobs(what, &cells), store) {
         Err(Error::Interrupted) => return Err(Error::Interrupted),
         other => other,
     };
     let drawn = figure::collect(what, &cells, store, command)?;
-    let dir = &args.results.results;
     let items: Vec<Measured> = drawn
         .each()
         .map(|(column, line, _, found)| Measured { column, row: &line.label, role: "depth", found })
         .collect();
-    let mut written = vec![parquet::write(&what.name, &items, dir)?, figure::write_text(&drawn, dir)?];
-    written.extend(figure::draw(&drawn, dir)?);
-    show(&written, &dir.join(format!("{}.md", what.name)))?;
-    outcome?;
-    drawn.check()
+    let (shelf, dir) = place(&what.name, &what.title, command, &items, args)?;
+    let mut written = vec![parquet::write(&what.name, &items, &dir)?, memory::figure::write(&drawn, &dir)?];
+    written.extend(draw::write(&drawn, &dir)?);
+    show(&written, &dir)?;
+    Ok((shelf, outcome.and_then(|()| drawn.check())))
 }
 
-fn make_table(what: &Table, args: &FootprintArgs, crew: Crew, store: &Store, command: &str) -> Result<()> {
-    let choices = table::Choices { device: &args.device, crew, extrapolate: args.extrapolate, command };
+/// Makes a table; says on which shelf it is, and what failed.
+fn make_table(
+    what: &Table,
+    args: &FootprintArgs,
+    pool: &Pool,
+    store: &Store,
+    command: &str,
+) -> Result<(Shelf, Result<()>)> {
+    let limit = pool.memory.unwrap_or(u64::MAX);
+    let choices = table::Choices { device: args.device, pool, limit, extrapolate: args.extrapolate, command };
     let (report, outcome) = table::make(what, &choices, store)?;
-    let dir = &args.results.results;
     let items: Vec<Measured> =
         report.each().map(|(column, row, role, found)| Measured { column, row, role, found }).collect();
-    let written = [parquet::write(&what.name, &items, dir)?, table::write(&report, dir)?];
-    show(&written, &dir.join(format!("{}.md", what.name)))?;
-    outcome
+    let (shelf, dir) = place(&what.name, &what.title, command, &items, args)?;
+    let written = [parquet::write(&what.name, &items, &dir)?, memory::table::write(&report, &dir)?];
+    show(&written, &dir)?;
+    Ok((shelf, outcome))
+}
+
+/// The folder of an experiment's page.
+fn place(name: &str, title: &str, command: &str, items: &[Measured], args: &FootprintArgs) -> Result<(Shelf, PathBuf)> {
+    let about = About::measurements(title, command, items.iter().map(|item| item.found));
+    let results = &args.results.results;
+    let variant = variant(None, args.device, None);
+    let ids = items.iter().map(|item| item.found.id.clone()).collect();
+    let there = results.join(name).join(&variant).join(parquet::FILE);
+    let kept = if there.exists() { parquet::read_ids(&there)?.into_iter().collect() } else { BTreeSet::new() };
+    let (shelf, why) = Shelf::of(&about, &ids, &kept, false, args.shelf);
+    why.into_iter().for_each(|why| say!("{name} is not among what is kept: {why}"));
+    let dir = folder(results, shelf, name, &variant)?;
+    about.write(&dir)?;
+    Ok((shelf, dir))
 }
 
 /// Says what was written, and prints the text.
-fn show(written: &[PathBuf], text: &Path) -> Result<()> {
+fn show(written: &[PathBuf], dir: &Path) -> Result<()> {
+    tidy(dir, written);
     written.iter().for_each(|path| say!("wrote {}", path.display()));
-    print(&std::fs::read_to_string(text).unwrap_or_default())
+    print(&std::fs::read_to_string(dir.join("README.md")).unwrap_or_default())
 }

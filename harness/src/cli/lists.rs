@@ -2,6 +2,7 @@
 
 use super::{print, print_json, sizes};
 use crate::error::Result;
+use crate::spec::DeviceName;
 use crate::{device, room};
 use baselines::{RuleInfo, RuleSpec};
 use clap::{Args, ValueEnum};
@@ -85,7 +86,7 @@ pub fn networks(args: NetworksArgs) -> Result<()> {
         };
         let (input, classes) = (args.input.unwrap_or(named.usual.0), args.classes.unwrap_or(named.usual.1));
         room::check_weights(&spec, input, classes)?;
-        let net = spec.build(input, classes, 0, &device::open("flex")?)?;
+        let net = spec.build(input, classes, 0, &device::open(DeviceName::Flex)?)?;
         let lines = net.layer_names().into_iter().zip(net.costs()).map(|(name, cost)| LayerLine {
             name,
             forward_macs: cost.forward,
@@ -151,7 +152,7 @@ pub fn rules(args: FormatArgs) -> Result<()> {
     for info in baselines::rules() {
         let spec = info.settings;
         let ([c, h, w], classes) = ([1, 28, 28], 10);
-        let mut net = NetworkSpec::named("mlp-2x800").build([c, h, w], classes, 0, &device::open("flex")?)?;
+        let mut net = NetworkSpec::named("mlp-2x800").build([c, h, w], classes, 0, &device::open(DeviceName::Flex)?)?;
         let rule = spec.init(&mut net, 0).ok();
         let macs = rule.as_ref().map(|rule| rule.cost(&net));
         let bp = *bp.get_or_insert(macs.map_or(1, |macs| macs.total()));

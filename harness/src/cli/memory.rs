@@ -1,12 +1,11 @@
 //! `harness memory`: weighs the training step of one network and rule in this process.
 
-use super::assemble::assemble;
 use super::{ResultOptions, print_json, sizes, whole};
 use crate::error::{Error, Result};
-use crate::footprint::measure::measure;
-use crate::footprint::spec::MemorySpec;
-use crate::footprint::store::Store;
+use crate::spec::{MemorySpec, Request, assemble};
+use crate::store::Store;
 use crate::talk::say;
+use crate::weigh::measure;
 use clap::Args;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -78,13 +77,20 @@ pub fn main(args: MemoryArgs) -> Result<()> {
     args.parent.into_iter().for_each(crate::interrupt::follow);
     let spec = spec(&args)?;
     let store = Store::at(&args.results.results);
-    // One that cannot be used is measured again.
-    if let (Ok(Some(footprint)), false) = (store.get(&spec), args.force) {
+    // One that cannot be used is set aside below, under its lock.
+    if let (Ok(Some(footprint)), false) = (store.find(&spec), args.force) {
         say!("{} was measured before; --force measures again", footprint.id);
         return print_json(&footprint);
     }
     store.ready()?;
     with_threads(spec.threads)?;
+    store.ready()?;
+    let claim = store.claim(&spec, || say!("another process is measuring {}; waiting for it", spec.id()))?;
+    if args.force {
+        claim.restart()?;
+    } else if let Some(footprint) = claim.result(|sentence| say!("{sentence}"))? {
+        return print_json(&footprint);
+    }
     crate::interrupt::nothing_to_keep();
     let mut last = Instant::now();
     let footprint = measure(&spec, |step| {
@@ -93,7 +99,7 @@ pub fn main(args: MemoryArgs) -> Result<()> {
         }
         last = Instant::now();
     })?;
-    store.put(&footprint)?;
+    claim.finish(&footprint)?;
     print_json(&footprint)
 }
 
@@ -101,10 +107,10 @@ pub fn main(args: MemoryArgs) -> Result<()> {
 /// program makes room for itself with the right one.
 pub(super) fn with_threads(threads: usize) -> Result<()> {
     use std::os::unix::process::CommandExt;
-    if crate::provenance::threads() == threads {
+    if crate::device::threads() == threads {
         return Ok(());
     }
-    let mut command = std::process::Command::new(crate::engine::this_program()?);
+    let mut command = std::process::Command::new(crate::pool::this_program()?);
     let threads_text = threads.to_string();
     command
         .args(std::env::args_os().skip(1))

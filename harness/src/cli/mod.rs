@@ -1,23 +1,25 @@
 //! The command line, one file a subcommand.
 
-mod assemble;
 mod bench;
 mod check;
 mod data;
 mod doctor;
 mod footprint;
+mod index;
 mod lists;
+mod make;
 mod memory;
 mod pace;
 mod parity;
 mod run;
-mod table;
+mod runs;
+mod spec_args;
 
 use crate::error::{Error, Result};
-use crate::experiment::Kind;
 use crate::talk::say;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use datasets::LoadOptions;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Reproducible benchmarks of Stochastic Layer-wise Learning and the rules it is compared with.
@@ -37,6 +39,8 @@ Examples:
   harness run --rule sll --dataset mnist-sample --epochs 5
   harness run --rule sll --set rule.projection_gain=3 --set recipe.schedule.kind=cosine
   harness sweep ablation_width --profile quick
+  harness sweep --rule sll --over rule.align_weight=0,0.3,1 --over network.width=50,100
+  harness runs best --dataset mnist                     of all runs that are kept
   harness memory --rule bp --network vit-7 --depth 4    one step's bytes, by category
   harness footprint figure2a figure2b figure2c          memory against depth
   harness check                                         fails if accuracy or memory got worse
@@ -48,9 +52,13 @@ enum Command {
     /// Train one network with one rule; prints one JSON object.
     Run(Box<run::RunArgs>),
     /// Make one of the paper's tables: Parquet, Markdown and figures.
-    Table(table::TableArgs),
-    /// Sweep one parameter: Parquet, Markdown and a figure.
-    Sweep(table::TableArgs),
+    Table(Box<make::TableArgs>),
+    /// Sweep one parameter, or two: Parquet, Markdown and a figure.
+    Sweep(Box<make::SweepArgs>),
+    /// List, compare, remove, export and import the runs that are kept.
+    Runs(runs::RunsArgs),
+    /// Write the index of the results folder and the page about memory again, from the pages that are kept.
+    Results(index::IndexArgs),
     /// Weigh the training step of one network and rule, byte by byte; prints one JSON object.
     Memory(Box<memory::MemoryArgs>),
     /// Make a figure or table of memory: training memory against depth (figure2a, figure2b, figure2c), the paper's Table 3.
@@ -114,11 +122,19 @@ impl DataOptions {
     }
 }
 
+impl DataOptions {
+    /// The same options for a process that works for this one.
+    fn arguments(&self) -> Vec<OsString> {
+        let dir = self.data_dir.iter().flat_map(|dir| ["--data-dir".into(), dir.clone().into_os_string()]);
+        dir.chain(self.offline.then(|| "--offline".into())).collect()
+    }
+}
+
 /// Where results go.
 #[derive(Args, Debug, Clone)]
 pub struct ResultOptions {
     /// Folder for tables, figures and the run store.
-    #[arg(long, value_name = "DIR", default_value = "results", env = "SLL_RESULTS")]
+    #[arg(long, value_name = "DIR", default_value = "results", env = "SLL_RESULTS", global = true)]
     results: PathBuf,
 }
 
@@ -154,8 +170,10 @@ fn sizes(text: &str) -> std::result::Result<[usize; 3], String> {
 pub fn dispatch(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Run(args) => run::main(*args),
-        Command::Table(args) => table::main(args, Kind::Table),
-        Command::Sweep(args) => table::main(args, Kind::Sweep),
+        Command::Table(args) => make::table(*args),
+        Command::Sweep(args) => make::sweep(*args),
+        Command::Runs(args) => runs::main(args),
+        Command::Results(args) => index::main(args),
         Command::Memory(args) => memory::main(*args),
         Command::Footprint(args) => footprint::main(args),
         Command::Bench(args) => bench::main(args),

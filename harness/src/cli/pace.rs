@@ -3,7 +3,7 @@
 use super::{ResultOptions, print};
 use crate::error::{Error, Result};
 use crate::estimate::pace::times;
-use crate::footprint::spec::MemorySpec;
+use crate::spec::MemorySpec;
 use clap::Args;
 
 /// Options of `pace`.

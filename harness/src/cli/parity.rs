@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::provenance;
 use crate::record::Provenance;
 use crate::report::grid::{Grid, escape};
+use crate::spec::DeviceName;
 use baselines::parity::{Parity, compare};
 use clap::Args;
 use serde::Serialize;
@@ -16,10 +17,10 @@ use sll_core::Precision;
 pub struct ParityArgs {
     /// The device to look at: flex, cpu-tch or cuda:N.
     #[arg(long)]
-    device: String,
+    device: DeviceName,
     /// The device that is believed.
     #[arg(long, default_value = "flex")]
-    against: String,
+    against: DeviceName,
     /// What the device computes in: f32, or bf16 (mixed precision).
     #[arg(long, default_value = "f32", value_parser = precision)]
     precision: Precision,
@@ -31,8 +32,8 @@ pub struct ParityArgs {
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
-    against: &'a str,
+struct Report {
+    against: DeviceName,
     precision: Precision,
     tolerance: f64,
     provenance: Provenance,
@@ -42,21 +43,21 @@ struct Report<'a> {
 /// Compares and prints; an error if a rule is further off than the tolerance.
 pub fn main(args: ParityArgs) -> Result<()> {
     crate::interrupt::nothing_to_keep();
-    let (reference, other) = (crate::device::open(&args.against)?, crate::device::open(&args.device)?);
+    let (reference, other) = (crate::device::open(args.against)?, crate::device::open(args.device)?);
     let tolerance = args.tolerance.unwrap_or(if args.precision.is_single() { 1e-3 } else { f64::INFINITY });
     if tolerance.is_nan() || tolerance < 0.0 {
         return Err(Error::Input(format!("--tolerance {tolerance}: must be 0 or a positive number, like 0.001")));
     }
     let rules = compare(&reference, &other, args.precision)?;
-    let meter = crate::device::meter(&args.device);
-    let provenance = provenance::here(&args.device, meter.definition());
+    let meter = crate::device::meter(args.device);
+    let provenance = provenance::here(args.device, meter.definition());
     let off = |parity: &&Parity| {
         !parity.same_start || parity.update.is_some_and(|off| off.is_nan() || off > tolerance) || parity.loss.is_nan()
     };
     let wrong: Vec<String> = rules.iter().filter(off).map(|p| format!("{} on {}", p.rule, p.network)).collect();
     match args.format.format {
         Format::Json => {
-            print_json(&Report { against: &args.against, precision: args.precision, tolerance, provenance, rules })?
+            print_json(&Report { against: args.against, precision: args.precision, tolerance, provenance, rules })?
         }
         Format::Text => print(&text(&args, &provenance, &rules))?,
     }

@@ -6,34 +6,34 @@ mod card;
 mod setup;
 
 use crate::error::{Error, Result};
-use crate::provenance;
+use crate::spec::DeviceName;
 use burn::tensor::Device;
 use card::{is_out_of_memory, nvidia_smi};
 use sll_core::memory::{HeapMeter, Meter};
 use std::panic::PanicHookInfo;
 
-/// What a name can stand for.
-const NAMES: &str = "`flex` (pure Rust, CPU), `cpu-tch` (LibTorch, CPU) or `cuda:N` (LibTorch, GPU number N)";
-
 /// The device called `name`, without autodiff.
-pub fn open(name: &str) -> Result<Device> {
-    match (name, card(name)) {
-        ("flex", _) => {
+pub fn open(name: DeviceName) -> Result<Device> {
+    match name {
+        DeviceName::Flex => {
             // Threads allocate while they start: here, and not beside a step that is weighed.
             rayon::broadcast(|_| ());
             Ok(Device::flex())
         }
-        ("cpu-tch", _) => libtorch(None),
-        (_, Some(card)) => libtorch(Some(card)),
-        _ => Err(Error::Input(format!("unknown device `{name}`: choose {NAMES}"))),
+        DeviceName::CpuTch | DeviceName::Cuda(_) => libtorch(name.card()),
     }
+}
+
+/// The first GPU, if this build and machine have one that can be used.
+pub fn gpu() -> Option<DeviceName> {
+    Some(DeviceName::Cuda(0)).filter(|name| open(*name).is_ok())
 }
 
 /// Devices compiled in, each with whether it can be used here.
 pub fn survey() -> Vec<(String, String)> {
     let mut found = vec![("flex".to_string(), "usable (pure Rust, always compiled in)".to_string())];
-    for name in ["cpu-tch", "cuda:0"] {
-        let memory = || match card(name).and_then(|card| nvidia_smi("memory.total,memory.free", Some(card))) {
+    for name in [DeviceName::CpuTch, DeviceName::Cuda(0)] {
+        let memory = || match name.card().and_then(|card| nvidia_smi("memory.total,memory.free", Some(card))) {
             Some(told) => format!("usable, {} free", told.replace(", ", ", of them ")),
             None => "usable".to_string(),
         };
@@ -80,36 +80,45 @@ fn said(text: &str) -> &str {
     text[..end].trim_end_matches(['"', ')', '.'])
 }
 
-/// The tensor library behind `name` and its version.
-pub fn backend(name: &str) -> String {
-    match name {
-        "flex" => "burn 0.22.1, burn-flex".to_string(),
-        _ => format!("burn 0.22.1, burn-tch, {}", libtorch_version()),
-    }
-}
+/// The version of burn that Cargo.lock has.
+const BURN: &str = env!("SLL_BURN_VERSION");
 
-/// The number of the card that `name` stands for.
-fn card(name: &str) -> Option<usize> {
-    let number: usize = name.strip_prefix("cuda:")?.parse().ok()?;
-    // One card has one name: `cuda:+1` or `cuda:01` would make other runs of it.
-    (name == format!("cuda:{number}")).then_some(number)
+/// The tensor library behind `name` and its version.
+pub fn backend(name: DeviceName) -> String {
+    match name {
+        DeviceName::Flex => format!("burn {BURN}, burn-flex"),
+        DeviceName::CpuTch | DeviceName::Cuda(_) => format!("burn {BURN}, burn-tch, {}", libtorch_version()),
+    }
 }
 
 /// The processor or card behind `name`, as the machine calls it.
-pub fn hardware(name: &str) -> String {
-    let Some(card) = card(name) else { return provenance::processor() };
+pub fn hardware(name: DeviceName) -> String {
+    let Some(card) = name.card() else { return processor() };
     let told = nvidia_smi("name,memory.total,driver_version", Some(card));
     match told.as_deref().and_then(|line| line.rsplit_once(", ")) {
         Some((card, driver)) => format!("{card}, driver {driver}"),
-        None => format!("GPU {card}, of which nvidia-smi tells nothing"),
+        None => format!("GPU {card} (unknown to nvidia-smi)"),
     }
 }
 
+/// The processor, as the system calls it.
+pub fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, n)| n.trim()));
+    format!("{} ({})", name.unwrap_or("unknown processor"), std::env::consts::ARCH)
+}
+
+/// Threads that tensor operations use.
+pub fn threads() -> usize {
+    let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|n| n.parse().ok()).filter(|&n| n > 0);
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
 /// What counts the memory of training on `name`, which was opened before. Only for the thread that trains.
-pub fn meter(name: &str) -> Box<dyn Meter> {
+pub fn meter(name: DeviceName) -> Box<dyn Meter> {
     match name {
-        "flex" => Box::new(HeapMeter),
-        _ => libtorch_meter(card(name)),
+        DeviceName::Flex => Box::new(HeapMeter),
+        DeviceName::CpuTch | DeviceName::Cuda(_) => libtorch_meter(name.card()),
     }
 }
 

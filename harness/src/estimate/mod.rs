@@ -10,8 +10,7 @@ pub use clock::{Load, makespan};
 
 use crate::error::Result;
 use crate::experiment::{Choices, Experiment, expand};
-use crate::footprint::spec::MemorySpec;
-use crate::spec::RunSpec;
+use crate::spec::{MemorySpec, RunSpec};
 use datasets::{LoadOptions, Normalise};
 use pace::Paces;
 use sll_core::rng::mix;
@@ -69,7 +68,7 @@ fn step_of(spec: &RunSpec, threads: usize) -> Result<MemorySpec> {
         momentum: spec.recipe.momentum,
         steps: 2,
         threads,
-        device: spec.device.clone(),
+        device: spec.device,
     })
 }
 

@@ -1,10 +1,10 @@
 //! How fast steps go: timed in processes of this program, as runs will be, or scaled from those that were.
 
 use super::Crew;
-use crate::engine::{this_program, told};
 use crate::error::{Error, Result};
-use crate::footprint::spec::MemorySpec;
 use crate::interrupt;
+use crate::pool::{this_program, told};
+use crate::spec::{MemorySpec, Request};
 use crate::step::Stepper;
 use serde::{Deserialize, Serialize};
 use sll_core::Network;
@@ -107,7 +107,7 @@ pub fn times(specs: &[MemorySpec], seconds: f64, results: &Path) -> Result<Vec<P
         }
         let same = |of: &MemorySpec| (&of.network, of.image, of.classes) == (&spec.network, spec.image, spec.classes);
         if !built.as_ref().is_some_and(|(of, _)| same(of)) {
-            let device = crate::device::open(&spec.device)?;
+            let device = crate::device::open(spec.device)?;
             built = Some((spec, spec.network.build(spec.image, spec.classes, 0, &device)?));
         }
         let (_, net) = built.as_ref().expect("just built");

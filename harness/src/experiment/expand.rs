@@ -1,11 +1,11 @@
 //! From an experiment to the runs of its cells.
 
-use super::{Amount, Column, Experiment, Kind, Profile, Row, merge, set};
+use super::settle::{Settled, settle};
+use super::{Experiment, Kind, Parameter, Profile, Row, Sweep};
 use crate::error::{Error, Result};
-use crate::paper;
-use crate::report::{self, Quoted};
-use crate::spec::{RunSpec, unpublished};
-use datasets::{DataError, LoadOptions, Status};
+use crate::paper::{self, Quoted};
+use crate::spec::{DeviceName, RunSpec, merge, set};
+use datasets::LoadOptions;
 use toml::{Table, Value};
 
 /// What a user may change on the command line.
@@ -14,7 +14,7 @@ pub struct Choices {
     /// How much.
     pub profile: Profile,
     /// On what.
-    pub device: String,
+    pub device: DeviceName,
     /// Seeds in place of the profile's.
     pub seeds: Option<u64>,
     /// Epochs in place of the profile's.
@@ -31,7 +31,7 @@ pub struct Plan {
     /// The experiment.
     pub experiment: Experiment,
     /// The columns that are there, with labels that name samples as samples.
-    pub columns: Vec<report::Column>,
+    pub columns: Vec<PlannedColumn>,
     /// One for each row and column, row by row.
     pub cells: Vec<PlannedCell>,
     /// What was chosen for the data and why, a line a column.
@@ -48,6 +48,30 @@ impl Plan {
     }
 }
 
+/// A column.
+#[derive(Clone, Debug)]
+pub struct PlannedColumn {
+    /// Its heading.
+    pub label: String,
+    /// The value of each swept parameter.
+    pub values: Vec<Value>,
+}
+
+impl PlannedColumn {
+    /// The swept value, where columns are values of one number.
+    pub fn number(&self) -> Option<f64> {
+        match self.values.as_slice() {
+            [value] => value.as_float().or_else(|| value.as_integer().map(|i| i as f64)),
+            _ => None,
+        }
+    }
+}
+
+/// A value as it is shown: TOML's form, but a string without its quotes.
+pub fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), String::from)
+}
+
 /// One cell before its runs are made.
 #[derive(Clone, Debug, Default)]
 pub struct PlannedCell {
@@ -59,21 +83,6 @@ pub struct PlannedCell {
     pub missing: Option<String>,
 }
 
-/// A column on a data set that was settled on.
-struct Settled<'a> {
-    column: &'a Column,
-    label: String,
-    dataset: String,
-    amount: Option<Amount>,
-    missing: Option<String>,
-    /// Digest of its content where that is not the official one, or nobody published which that is.
-    digest: Option<String>,
-    /// Whether the content is known to be another one, and is wanted all the same.
-    unverified: bool,
-    /// The paper's numbers are for the full data set only.
-    quoted: bool,
-}
-
 /// Decides on data, column by column, and writes down every run.
 pub fn expand(experiment: Experiment, choices: &Choices, data: &LoadOptions) -> Result<Plan> {
     let mut lines = Vec::new();
@@ -82,24 +91,23 @@ pub fn expand(experiment: Experiment, choices: &Choices, data: &LoadOptions) -> 
         settled.extend(settle(column, choices, data, &mut lines)?);
     }
     if experiment.kind == Kind::Sweep && settled.len() > 1 {
-        return Err(Error::Failed(format!(
-            "experiments/{}.toml: a sweep has one data set in a profile",
-            experiment.name
-        )));
+        return Err(Error::Input(format!("{}: a sweep has one data set in a profile", experiment.origin)));
     }
-    let sweep = experiment.sweep.as_ref();
-    let values: Vec<Option<Value>> =
-        sweep.map_or_else(|| vec![None], |sweep| sweep.values.iter().cloned().map(Some).collect());
-    let label = |column: &Settled, value: &Option<Value>| value.as_ref().map_or(column.label.clone(), Value::to_string);
-    let pairs = || settled.iter().flat_map(|column| values.iter().map(move |value| (column, value)));
+    let parameters = experiment.sweep.as_ref().map_or_else(Vec::new, Sweep::parameters);
+    let points = points(&parameters);
+    let pairs = || settled.iter().flat_map(|column| points.iter().map(move |values| (column, values)));
+    let label = |column: &Settled, values: &[Value]| match values {
+        [] => column.label.clone(),
+        values => values.iter().map(shown).collect::<Vec<_>>().join(", "),
+    };
     let columns = pairs()
-        .map(|(column, value)| report::Column { label: label(column, value), value: value.as_ref().and_then(number) })
+        .map(|(column, values)| PlannedColumn { label: label(column, values), values: values.clone() })
         .collect();
     let mut cells = Vec::new();
     for row in &experiment.rows {
-        for (column, value) in pairs() {
-            let parameter = sweep.map(|s| s.parameter.as_str()).zip(value.clone()).filter(|_| !row.fixed);
-            cells.push(cell(&experiment, row, column, parameter, choices)?);
+        for (column, values) in pairs() {
+            let values = if row.fixed { &[] } else { values.as_slice() };
+            cells.push(cell(&experiment, row, column, parameters.iter().zip(values), choices)?);
         }
     }
     if let (Kind::Sweep, [only]) = (experiment.kind, settled.as_slice()) {
@@ -108,138 +116,22 @@ pub fn expand(experiment: Experiment, choices: &Choices, data: &LoadOptions) -> 
     Ok(Plan { columns, cells, choices: lines, experiment })
 }
 
-fn number(value: &Value) -> Option<f64> {
-    value.as_float().or_else(|| value.as_integer().map(|i| i as f64))
+/// Every combination of the parameters' values, the last one's fastest; a single empty one without parameters.
+fn points(parameters: &[Parameter]) -> Vec<Vec<Value>> {
+    parameters.iter().fold(vec![Vec::new()], |points, parameter| {
+        let with = |point: &Vec<Value>, value: &Value| point.iter().chain([value]).cloned().collect();
+        points
+            .iter()
+            .flat_map(|point| parameter.values.iter().map(|value| with(point, value)).collect::<Vec<_>>())
+            .collect()
+    })
 }
 
-fn settle<'a>(
-    column: &'a Column,
-    choices: &Choices,
-    data: &LoadOptions,
-    lines: &mut Vec<String>,
-) -> Result<Vec<Settled<'a>>> {
-    let amount = column.amount(choices.profile.name(), &choices.device);
-    let narrowed = amount.iter().flat_map(|a| &a.network).map(|(key, value)| format!("{key} {value}"));
-    let narrowed = narrowed.collect::<Vec<_>>().join(", ");
-    let own = if narrowed.is_empty() { column.label.clone() } else { format!("{} ({narrowed})", column.label) };
-    let settled = |label: String, dataset: &str, amount, missing, quoted| Settled {
-        column,
-        label,
-        dataset: dataset.to_string(),
-        amount,
-        missing,
-        digest: None,
-        unverified: false,
-        quoted,
-    };
-    let full = |missing| settled(own.clone(), &column.dataset, amount.clone(), missing, true);
-    if let Some(reason) = &column.missing {
-        lines.push(format!("{}: {reason}", column.label));
-        return Ok(if amount.is_some() { vec![full(Some(reason.clone()))] } else { vec![] });
-    }
-    // An estimate, or a column that has no runs in this profile, is no reason to download anything.
-    let state = match choices.assume_present || amount.is_none() {
-        true => datasets::status(&column.dataset, data)?,
-        false => datasets::status_or_fetch(&column.dataset, data)?,
-    };
-    match (state, &column.sample) {
-        _ if amount.is_none() && !column.profile.contains_key("sample") => Ok(vec![]),
-        (Status::Embedded, _) => {
-            lines.push(format!("{}: embedded sample", column.label));
-            Ok(vec![full(None)])
-        }
-        (Status::Found { source, .. }, _) => {
-            let content = if choices.assume_present { Content::Official } else { content(column, choices, data)? };
-            let from = format!("{}: {} from {source}", column.label, column.dataset);
-            Ok(vec![match content {
-                Content::Official => {
-                    lines.push(from);
-                    full(None)
-                }
-                Content::Pinned { digest, unverified } => {
-                    lines.push(format!("{from}{}", if unverified { ", NOT the official content" } else { "" }));
-                    Settled { digest: Some(digest), unverified, ..full(None) }
-                }
-                Content::Unusable(problem) => {
-                    lines.push(format!("{}: {problem}", column.label));
-                    full(Some(problem))
-                }
-            }])
-        }
-        (Status::InHubCache { .. }, _) => Ok(vec![full(None)]),
-        (Status::Missing { .. }, _) if choices.assume_present => Ok(vec![full(None)]),
-        (Status::Missing { next, .. }, sample) => {
-            let missing = format!("{} is not on this machine; {next}", column.dataset);
-            let amount = column.amount("sample", &choices.device);
-            match (choices.profile, sample, amount) {
-                (Profile::Quick, Some(sample), Some(amount)) => {
-                    lines.push(format!(
-                        "{}: not on this machine, so its embedded sample {sample} runs in a column of its own",
-                        column.label
-                    ));
-                    Ok(vec![full(Some(missing)), settled(sample.clone(), sample, Some(amount), None, false)])
-                }
-                _ => {
-                    lines.push(format!("{}: not on this machine, its cells stay empty", column.label));
-                    Ok(vec![full(Some(missing))])
-                }
-            }
-        }
-    }
-}
-
-/// What was found under a data set's name.
-enum Content {
-    /// What was published.
-    Official,
-    /// What has this digest: other content is another run.
-    Pinned { digest: String, unverified: bool },
-    /// What no run is planned on, and why.
-    Unusable(String),
-}
-
-fn content(column: &Column, choices: &Choices, data: &LoadOptions) -> Result<Content> {
-    let (name, allowed) = (&column.dataset, choices.allow_unverified);
-    let pinned = |(digest, unverified)| Content::Pinned { digest, unverified };
-    let found = match datasets::manifest(name)?.has_digest() {
-        false => unpublished(name, allowed, data).map(|found| found.map_or(Content::Official, pinned)),
-        true => match (not_official(name, data)?, allowed) {
-            (None, _) => Ok(Content::Official),
-            (Some(problem), false) => Ok(Content::Unusable(problem)),
-            (Some(_), true) => datasets::load(name, &LoadOptions { allow_unverified: true, ..data.clone() })
-                .map(|data| pinned((data.digest, true))),
-        },
-    };
-    use DataError::{Changed, Corrupt, Read, Record};
-    match found {
-        // A data set that is damaged leaves its own cells empty, not the table.
-        Err(error @ (Changed { .. } | Corrupt { .. } | Read { .. } | Record { .. })) => {
-            Ok(Content::Unusable(error.to_string()))
-        }
-        outcome => Ok(outcome?),
-    }
-}
-
-/// What is wrong with the content of a data set that was found, of those with a published digest.
-fn not_official(name: &str, data: &LoadOptions) -> Result<Option<String>> {
-    let verification = datasets::verify(name, data)?;
-    let wrong: Vec<&str> = verification.files.iter().filter(|f| !f.ok).map(|f| f.file.as_str()).collect();
-    Ok((!wrong.is_empty()).then(|| {
-        format!(
-            "{name}: {} of {} files are not the official content, first {}; replace them, or pass --allow-unverified to \
-             run them with every result marked",
-            wrong.len(),
-            verification.files.len(),
-            wrong[0]
-        )
-    }))
-}
-
-fn cell(
+fn cell<'a>(
     experiment: &Experiment,
     row: &Row,
     column: &Settled,
-    parameter: Option<(&str, Value)>,
+    swept: impl Iterator<Item = (&'a Parameter, &'a Value)>,
     choices: &Choices,
 ) -> Result<PlannedCell> {
     let name = column.column.quoted.as_deref().filter(|_| column.quoted);
@@ -250,7 +142,7 @@ fn cell(
     };
     let mut base = Table::new();
     base.insert("dataset".into(), column.dataset.clone().into());
-    base.insert("device".into(), choices.device.clone().into());
+    base.insert("device".into(), choices.device.to_string().into());
     base.insert("allow_unverified".into(), column.unverified.into());
     if let Some(digest) = &column.digest {
         base.insert("data_digest".into(), digest.clone().into());
@@ -267,8 +159,8 @@ fn cell(
         recipe.insert("train_limit".into(), (limit as i64).into());
     }
     base.insert("recipe".into(), recipe.into());
-    if let Some((path, value)) = parameter {
-        set(&mut base, path, value)?;
+    for (parameter, value) in swept {
+        set(&mut base, &parameter.parameter, value.clone())?;
     }
     let specs = (0..choices.seeds.unwrap_or(amount.seeds)).map(|seed| {
         let mut table = base.clone();
@@ -286,11 +178,12 @@ fn cell(
 mod tests {
     use super::*;
     use crate::experiment::find;
+    use crate::spec::Request;
 
     fn choices(profile: Profile) -> Choices {
         Choices {
             profile,
-            device: "flex".into(),
+            device: DeviceName::Flex,
             seeds: None,
             epochs: Some(1),
             allow_unverified: false,
@@ -383,12 +276,12 @@ mod tests {
     fn a_sweep_has_one_column_a_value_and_leaves_reference_rows_alone() {
         let plan =
             expand(find("ablation_projection", Kind::Sweep).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap();
-        let values: Vec<f64> = plan.columns.iter().filter_map(|c| c.value).collect();
+        let values: Vec<f64> = plan.columns.iter().filter_map(PlannedColumn::number).collect();
         assert!(values.len() >= 4);
         let sll = plan.experiment.rows.iter().position(|r| !r.fixed).unwrap();
         let ids = |row: usize| -> std::collections::HashSet<String> {
             let n = plan.columns.len();
-            plan.cells[row * n..(row + 1) * n].iter().flat_map(|c| c.specs.iter().map(RunSpec::id)).collect()
+            plan.cells[row * n..(row + 1) * n].iter().flat_map(|c| c.specs.iter().map(Request::id)).collect()
         };
         let fixed = plan.experiment.rows.iter().position(|r| r.fixed).unwrap();
         assert!(ids(sll).len() > ids(fixed).len());

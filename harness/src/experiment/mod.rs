@@ -1,15 +1,18 @@
-//! Tables and sweeps as data: which runs fill which cell.
+//! Tables and sweeps as data: which runs fill which cell. Memory's are in [`memory`].
 //!
-//! An experiment is a TOML file in `experiments/`: rows are rules, columns are data sets with their network and recipe,
-//! and a sweep replaces each column by one for each value of a parameter. Adding one is adding a file.
+//! An experiment is a TOML file, built in from `experiments/` or the user's own: rows are rules, columns are data sets with
+//! their network and recipe, and a sweep replaces its column by one for each value of a parameter, or pair of values of two.
 
+pub mod catalogue;
 mod expand;
-mod overrides;
+pub mod memory;
+mod settle;
 
-pub use expand::{Choices, Plan, PlannedCell, expand};
-pub use overrides::{merge, set};
+pub use catalogue::Kind;
+pub use expand::{Choices, Plan, PlannedCell, PlannedColumn, expand, shown};
 
 use crate::error::{Error, Result};
+use crate::spec::DeviceName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -56,18 +59,11 @@ pub struct Experiment {
     pub rows: Vec<Row>,
     /// Columns; of a sweep, what is swept over.
     pub columns: Vec<Column>,
-    /// The swept parameter.
+    /// What is swept.
     pub sweep: Option<Sweep>,
-}
-
-/// What an experiment is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Rules against data sets.
-    Table,
-    /// Rules against values of one parameter.
-    Sweep,
+    /// Where it was read, for errors.
+    #[serde(skip)]
+    pub origin: String,
 }
 
 /// One row: a rule, or a row that the paper prints and this version cannot run.
@@ -133,17 +129,31 @@ pub struct Amount {
 
 impl Column {
     /// How much of the column `profile` runs on `device`.
-    pub fn amount(&self, profile: &str, device: &str) -> Option<Amount> {
+    pub fn amount(&self, profile: &str, device: DeviceName) -> Option<Amount> {
         let amount = self.profile.get(profile)?;
-        let here = amount.on_flex.as_deref().filter(|_| device == "flex");
+        let here = amount.on_flex.as_deref().filter(|_| device == DeviceName::Flex);
         Some(here.unwrap_or(amount).clone())
     }
 }
 
-/// A swept parameter.
+/// A swept parameter, or two, of which every pair of values is run.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sweep {
+    /// Its place in a run's spec, like `network.width`.
+    pub parameter: String,
+    /// Its name in tables and figures.
+    pub label: String,
+    /// Its values.
+    pub values: Vec<toml::Value>,
+    /// The second parameter.
+    pub and: Option<Parameter>,
+}
+
+/// One swept parameter.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
     /// Its place in a run's spec, like `network.width`.
     pub parameter: String,
     /// Its name for people.
@@ -152,77 +162,80 @@ pub struct Sweep {
     pub values: Vec<toml::Value>,
 }
 
-macro_rules! builtin {
-    ($($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!("../../experiments/", $name, ".toml")))),*]
-    };
-}
-
-const BUILTIN: &[(&str, &str)] = builtin![
-    "table1",
-    "table2",
-    "small_cnn",
-    "rules_mlp",
-    "floors_cnn",
-    "theorem1",
-    "ablation_width",
-    "ablation_depth",
-    "ablation_projection",
-    "ablation_projection_seed",
-    "ablation_alignment",
-    "ablation_dropout",
-    "precision",
-    "tune_dropout",
-    "tune_cnn",
-    "tune_dkp",
-    "tune_drtp",
-    "tune_dtp",
-    "tune_ff",
-    "tune_ff_cnn",
-    "tune_lls",
-    "tune_pepita",
-    "tune_pepita_cnn",
-    "tune_similarity",
-    "tune_softhebb",
-    "tune_sp",
-];
-
-/// Names of the experiments of a kind.
-pub fn names(kind: Kind) -> Vec<&'static str> {
-    let of_kind = |(name, _): &&(&'static str, &str)| parse(name).is_ok_and(|e| e.kind == kind);
-    BUILTIN.iter().filter(of_kind).map(|(name, _)| *name).collect()
-}
-
-/// The experiment called `name`, of the kind asked for.
-pub fn find(name: &str, kind: Kind) -> Result<Experiment> {
-    match parse(name) {
-        Ok(experiment) if experiment.kind == kind => Ok(experiment),
-        Err(error @ Error::Failed(_)) => Err(error),
-        _ => {
-            let what = if kind == Kind::Table { "table" } else { "sweep" };
-            Err(Error::Input(format!("there is no {what} `{name}`; choose one of {}", names(kind).join(", "))))
-        }
+impl Sweep {
+    /// Every swept parameter.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let Sweep { parameter, label, values, and } = self.clone();
+        [Some(Parameter { parameter, label, values }), and].into_iter().flatten().collect()
     }
 }
 
-fn parse(name: &str) -> Result<Experiment> {
-    // `tune-ff` and `tune_ff` are one.
-    let plain = |name: &str| name.replace('-', "_");
-    let (_, text) = BUILTIN
-        .iter()
-        .find(|(known, _)| plain(known) == plain(name))
-        .ok_or_else(|| Error::Input(format!("there is no experiment `{name}`")))?;
-    toml::from_str(text).map_err(|e| Error::Failed(format!("experiments/{name}.toml: {e}")))
+/// The experiment called `name`, or in the file `name` if that ends in `.toml`, of the kind asked for.
+pub fn find(name: &str, kind: Kind) -> Result<Experiment> {
+    let (text, origin) = catalogue::read(name, &[kind])?;
+    parse(&text, &origin)
+}
+
+/// Reads an experiment; `origin` names it in errors.
+pub fn parse(text: &str, origin: &str) -> Result<Experiment> {
+    let experiment: Experiment =
+        toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", e.to_string().trim())))?;
+    let experiment = Experiment { origin: origin.to_string(), ..experiment };
+    experiment.validate()?;
+    Ok(experiment)
+}
+
+impl Experiment {
+    /// Checks what can be checked without data.
+    pub fn validate(&self) -> Result<()> {
+        let wrong = |what: String| Err(Error::Input(format!("{}: {what}", self.origin)));
+        catalogue::check_name(&self.name, &self.origin)?;
+        if self.rows.is_empty() || self.columns.is_empty() {
+            return wrong("it needs `rows` and `columns`".into());
+        }
+        let labels =
+            |labels: Vec<&str>| labels.iter().position(|label| labels.iter().filter(|l| *l == label).count() > 1);
+        for all in [
+            self.rows.iter().map(|row| row.label.as_str()).collect::<Vec<_>>(),
+            self.columns.iter().map(|column| column.label.as_str()).collect(),
+        ] {
+            if let Some(twice) = labels(all.clone()) {
+                return wrong(format!("`label` = \"{}\" stands twice", all[twice]));
+            }
+        }
+        for parameter in self.sweep.iter().flat_map(Sweep::parameters) {
+            let head = parameter.parameter.split('.').next().unwrap_or_default();
+            if !["network", "rule", "recipe"].contains(&head) || !parameter.parameter.contains('.') {
+                return wrong(format!(
+                    "`parameter` = \"{}\": a key of a run's network, rule or recipe, like network.width",
+                    parameter.parameter
+                ));
+            }
+            if parameter.values.is_empty() {
+                return wrong(format!("`{}` has no `values`", parameter.parameter));
+            }
+        }
+        match (self.kind, &self.sweep) {
+            (Kind::Sweep, None) => wrong("a sweep needs [sweep] with `parameter`, `label` and `values`".into()),
+            (Kind::Table, Some(_)) => wrong("a table has no [sweep]; kind = \"sweep\" has".into()),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn all() -> Vec<Experiment> {
+        let of = |kind| catalogue::names(&[kind]).into_iter().map(move |name| find(name, kind).unwrap());
+        of(Kind::Table).chain(of(Kind::Sweep)).collect()
+    }
+
     #[test]
     fn every_built_in_experiment_parses_under_its_own_name() {
-        for (name, _) in BUILTIN {
-            let experiment = parse(name).unwrap();
+        let names = [Kind::Table, Kind::Sweep].map(|kind| catalogue::names(&[kind])).concat();
+        for (name, experiment) in names.iter().zip(all()) {
             assert_eq!(experiment.name, *name);
             assert_eq!(experiment.kind == Kind::Sweep, experiment.sweep.is_some(), "{name}");
         }
@@ -230,7 +243,7 @@ mod tests {
 
     #[test]
     fn every_rule_of_the_register_has_a_row_in_rules_mlp() {
-        let experiment = parse("rules_mlp").unwrap();
+        let experiment = find("rules_mlp", Kind::Table).unwrap();
         let labels: Vec<_> = experiment.rows.iter().map(|row| row.label.as_str()).collect();
         for info in baselines::rules() {
             assert!(labels.contains(&info.title), "{} has no row", info.title);
@@ -239,14 +252,31 @@ mod tests {
 
     #[test]
     fn no_two_rows_of_an_experiment_are_one() {
-        for (name, _) in BUILTIN {
-            let rows = parse(name).unwrap().rows;
+        for Experiment { name, rows, .. } in all() {
             for (i, row) in rows.iter().enumerate() {
                 let same = |other: &&Row| {
                     (&other.rule, &other.recipe, &other.network) == (&row.rule, &row.recipe, &row.network)
                 };
                 assert!(!rows[..i].iter().any(|other| same(&other)), "{name}: {} twice", row.label);
             }
+        }
+    }
+
+    #[test]
+    fn mistakes_in_a_file_of_ones_own_name_the_file_and_the_key() {
+        let text = include_str!("../../experiments/ablation_width.toml");
+        let error = |from: &str, to: &str| {
+            assert!(text.contains(from), "{from}");
+            parse(&text.replacen(from, to, 1), "my.toml").unwrap_err().to_string()
+        };
+        for (from, to, word) in [
+            ("name = \"ablation_width\"", "name = \"../x\"", "`name`"),
+            ("parameter = \"network.width\"", "parameter = \"width\"", "`parameter`"),
+            ("kind = \"sweep\"", "kind = \"table\"", "[sweep]"),
+            ("title =", "titel =", "titel"),
+        ] {
+            let error = error(from, to);
+            assert!(error.contains("my.toml") && error.contains(word), "{error}");
         }
     }
 

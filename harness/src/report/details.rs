@@ -1,12 +1,9 @@
 //! What stands under a report's main table: what was run, its memory, and where quoted numbers are from.
 
-use super::grid::{Grid, escape};
-use super::markdown::{aggregate_text, quoted_text};
-use super::stats::CellStats;
+use super::grid::{Grid, escape, grouped};
+use super::stats::{CellStats, aggregate_text, quoted_text};
 use super::{Cell, Report, distinct};
-use crate::record::{PeakBytes, RunResult};
-use baselines::bp::Bp;
-use sll_core::rule::LearningRule;
+use crate::record::{PeakBytes, RunResult, facts};
 
 /// Cells that have what `filter` asks for, with their row's and column's labels.
 fn cells<'a>(
@@ -70,57 +67,20 @@ pub fn runs(report: &Report) -> Option<String> {
 
 /// Work of a step against backpropagation's on the same network and data.
 fn of_bp(run: &RunResult) -> String {
-    let Ok(manifest) = datasets::manifest(&run.data.name) else { return "—".into() };
-    let device = burn::tensor::Device::flex();
-    let Ok(net) = run.spec.network.build(manifest.shape, manifest.classes, 0, &device) else { return "—".into() };
-    format!("{:.2}", run.macs.total() as f64 / Bp.cost(&net).total() as f64)
+    run.bp_macs.map_or("—".into(), |bp| format!("{:.2}", run.macs.total() as f64 / bp as f64))
 }
 
 fn network(run: &RunResult) -> String {
-    let net = &run.spec.network;
-    let number = |name: &str, value: Option<usize>| value.map(|value| format!("{name} {value}"));
-    let activation = format!("{:?}", net.activation).to_lowercase();
-    let parts = [
-        Some(net.name.clone()),
-        number("depth", net.depth),
-        number("width", net.width),
-        number("patch", net.patch),
-        Some(format!("dropout {}", net.dropout)),
-        net.batch_norm.then(|| "batch norm".into()),
-        (activation != "relu").then_some(activation),
-        net.mean_token.then(|| "mean token".into()),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    facts::in_words(&facts::network(&run.spec.network))
 }
 
 fn recipe(run: &RunResult) -> String {
-    let recipe = &run.spec.recipe;
-    let setting = |name: &str, value: f64| (value != 0.0).then(|| format!("{name} {value}"));
-    let schedule = format!("{:?}", recipe.schedule).to_lowercase();
-    let parts = [
-        Some(format!("{:?}", recipe.optimizer).to_lowercase()),
-        Some(format!("lr {}", recipe.lr)),
-        setting("momentum", recipe.momentum),
-        setting("weight decay", recipe.weight_decay),
-        (schedule != "constant").then_some(schedule),
-        Some(format!("batch {}", recipe.batch)),
-        recipe.flip.then(|| "flip".into()),
-        (recipe.crop_padding > 0).then(|| format!("crop {}", recipe.crop_padding)),
-        recipe.train_limit.map(|n| format!("first {n} images only")),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    facts::in_words(&facts::recipe(&run.spec.recipe))
 }
 
 fn data(run: &RunResult) -> String {
     let digest: String = run.data.digest.chars().take(12).collect();
     format!("{} {digest}{}", run.data.name, if run.data.verified { "" } else { " unverified" })
-}
-
-/// `1 276 810`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
-    groups.join(" ")
 }
 
 /// `Memory`; nothing if nothing was run.
@@ -206,10 +166,5 @@ mod tests {
         let mut report = example::table();
         report.cells.iter_mut().for_each(|cell| *cell = Cell::default());
         assert_eq!((runs(&report), memory(&report), quoted(&report)), (None, None, None));
-    }
-
-    #[test]
-    fn numbers_are_grouped_in_threes() {
-        assert_eq!([1, 1234, 1_276_810].map(grouped), ["1", "1 234", "1 276 810"]);
     }
 }

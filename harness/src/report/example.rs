@@ -1,74 +1,11 @@
 //! Reports for tests.
 
-use super::{Cell, Column, Quoted, Report};
-use crate::record::{DataInfo, EpochDiagnostics, EpochPoint, LayerDiagnostics, PeakBytes, Provenance, RunResult};
-use crate::spec::RunSpec;
+use super::{Cell, Report};
+use crate::experiment::{Parameter, PlannedColumn};
+use crate::paper::Quoted;
+pub use crate::record::example::{diverged, run};
+use crate::record::{EpochDiagnostics, LayerDiagnostics, RunResult};
 use sll_core::posterior::{Affinity, UnitPosterior};
-use sll_core::rule::StepCost;
-
-/// A finished run of three epochs that ends at `accuracy`; its best epoch is half a point better.
-pub fn run(seed: u64, accuracy: f64) -> RunResult {
-    let spec = RunSpec::from_toml(
-        &format!(
-            r#"
-            dataset = "mnist-sample"
-            seed = {seed}
-            network = {{ name = "mlp-2x800", dropout = 0.2 }}
-            rule = {{ name = "bp" }}
-            recipe = {{ epochs = 3, flip = true }}
-            "#
-        ),
-        "example",
-    )
-    .unwrap();
-    let point = |epoch: usize, test_accuracy| EpochPoint { epoch, train_loss: 0.1, test_accuracy, seconds: 1.0 };
-    RunResult {
-        run_id: spec.id(),
-        test_accuracy: accuracy,
-        best_test_accuracy: accuracy + 0.5,
-        evaluated_on: "test".into(),
-        epochs: 3,
-        seconds: 12.0,
-        diverged_at_step: None,
-        parameters: 1_276_810,
-        macs: StepCost { forward: 1_275_200, backward: 1_923_200, rule: 16_000 },
-        peak_bytes: PeakBytes {
-            parameters: 5_107_240,
-            optimizer_state: 10_214_480,
-            fixed: 0,
-            library: 524_288,
-            step_peak: 2 * 1024 * 1024,
-            total: 17_943_160,
-            step: Default::default(),
-        },
-        curve: vec![point(1, accuracy - 10.0), point(2, accuracy + 0.5), point(3, accuracy)],
-        unit_accuracy: vec![],
-        diagnostics: vec![],
-        data: DataInfo {
-            name: "mnist-sample".into(),
-            digest: "0123456789abcdef".repeat(4),
-            verified: true,
-            source: "/data".into(),
-            train: 1000,
-            test: 200,
-        },
-        provenance: Provenance {
-            device: "flex".into(),
-            hardware: "A processor".into(),
-            threads: 2,
-            harness: "0.1.0 (abc1234)".into(),
-            backend: "burn 0.22.1".into(),
-            memory_definition: "bytes of live tensors".into(),
-            finished_unix: 1_700_000_000,
-        },
-        spec,
-    }
-}
-
-/// A run whose loss became infinite.
-pub fn diverged(seed: u64) -> RunResult {
-    RunResult { diverged_at_step: Some(7), ..run(seed, 9.8) }
-}
 
 /// Two rules on two data sets: complete, unverified with a diverged run, missing, and quoted only.
 pub fn table() -> Report {
@@ -81,11 +18,13 @@ pub fn table() -> Report {
         notes: vec!["Ten epochs, not a hundred.".into()],
         reading: vec![],
         profile: "quick".into(),
+        variant: "quick-flex".into(),
         command: "harness reproduce table1".into(),
+        swept: vec![],
         row_axis: "rule".into(),
         column_axis: "data set".into(),
         rows: vec!["BP".into(), "TP".into()],
-        columns: ["MNIST", "CIFAR-10"].map(|label| Column { label: label.into(), value: None }).into(),
+        columns: ["MNIST", "CIFAR-10"].map(|label| PlannedColumn { label: label.into(), values: vec![] }).into(),
         cells: vec![
             Cell {
                 runs: vec![run(0, 98.1), run(1, 98.4), run(2, 97.9)],
@@ -123,7 +62,7 @@ pub fn measured() -> Report {
     };
     Report {
         rows: vec!["BP".into(), "SLL".into()],
-        columns: vec![Column { label: "MNIST".into(), value: None }],
+        columns: vec![PlannedColumn { label: "MNIST".into(), values: vec![] }],
         cells: vec![
             of(vec![epoch(0, plain()), epoch(3, plain())]),
             of(vec![
@@ -148,8 +87,32 @@ pub fn sweep() -> Report {
         name: "sweep-projection".into(),
         title: "Projection size".into(),
         column_axis: "projection size".into(),
-        columns: values.map(|value| Column { label: value.to_string(), value: Some(value) }).into(),
+        swept: vec![Parameter {
+            parameter: "rule.projection_size".into(),
+            label: "projection size".into(),
+            values: values.map(toml::Value::from).into(),
+        }],
+        columns: values.map(|value| PlannedColumn { label: value.to_string(), values: vec![value.into()] }).into(),
         cells: row(90.0, 3).chain(row(85.0, 2)).collect(),
         ..table()
     }
+}
+
+/// SLL and a row without runs over two parameters; the last pair has no run.
+pub fn grid() -> Report {
+    let parameter = |parameter: &str, label: &str, values: Vec<toml::Value>| Parameter {
+        parameter: parameter.into(),
+        label: label.into(),
+        values,
+    };
+    let swept = vec![
+        parameter("rule.align_weight", "alignment", vec![0.0.into(), 0.5.into(), 1.0.into()]),
+        parameter("rule.projection", "projection", vec!["fan_in".into(), "orthogonal".into()]),
+    ];
+    let pairs = swept[0].values.iter().flat_map(|a| swept[1].values.iter().map(move |b| vec![a.clone(), b.clone()]));
+    let columns = pairs.map(|values| PlannedColumn { label: format!("{values:?}"), values }).collect();
+    let full = |i: usize| Cell { runs: vec![run(0, 90.0 + i as f64)], ..Cell::default() };
+    let sll = (0..6).map(|i| if i == 4 { Cell::default() } else { full(i) });
+    let cells = sll.chain((0..6).map(|_| Cell::default())).collect();
+    Report { name: "grid".into(), rows: vec!["SLL".into(), "TP".into()], columns, cells, swept, ..table() }
 }

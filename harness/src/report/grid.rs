@@ -60,6 +60,13 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
+/// `1 276 810`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    groups.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +83,10 @@ mod tests {
     fn what_markdown_would_read_is_escaped() {
         assert_eq!(escape("a|b\nc*d`<e>[f]\\~"), r"a\|b c\*d\`\<e>\[f]\\\~");
         assert_eq!(escape("top_k 3x1000 ± 0.1 (n=3)"), "top_k 3x1000 ± 0.1 (n=3)");
+    }
+
+    #[test]
+    fn numbers_are_grouped_in_threes() {
+        assert_eq!([1, 1234, 1_276_810].map(grouped), ["1", "1 234", "1 276 810"]);
     }
 }

@@ -1,7 +1,7 @@
 //! Figures of runs whose layers were measured (`diagnostics`): loss and accuracy of every layer against epochs (paper,
 //! appendix A.2.3), both sides of Theorem 1, and the angle of every layer's update to backpropagation's.
 
-use super::figure::{epochs, file_name, remark, title, worst_to_best};
+use super::labels::{epochs, file_name, remark, title, worst_to_best};
 use super::plot::{Line, Plot, Point, Scale, Spread};
 use super::{Cell, Report, distinct};
 use crate::record::{EpochDiagnostics, LayerDiagnostics};
@@ -25,7 +25,7 @@ pub fn plots(report: &Report) -> Vec<(String, Plot)> {
     let mut plots = Vec::new();
     for column in 0..report.columns.len() {
         let label = &report.columns[column].label;
-        let name = |what: &str| format!("{}-{}-{what}", report.name, file_name(label));
+        let name = |what: &str| format!("{}-{what}", file_name(label));
         for row in 0..report.rows.len() {
             let (cell, rule) = (report.cell(row, column), &report.rows[row]);
             let title = format!("{rule}: {}", title(label, &[cell]));
@@ -134,10 +134,7 @@ mod tests {
         let report = example::measured();
         let drawn = plots(&report);
         let names: Vec<&str> = drawn.iter().map(|d| d.0.as_str()).collect();
-        assert_eq!(
-            names,
-            ["table1-mnist-sll-loss", "table1-mnist-sll-accuracy", "table1-mnist-bound", "table1-mnist-angles"]
-        );
+        assert_eq!(names, ["mnist-sll-loss", "mnist-sll-accuracy", "mnist-bound", "mnist-angles"]);
         let series = |i: usize| &drawn[i].1.series;
         let ys = |line: &Line| line.points.iter().map(|p| (p.y * 1e3).round() / 1e3).collect::<Vec<_>>();
         assert_eq!(series(0).iter().map(ys).collect::<Vec<_>>(), [[0.5], [0.3], [0.1]]);

@@ -1,28 +1,36 @@
 //! A report as Markdown: the main table here, what stands under it in [`super::details`].
 
-use super::atomic::write_atomically;
 use super::grid::{Grid, escape};
-use super::stats::{Aggregate, CellStats};
-use super::{Cell, Report, distinct};
-use super::{details, theorem};
+use super::stats::{CellStats, aggregate_text, quoted_text};
+use super::{Cell, Report, details, distinct, theorem};
+use crate::atomic::write_atomically;
 use crate::error::Result;
+use crate::experiment::shown;
+use crate::record::RunResult;
+use crate::spec::NUMERICS;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Writes `<name>.md` and says where it is.
-pub fn write(report: &Report, dir: &Path) -> Result<PathBuf> {
-    let path = dir.join(format!("{}.md", report.name));
-    write_atomically(&path, render(report).as_bytes())?;
+/// Writes `README.md` with `figures`, which lie beside it, and says where it is.
+pub fn write(report: &Report, figures: &[PathBuf], dir: &Path) -> Result<PathBuf> {
+    let path = dir.join("README.md");
+    let names: Vec<String> =
+        figures.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
+    write_atomically(&path, render(report, &names).as_bytes())?;
     Ok(path)
 }
 
 /// The whole text.
-pub fn render(report: &Report) -> String {
+pub fn render(report: &Report, figures: &[String]) -> String {
     let mut footnotes = Footnotes::default();
-    let main = main_table(report, &mut footnotes);
+    let main =
+        if report.is_grid() { grids(report, &mut footnotes) } else { main_table(report, &mut footnotes).to_string() };
     let mut text = format!("# {}\n\n{}\n\n{main}\n{}", escape(&report.title), origin(report), legend(report));
     footnotes.0.iter().enumerate().for_each(|(i, why)| {
         let _ = writeln!(text, "- {} {}", superscript(i + 1), escape(why));
+    });
+    figures.iter().for_each(|name| {
+        let _ = writeln!(text, "\n![{}]({name})", name.trim_end_matches(".svg"));
     });
     let sections = [
         reading(report),
@@ -55,7 +63,7 @@ fn origin(report: &Report) -> String {
     format!(
         "Profile {}{}{}{}{} · `{}`",
         escape(&report.profile),
-        list("device", escape(&distinct(report.runs(), |run| run.provenance.device.clone()))),
+        list("device", escape(&distinct(report.runs(), |run| run.provenance.device.to_string()))),
         list("on", escape(&distinct(report.runs(), |run| run.provenance.hardware.clone()))),
         list("harness", escape(&distinct(report.runs(), |run| run.provenance.harness.clone()))),
         list("with", escape(&distinct(report.runs(), |run| run.provenance.backend.clone()))),
@@ -93,15 +101,21 @@ fn main_table(report: &Report, footnotes: &mut Footnotes) -> Grid {
     grid
 }
 
-/// `98.13 ± 0.25 (n=3)`; without ± for one run.
-pub(super) fn aggregate_text(aggregate: Aggregate, decimals: usize) -> String {
-    let Aggregate { n, mean, std } = aggregate;
-    let spread = std.map_or(String::new(), |std| format!(" ± {std:.decimals$}"));
-    format!("{mean:.decimals$}{spread} (n={n})")
-}
-
-pub(super) fn quoted_text(mean: f64, std: Option<f64>) -> String {
-    format!("{mean:.2}{}", std.map_or(String::new(), |std| format!(" ± {std:.2}")))
+/// A table for each row: the first parameter's values down the page, the second's across.
+fn grids(report: &Report, footnotes: &mut Footnotes) -> String {
+    let [first, second] = report.swept.as_slice() else { return String::new() };
+    let mut text = String::new();
+    for (row, label) in report.rows.iter().enumerate() {
+        let corner = format!("{}, {} \\ {}", escape(label), escape(&first.label), escape(&second.label));
+        let mut grid = Grid::new([corner].into_iter().chain(second.values.iter().map(|value| escape(&shown(value)))));
+        for (i, value) in first.values.iter().enumerate() {
+            let cells = (0..second.values.len()).map(|j| report.cell(row, i * second.values.len() + j));
+            let line = [escape(&shown(value))].into_iter().chain(cells.map(|cell| run_text(cell, footnotes)));
+            grid.push(line.collect());
+        }
+        let _ = writeln!(text, "{grid}");
+    }
+    text
 }
 
 fn run_text(cell: &Cell, footnotes: &mut Footnotes) -> String {
@@ -139,6 +153,19 @@ fn legend(report: &Report) -> String {
     if report.runs().any(|run| run.diverged_at_step.is_some()) {
         lines.push("diverged: the loss became infinite or not a number; such runs are counted and in no mean.".into());
     }
+    let earlier: Vec<&RunResult> = report.runs().filter(|run| run.numerics != NUMERICS).collect();
+    if !earlier.is_empty() {
+        let versions = distinct(earlier.iter().copied(), |run| run.numerics.to_string());
+        lines.push(format!(
+            "{} runs were made under earlier numerics ({versions}; now {NUMERICS}): the same spec gives other numbers now, \
+             within the noise between seeds unless a note says more.",
+            earlier.len()
+        ));
+    }
+    let dirty = report.runs().filter(|run| run.provenance.is_dirty()).count();
+    if dirty > 0 {
+        lines.push(format!("{dirty} runs are of **uncommitted code**, which nobody can get."));
+    }
     lines.iter().map(|line| format!("- {line}\n")).collect()
 }
 
@@ -166,6 +193,10 @@ mod tests {
     use super::*;
     use crate::report::example;
 
+    fn page(report: &Report) -> String {
+        render(report, &["mnist.svg".into()])
+    }
+
     fn has(text: &str, parts: &[&str]) {
         // Cells are padded; how far is no one's concern here.
         let text = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>();
@@ -176,9 +207,10 @@ mod tests {
     #[test]
     fn the_main_table_says_run_quoted_unverified_diverged_and_missing() {
         has(
-            &render(&example::table()),
+            &page(&example::table()),
             &[
                 "# Accuracy of MLPs\n",
+                "\n![mnist](mnist.svg)\n",
                 "Profile quick · device flex · on A processor · harness 0.1.0 (abc1234) · with burn 0.22.1 · `harness reproduce table1`",
                 "| rule | MNIST, run | MNIST, quoted | CIFAR-10, run | CIFAR-10, quoted |\n",
                 "| BP | 98.13 ± 0.25 (n=3) | 99.25 ± 0.09 | 30.50 ± 0.71 (n=2)\\*, diverged (1 of 3) | 60.95 |\n",
@@ -191,9 +223,25 @@ mod tests {
     }
 
     #[test]
+    fn two_parameters_have_a_table_for_each_row() {
+        let text = page(&example::grid());
+        let head = "| SLL, alignment \\ projection | fan_in | orthogonal |\n";
+        has(&text, &[head, "| 0.5 | 92.00 (n=1) | 93.00 (n=1) |\n", "| 1.0 | — | 95.00 (n=1) |\n"]);
+    }
+
+    #[test]
+    fn runs_of_earlier_numerics_and_of_uncommitted_code_are_counted() {
+        let mut report = example::table();
+        assert!(!page(&report).contains("numerics") && !page(&report).contains("uncommitted"));
+        report.cells[0].runs[0].numerics = 2;
+        report.cells[0].runs[1].provenance.harness = "0.1.0 (abc + uncommitted changes)".into();
+        has(&page(&report), &["- 1 runs were made under earlier numerics (2;", "- 1 runs are of **uncommitted code**"]);
+    }
+
+    #[test]
     fn a_sweep_has_a_line_for_each_value_and_no_quoted_columns() {
         has(
-            &render(&example::sweep()),
+            &page(&example::sweep()),
             &[
                 "| projection size | BP, run | TP, run |\n",
                 "| 10 | 91.50 ± 0.71 (n=2) | 86.50 ± 0.71 (n=2) |\n",
@@ -205,9 +253,9 @@ mod tests {
     #[test]
     fn a_reading_stands_before_the_details_and_measured_layers_after_it() {
         let mut report = example::measured();
-        assert!(!render(&report).contains("## Reading"));
+        assert!(!page(&report).contains("## Reading"));
         report.reading = vec!["SLL is below BP.".into(), "Two seeds.".into()];
-        let text = render(&report);
+        let text = page(&report);
         has(&text, &["## Reading\n\n- SLL is below BP.\n- Two seeds.\n"]);
         let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("no {part} in:\n{text}"));
         assert!(place("## Reading") < place("## Theorem 1, measured"));
@@ -217,17 +265,17 @@ mod tests {
     #[test]
     fn columns_that_are_no_numbers_stay_columns() {
         let mut report = example::sweep();
-        report.columns.iter_mut().for_each(|column| column.value = None);
-        has(&render(&report), &["| rule | 1, run | 10, run |"]);
+        report.columns.iter_mut().for_each(|column| column.values.clear());
+        has(&page(&report), &["| rule | 1, run | 10, run |"]);
     }
 
     #[test]
     fn only_diverged_runs_give_no_number_and_an_empty_report_is_still_a_table() {
         let mut report = example::table();
         report.cells[0].runs = vec![example::diverged(0)];
-        has(&render(&report), &["| BP | diverged (1 of 1) | 99.25 ± 0.09 |"]);
+        has(&page(&report), &["| BP | diverged (1 of 1) | 99.25 ± 0.09 |"]);
         report.cells.iter_mut().for_each(|cell| *cell = Cell::default());
-        has(&render(&report), &["Profile quick · `harness reproduce table1`", "| BP | — | — |"]);
+        has(&page(&report), &["Profile quick · `harness reproduce table1`", "| BP | — | — |"]);
     }
 
     #[test]

@@ -1,27 +1,33 @@
 //! From runs to what people read: Parquet, Markdown, figures. Nothing here runs or decides anything.
 
-pub mod atomic;
 mod axis;
-pub(crate) mod details;
+mod details;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod figure;
 pub mod grid;
+mod heat;
+mod labels;
 mod layers;
 pub mod markdown;
+pub mod memory;
 pub mod parquet;
+pub mod paths;
+pub mod place;
 pub(crate) mod plot;
 pub mod stats;
 mod stroke;
 mod theorem;
 mod tradeoff;
 
+use crate::experiment::{Parameter, PlannedColumn};
+use crate::paper::Quoted;
 use crate::record::RunResult;
 
 /// A table or sweep with the runs that fill it.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// File name without extension, like `table1`.
+    /// The experiment's name, like `table1`.
     pub name: String,
     /// Headline.
     pub title: String,
@@ -29,10 +35,14 @@ pub struct Report {
     pub notes: Vec<String>,
     /// What somebody who looked at the runs of this profile has to say, line by line.
     pub reading: Vec<String>,
+    /// What tells its folder from those of other profiles and devices.
+    pub variant: String,
     /// Profile it was run with.
     pub profile: String,
     /// The command that made it.
     pub command: String,
+    /// What is swept: nothing, one parameter or two.
+    pub swept: Vec<Parameter>,
     /// Label of the rows' axis, like `rule`.
     pub row_axis: String,
     /// Label of the columns' axis: `data set`, or the swept parameter.
@@ -40,18 +50,9 @@ pub struct Report {
     /// Row labels in order.
     pub rows: Vec<String>,
     /// Column labels in order.
-    pub columns: Vec<Column>,
+    pub columns: Vec<PlannedColumn>,
     /// One cell for each row and column, row by row.
     pub cells: Vec<Cell>,
-}
-
-/// A column.
-#[derive(Clone, Debug)]
-pub struct Column {
-    /// Its heading.
-    pub label: String,
-    /// The swept value, where columns are values of a number.
-    pub value: Option<f64>,
 }
 
 /// What fills one cell.
@@ -63,20 +64,6 @@ pub struct Cell {
     pub quoted: Option<Quoted>,
     /// Why there is no run.
     pub missing: Option<String>,
-}
-
-/// A number printed in the paper.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Quoted {
-    /// Percent.
-    pub mean: f64,
-    /// The paper's ±, where it prints one.
-    pub std: Option<f64>,
-    /// The network the number really comes from.
-    pub network: String,
-    /// A caveat, where the number is not from the paper's own runs.
-    pub note: Option<String>,
 }
 
 impl Report {
@@ -96,19 +83,21 @@ impl Report {
         self.cells.iter().flat_map(|cell| &cell.runs)
     }
 
+    /// Whether the columns are pairs of values of two parameters.
+    pub fn is_grid(&self) -> bool {
+        self.swept.len() == 2
+    }
+
     /// Whether the columns are values of a number.
     pub fn is_sweep(&self) -> bool {
-        !self.columns.is_empty() && self.columns.iter().all(|column| column.value.is_some())
+        !self.columns.is_empty() && self.columns.iter().all(|column| column.number().is_some())
     }
 }
 
-/// What `name` gives for each of `runs`, every answer once, in order of appearance.
-pub(crate) fn distinct<'a>(
-    runs: impl IntoIterator<Item = &'a RunResult>,
-    name: impl Fn(&RunResult) -> String,
-) -> String {
+/// What `name` gives for each of `items`, every answer once, in order of appearance.
+pub(crate) fn distinct<'a, T: 'a>(items: impl IntoIterator<Item = &'a T>, name: impl Fn(&T) -> String) -> String {
     let mut found: Vec<String> = Vec::new();
-    for answer in runs.into_iter().map(name) {
+    for answer in items.into_iter().map(name) {
         if !found.contains(&answer) {
             found.push(answer);
         }

@@ -2,23 +2,67 @@
 
 pub(crate) mod file;
 mod layers;
+mod read;
+
+pub use read::{read_ids, read_runs};
+
+use crate::atomic::write_atomically;
 
 use super::stats::{Aggregate, CellStats, half_width_95};
 use super::{Cell, Report, distinct};
 use crate::error::Result;
-use crate::record::RunResult;
-use polars::prelude::{Column, NamedFrom, Series};
+use crate::experiment::PlannedColumn;
+use crate::record::facts::{self, Fact, Value};
+use crate::record::{EpochPoint, RunResult};
+use crate::spec::Request;
+use polars::prelude::{AnyValue, Column, NamedFrom, Series};
 use std::path::{Path, PathBuf};
 
-/// Writes `<name>.parquet`, a row a run, `<name>.aggregate.parquet`, a row a cell, and of runs with diagnostics
-/// `<name>.layers.parquet`, a row a run, epoch and layer; says where they are.
+/// Writes `runs.parquet`, a row a run, `cells.parquet`, a row a cell, `curves.parquet`, a row a run and epoch, and of runs with
+/// diagnostics `layers.parquet`, a row a run, epoch and layer; says where they are.
 pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
     let measured = report.runs().any(|run| !run.diagnostics.is_empty());
-    let files = [("parquet", runs(report)), ("aggregate.parquet", cells(report))].into_iter();
+    let files = [("runs", runs(report)), ("cells", cells(report)), ("curves", curves(report))].into_iter();
     files
-        .chain(measured.then(|| ("layers.parquet", layers::columns(report))))
-        .map(|(extension, columns)| file::write(&dir.join(format!("{}.{extension}", report.name)), columns))
+        .chain(measured.then(|| ("layers", layers::columns(report))))
+        .map(|(name, columns)| file::write(&dir.join(format!("{name}.parquet")), columns))
         .collect()
+}
+
+/// Writes runs of any experiment to the Parquet file at `path`, a row each.
+pub fn write_runs(runs: &[RunResult], path: &Path) -> Result<()> {
+    let items: Vec<&RunResult> = runs.iter().collect();
+    let columns = Columns { items: &items, columns: Vec::new() };
+    file::write(path, run_columns(columns, |run| *run).columns).map(|_| ())
+}
+
+/// Writes the numbers and settings of runs to the CSV file at `path`, a line each; not their specs and whole records.
+pub fn write_csv(runs: &[RunResult], path: &Path) -> Result<()> {
+    let items: Vec<&RunResult> = runs.iter().collect();
+    let columns = run_columns(Columns { items: &items, columns: Vec::new() }, |run| *run).columns;
+    let columns: Vec<&Column> =
+        columns.iter().filter(|column| !["spec", "record"].contains(&column.name().as_str())).collect();
+    let mut text = columns.iter().map(|column| column.name().to_string()).collect::<Vec<_>>().join(",") + "\n";
+    for index in 0..runs.len() {
+        let cells = columns.iter().map(|column| csv_cell(column, index));
+        text += &(cells.collect::<Vec<_>>().join(",") + "\n");
+    }
+    write_atomically(path, text.as_bytes())
+}
+
+/// A value as RFC 4180 has it: in quotes where it has a comma, a quote or a line's end; empty where there is none.
+fn csv_cell(column: &Column, index: usize) -> String {
+    let text = match column.str() {
+        Ok(texts) => texts.get(index).unwrap_or_default().to_string(),
+        Err(_) => match column.get(index) {
+            Ok(AnyValue::Null) | Err(_) => String::new(),
+            Ok(value) => value.to_string(),
+        },
+    };
+    match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text,
+    }
 }
 
 /// Columns that are each one question asked of every item. The answers' type is the column's, items or none.
@@ -41,78 +85,117 @@ impl<T> Columns<'_, T> {
     }
 }
 
+impl<T> Columns<'_, T> {
+    /// Adds a column for each fact.
+    fn add_facts(self, of: impl Fn(&T) -> Vec<Fact>) -> Self {
+        let rows: Vec<Vec<Fact>> = self.items.iter().map(of).collect();
+        let columns = self.columns;
+        let mut with_facts = Columns { items: &rows, columns };
+        for (index, Fact { name, value, .. }) in facts::columns().into_iter().enumerate() {
+            let of = |row: &Vec<Fact>| row[index].value.clone();
+            with_facts = match value {
+                Value::Text(_) => with_facts.add(name, |row| if let Value::Text(text) = of(row) { text } else { None }),
+                Value::Count(_) => with_facts.add(name, |row| if let Value::Count(n) = of(row) { n } else { None }),
+                Value::Number(_) => {
+                    with_facts.add(name, |row| if let Value::Number(x) = of(row) { Some(x) } else { None })
+                }
+                Value::Flag(_) => {
+                    with_facts.add(name, |row| if let Value::Flag(yes) = of(row) { Some(yes) } else { None })
+                }
+            };
+        }
+        Self { items: self.items, columns: with_facts.columns }
+    }
+}
+
 struct RunRow<'a> {
     row: &'a str,
-    column: &'a super::Column,
+    column: &'a PlannedColumn,
     run: &'a RunResult,
 }
 
+fn run_rows(report: &Report) -> Vec<RunRow<'_>> {
+    let rows = report.each().flat_map(|(row, column, cell)| {
+        let place = move |run| RunRow { row: &report.rows[row], column: &report.columns[column], run };
+        cell.runs.iter().map(place)
+    });
+    rows.collect()
+}
+
 fn runs(report: &Report) -> Vec<Column> {
-    let items: Vec<RunRow> = report
-        .each()
-        .flat_map(|(row, column, cell)| {
-            let place = move |run| RunRow { row: &report.rows[row], column: &report.columns[column], run };
-            cell.runs.iter().map(place)
-        })
-        .collect();
-    Columns { items: &items, columns: Vec::new() }
+    let items = run_rows(report);
+    let columns = Columns { items: &items, columns: Vec::new() }
         .add("table", |_| report.name.clone())
         .add("row", |r| r.row.to_string())
         .add("column", |r| r.column.label.clone())
-        .add("value", |r| r.column.value)
-        .add("profile", |_| report.profile.clone())
-        .add("rule", |r| r.run.spec.rule.name().to_string())
-        .add("run_id", |r| r.run.run_id.clone())
-        .add("dataset", |r| r.run.spec.dataset.clone())
-        .add("seed", |r| r.run.spec.seed)
-        .add("epochs", |r| r.run.epochs as u64)
-        .add("test_accuracy", |r| r.run.test_accuracy)
-        .add("best_test_accuracy", |r| r.run.best_test_accuracy)
-        .add("evaluated_on", |r| r.run.evaluated_on.clone())
-        .add("seconds", |r| r.run.seconds)
-        .add("diverged_at_step", |r| r.run.diverged_at_step)
-        .add("parameters", |r| r.run.parameters)
-        .add("macs_total", |r| r.run.macs.total())
-        .add("macs_forward", |r| r.run.macs.forward)
-        .add("macs_backward", |r| r.run.macs.backward)
-        .add("macs_rule", |r| r.run.macs.rule)
-        .add("parameter_bytes", |r| r.run.peak_bytes.parameters)
-        .add("optimizer_state_bytes", |r| r.run.peak_bytes.optimizer_state)
-        .add("fixed_bytes", |r| r.run.peak_bytes.fixed)
-        .add("library_bytes", |r| r.run.peak_bytes.library)
-        .add("step_peak_bytes", |r| r.run.peak_bytes.step_peak)
-        .add("total_bytes", |r| r.run.peak_bytes.total)
-        .add("memory_definition", |r| r.run.provenance.memory_definition.clone())
-        .add("network", |r| r.run.spec.network.name.clone())
-        .add("depth", |r| r.run.spec.network.depth.map(|n| n as u64))
-        .add("width", |r| r.run.spec.network.width.map(|n| n as u64))
-        .add("dropout", |r| r.run.spec.network.dropout)
-        .add("batch_norm", |r| r.run.spec.network.batch_norm)
-        .add("optimizer", |r| format!("{:?}", r.run.spec.recipe.optimizer).to_lowercase())
-        .add("lr", |r| r.run.spec.recipe.lr)
-        .add("momentum", |r| r.run.spec.recipe.momentum)
-        .add("weight_decay", |r| r.run.spec.recipe.weight_decay)
-        .add("batch", |r| r.run.spec.recipe.batch as u64)
-        .add("flip", |r| r.run.spec.recipe.flip)
-        .add("crop_padding", |r| r.run.spec.recipe.crop_padding as u64)
-        .add("train_images", |r| r.run.data.train as u64)
-        .add("evaluated_images", |r| r.run.data.test as u64)
-        .add("data_digest", |r| r.run.data.digest.clone())
-        .add("data_verified", |r| r.run.data.verified)
-        .add("data_source", |r| r.run.data.source.clone())
-        .add("device", |r| r.run.provenance.device.clone())
-        .add("hardware", |r| r.run.provenance.hardware.clone())
-        .add("threads", |r| r.run.provenance.threads as u64)
-        .add("harness", |r| r.run.provenance.harness.clone())
-        .add("backend", |r| r.run.provenance.backend.clone())
-        .add("finished_unix", |r| r.run.provenance.finished_unix)
-        .add("spec", |r| r.run.spec.to_toml())
+        .add("value", |r| r.column.number())
+        .add("profile", |_| report.profile.clone());
+    run_columns(columns, |r| r.run).columns
+}
+
+/// All that is known of a run.
+fn run_columns<'a, T>(columns: Columns<'a, T>, of: impl Fn(&T) -> &RunResult) -> Columns<'a, T> {
+    columns
+        .add("rule", |item| of(item).spec.rule.name().to_string())
+        .add("run_id", |item| of(item).run_id.clone())
+        .add("numerics", |item| u64::from(of(item).numerics))
+        .add("dataset", |item| of(item).spec.dataset.clone())
+        .add("seed", |item| of(item).spec.seed)
+        .add("epochs", |item| of(item).epochs as u64)
+        .add("test_accuracy", |item| of(item).test_accuracy)
+        .add("best_test_accuracy", |item| of(item).best_test_accuracy)
+        .add("evaluated_on", |item| of(item).evaluated_on.clone())
+        .add("seconds", |item| of(item).seconds)
+        .add("diverged_at_step", |item| of(item).diverged_at_step)
+        .add("parameters", |item| of(item).parameters)
+        .add("macs_total", |item| of(item).macs.total())
+        .add("macs_forward", |item| of(item).macs.forward)
+        .add("macs_backward", |item| of(item).macs.backward)
+        .add("macs_rule", |item| of(item).macs.rule)
+        .add("bp_macs", |item| of(item).bp_macs)
+        .add("parameter_bytes", |item| of(item).peak_bytes.parameters)
+        .add("optimizer_state_bytes", |item| of(item).peak_bytes.optimizer_state)
+        .add("fixed_bytes", |item| of(item).peak_bytes.fixed)
+        .add("library_bytes", |item| of(item).peak_bytes.library)
+        .add("step_peak_bytes", |item| of(item).peak_bytes.step_peak)
+        .add("total_bytes", |item| of(item).peak_bytes.total)
+        .add("memory_definition", |item| of(item).provenance.memory_definition.clone())
+        .add_facts(|item| facts::all(&of(item).spec))
+        .add("train_images", |item| of(item).data.train as u64)
+        .add("evaluated_images", |item| of(item).data.test as u64)
+        .add("data_digest", |item| of(item).data.digest.clone())
+        .add("data_verified", |item| of(item).data.verified)
+        .add("data_source", |item| of(item).data.source.clone())
+        .add("device", |item| of(item).provenance.device.to_string())
+        .add("hardware", |item| of(item).provenance.hardware.clone())
+        .add("threads", |item| of(item).provenance.threads as u64)
+        .add("harness", |item| of(item).provenance.harness.clone())
+        .add("backend", |item| of(item).provenance.backend.clone())
+        .add("finished_unix", |item| of(item).provenance.finished_unix)
+        .add("spec", |item| of(item).spec.to_toml())
+        .add("record", |item| serde_json::to_string(of(item)).expect("plain data"))
+}
+
+fn curves(report: &Report) -> Vec<Column> {
+    let rows = run_rows(report);
+    let items: Vec<(&RunRow, &EpochPoint)> =
+        rows.iter().flat_map(|row| row.run.curve.iter().map(move |point| (row, point))).collect();
+    Columns { items: &items, columns: Vec::new() }
+        .add("table", |_| report.name.clone())
+        .add("row", |(r, _)| r.row.to_string())
+        .add("column", |(r, _)| r.column.label.clone())
+        .add("run_id", |(r, _)| r.run.run_id.clone())
+        .add("seed", |(r, _)| r.run.spec.seed)
+        .add("epoch", |(_, point)| point.epoch as u64)
+        .add("train_loss", |(_, point)| point.train_loss)
+        .add("test_accuracy", |(_, point)| point.test_accuracy)
+        .add("seconds", |(_, point)| point.seconds)
         .columns
 }
 
 struct CellRow<'a> {
     row: &'a str,
-    column: &'a super::Column,
+    column: &'a PlannedColumn,
     cell: &'a Cell,
     stats: CellStats,
 }
@@ -142,7 +225,7 @@ fn cells(report: &Report) -> Vec<Column> {
         .add("table", |_| report.name.clone())
         .add("row", |r| r.row.to_string())
         .add("column", |r| r.column.label.clone())
-        .add("value", |r| r.column.value)
+        .add("value", |r| r.column.number())
         .add("n", |r| r.stats.n() as u64)
         .add("mean", |r| mean(r.stats.accuracy))
         .add("std", |r| r.stats.accuracy.and_then(|a| a.std))
@@ -165,7 +248,7 @@ fn cells(report: &Report) -> Vec<Column> {
         .add("data_digest", |r| r.distinct(|run| run.data.digest.clone()))
         .add("verified", |r| (!r.cell.runs.is_empty()).then(|| r.cell.runs.iter().all(|run| run.data.verified)))
         .add("profile", |_| report.profile.clone())
-        .add("device", |r| r.distinct(|run| run.provenance.device.clone()))
+        .add("device", |r| r.distinct(|run| run.provenance.device.to_string()))
         .add("seeds", |r| r.distinct(|run| run.spec.seed.to_string()))
         .columns
 }
@@ -179,8 +262,8 @@ mod tests {
     fn written(report: &Report) -> Vec<DataFrame> {
         let dir = tempfile::tempdir().unwrap();
         let paths = write(report, dir.path()).unwrap();
-        assert!(paths[0].ends_with("table1.parquet") && paths[1].ends_with("table1.aggregate.parquet"), "{paths:?}");
-        paths.iter().map(|path| file::read(path)).collect()
+        assert!(paths[0].ends_with("runs.parquet") && paths[1].ends_with("cells.parquet"), "{paths:?}");
+        paths.iter().map(|path| file::read(path).unwrap()).collect()
     }
 
     fn number(frame: &DataFrame, column: &str, row: usize) -> Option<f64> {

@@ -1,10 +1,13 @@
 //! Draws series as an SVG. What is drawn is decided in [`super::figure`].
 
 use super::stroke::Stroke;
+use crate::atomic::write_atomically;
+use crate::error::Error;
 use plotters::coord::{ranged1d::Ranged, types::RangedCoordf64};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 const SIZE: (u32, u32) = (800, 500);
 
@@ -131,6 +134,13 @@ fn ends(low: f64, high: f64) -> (f64, f64) {
 }
 
 impl Plot {
+    /// Writes the picture to `path`, and says where it is.
+    pub fn save(&self, path: &Path) -> crate::error::Result<PathBuf> {
+        let svg = self.svg().map_err(|e| Error::Failed(format!("cannot draw {}: {e}", path.display())))?;
+        write_atomically(path, svg.as_bytes())?;
+        Ok(path.to_path_buf())
+    }
+
     /// The picture, of what has a place in one: a diverged run's numbers may be none.
     pub fn svg(&self) -> Result<String, String> {
         let ticks = self.ticks.iter().filter(|tick| has_place(tick.0)).cloned().collect();

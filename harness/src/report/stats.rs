@@ -100,6 +100,18 @@ impl Cell {
     }
 }
 
+/// `98.13 ± 0.25 (n=3)`; without ± for one run.
+pub fn aggregate_text(aggregate: Aggregate, decimals: usize) -> String {
+    let Aggregate { n, mean, std } = aggregate;
+    let spread = std.map_or(String::new(), |std| format!(" ± {std:.decimals$}"));
+    format!("{mean:.decimals$}{spread} (n={n})")
+}
+
+/// `98.13 ± 0.25`, as the paper prints it.
+pub fn quoted_text(mean: f64, std: Option<f64>) -> String {
+    format!("{mean:.2}{}", std.map_or(String::new(), |std| format!(" ± {std:.2}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

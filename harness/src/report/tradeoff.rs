@@ -2,13 +2,13 @@
 //! the work of a step.
 
 use super::axis::round_ticks;
-use super::figure::{remark, title, y_label};
+use super::labels::{remark, title, y_label};
 use super::plot::{Line, Plot, Point, Scale, Spread};
 use super::stats::{Aggregate, CellStats, mean};
 use super::{Cell, Report, distinct};
 use crate::record::RunResult;
 
-/// `<name>-macs` and `<name>-seconds` of a sweep; nothing of a table, or where no row does three
+/// `macs` and `seconds` of a sweep; nothing of a table, or where no row does three
 /// kinds of work.
 pub fn plots(report: &Report) -> Vec<(String, Plot)> {
     let works = |row: usize| {
@@ -27,7 +27,7 @@ pub fn plots(report: &Report) -> Vec<(String, Plot)> {
         ("seconds", seconds, &|run: &RunResult| run.seconds),
     ]
     .into_iter()
-    .map(|(what, label, cost)| (format!("{}-{what}", report.name), plot(report, label, cost)))
+    .map(|(what, label, cost)| (what.to_string(), plot(report, label, cost)))
     .collect()
 }
 
@@ -85,10 +85,7 @@ mod tests {
             }
         }
         let drawn = plots(&report);
-        assert_eq!(
-            drawn.iter().map(|d| d.0.as_str()).collect::<Vec<_>>(),
-            ["sweep-projection-macs", "sweep-projection-seconds"]
-        );
+        assert_eq!(drawn.iter().map(|d| d.0.as_str()).collect::<Vec<_>>(), ["macs", "seconds"]);
         let [macs, seconds] = [0, 1].map(|i: usize| &drawn[i].1.series);
         let places = |line: &Line| line.points.iter().map(|p| (p.x * 10.0).round() / 10.0).collect::<Vec<_>>();
         assert_eq!(places(&macs[0]), [3.2, 4.2, 5.2]);

@@ -1,9 +1,9 @@
 //! Where a run stood after its last finished epoch, so that a killed one goes on with the same numbers.
 
-use super::kept::{Kept, sealed, unsealed};
+use crate::atomic::write_parts;
 use crate::error::{Error, Result};
 use crate::record::{EpochDiagnostics, EpochPoint, PeakBytes};
-use crate::report::atomic::write_parts;
+use crate::store::{Kept, sealed, unsealed};
 use serde::{Deserialize, Serialize};
 use sll_core::Network;
 use sll_core::optim::Updater;
@@ -13,7 +13,7 @@ use std::path::Path;
 /// What is kept besides the tensors.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// [`crate::spec::RunSpec::id`].
+    /// The run's name.
     pub run_id: String,
     /// SHA-256 of the data set's content.
     pub data_digest: String,

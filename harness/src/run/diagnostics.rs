@@ -1,7 +1,8 @@
 //! Every layer measured between two epochs, at the network's present weights and without touching the run: what is shown to
 //! the rule is shown to a copy of it, made as a resumed run makes one.
 
-use super::{Loader, trainer::EVALUATION_BATCH};
+use super::Loader;
+use super::evaluate::EVALUATION_BATCH;
 use crate::error::{Error, Result};
 use crate::record::{EpochDiagnostics, LayerDiagnostics};
 use crate::spec::RunSpec;
@@ -150,7 +151,7 @@ mod tests {
         let (mut right, mut seen) = ([0; 3], 0);
         for (x, labels) in loader.test(100).map(|images| images.unwrap()) {
             for (right, scores) in right.iter_mut().zip(rule.unit_scores(&net.valid(), x)) {
-                *right += super::super::trainer::count_right(scores, labels);
+                *right += super::super::evaluate::count_right(scores, labels);
             }
             seen += labels.len();
         }

@@ -2,12 +2,37 @@
 
 mod checkpoint;
 mod diagnostics;
-mod kept;
+mod evaluate;
+mod extend;
 mod loader;
 mod resident;
 mod trainer;
 
 pub use checkpoint::Checkpoint;
-pub use kept::{Kept, set_aside};
+pub use extend::extend;
 pub use loader::Loader;
 pub use trainer::{EpochNews, Events, Part, train};
+
+use crate::device;
+use crate::error::{Error, Result};
+use crate::room;
+use crate::spec::RunSpec;
+use baselines::bp::Bp;
+use sll_core::rule::LearningRule;
+use sll_core::{NetworkSpec, Precision};
+
+/// Multiply-accumulates of backpropagation's step on a run's network, per sample: from shapes, whatever its number format.
+pub fn macs_of_bp(spec: &RunSpec) -> Result<u64> {
+    let manifest = datasets::manifest(&spec.dataset)?;
+    let network = NetworkSpec { precision: Precision::F32, ..spec.network.clone() };
+    let net = network.build(manifest.shape, manifest.classes, 0, &burn::tensor::Device::flex())?;
+    Ok(Bp.cost(&net).total())
+}
+
+/// Checks all of a run that can be checked without its data: device, sizes, and whether the rule runs on the network.
+pub fn check(spec: &RunSpec) -> Result<()> {
+    device::open(spec.device)?;
+    let manifest = datasets::manifest(&spec.dataset)?;
+    room::check_weights(&spec.network, manifest.shape, manifest.classes)?;
+    spec.unsupported()?.map_or(Ok(()), |reason| Err(Error::Input(reason)))
+}

@@ -1,10 +1,13 @@
 //! The epoch loop. It knows no rule and no network by name.
 
-use super::{Checkpoint, Kept, Loader, diagnostics, set_aside};
+use super::evaluate::{accuracy, unit_accuracies};
+use super::{Checkpoint, Loader, diagnostics};
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochPoint, RunResult};
-use crate::spec::RunSpec;
+use crate::spec::{NUMERICS, Request, RunSpec};
+use crate::store::{Kept, set_aside};
 use crate::{device, provenance, room};
+use baselines::bp::Bp;
 use datasets::{Dataset, LoadOptions};
 use sll_core::Network;
 use sll_core::memory::{Category, Meter, StepBytes, scope};
@@ -12,8 +15,6 @@ use sll_core::optim::Updater;
 use sll_core::rule::LearningRule;
 use std::time::{Duration, Instant};
 
-/// Images evaluated at once; only memory outside training depends on it.
-pub(super) const EVALUATION_BATCH: usize = 500;
 /// Steps whose losses are left on the device before they are looked at.
 const LOSSES_HELD: usize = 32;
 
@@ -70,6 +71,8 @@ struct Training {
     state: Checkpoint,
     device: burn::tensor::Device,
     base_lr: f64,
+    /// Multiply-accumulates of backpropagation's step on this network, per sample.
+    bp_macs: u64,
     /// Whether this process has made no step yet.
     first_step: bool,
 }
@@ -85,7 +88,7 @@ pub fn train(
     if let Some(reason) = spec.too_short() {
         return Err(Error::Input(reason));
     }
-    let device = device::open(&spec.device)?;
+    let device = device::open(spec.device)?;
     let options = LoadOptions { allow_unverified: spec.allow_unverified, ..options.clone() };
     let data = datasets::load(&spec.dataset, &options)?;
     if let Some(expected) = spec.data_digest.as_ref().filter(|digest| **digest != data.digest) {
@@ -122,12 +125,13 @@ impl Training {
         };
         let loader = Loader::new(data, &spec.recipe, spec.seed, &device).map_err(Error::Input)?;
         (info.train, info.test) = loader.counts();
-        let meter = device::meter(&spec.device);
+        let meter = device::meter(spec.device);
         room::check_weights(&spec.network, image, classes)?;
         let library = warm_up(spec, image, classes, &loader, &*meter, &device)?;
         let before = meter.live();
         let mut net = spec.network.build(image, classes, spec.seed, &device)?;
         let with_net = meter.live();
+        let bp_macs = Bp.cost(&net).total();
         let rule = spec.rule.init(&mut net, spec.seed)?;
         let with_rule = meter.live();
         let (run_id, data_digest) = (spec.id(), info.digest.clone());
@@ -138,7 +142,10 @@ impl Training {
         let updater = spec.recipe.optimizer().init()?;
         let base_lr = spec.recipe.lr;
         let (library, grown) = (library as u64, 0);
-        Ok((Self { net, rule, updater, loader, meter, library, grown, state, device, base_lr, first_step: true }, info))
+        let first_step = true;
+        let training =
+            Self { net, rule, updater, loader, meter, library, grown, state, device, base_lr, bp_macs, first_step };
+        Ok((training, info))
     }
 
     /// Goes on from the latest state that is whole and this run's, if there is one; others are set aside.
@@ -190,7 +197,7 @@ impl Training {
             if diverged.is_none() {
                 let sound;
                 let evaluating = Instant::now();
-                (test_accuracy, sound) = self.evaluate(events)?;
+                (test_accuracy, sound) = accuracy(&self.net, &*self.rule, &self.loader, &stop(events))?;
                 events.spent(Part::Evaluation, evaluating.elapsed());
                 // No loss comes after the last step to show what became of the weights.
                 let last = epoch + 1 == spec.recipe.epochs;
@@ -276,7 +283,7 @@ impl Training {
                     sum += loss;
                 }
             }
-            go_on(events)?;
+            stop(events)()?;
         }
         Ok((sum / steps as f64, None))
     }
@@ -330,37 +337,6 @@ impl Training {
         Ok(())
     }
 
-    /// Percent of the evaluation images classified right, and whether every score was a number.
-    fn evaluate(&self, events: &dyn Events) -> Result<(f64, bool)> {
-        let net = self.net.valid();
-        let (mut right, mut seen, mut sound) = (0, 0, true);
-        for images in self.loader.test(EVALUATION_BATCH) {
-            let (x, labels) = images?;
-            let scores = self.rule.predict(&net, x);
-            sound &= scores.clone().is_finite().all().into_scalar::<bool>();
-            right += count_right(scores, labels);
-            seen += labels.len();
-            go_on(events)?;
-        }
-        Ok((100.0 * right as f64 / seen as f64, sound))
-    }
-
-    /// Percent classified right by each unit's own head.
-    fn evaluate_units(&self, events: &dyn Events) -> Result<Vec<f64>> {
-        let net = self.net.valid();
-        let (mut right, mut seen) = (Vec::new(), 0);
-        for images in self.loader.test(EVALUATION_BATCH) {
-            let (x, labels) = images?;
-            let counts: Vec<usize> =
-                self.rule.unit_scores(&net, x).into_iter().map(|scores| count_right(scores, labels)).collect();
-            right.resize(counts.len(), 0);
-            right.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-            seen += labels.len();
-            go_on(events)?;
-        }
-        Ok(right.into_iter().map(|right| 100.0 * right as f64 / seen as f64).collect())
-    }
-
     fn result(
         mut self,
         spec: &RunSpec,
@@ -368,12 +344,16 @@ impl Training {
         diverged_at_step: Option<u64>,
         events: &dyn Events,
     ) -> Result<RunResult> {
-        let unit_accuracy = if diverged_at_step.is_none() { self.evaluate_units(events)? } else { Vec::new() };
+        let unit_accuracy = match diverged_at_step {
+            None => unit_accuracies(&self.net, &*self.rule, &self.loader, &stop(events))?,
+            Some(_) => Vec::new(),
+        };
         let bytes = &mut self.state.peak_bytes;
         bytes.total = bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.library + bytes.step_peak;
         let accuracies = || self.state.curve.iter().map(|point| point.test_accuracy);
         Ok(RunResult {
             run_id: spec.id(),
+            numerics: NUMERICS,
             test_accuracy: accuracies().next_back().unwrap_or(0.0),
             best_test_accuracy: accuracies().fold(0.0, f64::max),
             evaluated_on: if spec.recipe.validation.is_some() { "validation" } else { "test" }.into(),
@@ -382,10 +362,11 @@ impl Training {
             diverged_at_step,
             parameters: self.net.num_params() as u64,
             macs: self.rule.cost(&self.net),
+            bp_macs: Some(self.bp_macs),
             peak_bytes: *bytes,
             unit_accuracy,
             data,
-            provenance: provenance::here(&spec.device, self.meter.definition()),
+            provenance: provenance::here(spec.device, self.meter.definition()),
             spec: spec.clone(),
             curve: self.state.curve,
             diagnostics: self.state.diagnostics,
@@ -393,9 +374,9 @@ impl Training {
     }
 }
 
-/// An error once the run is to stop.
-fn go_on(events: &dyn Events) -> Result<()> {
-    if events.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+/// What fails once the run is to stop.
+fn stop(events: &dyn Events) -> impl Fn() -> Result<()> {
+    move || if events.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
 }
 
 /// What is trained, before its first step.
@@ -423,19 +404,15 @@ fn warm_up(
     {
         let (mut net, mut rule, mut updater) = subject(spec, image, classes, device)?;
         let samples = spec.recipe.batch.min(loader.counts().0);
-        room::check(&spec.device, (&net, &*rule), samples, &spec.recipe.optimizer())?;
+        room::check(spec.device, &net, &*rule, samples, &spec.recipe.optimizer())?;
         rule.step(&mut net, &loader.batch(&loader.epoch(0), 0)?, &mut updater)?;
     }
     Ok(meter.live().saturating_sub(before))
 }
 
-pub(super) fn count_right(scores: burn::tensor::Tensor<2>, labels: &[u16]) -> usize {
-    let chosen = scores.argmax(1).into_data().convert::<i64>().try_to_vec::<i64>().expect("class indices");
-    chosen.iter().zip(labels).filter(|(chosen, label)| **chosen == i64::from(**label)).count()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::evaluate::EVALUATION_BATCH;
     use super::*;
     use std::cell::Cell;
 

@@ -1,10 +1,11 @@
 //! One table as a Parquet file, by polars' writer.
 
+use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
-use crate::report::atomic::write_atomically;
-use polars::prelude::{Column, CompatLevel, DataFrame, PolarsResult};
+use polars::prelude::{Column, CompatLevel, DataFrame, PolarsError, PolarsResult, Series};
 use polars_arrow::datatypes::{ArrowSchema, Field};
 use polars_arrow::record_batch::RecordBatchT;
+use polars_parquet::read::{BasicDecompressor, PageReader, column_iter_to_arrays, infer_schema, read_metadata};
 use polars_parquet::write::{
     CompressionOptions, Encoding, FileWriter, StatisticsOptions, Version, WriteOptions, row_group_iter,
 };
@@ -49,29 +50,39 @@ fn rows(file: &mut impl Write, columns: Vec<Column>) -> PolarsResult<()> {
     writer.end(None).map(|_| ())
 }
 
-/// The table at `path`, for tests.
-#[cfg(test)]
-pub(crate) fn read(path: &Path) -> DataFrame {
-    use polars::prelude::Series;
-    use polars_parquet::read::{BasicDecompressor, PageReader, column_iter_to_arrays, infer_schema, read_metadata};
-    let bytes = std::fs::read(path).unwrap();
-    let footer = read_metadata(&mut std::io::Cursor::new(&bytes)).unwrap();
-    let schema = infer_schema(&footer).unwrap();
-    let columns = schema.iter_values().enumerate().map(|(index, field)| {
-        let groups = footer.row_groups.iter().flat_map(|group| {
+/// The table at `path`.
+pub(crate) fn read(path: &Path) -> Result<DataFrame> {
+    let bytes = std::fs::read(path).map_err(|e| Error::file("read", path, e))?;
+    let wrong = |why: String| Error::Failed(format!("{} is no Parquet file that can be read: {why}", path.display()));
+    // The reader panics at some of what is damaged.
+    let outcome = std::panic::catch_unwind(|| frame(bytes));
+    outcome.map_err(|_| wrong("it is damaged".into()))?.map_err(|e| wrong(e.to_string()))
+}
+
+fn frame(bytes: Vec<u8>) -> PolarsResult<DataFrame> {
+    let footer = read_metadata(&mut std::io::Cursor::new(&bytes))?;
+    let schema = infer_schema(&footer)?;
+    let mut columns = Vec::new();
+    for (index, field) in schema.iter_values().enumerate() {
+        let mut arrays = Vec::new();
+        for group in &footer.row_groups {
             let column = &group.parquet_columns()[index];
             let range = column.byte_range();
-            let chunk = bytes[range.start as usize..range.end as usize].to_vec();
+            let chunk = bytes.get(range.start as usize..range.end as usize);
+            let chunk = chunk.ok_or_else(|| polars_err("a column lies beyond the file's end"))?.to_vec();
             let pages = PageReader::new(std::io::Cursor::new(chunk.into()), column, Vec::new(), usize::MAX);
             let types = vec![&column.descriptor().descriptor.primitive_type];
             let pages = vec![BasicDecompressor::new(pages, Vec::new())];
-            column_iter_to_arrays(pages, types, field.clone(), None).unwrap().0
-        });
-        let mut arrays: Vec<_> = groups.collect();
+            arrays.extend(column_iter_to_arrays(pages, types, field.clone(), None)?.0);
+        }
         if arrays.is_empty() {
             arrays.push(polars_arrow::array::new_empty_array(field.dtype.clone()));
         }
-        Series::try_from((field, arrays)).unwrap().into()
-    });
-    DataFrame::new_infer_height(columns.collect()).unwrap()
+        columns.push(Series::try_from((field, arrays))?.into());
+    }
+    DataFrame::new_infer_height(columns)
+}
+
+fn polars_err(why: &'static str) -> PolarsError {
+    PolarsError::ComputeError(why.into())
 }

@@ -103,8 +103,8 @@ mod tests {
     fn every_layer_of_every_epoch_is_a_row() {
         let dir = tempfile::tempdir().unwrap();
         let paths = parquet::write(&example::measured(), dir.path()).unwrap();
-        assert!(paths[2].ends_with("table1.layers.parquet"), "{paths:?}");
-        let frame = parquet::file::read(&paths[2]);
+        assert!(paths[3].ends_with("layers.parquet"), "{paths:?}");
+        let frame = parquet::file::read(&paths[3]).unwrap();
         assert_eq!(frame.height(), 2 * 2 * 2 * 3);
         // BP, seed 0, epoch 0, layer 1: an angle and nothing else.
         assert_eq!(number(&frame, "angle_to_bp_degrees", 0), Some(0.0));
@@ -126,6 +126,6 @@ mod tests {
     #[test]
     fn without_measurements_there_is_no_such_file() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(parquet::write(&example::table(), dir.path()).unwrap().len(), 2);
+        assert_eq!(parquet::write(&example::table(), dir.path()).unwrap().len(), 3);
     }
 }

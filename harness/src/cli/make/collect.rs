@@ -1,0 +1,111 @@
+//! From the store to a report.
+
+use super::MakeArgs;
+use crate::error::Result;
+use crate::experiment::{Choices, Plan, Sweep};
+use crate::pool::Job;
+use crate::record::RunResult;
+use crate::report::paths::{Paths, kind_of_source};
+use crate::report::place::variant;
+use crate::report::{Cell, Report};
+use crate::run::macs_of_bp;
+use crate::spec::{NUMERICS, RunSpec};
+use crate::store::Store;
+use datasets::LoadOptions;
+
+/// Finds runs that are done.
+pub struct Finder<'a> {
+    pub store: &'a Store,
+    /// Whether those of earlier numerics stand in for missing ones.
+    pub older: bool,
+}
+
+impl Finder<'_> {
+    fn find(&self, spec: &RunSpec) -> Result<Option<RunResult>> {
+        let oldest = if self.older { 1 } else { NUMERICS };
+        for numerics in (oldest..=NUMERICS).rev() {
+            if let Some(run) = self.store.named::<RunSpec>(&spec.id_under(numerics))? {
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Those of `jobs` that are not done.
+    pub fn left(&self, jobs: &[Job<RunSpec>]) -> Vec<Job<RunSpec>> {
+        // One whose result cannot be used is set aside by the run itself, which then makes it again.
+        jobs.iter().filter(|job| !matches!(self.find(&job.request), Ok(Some(_)))).cloned().collect()
+    }
+}
+
+/// The report of all runs that can be read, and what is wrong with the others.
+pub fn report(
+    plan: Plan,
+    choices: &Choices,
+    words: &str,
+    args: &MakeArgs,
+    finder: &Finder,
+    options: &LoadOptions,
+) -> (Report, Vec<String>) {
+    let paths = Paths::of(options, &args.results.results);
+    let mut unread = Vec::new();
+    let mut cells = Vec::new();
+    for cell in plan.cells {
+        let mut runs = Vec::new();
+        for spec in &cell.specs {
+            match finder.find(spec) {
+                Ok(run) => runs.extend(run),
+                Err(error) => unread.push(format!("  {error}")),
+            }
+        }
+        runs.extend(cell.specs.last().map_or_else(Vec::new, |last| further_seeds(last, finder)));
+        for run in &mut runs {
+            // Where the data lay on the machine is nobody's business; an older record lacks BP's work.
+            run.data.source = kind_of_source(&run.data.source).to_string();
+            run.bp_macs = run.bp_macs.or_else(|| macs_of_bp(&run.spec).ok());
+        }
+        let missing = cell.missing.map(|why| paths.told(&why));
+        let missing = missing.or_else(|| runs.is_empty().then(|| "no run of this cell has finished".to_string()));
+        cells.push(Cell { missing, runs, quoted: cell.quoted });
+    }
+    let experiment = plan.experiment;
+    let variant = variant(Some(choices.profile.name()), choices.device, choices.epochs);
+    let swept = experiment.sweep.as_ref().map_or_else(Vec::new, Sweep::parameters);
+    let labels: Vec<&str> = swept.iter().map(|parameter| parameter.label.as_str()).collect();
+    let report = Report {
+        command: command(experiment.kind.subcommand(), words, choices, args),
+        title: experiment.title,
+        notes: experiment.notes,
+        reading: experiment.reading.get(&variant).cloned().unwrap_or_default(),
+        profile: choices.profile.name().to_string(),
+        variant,
+        row_axis: "rule".into(),
+        column_axis: if labels.is_empty() { "data set".into() } else { labels.join(", ") },
+        swept,
+        rows: experiment.rows.iter().map(|row| row.label.clone()).collect(),
+        name: experiment.name,
+        columns: plan.columns,
+        cells,
+    };
+    (report, unread)
+}
+
+/// Runs of the seeds after the last one asked for, as long as they are there: fewer seeds asked for take nothing away.
+fn further_seeds(last: &RunSpec, finder: &Finder) -> Vec<RunResult> {
+    let next = |seed| RunSpec { seed, ..last.clone() };
+    (last.seed + 1..).map_while(|seed| finder.find(&next(seed)).ok().flatten()).collect()
+}
+
+/// What makes the same page again.
+fn command(kind: &str, words: &str, choices: &Choices, args: &MakeArgs) -> String {
+    let rows: String = args.rows.iter().map(|row| format!(" --row '{row}'")).collect();
+    format!(
+        "harness {kind} {words} --profile {} --device {}{}{}{}{}{rows}",
+        choices.profile.name(),
+        choices.device,
+        choices.seeds.map_or(String::new(), |n| format!(" --seeds {n}")),
+        choices.epochs.map_or(String::new(), |n| format!(" --epochs {n}")),
+        if args.data.allow_unverified { " --allow-unverified" } else { "" },
+        if args.older { " --older" } else { "" },
+    )
+}

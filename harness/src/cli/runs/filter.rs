@@ -1,0 +1,78 @@
+//! Which runs are meant.
+
+use crate::error::Result;
+use crate::experiment::{Choices, Kind, Profile, catalogue, expand, parse};
+use crate::record::RunResult;
+use crate::spec::{DeviceName, RunSpec};
+use clap::Args;
+use datasets::LoadOptions;
+
+/// Runs that have all of what is given.
+#[derive(Args, Debug)]
+pub struct Filter {
+    /// Only of this rule: its name in specs or its title in tables.
+    #[arg(long, value_name = "RULE")]
+    rule: Option<String>,
+    /// Only on this data set.
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<String>,
+    /// Only of this network.
+    #[arg(long, value_name = "NAME")]
+    network: Option<String>,
+    /// Only those that this table or sweep, or .toml file of one, asks for in some profile, whatever their seed.
+    #[arg(long, value_name = "NAME")]
+    experiment: Option<String>,
+    /// Only on this device.
+    #[arg(long)]
+    device: Option<DeviceName>,
+}
+
+impl Filter {
+    /// The filter, with what an experiment asks for worked out once.
+    pub fn prepared(&self) -> Result<impl Fn(&RunResult) -> bool + '_> {
+        let planned = self.experiment.as_deref().map(planned).transpose()?;
+        let is = |wanted: &Option<String>, found: &str| {
+            wanted.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(found))
+        };
+        Ok(move |run: &RunResult| {
+            let spec = &run.spec;
+            let (name, title) = (spec.rule.name(), spec.rule.title());
+            (is(&self.rule, name) || is(&self.rule, &title))
+                && is(&self.dataset, &spec.dataset)
+                && is(&self.network, &spec.network.name)
+                && self.device.is_none_or(|device| device == spec.device)
+                && planned.as_ref().is_none_or(|planned| planned.contains(&whatever_seed(spec)))
+        })
+    }
+}
+
+/// A spec without what the command line may change of it, or the data's place.
+fn whatever_seed(spec: &RunSpec) -> RunSpec {
+    let mut spec =
+        RunSpec { seed: 0, data_digest: None, allow_unverified: false, device: DeviceName::Flex, ..spec.clone() };
+    spec.recipe.epochs = 1;
+    spec
+}
+
+/// Every run that the experiment asks for in some profile.
+fn planned(name: &str) -> Result<Vec<RunSpec>> {
+    let (text, origin) = catalogue::read(name, &[Kind::Table, Kind::Sweep])?;
+    let experiment = parse(&text, &origin)?;
+    let mut specs = Vec::new();
+    for profile in [Profile::Quick, Profile::Short, Profile::Paper] {
+        for device in [DeviceName::Flex, DeviceName::CpuTch] {
+            let choices = Choices {
+                profile,
+                device,
+                seeds: Some(1),
+                epochs: None,
+                allow_unverified: false,
+                assume_present: true,
+            };
+            // A sweep may have data in some profiles only.
+            let Ok(plan) = expand(experiment.clone(), &choices, &LoadOptions::default()) else { continue };
+            specs.extend(plan.cells.iter().flat_map(|cell| &cell.specs).map(whatever_seed));
+        }
+    }
+    Ok(specs)
+}

@@ -1,0 +1,88 @@
+//! Runs as lines, and two of them side by side.
+
+use crate::cli::print;
+use crate::error::Result;
+use crate::record::RunResult;
+use crate::record::facts;
+use std::collections::BTreeMap;
+
+/// One line a run.
+pub fn list(runs: &[RunResult]) -> Result<()> {
+    print(&format!(
+        "{:<16} {:>8} {:>6} {:>4} {:<22} {:<22} {:<20} {:<8} settings",
+        "run", "accuracy", "epochs", "seed", "rule", "network", "data set", "device"
+    ))?;
+    for run in runs {
+        let accuracy = match run.diverged_at_step {
+            Some(_) => "diverged".to_string(),
+            None => format!("{:.2}", run.test_accuracy),
+        };
+        let on = if run.evaluated_on == "test" { "" } else { ", on validation images" };
+        print(&format!(
+            "{:<16} {accuracy:>8} {:>6} {:>4} {:<22} {:<22} {:<20} {:<8} {}{on}",
+            run.run_id,
+            run.epochs,
+            run.spec.seed,
+            run.spec.rule.title(),
+            run.spec.network.name,
+            run.spec.dataset,
+            run.spec.device,
+            facts::in_words(&facts::recipe(&run.spec.recipe)),
+        ))?;
+    }
+    Ok(())
+}
+
+/// What two runs have different settings in, and their numbers.
+pub fn compare(a: &RunResult, b: &RunResult) -> Result<()> {
+    let line = |what: &str, a: &str, b: &str| print(format!("{what:<34} {a:<28} {b}").trim_end());
+    line("", &a.run_id, &b.run_id)?;
+    let (ours, theirs) = (settings(a), settings(b));
+    let keys: std::collections::BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+    let of = |settings: &BTreeMap<String, String>, key: &str| settings.get(key).cloned().unwrap_or_else(|| "—".into());
+    for key in keys {
+        let (a, b) = (of(&ours, key), of(&theirs, key));
+        if a != b {
+            line(key, &a, &b)?;
+        }
+    }
+    type Number = fn(&RunResult) -> String;
+    let numbers: [(&str, Number); 9] = [
+        ("accuracy, last epoch (%)", |run| format!("{:.2}", run.test_accuracy)),
+        ("accuracy, best epoch (%)", |run| format!("{:.2}", run.best_test_accuracy)),
+        ("training loss, last epoch", |run| run.curve.last().map_or("—".into(), |p| format!("{:.4}", p.train_loss))),
+        ("epochs", |run| run.epochs.to_string()),
+        ("seconds", |run| format!("{:.1}", run.seconds)),
+        ("parameters", |run| run.parameters.to_string()),
+        ("MACs a sample and step", |run| run.macs.total().to_string()),
+        ("step's peak (bytes)", |run| run.peak_bytes.step_peak.to_string()),
+        ("peak of training (bytes)", |run| run.peak_bytes.total.to_string()),
+    ];
+    for (what, number) in numbers {
+        line(what, &number(a), &number(b))?;
+    }
+    line("harness", &a.provenance.harness, &b.provenance.harness)?;
+    line("on", &a.provenance.hardware, &b.provenance.hardware)
+}
+
+/// Every key of the spec with its value, like `recipe.lr`.
+fn settings(run: &RunResult) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    flatten("", &toml::Value::try_from(&run.spec).expect("plain data"), &mut found);
+    found.insert("numerics".into(), run.numerics.to_string());
+    found
+}
+
+fn flatten(path: &str, value: &toml::Value, found: &mut BTreeMap<String, String>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                flatten(&inner, value, found);
+            }
+        }
+        other => {
+            found.insert(path.to_string(), crate::experiment::shown(other));
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Requests as local processes: one process each, so that nothing of one is in another's memory; several at once, as far as
+//! their memory fits side by side; records through the store.
+
+mod process;
+
+pub(crate) use process::{this_program, told};
+
+use crate::error::{Error, Result};
+use crate::interrupt;
+use crate::room::available;
+use crate::spec::Request;
+use crate::store::Store;
+use crate::talk::say;
+use indicatif::MultiProgress;
+use process::{Lines, Running, start};
+use std::collections::{HashSet, VecDeque};
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+/// What a request of unknown size is taken to need where memory is shared out.
+const ASSUMED: u64 = 3 << 30;
+
+/// A request to make.
+#[derive(Clone, Debug)]
+pub struct Job<R> {
+    /// Shown to the user.
+    pub title: String,
+    /// What to make.
+    pub request: R,
+    /// Bytes that it will need, where that is known.
+    pub need: Option<u64>,
+}
+
+/// How requests are made.
+#[derive(Clone, Debug, Default)]
+pub struct Pool {
+    /// Processes at once.
+    pub at_once: usize,
+    /// Threads of each, where the request does not say; the machine's are shared out when absent.
+    pub threads: Option<usize>,
+    /// Bytes that all of them together may need; one alone is started in any case.
+    pub memory: Option<u64>,
+    /// Handed on to every process.
+    pub arguments: Vec<OsString>,
+}
+
+impl Pool {
+    /// Makes every one of `jobs` that `store` lacks, in this order. One that fails does not stop the others; the failures
+    /// come back as one error at the end, when all else is done and kept.
+    pub fn make<R: Request>(&self, jobs: &[Job<R>], store: &Store) -> Result<()> {
+        let mut seen = HashSet::new();
+        let mut pending = VecDeque::new();
+        for job in jobs {
+            // A record that cannot be used is set aside by the process that makes it again.
+            if seen.insert(job.request.id()) && !matches!(store.find(&job.request), Ok(Some(_))) {
+                pending.push_back(job);
+            }
+        }
+        let to_do = pending.len();
+        let at_once = self.at_once.min(to_do).max(1);
+        let done = seen.len() - to_do;
+        say!("{} {}s: {done} already done, {to_do} to do, {at_once} at once", seen.len(), R::NOUN);
+        let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
+        let mut lines = Lines::new();
+        let mut running = Running(Vec::new());
+        let mut failures = Vec::new();
+        let mut started = 0;
+        while !(pending.is_empty() && running.0.is_empty()) {
+            while let Some(job) = pending.front().filter(|job| !interrupt::requested() && self.has_room(&running, job))
+            {
+                started += 1;
+                let title = format!("[{started}/{to_do}] {}", job.title);
+                let threads = job.request.threads().or(self.threads).unwrap_or_else(|| share(at_once));
+                match start(job, title.clone(), started, self.command::<R>(threads, store), bars.as_ref(), &lines) {
+                    Ok(process) => running.0.push(process),
+                    Err(error) => failures.push(format!("  {title}: {error}")),
+                }
+                pending.pop_front();
+            }
+            lines.show(&mut running.0, Duration::from_millis(50));
+            if interrupt::requested() {
+                return Err(Error::Interrupted);
+            }
+            for process in running.ended(&mut lines) {
+                failures.extend(process.outcome(store).err());
+            }
+        }
+        match failures.len() {
+            0 => Ok(()),
+            n => Err(Error::Failed(format!(
+                "{n} of {to_do} {}s failed; the others are kept\n{}",
+                R::NOUN,
+                failures.join("\n")
+            ))),
+        }
+    }
+
+    fn has_room<R: Request>(&self, running: &Running<R>, job: &Job<R>) -> bool {
+        let needs: u64 = running.0.iter().map(|process| process.need.unwrap_or(ASSUMED)).sum();
+        let fits = self.memory.is_none_or(|memory| needs + job.need.unwrap_or(ASSUMED) <= memory);
+        running.0.is_empty() || (running.0.len() < self.at_once.max(1) && fits)
+    }
+
+    fn command<R: Request>(&self, threads: usize, store: &Store) -> Result<std::process::Command> {
+        let mut command = std::process::Command::new(this_program()?);
+        command.args([R::SUBCOMMAND, "--spec", "-", "--parent"]).arg(std::process::id().to_string());
+        command.arg("--results").arg(store.results()).args(&self.arguments);
+        command.env("RAYON_NUM_THREADS", threads.to_string());
+        Ok(command)
+    }
+}
+
+/// The machine's threads for each of `jobs` processes.
+pub(crate) fn share(jobs: usize) -> usize {
+    (std::thread::available_parallelism().map_or(1, usize::from) / jobs.max(1)).max(1)
+}
+
+/// Bytes that requests may take here: what the system says is available less 2 GiB, at most `most`.
+pub fn room(most: u64) -> u64 {
+    available().map_or(most, |bytes| most.min(bytes.saturating_sub(2 << 30)))
+}

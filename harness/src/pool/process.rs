@@ -1,0 +1,201 @@
+//! One process of a pool: its start, what it says, how it ends.
+
+use super::Job;
+use crate::error::{Error, Result};
+use crate::interrupt;
+use crate::spec::Request;
+use crate::store::Store;
+use crate::talk::say;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+/// A process that works on a request.
+pub(super) struct Process<R> {
+    child: Child,
+    title: String,
+    request: R,
+    pub need: Option<u64>,
+    number: usize,
+    bar: Option<ProgressBar>,
+    /// Its last error, else its last line.
+    last_words: String,
+    /// How it ended, once it has.
+    ended: Option<std::result::Result<ExitStatus, std::io::Error>>,
+}
+
+/// This very program, even if its file is replaced by a new build while a table is under way.
+pub(crate) fn this_program() -> Result<PathBuf> {
+    if cfg!(target_os = "linux") {
+        return Ok(PathBuf::from("/proc/self/exe"));
+    }
+    std::env::current_exe().map_err(|e| Error::Missing(format!("cannot find this program: {e}")))
+}
+
+/// Starts `command` and hands it `job`'s spec on its stdin: nothing is written that could fail or be left behind.
+pub(super) fn start<R: Request>(
+    job: &Job<R>,
+    title: String,
+    number: usize,
+    command: Result<Command>,
+    bars: Option<&MultiProgress>,
+    lines: &Lines,
+) -> Result<Process<R>> {
+    let mut command = command?;
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|e| Error::Missing(format!("cannot start a process: {e}")))?;
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    // One that ends before it has read it says why on its own.
+    let _ = stdin.write_all(job.request.to_toml().as_bytes());
+    drop(stdin);
+    lines.listen(number, child.stderr.take().expect("stderr is piped"));
+    let bar = bars.map(|bars| {
+        let style = ProgressStyle::with_template("{spinner} {prefix}: {msg}").expect("a valid template");
+        let bar = bars.add(ProgressBar::new_spinner()).with_style(style).with_prefix(title.clone());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
+    });
+    let (request, need) = (job.request.clone(), job.need);
+    Ok(Process { child, title, request, need, number, bar, last_words: String::new(), ended: None })
+}
+
+/// What all processes say.
+pub(super) struct Lines {
+    sender: Sender<(usize, String)>,
+    receiver: Receiver<(usize, String)>,
+}
+
+impl Lines {
+    pub fn new() -> Self {
+        let (sender, receiver) = channel();
+        Self { sender, receiver }
+    }
+
+    fn listen(&self, number: usize, errors: impl std::io::Read + Send + 'static) {
+        let sender = self.sender.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(std::result::Result::ok) {
+                if sender.send((number, line)).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+
+    /// Shows what comes within `wait`, and remembers the last of it.
+    pub fn show<R>(&mut self, running: &mut [Process<R>], wait: Duration) {
+        let until = Instant::now() + wait;
+        while let Ok((number, line)) = self.receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            let Some(process) = running.iter_mut().find(|process| process.number == number) else { continue };
+            if line.starts_with("error: ") || !process.last_words.starts_with("error: ") {
+                process.last_words.clone_from(&line);
+            }
+            match &process.bar {
+                Some(bar) => bar.set_message(line),
+                None => say!("[{}] {line}", process.number),
+            }
+        }
+    }
+}
+
+/// Processes under way; none outlives this one, however it ends.
+pub(super) struct Running<R>(pub Vec<Process<R>>);
+
+impl<R> Running<R> {
+    /// Takes out those that have ended.
+    pub fn ended(&mut self, lines: &mut Lines) -> Vec<Process<R>> {
+        for process in &mut self.0 {
+            process.ended = process.child.try_wait().transpose();
+        }
+        if self.0.iter().any(|process| process.ended.is_some()) {
+            // Their last lines are still on the way.
+            lines.show(&mut self.0, Duration::from_millis(20));
+        }
+        self.0.extract_if(.., |process| process.ended.is_some()).collect()
+    }
+}
+
+impl<R> Drop for Running<R> {
+    /// Gives processes a moment to end by the signal that reached them too, then ends them; their checkpoints are whole
+    /// either way.
+    fn drop(&mut self) {
+        let until = Instant::now() + Duration::from_secs(3);
+        for process in &mut self.0 {
+            while interrupt::requested() && Instant::now() < until && matches!(process.child.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            // Errors mean that it has ended already.
+            let _ = process.child.kill();
+            let _ = process.child.wait();
+        }
+    }
+}
+
+impl<R: Request> Process<R> {
+    /// What came of a process that has ended: a line about what it made, or why there is nothing.
+    pub fn outcome(self, store: &Store) -> std::result::Result<(), String> {
+        if let Some(bar) = &self.bar {
+            bar.finish();
+        }
+        let told = match self.ended {
+            Some(Ok(status)) if status.success() => None,
+            Some(Ok(status)) => Some(told(status)),
+            Some(Err(error)) => Some(format!("it cannot be followed: {error}")),
+            None => Some("it has not ended".into()),
+        };
+        let failed = |why: String| Err(format!("  {}: {why}", self.title));
+        match (told, self.last_words.as_str()) {
+            (Some(_), error) if error.starts_with("error: ") => failed(error.to_string()),
+            (Some(told), "") => failed(told),
+            (Some(told), words) => failed(format!("{told}; its last words: {words}")),
+            (None, _) => match store.find(&self.request) {
+                Ok(Some(record)) => {
+                    R::summary(&record).into_iter().for_each(|summary| say!("{}: {summary}", self.title));
+                    Ok(())
+                }
+                Ok(None) => failed("it left no result".into()),
+                Err(error) => failed(error.to_string()),
+            },
+        }
+    }
+}
+
+/// How a process ended, in words, with what to do about it.
+pub(crate) fn told(status: ExitStatus) -> String {
+    match status.signal() {
+        Some(libc::SIGABRT) => {
+            "it ended itself (SIGABRT), as a program does that gets no more memory; take a smaller --batch or --width, or \
+             fewer --jobs"
+                .into()
+        }
+        Some(libc::SIGKILL) => {
+            "it was killed (SIGKILL), which the system does where memory ends; take a smaller --batch or --width, or fewer \
+             --jobs, unless somebody did it by hand"
+                .into()
+        }
+        Some(libc::SIGBUS) => "it could not reach its memory (SIGBUS), as when a disk is full; free some space".into(),
+        Some(signal) => format!("it was ended by signal {signal}; run the same command again: it goes on from there"),
+        None => status.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_process_ended_is_told_in_words_with_what_to_do() {
+        let told = |raw| told(ExitStatus::from_raw(raw));
+        for signal in [libc::SIGABRT, libc::SIGKILL] {
+            let words = told(signal);
+            assert!(["memory", "--batch", "--width", "--jobs"].iter().all(|word| words.contains(word)), "{words}");
+        }
+        assert!(told(libc::SIGBUS).contains("disk"));
+        assert!(told(libc::SIGTERM).contains("signal 15") && told(libc::SIGTERM).contains("same command"));
+        assert!(told(101 << 8).contains("101"));
+    }
+}

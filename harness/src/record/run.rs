@@ -1,0 +1,115 @@
+//! What a finished run leaves: `results/runs/<id>/result.json`.
+
+use super::{EpochDiagnostics, Provenance};
+use crate::spec::RunSpec;
+use serde::{Deserialize, Serialize};
+use sll_core::memory::StepBytes;
+use sll_core::rule::StepCost;
+
+/// A finished run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// The run's name: [`RunSpec::id_under`] of its numerics.
+    pub run_id: String,
+    /// The version of the numerics that made it: the same spec gives other numbers under another.
+    #[serde(default = "untold_numerics")]
+    pub numerics: u32,
+    /// Percent of the evaluated images classified right after the last epoch.
+    #[serde(with = "sll_core::real")]
+    pub test_accuracy: f64,
+    /// The same after the epoch where it was best: an optimistic number, never used for a table's main column.
+    #[serde(with = "sll_core::real")]
+    pub best_test_accuracy: f64,
+    /// `test`, or `validation` where the recipe holds training images out: then both accuracies are on those.
+    pub evaluated_on: String,
+    /// Epochs trained.
+    pub epochs: usize,
+    /// Seconds of training, evaluation included; over all its parts where the run was resumed.
+    #[serde(with = "sll_core::real")]
+    pub seconds: f64,
+    /// Whether the loss became infinite or not a number, and at which step.
+    pub diverged_at_step: Option<u64>,
+    /// Trainable parameters.
+    pub parameters: u64,
+    /// Analytic multiply-accumulates of a training step, per sample.
+    pub macs: StepCost,
+    /// Those of a step of backpropagation on the same network; results of before it was kept lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bp_macs: Option<u64>,
+    /// Exact peak bytes of training, by category.
+    pub peak_bytes: PeakBytes,
+    /// One entry an epoch.
+    pub curve: Vec<EpochPoint>,
+    /// Accuracy in percent of each unit's own head after the last epoch, the output's last; empty without local heads.
+    #[serde(with = "sll_core::real::list")]
+    pub unit_accuracy: Vec<f64>,
+    /// Every layer before training and after each epoch; empty unless the recipe asks for `diagnostics`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<EpochDiagnostics>,
+    /// The data.
+    pub data: DataInfo,
+    /// Where and with what it ran.
+    pub provenance: Provenance,
+    /// What was run.
+    pub spec: RunSpec,
+}
+
+/// The version of results that do not tell theirs.
+fn untold_numerics() -> u32 {
+    6
+}
+
+/// One epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochPoint {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Mean training loss at the output over the epoch's steps.
+    #[serde(with = "sll_core::real")]
+    pub train_loss: f64,
+    /// Percent.
+    #[serde(with = "sll_core::real")]
+    pub test_accuracy: f64,
+    /// Seconds since the start of training.
+    #[serde(with = "sll_core::real")]
+    pub seconds: f64,
+}
+
+/// Peak bytes of training. What is counted is the meter's definition, in [`Provenance::memory_definition`]; the data set
+/// itself is not in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeakBytes {
+    /// The network's parameters.
+    pub parameters: u64,
+    /// The optimiser's state.
+    pub optimizer_state: u64,
+    /// What the rule keeps besides the network, fixed or learned: projections, feedback weights, heads.
+    pub fixed: u64,
+    /// What the tensor library keeps for itself between steps, like packing buffers of its matrix products.
+    #[serde(alias = "workspace")]
+    pub library: u64,
+    /// The most that a training step holds above all of these: the batch, activations, gradients, temporaries.
+    pub step_peak: u64,
+    /// What `step_peak` is made of at that moment.
+    #[serde(default)]
+    pub step: StepBytes,
+    /// The sum of the others but `step`.
+    pub total: u64,
+}
+
+/// The data a run saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataInfo {
+    /// The data set's name.
+    pub name: String,
+    /// SHA-256 of its content.
+    pub digest: String,
+    /// Whether that is the official content.
+    pub verified: bool,
+    /// Where it was read, on the machine that ran it.
+    pub source: String,
+    /// Images trained on.
+    pub train: usize,
+    /// Images evaluated on.
+    pub test: usize,
+}

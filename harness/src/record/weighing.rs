@@ -1,0 +1,126 @@
+//! What a weighing leaves: `results/memory-runs/<id>/result.json`.
+
+use super::Provenance;
+use crate::spec::MemorySpec;
+use serde::{Deserialize, Serialize};
+use sll_core::rule::StepCost;
+
+/// The memory of training by category, in bytes; measured, or as theory has it.
+///
+/// The first four stand between steps. The last three are what the heap is made of, above those four, at the moment when
+/// a step holds most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bytes {
+    /// The network's parameters.
+    pub parameters: u64,
+    /// The optimiser's state.
+    pub optimizer_state: u64,
+    /// What the rule keeps besides the network: projections `R`, feedback matrices `B`, heads.
+    pub fixed: u64,
+    /// What the tensor library keeps for itself between steps, like packing buffers of its matrix products.
+    pub library: u64,
+    /// The batch and what layers keep for the way back.
+    pub activations: u64,
+    /// Gradients of parameters.
+    pub gradients: u64,
+    /// Everything else: temporaries of forward, backward and the optimiser.
+    pub workspace: u64,
+}
+
+impl Bytes {
+    /// Live bytes between two steps.
+    pub fn standing(&self) -> u64 {
+        self.parameters + self.optimizer_state + self.fixed + self.library
+    }
+
+    /// The most that a step holds above what stands.
+    pub fn step(&self) -> u64 {
+        self.activations + self.gradients + self.workspace
+    }
+
+    /// The most bytes that training holds at once.
+    pub fn total(&self) -> u64 {
+        self.standing() + self.step()
+    }
+
+    /// Every category with its name.
+    pub fn parts(&self) -> [(&'static str, u64); 7] {
+        [
+            ("parameters", self.parameters),
+            ("optimiser state", self.optimizer_state),
+            ("fixed (R, B, heads)", self.fixed),
+            ("library", self.library),
+            ("activations", self.activations),
+            ("gradients", self.gradients),
+            ("workspace", self.workspace),
+        ]
+    }
+}
+
+/// A finished measurement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Footprint {
+    /// The measurement's name.
+    pub id: String,
+    /// Trainable parameters of the network, as values.
+    pub values: u64,
+    /// Analytic multiply-accumulates of a step, per sample.
+    pub macs: StepCost,
+    /// The same counted where matrix products and convolutions were done, in the last step.
+    pub macs_counted: u64,
+    /// Exact bytes.
+    pub bytes: Bytes,
+    /// [`Bytes::standing`]: live between steps.
+    pub live: u64,
+    /// [`Bytes::step`].
+    pub step_peak: u64,
+    /// [`Bytes::total`]: the peak.
+    pub peak: u64,
+    /// The most activations at once in a step, whether or not its peak was then.
+    #[serde(default)]
+    pub most_activations: u64,
+    /// By how much the weighed steps' peaks differ among themselves.
+    pub spread: u64,
+    /// What theory says, where the rule's memory is modelled for this network.
+    pub analytic: Option<Bytes>,
+    /// Seconds of a step after the first, on `provenance.threads` threads, other work beside it not excluded.
+    #[serde(with = "sll_core::real")]
+    pub seconds_per_step: f64,
+    /// The most bytes that LibTorch's caching allocator held of the card in a weighed step, handed out or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved_peak: Option<u64>,
+    /// The most memory that the whole process ever had resident (`VmHWM`), an outer check: program, allocator's slack and
+    /// fragmentation included. Absent where the system does not tell.
+    pub peak_rss: Option<u64>,
+    /// Where and with what it was measured; `memory_definition` says what the bytes count.
+    pub provenance: Provenance,
+    /// What was measured.
+    pub spec: MemorySpec,
+}
+
+impl Footprint {
+    /// By how many percent theory is off the measured peak of the step: `100 (analytic / measured - 1)`.
+    pub fn analytic_deviation(&self) -> Option<f64> {
+        self.analytic.map(|model| 100.0 * (model.step() as f64 / self.step_peak as f64 - 1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_over_what_stands_and_what_a_step_holds() {
+        let bytes = Bytes {
+            parameters: 1,
+            optimizer_state: 2,
+            fixed: 4,
+            library: 8,
+            activations: 16,
+            gradients: 32,
+            workspace: 64,
+        };
+        assert_eq!((bytes.standing(), bytes.step(), bytes.total()), (15, 112, 127));
+        assert_eq!(bytes.parts().iter().map(|(_, part)| part).sum::<u64>(), bytes.total());
+    }
+}

@@ -1,0 +1,65 @@
+//! Names, titles and marks that all figures of a report share.
+
+use super::axis::epoch_ticks;
+use super::plot::Point;
+use super::stats::{CellStats, mean};
+use super::{Cell, distinct};
+
+/// `label` with nothing that a file system could mind.
+pub fn file_name(label: &str) -> String {
+    label.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' }).collect()
+}
+
+/// The mean of `values` at `x`, ranging from the least to the greatest; nothing of nothing.
+pub fn worst_to_best(x: f64, values: &[f64]) -> Option<Point> {
+    let (low, high) = (values.iter().copied().reduce(f64::min)?, values.iter().copied().reduce(f64::max)?);
+    Some(Point { x, y: mean(values)?, low, high })
+}
+
+/// Labels of an axis of epochs.
+pub fn epochs(last: usize) -> Vec<(f64, String)> {
+    epoch_ticks(last).into_iter().map(|epoch| (epoch as f64, epoch.to_string())).collect()
+}
+
+/// The column's label, the data really seen, n.
+pub fn title(label: &str, cells: &[&Cell]) -> String {
+    let runs = || cells.iter().flat_map(|cell| cell.sound());
+    let data = distinct(runs(), |run| run.data.name.clone());
+    let named = if data.eq_ignore_ascii_case(label) { label.to_string() } else { format!("{label} ({data})") };
+    let unverified = if runs().all(|run| run.data.verified) { "" } else { ", unverified data" };
+    format!("{named}, {}{unverified}", n_text(cells))
+}
+
+/// What is measured, and how its spread is drawn where there is any.
+pub fn y_label(cells: &[&Cell], spread: &str) -> String {
+    let images = distinct(cells.iter().flat_map(|cell| cell.sound()), |run| run.evaluated_on.clone());
+    let spread = if cells.iter().any(|cell| cell.sound().count() > 1) { format!("; {spread}") } else { String::new() };
+    format!("{images} accuracy (%){spread}")
+}
+
+/// `n=3`, or `n=1-3` where cells differ; cells without sound runs aside.
+pub fn n_text(cells: &[&Cell]) -> String {
+    let counts = || cells.iter().map(|cell| cell.sound().count()).filter(|n| *n > 0);
+    match (counts().min().unwrap_or(0), counts().max().unwrap_or(0)) {
+        (least, most) if least == most => format!("n={most}"),
+        (least, most) => format!("n={least}-{most}"),
+    }
+}
+
+/// How many runs each point has, and how many diverged.
+pub fn remark(cells: &[&Cell]) -> String {
+    match cells.iter().map(|cell| CellStats::of(cell).diverged).sum() {
+        0 => n_text(cells),
+        diverged => format!("{}, {diverged} diverged", n_text(cells)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_are_plain() {
+        assert_eq!(file_name("CIFAR-10 / a"), "cifar-10---a");
+    }
+}

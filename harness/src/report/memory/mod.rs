@@ -1,0 +1,8 @@
+//! Figures and tables of memory as Markdown, Parquet and SVG, and the page that is made of them.
+
+pub mod draw;
+pub mod figure;
+pub mod page;
+pub mod parquet;
+pub mod table;
+mod text;

@@ -1,0 +1,106 @@
+//! Measurements as Parquet: one row each, whatever figure or table they are for.
+
+use crate::error::Result;
+use crate::record::Footprint;
+use crate::report::parquet::{Columns, file};
+use crate::spec::Request;
+use std::path::{Path, PathBuf};
+
+/// A measurement in its place.
+pub struct Measured<'a> {
+    /// Panel or column.
+    pub column: &'a str,
+    /// Rule, as the figure or table labels it.
+    pub row: &'a str,
+    /// What it is for: `depth`, or in a table `law` or `real batch`.
+    pub role: &'static str,
+    /// The measurement.
+    pub found: &'a Footprint,
+}
+
+/// Its file.
+pub const FILE: &str = "measurements.parquet";
+
+/// The names of the measurements in the file at `path`.
+pub fn read_ids(path: &Path) -> Result<Vec<String>> {
+    let frame = file::read(path)?;
+    let ids = frame.column("measurement_id").ok().and_then(|column| column.str().ok());
+    Ok(ids.into_iter().flat_map(|ids| ids.iter().flatten().map(String::from).collect::<Vec<_>>()).collect())
+}
+
+/// Writes `measurements.parquet` of the experiment `name` and says where it is.
+pub fn write(name: &str, items: &[Measured], dir: &Path) -> Result<PathBuf> {
+    let columns = Columns { items, columns: Vec::new() }
+        .add("experiment", |_| name.to_string())
+        .add("column", |m| m.column.to_string())
+        .add("row", |m| m.row.to_string())
+        .add("role", |m| m.role.to_string())
+        .add("measurement_id", |m| m.found.id.clone())
+        .add("network", |m| m.found.spec.network.name.clone())
+        .add("depth", |m| m.found.spec.network.depth.map(|n| n as u64))
+        .add("width", |m| m.found.spec.network.width.map(|n| n as u64))
+        .add("image", |m| m.found.spec.image.map(|side| side.to_string()).join("x"))
+        .add("classes", |m| m.found.spec.classes as u64)
+        .add("batch", |m| m.found.spec.batch as u64)
+        .add("rule", |m| m.found.spec.rule.title())
+        .add("optimizer", |m| format!("{:?}", m.found.spec.optimizer).to_lowercase())
+        .add("steps", |m| m.found.spec.steps as u64)
+        .add("parameters", |m| m.found.values)
+        .add("macs_total", |m| m.found.macs.total())
+        .add("macs_counted", |m| m.found.macs_counted)
+        .add("macs_forward", |m| m.found.macs.forward)
+        .add("macs_backward", |m| m.found.macs.backward)
+        .add("macs_rule", |m| m.found.macs.rule)
+        .add("parameter_bytes", |m| m.found.bytes.parameters)
+        .add("optimizer_state_bytes", |m| m.found.bytes.optimizer_state)
+        .add("fixed_bytes", |m| m.found.bytes.fixed)
+        .add("library_bytes", |m| m.found.bytes.library)
+        .add("activation_bytes", |m| m.found.bytes.activations)
+        .add("gradient_bytes", |m| m.found.bytes.gradients)
+        .add("workspace_bytes", |m| m.found.bytes.workspace)
+        .add("live_bytes", |m| m.found.live)
+        .add("step_peak_bytes", |m| m.found.step_peak)
+        .add("peak_bytes", |m| m.found.peak)
+        .add("step_spread_bytes", |m| m.found.spread)
+        .add("analytic_activation_bytes", |m| m.found.analytic.map(|bytes| bytes.activations))
+        .add("analytic_gradient_bytes", |m| m.found.analytic.map(|bytes| bytes.gradients))
+        .add("analytic_workspace_bytes", |m| m.found.analytic.map(|bytes| bytes.workspace))
+        .add("analytic_step_peak_bytes", |m| m.found.analytic.map(|bytes| bytes.step()))
+        .add("analytic_peak_bytes", |m| m.found.analytic.map(|bytes| bytes.total()))
+        .add("most_activation_bytes", |m| m.found.most_activations)
+        .add("reserved_peak_bytes", |m| m.found.reserved_peak)
+        .add("peak_rss_bytes", |m| m.found.peak_rss)
+        .add("seconds_per_step", |m| m.found.seconds_per_step)
+        .add("memory_definition", |m| m.found.provenance.memory_definition.clone())
+        .add("device", |m| m.found.provenance.device.to_string())
+        .add("hardware", |m| m.found.provenance.hardware.clone())
+        .add("threads", |m| m.found.provenance.threads as u64)
+        .add("harness", |m| m.found.provenance.harness.clone())
+        .add("backend", |m| m.found.provenance.backend.clone())
+        .add("finished_unix", |m| m.found.provenance.finished_unix)
+        .add("spec", |m| m.found.spec.to_toml())
+        .columns;
+    file::write(&dir.join(FILE), columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::memory::example::footprint;
+
+    #[test]
+    fn a_measurement_is_a_row_with_its_parts_and_its_spec() {
+        let dir = tempfile::tempdir().unwrap();
+        let (bp, sll) = (footprint("bp", 3, 1000), footprint("name = \"sll\", units = 2", 2, 500));
+        let measured = |found| Measured { column: "width 800", row: "x", role: "depth", found };
+        let path = write("figure2x", &[measured(&bp), measured(&sll)], dir.path()).unwrap();
+        let frame = file::read(&path).unwrap();
+        assert_eq!(frame.height(), 2);
+        let number = |column: &str, row| frame.column(column).unwrap().u64().unwrap().get(row);
+        assert_eq!((number("step_peak_bytes", 0), number("depth", 0)), (Some(1000), Some(3)));
+        assert_eq!(number("peak_bytes", 1), Some(sll.peak));
+        assert_eq!(number("analytic_step_peak_bytes", 0), Some(1010));
+        let rule = frame.column("rule").unwrap().str().unwrap().get(1).map(str::to_string);
+        assert_eq!(rule.as_deref(), Some("SLL2+"));
+    }
+}

@@ -1,0 +1,256 @@
+//! Runs from a Parquet file that a table left: those written today have each run's whole record; those of before have its
+//! columns, from which all but curves and unit accuracies comes back.
+
+use super::file;
+use crate::error::{Error, Result};
+use crate::record::{DataInfo, EpochDiagnostics, LayerDiagnostics, PeakBytes, Provenance, RunResult};
+use crate::spec::{NUMERICS, Request, RunSpec};
+use polars::prelude::{DataFrame, DataType};
+use sll_core::posterior::{Affinity, UnitPosterior};
+use sll_core::rule::StepCost;
+use std::path::Path;
+
+/// The runs in the file at `path`, and what is wrong with the others.
+///
+/// # Errors
+/// Where the file cannot be read as Parquet, or has no runs.
+pub fn read_runs(path: &Path) -> Result<(Vec<RunResult>, Vec<String>)> {
+    let frame = file::read(path)?;
+    if frame.column("run_id").is_err() || frame.column("spec").is_err() {
+        let next = "name the `runs.parquet` of a table or sweep";
+        return Err(Error::Input(format!(
+            "{} has no runs: it lacks the columns `run_id` and `spec`; {next}",
+            path.display()
+        )));
+    }
+    let mut runs = Vec::new();
+    let mut wrong = Vec::new();
+    for index in 0..frame.height() {
+        let row = Row { frame: &frame, index };
+        match row.run() {
+            Ok(run) => runs.push(run),
+            Err(why) => wrong.push(format!("run {}: {why}", row.text("run_id").unwrap_or_default())),
+        }
+    }
+    with_layers(&mut runs, path)?;
+    Ok((runs, wrong))
+}
+
+/// Adds what was measured of each layer, which files of before have beside them: `x.layers.parquet` beside `x.parquet`.
+fn with_layers(runs: &mut [RunResult], path: &Path) -> Result<()> {
+    let beside = path.with_extension("layers.parquet");
+    let lacking = |run: &&mut RunResult| run.spec.recipe.diagnostics && run.diagnostics.is_empty();
+    if !beside.exists() || !runs.iter_mut().any(|run| lacking(&run)) {
+        return Ok(());
+    }
+    let frame = file::read(&beside)?;
+    for run in runs.iter_mut().filter(lacking) {
+        let rows = (0..frame.height()).map(|index| Row { frame: &frame, index });
+        for row in rows.filter(|row| row.text("run_id").as_ref() == Some(&run.run_id)) {
+            let epoch = row.count("epoch").unwrap_or(0) as usize;
+            if run.diagnostics.last().is_none_or(|last| last.epoch != epoch) {
+                let seconds = row.number("diagnostics_seconds").unwrap_or(0.0);
+                run.diagnostics.push(EpochDiagnostics { epoch, seconds, layers: Vec::new() });
+            }
+            run.diagnostics.last_mut().expect("just pushed").layers.push(row.layer());
+        }
+    }
+    Ok(())
+}
+
+/// The names of the runs in the file at `path`.
+pub fn read_ids(path: &Path) -> Result<Vec<String>> {
+    let frame = file::read(path)?;
+    Ok((0..frame.height()).filter_map(|index| Row { frame: &frame, index }.text("run_id")).collect())
+}
+
+struct Row<'a> {
+    frame: &'a DataFrame,
+    index: usize,
+}
+
+impl Row<'_> {
+    fn text(&self, column: &str) -> Option<String> {
+        self.frame.column(column).ok()?.str().ok()?.get(self.index).map(String::from)
+    }
+
+    fn number(&self, column: &str) -> Option<f64> {
+        self.frame.column(column).ok()?.cast(&DataType::Float64).ok()?.f64().ok()?.get(self.index)
+    }
+
+    fn count(&self, column: &str) -> Option<u64> {
+        self.frame.column(column).ok()?.cast(&DataType::UInt64).ok()?.u64().ok()?.get(self.index)
+    }
+
+    fn flag(&self, column: &str) -> Option<bool> {
+        self.frame.column(column).ok()?.bool().ok()?.get(self.index)
+    }
+
+    /// The run, which must have the name that its spec gives it.
+    fn run(&self) -> std::result::Result<RunResult, String> {
+        let run = match self.text("record") {
+            Some(record) => serde_json::from_str(&record).map_err(|e| format!("its record cannot be read: {e}"))?,
+            None => self.of_columns()?,
+        };
+        match RunSpec::names(&run) {
+            (told, spec) if told == spec => Ok(run),
+            (told, spec) => Err(format!("it is called {told} and has {spec}'s spec")),
+        }
+    }
+
+    fn layer(&self) -> LayerDiagnostics {
+        let affinity = || {
+            Some(Affinity {
+                coefficient: self.number("bhattacharyya")?,
+                surrogate: self.number("divergence_surrogate")?,
+                kl: self.number("divergence_kl")?,
+            })
+        };
+        let posterior = || {
+            let (log_likelihood, accuracy) = (self.number("log_likelihood")?, self.number("accuracy")?);
+            Some(UnitPosterior { log_likelihood, accuracy, parent: affinity() })
+        };
+        LayerDiagnostics {
+            name: self.text("layer_name").unwrap_or_default(),
+            angle: self.number("angle_to_bp_degrees"),
+            posterior: posterior(),
+        }
+    }
+
+    fn of_columns(&self) -> std::result::Result<RunResult, String> {
+        let lacks = |column: &str| format!("it has no `{column}`");
+        let text = |column: &str| self.text(column).ok_or_else(|| lacks(column));
+        let number = |column: &str| self.number(column).ok_or_else(|| lacks(column));
+        let count = |column: &str| self.count(column).ok_or_else(|| lacks(column));
+        let run_id = text("run_id")?;
+        let spec = RunSpec::from_toml(&text("spec")?, "its spec").map_err(|e| e.to_string())?;
+        let numerics = (1..=NUMERICS).rev().find(|numerics| spec.id_under(*numerics) == run_id);
+        let numerics = numerics.ok_or("its spec has another form today, so that no version's name is its own")?;
+        let library = count("library_bytes").or_else(|_| count("workspace_bytes"))?;
+        Ok(RunResult {
+            run_id,
+            numerics,
+            test_accuracy: number("test_accuracy")?,
+            best_test_accuracy: number("best_test_accuracy")?,
+            evaluated_on: text("evaluated_on")?,
+            epochs: count("epochs")? as usize,
+            seconds: number("seconds")?,
+            diverged_at_step: self.count("diverged_at_step"),
+            parameters: count("parameters")?,
+            macs: StepCost {
+                forward: count("macs_forward")?,
+                backward: count("macs_backward")?,
+                rule: count("macs_rule")?,
+            },
+            bp_macs: self.count("bp_macs"),
+            peak_bytes: PeakBytes {
+                parameters: count("parameter_bytes")?,
+                optimizer_state: count("optimizer_state_bytes")?,
+                fixed: count("fixed_bytes")?,
+                library,
+                step_peak: count("step_peak_bytes")?,
+                total: count("total_bytes")?,
+                ..PeakBytes::default()
+            },
+            curve: Vec::new(),
+            unit_accuracy: Vec::new(),
+            diagnostics: Vec::new(),
+            data: DataInfo {
+                name: spec.dataset.clone(),
+                digest: text("data_digest")?,
+                verified: self.flag("data_verified").ok_or_else(|| lacks("data_verified"))?,
+                source: self.text("data_source").unwrap_or_default(),
+                train: count("train_images")? as usize,
+                test: count("evaluated_images")? as usize,
+            },
+            provenance: Provenance {
+                device: spec.device,
+                hardware: text("hardware")?,
+                threads: count("threads")? as usize,
+                harness: text("harness")?,
+                backend: text("backend")?,
+                memory_definition: text("memory_definition")?,
+                finished_unix: count("finished_unix")?,
+            },
+            spec,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Report, example, parquet};
+
+    #[test]
+    fn runs_come_back_whole_with_their_curves_and_layers() {
+        for report in [example::table(), example::measured()] {
+            let dir = tempfile::tempdir().unwrap();
+            let paths = parquet::write(&report, dir.path()).unwrap();
+            let (runs, wrong) = read_runs(&paths[0]).unwrap();
+            assert_eq!((runs, wrong), (report.runs().cloned().collect(), vec![]));
+            assert_eq!(read_ids(&paths[0]).unwrap(), report.runs().map(|run| run.run_id.clone()).collect::<Vec<_>>());
+            let error = read_runs(&paths[1]).unwrap_err().to_string();
+            assert!(error.contains("cells.parquet has no runs"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_before_gives_its_numbers_and_the_version_that_made_them() {
+        let run = example::run(0, 98.0);
+        let old = RunResult { run_id: run.spec.id_under(3), ..run.clone() };
+        let report = |run: RunResult| {
+            let mut report = Report { cells: vec![], ..example::table() };
+            report.cells = (0..4).map(|_| Default::default()).collect();
+            report.cells[0].runs = vec![run];
+            report
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("old.parquet");
+        let columns = super::super::runs(&report(old));
+        let columns = columns.into_iter().filter(|column| !["record", "numerics"].contains(&column.name().as_str()));
+        file::write(&path, columns.collect()).unwrap();
+        let (runs, wrong) = read_runs(&path).unwrap();
+        assert_eq!((runs.len(), wrong), (1, vec![]));
+        let found = &runs[0];
+        assert_eq!((found.numerics, found.run_id.clone()), (3, run.spec.id_under(3)));
+        assert_eq!((found.test_accuracy, found.macs, found.bp_macs), (run.test_accuracy, run.macs, run.bp_macs));
+        assert_eq!((&found.provenance, &found.spec), (&run.provenance, &run.spec));
+    }
+
+    #[test]
+    fn layers_beside_a_file_of_before_come_back_too() {
+        let mut report = example::measured();
+        for run in report.cells.iter_mut().flat_map(|cell| &mut cell.runs) {
+            run.spec.recipe.diagnostics = true;
+            run.run_id = run.spec.id();
+        }
+        // BP and SLL of one seed have one spec in the example.
+        report.cells.remove(0);
+        report.rows.remove(0);
+        let dir = tempfile::tempdir().unwrap();
+        let paths = parquet::write(&report, dir.path()).unwrap();
+        let columns = super::super::runs(&report).into_iter();
+        let path = dir.path().join("old.parquet");
+        file::write(&path, columns.filter(|column| column.name() != "record").collect()).unwrap();
+        std::fs::rename(&paths[3], dir.path().join("old.layers.parquet")).unwrap();
+        let (runs, _) = read_runs(&path).unwrap();
+        for (found, run) in runs.iter().zip(report.runs()) {
+            assert_eq!(found.diagnostics, run.diagnostics);
+        }
+    }
+
+    #[test]
+    fn what_is_no_parquet_and_what_has_another_spec_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.parquet");
+        std::fs::write(&path, "no Parquet").unwrap();
+        assert!(read_runs(&path).unwrap_err().to_string().contains("x.parquet"));
+        let mut report = example::table();
+        report.cells[0].runs[1].spec.seed = 99;
+        let paths = parquet::write(&report, dir.path()).unwrap();
+        let (runs, wrong) = read_runs(&paths[0]).unwrap();
+        assert_eq!(runs.len(), 5);
+        assert!(wrong.len() == 1 && wrong[0].contains("spec"), "{wrong:?}");
+    }
+}

@@ -1,0 +1,42 @@
+//! Which content a run means, where no digest of it is published or other content is allowed.
+
+use super::RunSpec;
+use crate::error::Result;
+use datasets::{DataError, LoadOptions};
+
+/// The digest of content that nobody published a digest of, and whether it is not what this machine saw first, which is an
+/// error unless it is `allowed`; none where there is a published one.
+#[allow(clippy::result_large_err)] // the caller matches on the variant; called once a data set
+pub(crate) fn unpublished(
+    dataset: &str,
+    allowed: bool,
+    options: &LoadOptions,
+) -> std::result::Result<Option<(String, bool)>, DataError> {
+    let digest = |allow_unverified| {
+        let options = LoadOptions { allow_unverified, ..options.clone() };
+        let digest = datasets::unpublished_digest(dataset, &options)?;
+        Ok(digest.map(|digest| (digest, allow_unverified)))
+    };
+    match digest(false) {
+        Err(DataError::Changed { .. }) if allowed => digest(true),
+        outcome => outcome,
+    }
+}
+
+impl RunSpec {
+    /// Says which content is meant: pins the digest where no digest is published, and where unverified data are allowed and
+    /// the content is not official. Drops that permission where it is not needed.
+    pub fn pin_data(&mut self, options: &LoadOptions) -> Result<()> {
+        if self.data_digest.is_some() {
+            return Ok(());
+        }
+        if let Some((digest, unverified)) = unpublished(&self.dataset, self.allow_unverified, options)? {
+            (self.data_digest, self.allow_unverified) = (Some(digest), unverified);
+        } else if self.allow_unverified {
+            let data = datasets::load(&self.dataset, &LoadOptions { allow_unverified: true, ..options.clone() })?;
+            self.allow_unverified = !data.verified;
+            self.data_digest = (!data.verified).then_some(data.digest);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! What a process of this program can be asked for, described completely: a training run or a weighing of one step.
+
+mod data;
+mod device;
+mod layers;
+mod run;
+mod weighing;
+
+pub(crate) use data::unpublished;
+pub use device::DeviceName;
+pub use layers::{assemble, merge, set, values};
+pub(crate) use run::MOST_EPOCHS;
+pub use run::{NUMERICS, Recipe, RunSpec};
+pub use weighing::MemorySpec;
+
+use crate::error::{Error, Result};
+use baselines::RuleSpec;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use sll_core::optim::{OptimizerConfig, OptimizerKind};
+use sll_core::{Network, NetworkSpec, Precision};
+
+/// A request: described by a spec, named by its digest, made by a process of its own, kept as one JSON file.
+pub trait Request: Clone + PartialEq + Serialize + DeserializeOwned + Send {
+    /// What it leaves.
+    type Record: Clone + PartialEq + Serialize + DeserializeOwned;
+    /// Its folder under the results.
+    const FOLDER: &'static str;
+    /// The subcommand that makes one.
+    const SUBCOMMAND: &'static str;
+    /// What one is called.
+    const NOUN: &'static str;
+
+    /// Its name.
+    fn id(&self) -> String;
+    /// The spec as TOML.
+    fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a spec is plain data")
+    }
+    /// Threads of the process that makes it, where the numbers depend on them.
+    fn threads(&self) -> Option<usize>;
+    /// The name that a record tells, and the one that its spec gives.
+    fn names(record: &Self::Record) -> (&str, String);
+    /// What is said when it is done; nothing of one that has said it all along.
+    fn summary(record: &Self::Record) -> Option<String>;
+}
+
+/// No step has this many samples: ImageNet has fewer than twice as many.
+pub(crate) const MOST_SAMPLES: usize = 1_000_000;
+/// A width that every named network can have: a multiple of every transformer's heads.
+const NARROW: usize = 24;
+
+/// Checks that a count lies between `least` and `most`, so that nothing that is made of it leaves its type.
+pub(crate) fn within(key: &str, value: usize, least: usize, most: usize) -> Result<()> {
+    match value {
+        value if value < least => Err(Error::Input(format!("`{key}` = {value}: must be at least {least}"))),
+        value if value > most => Err(Error::Input(format!("`{key}` = {value}: must be at most {most}"))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses numbers that are none, wherever they stand: JSON has none, and no setting means anything by them.
+fn finite(path: &str, value: &toml::Value) -> Result<()> {
+    let inner = |key: &str| if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
+    match value {
+        toml::Value::Float(number) if !number.is_finite() => {
+            Err(Error::Input(format!("`{path}` = {number}: must be a finite number")))
+        }
+        toml::Value::Array(values) => values.iter().try_for_each(|value| finite(path, value)),
+        toml::Value::Table(table) => table.iter().try_for_each(|(key, value)| finite(&inner(key), value)),
+        _ => Ok(()),
+    }
+}
+
+/// The name of plain data: the first 16 hex digits of the SHA-256 of its JSON.
+pub fn name_of(content: &impl Serialize) -> String {
+    let canonical = serde_json::to_string(content).expect("a spec is plain data");
+    Sha256::digest(canonical).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Parsed TOML as what it should be; `origin` names it in errors.
+pub(crate) fn typed<T: DeserializeOwned>(table: toml::Table, origin: &str) -> Result<T> {
+    table.iter().try_for_each(|(key, value)| finite(key, value))?;
+    table.try_into().map_err(|e: toml::de::Error| Error::Input(format!("{origin}: {}", e.to_string().trim())))
+}
+
+/// Checks an optimiser's settings; one that the optimiser has no use for is a mistake too.
+fn check_optimizer(config: &OptimizerConfig) -> Result<()> {
+    if config.momentum != 0.0 && config.kind != OptimizerKind::Sgd {
+        return Err(Error::Input("`momentum` belongs to `optimizer` = \"sgd\"; leave it out for the others".into()));
+    }
+    config.init()?;
+    Ok(())
+}
+
+/// Checks that the device has the network's number format.
+fn check_precision(network: &NetworkSpec, device: DeviceName) -> Result<()> {
+    match network.precision.is_single() || device != DeviceName::Flex {
+        true => Ok(()),
+        false => Err(Error::Input(
+            "`precision` = \"bf16\": flex computes in single precision; use --device cpu-tch or cuda:N, or leave it out".into(),
+        )),
+    }
+}
+
+/// The network on flex at a width that is quick to build: for questions of kinds and numbers of layers.
+fn narrow(network: &NetworkSpec, image: [usize; 3], classes: usize) -> Result<Network> {
+    let spec = NetworkSpec { width: Some(NARROW), precision: Precision::F32, ..network.clone() };
+    Ok(spec.build(image, classes, 0, &burn::tensor::Device::flex())?)
+}
+
+/// Why `rule` cannot run on the network, if it cannot. Other mistakes are errors.
+fn refusal(rule: &RuleSpec, net: &mut Network, settings_too: bool) -> Result<Option<String>> {
+    match rule.init(net, 0) {
+        Ok(_) => Ok(None),
+        Err(error @ sll_core::Error::Unsupported { .. }) => Ok(Some(error.to_string())),
+        Err(error @ sll_core::Error::Setting { .. }) if settings_too => Ok(Some(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,266 @@
+//! One run, described completely: what is trained, how, on what. Its digest is the run's name.
+
+use super::{
+    DeviceName, MOST_SAMPLES, Request, check_optimizer, check_precision, name_of, narrow, refusal, typed, within,
+};
+use crate::error::{Error, Result};
+use crate::record::RunResult;
+use baselines::RuleSpec;
+use datasets::{Augment, Policy};
+use serde::{Deserialize, Serialize};
+use sll_core::NetworkSpec;
+use sll_core::optim::{OptimizerConfig, OptimizerKind, Schedule};
+
+/// Bumped when the same spec would give other numbers than before, so that old results are not taken for new ones.
+pub const NUMERICS: u32 = 6;
+
+/// Everything that decides a run's numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSpec {
+    /// A name of `harness data list`.
+    pub dataset: String,
+    /// Draws weights, projections, masks, order and augmentation.
+    #[serde(default)]
+    pub seed: u64,
+    /// `flex`, `cpu-tch` or `cuda:N`.
+    #[serde(default)]
+    pub device: DeviceName,
+    /// Run data whose digest is not the official one; every result says so.
+    #[serde(default)]
+    pub allow_unverified: bool,
+    /// SHA-256 of the content where it is not the official one, or nobody published which that is, so that other content
+    /// is another run. Filled in by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_digest: Option<String>,
+    /// The network.
+    pub network: NetworkSpec,
+    /// The learning rule.
+    pub rule: RuleSpec,
+    /// How it is trained.
+    #[serde(default)]
+    pub recipe: Recipe,
+}
+
+/// How a network is trained. Defaults are the paper's MLP recipe (appendix A.4.3), batch 128.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recipe {
+    /// Optimiser.
+    pub optimizer: OptimizerKind,
+    /// Learning rate at the start.
+    pub lr: f64,
+    /// Momentum of SGD.
+    pub momentum: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Learning rate over the run.
+    pub schedule: Schedule,
+    /// Passes over the training data.
+    pub epochs: usize,
+    /// Samples a step; a last, smaller batch is trained on too.
+    pub batch: usize,
+    /// Random horizontal flip.
+    pub flip: bool,
+    /// Random crop after padding by this many zero pixels a side.
+    pub crop_padding: usize,
+    /// Random part of an image, resized to its shape (ImageNet's usual augmentation).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub resized_crop: bool,
+    /// AutoAugment with the policy `cifar` or `imagenet`, after flip and crop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_augment: Option<Policy>,
+    /// Train on the first this many images only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_limit: Option<usize>,
+    /// Hold this many of the training images out (the last ones; of a streamed data set, the last of a fixed shuffle) and
+    /// report accuracy on them in place of the test set: the only set on which settings may be chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<usize>,
+    /// Measure every layer before training and after every epoch: see [`crate::record::EpochDiagnostics`]. Changes no other
+    /// number of the run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub diagnostics: bool,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            optimizer: OptimizerKind::Adamax,
+            lr: 1e-3,
+            momentum: 0.0,
+            weight_decay: 0.0,
+            schedule: Schedule::default(),
+            epochs: 10,
+            batch: 128,
+            flip: false,
+            crop_padding: 0,
+            resized_crop: false,
+            auto_augment: None,
+            train_limit: None,
+            validation: None,
+            diagnostics: false,
+        }
+    }
+}
+
+impl Recipe {
+    /// The augmentation's part.
+    pub fn augment(&self) -> Augment {
+        Augment {
+            flip: self.flip,
+            crop_padding: self.crop_padding,
+            resized_crop: self.resized_crop,
+            policy: self.auto_augment,
+        }
+    }
+
+    /// The optimiser's part.
+    pub fn optimizer(&self) -> OptimizerConfig {
+        OptimizerConfig { kind: self.optimizer, momentum: self.momentum, weight_decay: self.weight_decay }
+    }
+}
+
+/// No run is this long: a million passes.
+pub(crate) const MOST_EPOCHS: usize = 1_000_000;
+/// No data set has this many images.
+const MOST_IMAGES: usize = 1_000_000_000;
+
+impl RunSpec {
+    /// Reads a spec from TOML text; `origin` names it in errors.
+    pub fn from_toml(text: &str, origin: &str) -> Result<Self> {
+        let wrong = |e: toml::de::Error| Error::Input(format!("{origin}: {}", e.to_string().trim()));
+        Self::from_table(text.parse().map_err(wrong)?, origin)
+    }
+
+    /// A spec from parsed TOML.
+    pub fn from_table(table: toml::Table, origin: &str) -> Result<Self> {
+        let spec: Self = typed(table, origin)?;
+        spec.validate()?;
+        Ok(spec)
+    }
+
+    /// Checks what can be checked without data or network.
+    pub fn validate(&self) -> Result<()> {
+        let recipe = &self.recipe;
+        within("epochs", recipe.epochs, 1, MOST_EPOCHS)?;
+        within("batch", recipe.batch, 1, MOST_SAMPLES)?;
+        within("train_limit", recipe.train_limit.unwrap_or(1), 1, MOST_IMAGES)?;
+        within("validation", recipe.validation.unwrap_or(1), 1, MOST_IMAGES)?;
+        if !(self.recipe.lr.is_finite() && self.recipe.lr > 0.0) {
+            return Err(Error::Input(format!("`lr` = {}: must be a positive number", self.recipe.lr)));
+        }
+        check_optimizer(&self.recipe.optimizer())?;
+        check_precision(&self.network, self.device)?;
+        self.recipe.schedule.validate()?;
+        let shape = datasets::manifest(&self.dataset)?.shape;
+        self.recipe.augment().problem(shape).map_or(Ok(()), |problem| Err(Error::Input(problem)))
+    }
+
+    /// Why the rule has too few epochs, if it has: one that prepares for as long as it runs never trains its output.
+    pub fn too_short(&self) -> Option<String> {
+        let (key, preparation) = self.rule.preparation();
+        (preparation >= self.recipe.epochs).then(|| {
+            let (epochs, rule) = (self.recipe.epochs, self.rule.title());
+            format!(
+                "`epochs` = {epochs}: {rule} prepares for {preparation} (`{key}`) before its output is trained; take more"
+            )
+        })
+    }
+
+    /// Why the rule cannot run on the network or in these epochs, if it cannot. Other mistakes are errors.
+    pub fn unsupported(&self) -> Result<Option<String>> {
+        if let Some(reason) = self.too_short() {
+            return Ok(Some(reason));
+        }
+        let manifest = datasets::manifest(&self.dataset)?;
+        // Refusals go by the kinds of layers, not by their width.
+        let mut net = narrow(&self.network, manifest.shape, manifest.classes)?;
+        refusal(&self.rule, &mut net, false)
+    }
+
+    /// The name that the spec had under an earlier version of the numerics.
+    pub fn id_under(&self, numerics: u32) -> String {
+        name_of(&(numerics, self))
+    }
+}
+
+impl Request for RunSpec {
+    type Record = RunResult;
+    const FOLDER: &'static str = "runs";
+    const SUBCOMMAND: &'static str = "run";
+    const NOUN: &'static str = "run";
+
+    /// The first 16 hex digits of the SHA-256 of the spec and of the numerics' version.
+    fn id(&self) -> String {
+        self.id_under(NUMERICS)
+    }
+
+    fn threads(&self) -> Option<usize> {
+        None
+    }
+
+    fn names(record: &RunResult) -> (&str, String) {
+        (&record.run_id, record.spec.id_under(record.numerics))
+    }
+
+    fn summary(_: &RunResult) -> Option<String> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPEC: &str = r#"
+        dataset = "mnist-sample"
+        network = { name = "mlp-2x800", dropout = 0.2 }
+        rule = { name = "sll", units = 2 }
+        recipe = { epochs = 3, schedule = { kind = "step", at = [2], factor = 0.1 } }
+    "#;
+
+    #[test]
+    fn a_spec_survives_its_own_text_and_its_name_is_its_content() {
+        let spec = RunSpec::from_toml(SPEC, "test").unwrap();
+        let again = RunSpec::from_toml(&spec.to_toml(), "test").unwrap();
+        assert_eq!(spec, again);
+        assert_eq!(spec.id(), again.id());
+        assert_ne!(spec.id(), RunSpec { seed: 1, ..spec.clone() }.id());
+        assert_eq!(spec.id().len(), 16);
+    }
+
+    #[test]
+    fn runs_without_diagnostics_keep_the_names_they_had_before_there_were_any() {
+        let spec = RunSpec::from_toml(SPEC, "test").unwrap();
+        assert!(!spec.to_toml().contains("diagnostics"), "{}", spec.to_toml());
+        let diagnosed = SPEC.replace("epochs = 3", "epochs = 3, diagnostics = true");
+        let diagnosed = RunSpec::from_toml(&diagnosed, "test").unwrap();
+        assert!(diagnosed.recipe.diagnostics && diagnosed.id() != spec.id());
+        assert_eq!(RunSpec::from_toml(&diagnosed.to_toml(), "test").unwrap(), diagnosed);
+    }
+
+    #[test]
+    fn unknown_keys_and_values_are_named_with_the_valid_ones() {
+        let error =
+            |from: &str, to: &str| RunSpec::from_toml(&SPEC.replace(from, to), "file.toml").unwrap_err().to_string();
+        let unknown_key = error("units = 2", "unit = 2");
+        assert!(unknown_key.contains("unit") && unknown_key.contains("align_weight"), "{unknown_key}");
+        let unknown_rule = error("\"sll\", units = 2", "\"slll\"");
+        assert!(unknown_rule.contains("slll") && unknown_rule.contains("`dfa`"), "{unknown_rule}");
+        let unknown_data = error("mnist-sample", "minst");
+        assert!(unknown_data.contains("minst") && unknown_data.contains("cifar-10"), "{unknown_data}");
+        let zero = error("epochs = 3", "epochs = 0");
+        assert!(zero.contains("epochs"), "{zero}");
+        assert!(error("epochs = 3", "epoch = 3").contains("file.toml"));
+        for (key, value) in [("epochs", "1000001"), ("epochs", "9223372036854775807"), ("batch", "9223372036854775807")]
+        {
+            let large = error("epochs = 3", &format!("{key} = {value}"));
+            assert!(large.contains(&format!("`{key}` = {value}: must be at most 1000000")), "{large}");
+        }
+        for none in ["nan", "inf", "-inf"] {
+            let none = error("factor = 0.1", &format!("factor = {none}"));
+            assert!(none.contains("`recipe.schedule.factor`") && none.contains("finite"), "{none}");
+        }
+    }
+}

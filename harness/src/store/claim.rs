@@ -1,0 +1,90 @@
+//! The right to work on one request.
+
+use super::{Kept, read, set_aside};
+use crate::atomic::{remove, write_atomically};
+use crate::error::{Error, Result};
+use crate::spec::Request;
+use std::fs::{self, File};
+use std::marker::PhantomData;
+use std::path::PathBuf;
+
+/// The right to work on one request, given back when dropped.
+pub struct Claim<R> {
+    lock: File,
+    folder: PathBuf,
+    id: String,
+    request: PhantomData<R>,
+}
+
+impl<R: Request> Claim<R> {
+    pub(super) fn new(lock: File, folder: PathBuf, id: String) -> Self {
+        Self { lock, folder, id, request: PhantomData }
+    }
+
+    /// Writes down what was asked for, as TOML.
+    pub fn describe(&self, spec: &str) -> Result<()> {
+        write_atomically(&self.folder.join("spec.toml"), spec.as_bytes())
+    }
+
+    /// Where a run keeps its state while it is unfinished.
+    pub fn checkpoint(&self) -> Kept {
+        Kept::at(self.folder.join("checkpoint.bin"))
+    }
+
+    /// What the request left, if it is finished. A file that cannot be used is set aside, and `note` hears of it.
+    pub fn result(&self, note: impl FnOnce(&str)) -> Result<Option<R::Record>> {
+        let path = self.folder.join("result.json");
+        match read::<R>(&path, &self.id)? {
+            Some(Err(why)) => {
+                note(&set_aside(&path, &why)?);
+                Ok(None)
+            }
+            Some(Ok(result)) => Ok(Some(result)),
+            None => Ok(None),
+        }
+    }
+
+    /// Forgets what was made, finished or not. Interrupted after this, the same command without force resumes the new one.
+    pub fn restart(&self) -> Result<()> {
+        remove(&self.folder.join("result.json"))?;
+        self.checkpoint().remove()
+    }
+
+    /// Writes the record; checkpoints have then served their purpose.
+    pub fn finish(&self, record: &R::Record) -> Result<()> {
+        self.keep(record)?;
+        self.checkpoint().remove()
+    }
+
+    /// [`Claim::finish`], but with the last state kept, so that the run can be extended.
+    pub fn finish_with_state(&self, record: &R::Record) -> Result<()> {
+        self.keep(record)?;
+        self.checkpoint().remove_previous()
+    }
+
+    fn keep(&self, record: &R::Record) -> Result<()> {
+        write_atomically(&self.folder.join("result.json"), crate::sealed::sealed(record).as_bytes())
+    }
+
+    /// Removes the request's folder if it holds nothing but what a claim makes.
+    pub fn remove_if_bare(self) -> Result<()> {
+        let bare = |name: &std::ffi::OsStr| name == "lock" || name == "spec.toml";
+        let entries = fs::read_dir(&self.folder).map_err(|e| Error::file("read", &self.folder, e))?;
+        match entries.flatten().all(|entry| bare(&entry.file_name())) {
+            true => self.remove(),
+            false => Ok(()),
+        }
+    }
+
+    /// Removes the request's folder with all that is in it.
+    pub fn remove(self) -> Result<()> {
+        fs::remove_dir_all(&self.folder).map_err(|e| Error::file("remove", &self.folder, e))
+    }
+}
+
+impl<R> Drop for Claim<R> {
+    fn drop(&mut self) {
+        // The system gives the lock back with the file in any case.
+        let _ = self.lock.unlock();
+    }
+}
