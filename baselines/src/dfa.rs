@@ -7,9 +7,10 @@
 //! activations are kept until then: memory grows with depth as BP's does. In a transformer a block is one layer.
 
 use crate::direct;
-use crate::register::{EVERY, Reach, Rule, Variant, Variants};
+use crate::register::{EVERY, Reach, Rule, Usual, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use sll_core::layer::Activation;
 use sll_core::memory::{MemoryModel, Pattern};
 use sll_core::op::Product;
 use sll_core::optim::{OptimizerConfig, Updater};
@@ -35,7 +36,7 @@ pub enum ErrorSeen {
     /// `e`.
     #[default]
     Whole,
-    /// `sign(e)`: what DRTP's target is a guess of.
+    /// `sign(e)`, which behind a softmax the label alone decides: DRTP is built on that.
     Sign,
 }
 
@@ -78,7 +79,7 @@ impl Rule for DfaConfig {
             stores: "fixed: B, K n_l values a hidden layer",
             activations: EVERY,
             update_locked: "until the output",
-            reach: Reach::Output,
+            reach: Reach::Own,
             ..Variant::local(|| Self { error: ErrorSeen::Sign, ..Self::default() })
         },
     ];
@@ -89,6 +90,14 @@ impl Rule for DfaConfig {
 
     fn title(&self) -> String {
         Self::VARIANTS[self.error as usize].title.into()
+    }
+
+    /// Every class but one errs upwards: the sign pushes rectified units down until they are silent.
+    fn usual(&self) -> Usual {
+        match self.error {
+            ErrorSeen::Whole => Usual::default(),
+            ErrorSeen::Sign => Usual { activation: Activation::Tanh, ..Usual::default() },
+        }
     }
 }
 

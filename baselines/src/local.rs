@@ -164,12 +164,3 @@ pub fn train_classifier(
     updater.step(net, unit, inject(output, error * (1.0 / batch.len() as f64)));
     loss.mean()
 }
-
-/// The value and the gradient of a scalar function of `h`, by automatic differentiation of that function alone.
-pub fn gradient_of(h: Tensor<2>, loss: impl FnOnce(Tensor<2>) -> Tensor<1>) -> (Tensor<1>, Tensor<2>) {
-    let h = Tensor::from_inner(h).require_grad();
-    let value = loss(h.clone());
-    let grads = value.backward();
-    let gradient = h.grad(&grads).expect("the loss is a function of h");
-    (value.inner(), gradient)
-}

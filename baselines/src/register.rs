@@ -51,6 +51,8 @@ pub struct Variant<S> {
     pub update_locked: &'static str,
     /// What the update of a layer depends on above it.
     pub reach: Reach,
+    /// Whether hidden layers learn at all.
+    pub trains_hidden: bool,
     /// Put together from incomplete public sources: what its paper leaves open is a choice of ours.
     pub reconstructed: bool,
     /// The settings that make the variant, all others at their defaults.
@@ -78,6 +80,7 @@ impl<S> Variant<S> {
             activations: "one layer's",
             update_locked: "no",
             reach: Reach::Own,
+            trains_hidden: true,
             reconstructed: false,
             settings,
         }
@@ -194,6 +197,7 @@ macro_rules! register {
                 activations: of.activations,
                 update_locked: of.update_locked,
                 reach: of.reach,
+                trains_hidden: of.trains_hidden,
                 reconstructed: of.reconstructed,
             }));)*
             rules

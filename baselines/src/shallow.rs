@@ -27,6 +27,7 @@ impl Rule for ShallowConfig {
         title: "shallow",
         equation: "dW_L = (softmax(z_L) - y) h_{L-1}^T; hidden layers stay as they were drawn",
         paper: "control of Frenkel, Lefebvre & Bol 2021",
+        trains_hidden: false,
         ..Variant::local(Self::default)
     }];
 
@@ -83,6 +84,8 @@ mod tests {
     fn repeats_resumes_and_learns() {
         laws::repeats(|| laws::small_mlp(2), SHALLOW);
         laws::resumes(laws::small_cnn, SHALLOW);
-        laws::learns(|| laws::small_mlp(2), SHALLOW, 240);
+        // Of four classes; the hidden layers' random features do not tell them apart well.
+        let accuracy = laws::accuracy(|| laws::small_mlp(1), SHALLOW, 240);
+        assert!(accuracy > 40.0, "{accuracy} %");
     }
 }

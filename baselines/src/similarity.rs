@@ -2,21 +2,23 @@
 //!
 //! ```text
 //! pred:     CE(softmax(A_l s_l), y)                     s_l = pool(h_l), A_l a learned linear head
-//! sim:      mean (S(f_l) - S(y))²                        S(X)_ij = cosine of centred rows i and j; f_l = h_l, or the
-//!                                                        deviation over space of each channel of a map
+//! sim:      mean (S(f_l) - S(y))²                        S(X)_ij = cosine of centred rows i and j; f_l = P_l h_l, or the
+//!                                                        deviation over space of each channel of P_l * h_l, a map
 //! predsim:  (1 - β) pred + β sim,  β = 0.99
 //! ```
 //!
-//! The paper puts a learned linear or convolutional layer before the similarity; this form compares the layer's output
-//! itself. The output layer is trained by cross-entropy. One layer's activations and `b²` similarities are held.
+//! `P_l` is learned with the layer, by the similarity loss: an `n x n` matrix, on maps a 3x3 convolution from `c` to `c`
+//! channels, without bias. It lets the layer's own output keep more than what tells classes apart. Tokens are compared
+//! themselves. Heads start at zero, as in the authors' code. The output layer is trained by cross-entropy. One layer's
+//! activations and `b²` similarities are held.
 
-use crate::local::{Local, Objective, gradient_of};
+use crate::local::{Local, Objective};
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
 use sll_core::learned::{Learned, Matrix, load_all, record_all};
-use sll_core::op::Product;
+use sll_core::op::{Product, conv2d};
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule};
@@ -31,11 +33,13 @@ pub struct SimilarityConfig {
     pub beta: f64,
     /// How feature maps are pooled for the prediction head.
     pub summary: MapSummary,
+    /// Whether a learned layer comes before the similarity, as in the authors' code.
+    pub projection: bool,
 }
 
 impl Default for SimilarityConfig {
     fn default() -> Self {
-        Self { beta: 0.99, summary: MapSummary::Pool2 }
+        Self { beta: 0.99, summary: MapSummary::Pool2, projection: true }
     }
 }
 
@@ -47,6 +51,8 @@ pub struct Losses {
     summaries: Vec<Summary>,
     /// `A_lᵀ [n, K]`; none for sim.
     heads: Vec<Learned<Matrix>>,
+    /// `P_lᵀ [n, n]`, or the kernels `[c, 9 c]`; none for pred and on tokens.
+    projections: Vec<Option<Learned<Matrix>>>,
 }
 
 /// The rule.
@@ -63,8 +69,9 @@ impl Rule for SimilarityConfig {
         },
         Variant {
             title: "sim",
-            equation: "L_l = mean (S(h_l) - S(y))^2, S the cosines of centred rows",
+            equation: "L_l = mean (S(P_l h_l) - S(y))^2, S the cosines of centred rows",
             paper: "Nokland & Eidnes 2019",
+            stores: "learned: P, n_l^2 values (9 c^2 on maps)",
             activations: "one layer's, and b^2 similarities",
             ..Variant::local(|| Self { beta: 1.0, ..Self::default() })
         },
@@ -72,7 +79,7 @@ impl Rule for SimilarityConfig {
             title: "predsim",
             equation: "L_l = (1 - beta) pred + beta sim",
             paper: "Nokland & Eidnes 2019",
-            stores: "learned: A, K values a pooled feature",
+            stores: "learned: A, K values a pooled feature; P, n_l^2 values (9 c^2 on maps)",
             activations: "one layer's, and b^2 similarities",
             ..Variant::local(Self::default)
         },
@@ -102,14 +109,21 @@ impl SimilarityConfig {
         let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
         let shapes: Vec<Shape> = units[..units.len() - 1].iter().map(|unit| net.output_of(unit.end - 1)).collect();
         let summaries: Vec<Summary> = shapes.iter().map(|&shape| Summary::new(shape, self.summary)).collect();
-        let head = |(index, summary): (usize, &Summary)| {
-            let n = summary.len();
+        let zeros = |n: usize| Learned::new(Matrix::new(vec![0.0; n * classes], [n, classes], net.device()));
+        let heads = summaries.iter().filter(|_| self.beta < 1.0).map(|summary| zeros(summary.len())).collect();
+        let projection = |(index, shape): (usize, &Shape)| {
+            let (rows, columns) = match *shape {
+                _ if !self.projection || self.beta == 0.0 => return None,
+                Shape::Flat(n) => (n, n),
+                Shape::Map { c, .. } => (c, 9 * c),
+                Shape::Tokens { .. } => return None,
+            };
             let mut stream = Stream::new(seed, Purpose::Learned, &[index as u64]);
-            let values = stream.uniform(n * classes, 1.0 / (n as f64).sqrt());
-            (self.beta < 1.0).then(|| Learned::new(Matrix::new(values, [n, classes], net.device())))
+            let values = stream.uniform(rows * columns, 1.0 / (columns as f64).sqrt());
+            Some(Learned::new(Matrix::new(values, [rows, columns], net.device())))
         };
-        let heads = summaries.iter().enumerate().filter_map(head).collect();
-        Local::new(net, Losses { beta: self.beta, classes, shapes, summaries, heads })
+        let projections = shapes.iter().enumerate().map(projection).collect();
+        Local::new(net, Losses { beta: self.beta, classes, shapes, summaries, heads, projections })
     }
 }
 
@@ -134,16 +148,46 @@ fn features(h: Tensor<2>, shape: Shape) -> Tensor<2> {
     }
 }
 
+/// `P h`, row by row, or the convolution of maps with the kernels `P`.
+fn projected(h: Tensor<2>, projection: Tensor<2>, shape: Shape) -> Tensor<2> {
+    let Shape::Map { c, h: height, w } = shape else { return h.product(projection) };
+    let kernels = projection.reshape([c, c, 3, 3]);
+    let map = h.reshape([-1, c as i32, height as i32, w as i32]);
+    let bias = Tensor::zeros([c], &kernels.device());
+    conv2d(map, kernels.clone(), bias, kernels, 1).flatten(1, 3)
+}
+
+impl Losses {
+    /// The similarity loss's gradient to `h`; moves the projection.
+    fn similar(&mut self, unit: usize, h: Tensor<2>, wanted: Tensor<2>, updater: &mut Updater) -> Tensor<2> {
+        let (shape, learned) = (self.shapes[unit], &mut self.projections[unit]);
+        let h = Tensor::from_inner(h).require_grad();
+        let projection = learned.as_ref().map(|p| Tensor::from_inner(p.get().plain()).require_grad());
+        let compared = match &projection {
+            Some(projection) => projected(h.clone(), projection.clone(), shape),
+            None => h.clone(),
+        };
+        let differ = similarity(features(compared, shape)) - Tensor::from_inner(wanted);
+        let grads = (differ.clone() * differ).mean().backward();
+        if let (Some(learned), Some(projection)) = (learned, projection) {
+            let gradient = projection.grad(&grads).expect("the loss is a function of the projection");
+            drop(projection);
+            learned.descend(gradient * self.beta, updater, 1.0);
+        }
+        h.grad(&grads).expect("the loss is a function of the output") * self.beta
+    }
+
+    fn learned(&self) -> impl Iterator<Item = &Learned<Matrix>> {
+        self.heads.iter().chain(self.projections.iter().flatten())
+    }
+}
+
 impl Objective for Losses {
     fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2> {
         let mut signal: Option<Tensor<2>> = None;
         if self.beta > 0.0 {
             let wanted = similarity(batch.targets(self.classes, &h.device()));
-            let (_, gradient) = gradient_of(h.clone(), |h| {
-                let differ = similarity(features(h, self.shapes[unit])) - Tensor::from_inner(wanted);
-                (differ.clone() * differ).mean()
-            });
-            signal = Some(gradient * self.beta);
+            signal = Some(self.similar(unit, h.clone(), wanted, updater));
         }
         if let Some(head) = self.heads.get_mut(unit) {
             let (summary, weights) = (self.summaries[unit], head.get().plain());
@@ -168,26 +212,32 @@ impl Objective for Losses {
 
     /// Similarities at batch 128: `3 · 128 n` a sample.
     fn macs(&self) -> u64 {
-        let heads = 3 * self.learned_values() as u64;
+        let heads = 3 * self.heads.iter().map(Learned::num_params).sum::<usize>() as u64;
+        let positions = |shape: &Shape| match *shape {
+            Shape::Map { h, w, .. } => h * w,
+            _ => 1,
+        };
+        let projections = self.projections.iter().zip(&self.shapes);
+        let projections = projections.filter_map(|(p, shape)| Some(3 * p.as_ref()?.num_params() * positions(shape)));
         let compared = |shape: &Shape| match *shape {
             Shape::Map { c, .. } => c,
             other => other.len(),
         };
         // The products between samples, of outputs both ways and of labels, are for a batch of 128.
         let similar: usize = self.shapes.iter().map(|shape| 128 * (3 * compared(shape) + self.classes)).sum();
-        heads + if self.beta > 0.0 { similar as u64 } else { 0 }
+        heads + if self.beta > 0.0 { (similar + projections.sum::<usize>()) as u64 } else { 0 }
     }
 
     fn learned_values(&self) -> usize {
-        self.heads.iter().map(Learned::num_params).sum()
+        self.learned().map(Learned::num_params).sum()
     }
 
     fn record(&self) -> Result<Vec<Vec<u8>>> {
-        record_all(&self.heads)
+        record_all(self.learned())
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
-        load_all(&mut self.heads, record)
+        load_all(self.heads.iter_mut().chain(self.projections.iter_mut().flatten()), record)
     }
 }
 
@@ -216,12 +266,14 @@ mod tests {
         (0..b * b).map(|at| dot(at / b, at % b)).collect()
     }
 
-    /// `(1 - β) CE + β MSE` of one dense layer's output in plain loops.
-    fn loss(h: &[f64], head: &[f64], labels: &[usize], beta: f64) -> f64 {
+    /// `(1 - β) CE + β MSE` of one dense layer's output in plain loops; no projection is the identity.
+    fn loss(h: &[f64], head: &[f64], projection: &[f64], labels: &[usize], beta: f64) -> f64 {
         let (b, k) = (labels.len(), 4);
         let n = h.len() / b;
         let one_hot: Vec<f64> = labels.iter().flat_map(|&y| (0..k).map(move |c| f64::from(c == y))).collect();
-        let (found, wanted) = (cosines(h, b), cosines(&one_hot, b));
+        let product = |at: usize| (0..n).map(|i| h[at / n * n + i] * projection[i * n + at % n]).sum();
+        let f = if projection.is_empty() { h.to_vec() } else { (0..b * n).map(product).collect() };
+        let (found, wanted) = (cosines(&f, b), cosines(&one_hot, b));
         let similar = found.iter().zip(wanted).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / (b * b) as f64;
         let row = |s: usize| {
             let logit = |c: usize| -> f64 { (0..n).map(|i| h[s * n + i] * head[i * k + c]).sum() };
@@ -233,30 +285,40 @@ mod tests {
 
     #[test]
     fn signals_are_the_gradients_of_the_loss() {
-        for beta in [0.0, 0.6, 1.0] {
+        for (beta, projection) in [(0.0, true), (0.6, true), (1.0, true), (0.6, false)] {
             let net = laws::small_mlp(1);
-            let mut rule = SimilarityConfig { beta, ..SimilarityConfig::default() }.init(&net, 3).unwrap();
+            let config = SimilarityConfig { beta, projection, ..SimilarityConfig::default() };
+            let mut rule = config.init(&net, 3).unwrap();
             let batch = laws::batch(&net, 2);
             let h = laws::hidden(&net, 1, &batch);
             let wide = |t: Tensor<2>| -> Vec<f64> { floats(t).into_iter().map(f64::from).collect() };
             let head = |l: &Losses| l.heads.first().map_or(vec![], |head| wide(head.get().plain()));
-            let (values, before) = (wide(h.clone()), head(rule.objective()));
+            let middle = |l: &Losses| l.projections[0].as_ref().map_or(vec![], |p| wide(p.get().plain()));
+            // Heads start at zero and send nothing back before they have moved.
+            rule.objective_mut().signal(0, h.clone(), &batch, &mut laws::descent());
+            let (values, before, p) = (wide(h.clone()), head(rule.objective()), middle(rule.objective()));
             let signal = wide(rule.objective_mut().signal(0, h, &batch, &mut laws::descent()));
-            let after = head(rule.objective());
+            let (after, p_after) = (head(rule.objective()), middle(rule.objective()));
+            assert_eq!(p.is_empty(), !projection || beta == 0.0);
             let nudged = |v: &[f64], i: usize, by: f64| {
                 let mut v = v.to_vec();
                 v[i] += by;
                 v
             };
             for i in (0..values.len()).step_by(5) {
-                let at = |by| loss(&nudged(&values, i, by), &before, &batch.labels, beta);
+                let at = |by| loss(&nudged(&values, i, by), &before, &p, &batch.labels, beta);
                 let slope = (at(1e-5) - at(-1e-5)) / 2e-5;
                 assert!((slope - signal[i]).abs() < 1e-5, "β {beta}, h[{i}]: {slope} against {}", signal[i]);
             }
             for i in 0..before.len() {
-                let at = |by| loss(&values, &nudged(&before, i, by), &batch.labels, beta);
+                let at = |by| loss(&values, &nudged(&before, i, by), &p, &batch.labels, beta);
                 let slope = (at(1e-5) - at(-1e-5)) / 2e-5;
                 assert!((slope - (before[i] - after[i])).abs() < 1e-5, "β {beta}, A[{i}]");
+            }
+            for i in (0..p.len()).step_by(7) {
+                let at = |by| loss(&values, &before, &nudged(&p, i, by), &batch.labels, beta);
+                let slope = (at(1e-5) - at(-1e-5)) / 2e-5;
+                assert!((slope - (p[i] - p_after[i])).abs() < 1e-5, "β {beta}, P[{i}]");
             }
         }
     }
@@ -267,6 +329,16 @@ mod tests {
         let map = Tensor::<2>::from_floats([[1.0, 2.0, 3.0, 4.0, 4.0, 4.0]], &burn::tensor::Device::flex());
         let found = floats(features(map, shape));
         assert!((found[0] - (2f32 / 3.0).sqrt()).abs() < 1e-4 && found[1].abs() < 1e-3, "{found:?}");
+    }
+
+    #[test]
+    fn a_map_is_convolved_before_it_is_compared() {
+        // One channel whose kernel shifts the map by one column: what falls off the edge is gone.
+        let shape = Shape::Map { c: 1, h: 1, w: 3 };
+        let device = burn::tensor::Device::flex();
+        let kernel = Tensor::<2>::from_floats([[0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]], &device);
+        let found = projected(Tensor::<2>::from_floats([[1.0, 2.0, 3.0]], &device), kernel, shape);
+        assert_eq!(floats(found), [0.0, 1.0, 2.0]);
     }
 
     #[test]

@@ -12,6 +12,12 @@ fn updates_reach_as_far_up_as_the_register_says_and_no_further() {
         println!("{}: {:?}", info.title, info.reach);
         let (spec, net) = (info.settings, || laws::small_mlp(4));
         let build: Build = &|net| spec.init(net, 3);
+        if !info.trains_hidden {
+            let (mut trained, before) = (net(), net().params());
+            let after = laws::train(&mut trained, build, 0..2);
+            assert_eq!(after[..4], before[..4], "{} moves a hidden layer", info.title);
+            continue;
+        }
         let reaches = |hops| laws::reaches(net, CHANGED, hops, spec.learning_epoch(), build);
         match info.reach {
             Reach::Own => reaches(0),
