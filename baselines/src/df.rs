@@ -1,5 +1,5 @@
-//! DF: Distance-Forward learning (Wu et al. 2024, arXiv 2408.14925). **Reconstructed**: the margin form, the N-pairs and
-//! the two ways of coordination are known; the goodness, the constants and DF-R's feedback are ours.
+//! DF: Distance-Forward learning (Wu et al. 2024, arXiv 2408.14925). **Reconstructed**: the margin form, the N-pairs
+//! and the two ways of coordination are known; the goodness, the constants and DF-R's feedback are ours.
 //!
 //! Unit `l` but the last judges its output by its distance to one anchor `E_c` a class:
 //!
@@ -110,7 +110,8 @@ impl Rule for DfConfig {
     const VARIANTS: Variants<Self> = &[
         Variant {
             title: "DF-R",
-            equation: "L_l = max(m + g_c - g_y, 0) + lambda g_c over wrong c, g the cosine to anchors E; dh_l += mu B_l ds_{l+1}",
+            equation: "L_l = max(m + g_c - g_y, 0) + lambda g_c over wrong c, g the cosine to anchors E; dh_l += mu \
+                B_l ds_{l+1}",
             paper: "Wu et al. 2024, arXiv 2408.14925",
             stores: "learned: anchors, K n_l values; fixed: B, n_l n_{l+1} values between hidden layers",
             activations: "two layers'",

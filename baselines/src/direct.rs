@@ -9,7 +9,8 @@ use sll_core::rule::{Batch, StepReport};
 use sll_core::{Cut, Network, Result};
 use std::ops::Range;
 
-/// Fixed random `B_l [K, n_l]` for each unit but the last, with entries from `U(±gain/√K)`: zero mean, as the rules need.
+/// Fixed random `B_l [K, n_l]` for each unit but the last, with entries from `U(±gain/√K)`: zero mean, as the rules
+/// need.
 pub fn feedback(net: &Network, gain: f64, seed: u64) -> Result<Vec<Tensor<2>>> {
     let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
     let device = net.device().clone().inner();

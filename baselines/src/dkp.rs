@@ -6,8 +6,8 @@
 //! dB_l = e h_lᵀ,   B_l ← (1 - λ) (B_l - step(dB_l))        B_l [K, n_l], e = (softmax(z_L) - y)/b
 //! ```
 //!
-//! which is the increment a linear read-out from layer `l` to the output would get: with matching decay, `B_L-1` and the
-//! output weights grow alike (Kolen & Pollack 1994). Memory as DFA, plus the optimiser's state for `B`.
+//! which is the increment a linear read-out from layer `l` to the output would get: with matching decay, `B_L-1` and
+//! the output weights grow alike (Kolen & Pollack 1994). Memory as DFA, plus the optimiser's state for `B`.
 
 use crate::direct;
 use crate::register::{EVERY, Reach, Rule, Variant, Variants};
@@ -28,7 +28,8 @@ pub struct DkpConfig {
     /// Learning rate of `B` over that of the network. Kolen & Pollack's argument needs equal increments, 1; a public
     /// re-implementation has 0.1, with which `B` hardly moves in a few thousand steps.
     pub feedback_lr_factor: f64,
-    /// Decay `λ` of `B` in a step (public re-implementation: 1e-6), on top of the recipe's weight decay, which `B` shares.
+    /// Decay `λ` of `B` in a step (public re-implementation: 1e-6), on top of the recipe's weight decay, which `B`
+    /// shares.
     pub feedback_decay: f64,
 }
 

@@ -1,7 +1,7 @@
 //! TP: target propagation (Bengio 2014), and DTP: difference target propagation (Lee, Zhang, Fischer & Bengio 2015).
 //!
-//! Every hidden layer above the first has a learned inverse `g_l(h) = ψ(h Q_l + c_l)`, from `h_l` to `h_{l-1}`. With `b`
-//! samples, per-sample loss `J`, step `β` and noise `σ`:
+//! Every hidden layer above the first has a learned inverse `g_l(h) = ψ(h Q_l + c_l)`, from `h_l` to `h_{l-1}`. With
+//! `b` samples, per-sample loss `J`, step `β` and noise `σ`:
 //!
 //! ```text
 //! t_{L-1} = h_{L-1} - β dJ/dh_{L-1}                 the last hidden layer's, through the output layer

@@ -77,7 +77,8 @@ const PLAIN: Variant<fn() -> FaConfig> = Variant {
 /// The paper of the others.
 const CONCORDANT: &str = "Liao, Leibo & Poggio 2016";
 
-/// The feedback weights of every affine map of `net` but its first, which has no gradient to send on, and where they are.
+/// The feedback weights of every affine map of `net` but its first, which has no gradient to send on, and where they
+/// are.
 fn carriers(net: &mut Network) -> impl Iterator<Item = ([u64; 2], WeightSlot<'_>)> {
     let all = net.weights().into_iter().enumerate();
     let slots = all.flat_map(|(layer, slots)| {

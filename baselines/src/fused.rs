@@ -1,8 +1,9 @@
-//! BP with the update fused into the backward pass: a layer moves as soon as its gradient is there, and the gradient goes
-//! (Lv et al. 2023; PyTorch calls it the optimiser step in the backward pass).
+//! BP with the update fused into the backward pass: a layer moves as soon as its gradient is there, and the gradient
+//! goes (Lv et al. 2023; PyTorch calls it the optimiser step in the backward pass).
 //!
-//! Same numbers as BP, bit for bit: the signal of layer `l - 1` is made before layer `l` moves. Activations are kept as in BP,
-//! but never more than one layer's gradients, which makes it the plain competitor of rules that train layer by layer.
+//! Same numbers as BP, bit for bit: the signal of layer `l - 1` is made before layer `l` moves. Activations are kept as
+//! in BP, but never more than one layer's gradients, which makes it the plain competitor of rules that train layer by
+//! layer.
 
 use crate::bp::Bp;
 use crate::register::{EVERY, Reach, Rule, Variant, Variants};

@@ -18,8 +18,8 @@ use std::ops::Range;
 
 /// The objective of the units below the last one.
 pub trait Objective: Send {
-    /// The signal `dL_l/dh_l [b, n_l]` (batch mean) for the output `h_l [b, n_l]` of unit `unit`. A head of its own that
-    /// the objective learns is moved here.
+    /// The signal `dL_l/dh_l [b, n_l]` (batch mean) for the output `h_l [b, n_l]` of unit `unit`. A head of its own
+    /// that the objective learns is moved here.
     fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2>;
 
     /// Logits `[b, K]` of a unit's own posterior; `None` where it has none.
@@ -30,8 +30,8 @@ pub trait Objective: Send {
     /// MACs per sample of all heads, both ways, without the units' own.
     fn macs(&self) -> u64;
 
-    /// Values that the head of each unit but the last holds at the most while it makes the signal of `batch` samples, beside
-    /// matrices `[b, K]`; `None` where that is not known.
+    /// Values that the head of each unit but the last holds at the most while it makes the signal of `batch` samples,
+    /// beside matrices `[b, K]`; `None` where that is not known.
     fn temporaries(&self, _batch: usize) -> Option<Vec<usize>> {
         None
     }

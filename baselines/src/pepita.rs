@@ -113,7 +113,8 @@ impl PepitaConfig {
         let scale = |layer: usize| {
             let Some(stages) = net.stages(layer) else {
                 let reason = format!(
-                    "layer {layer} ({}) is more than one affine map, and the rule is written in pre-activations; use an \
+                    "layer {layer} ({}) is more than one affine map, and the rule is written in pre-activations; use \
+                        an \
                      MLP or a CNN, or a rule that trains units, such as dfa or sll",
                     net.layer_names()[layer]
                 );

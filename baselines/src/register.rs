@@ -1,5 +1,5 @@
-//! Every rule by name: the one list that specs, tables and the command line read. What there is to know about a rule stands
-//! in its own file, as its [`Rule`].
+//! Every rule by name: the one list that specs, tables and the command line read. What there is to know about a rule
+//! stands in its own file, as its [`Rule`].
 
 use serde::{Deserialize, Serialize};
 use sll_core::layer::Activation;

@@ -17,8 +17,8 @@
 //!   `x± = h_{k-1} ± ε v`, `∂D/∂θ = ∂(g^in · v)/∂θ ≈ (∇L_k(x+) - ∇L_k(x-)) / 2ε`. `ε v` has `step` times the rms of the
 //!   input. `∇L_k` itself is the mean of the same two, exact to `O(step²)`: one backward pass gives the sum.
 //!
-//! Memory: the largest unit's activations, twice for the two probes, and one gradient `[B, n_k]` at a boundary, whatever
-//! the depth. About three times the work of local learning, where a double backward would need about two.
+//! Memory: the largest unit's activations, twice for the two probes, and one gradient `[B, n_k]` at a boundary,
+//! whatever the depth. About three times the work of local learning, where a double backward would need about two.
 
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;

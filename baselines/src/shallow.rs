@@ -1,5 +1,5 @@
-//! Shallow learning: the output layer alone learns, on hidden layers as they were drawn. The control that says what a rule's
-//! training of hidden layers is worth (in the comparison of Frenkel, Lefebvre & Bol 2021, for one).
+//! Shallow learning: the output layer alone learns, on hidden layers as they were drawn. The control that says what a
+//! rule's training of hidden layers is worth (in the comparison of Frenkel, Lefebvre & Bol 2021, for one).
 
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;

@@ -1,16 +1,16 @@
 //! Local prediction and similarity losses: pred, sim and predsim (Nøkland & Eidnes 2019).
 //!
 //! ```text
-//! pred:     CE(softmax(A_l s_l), y)                     s_l = pool(h_l), A_l a learned linear head
-//! sim:      mean (S(f_l) - S(y))²                        S(X)_ij = cosine of centred rows i and j; f_l = P_l h_l, or the
-//!                                                        deviation over space of each channel of P_l * h_l, a map
+//! pred:     CE(softmax(A_l s_l), y)          s_l = pool(h_l), A_l a learned linear head
+//! sim:      mean (S(f_l) - S(y))²            S(X)_ij = cosine of centred rows i and j; f_l = P_l h_l, or on maps the
+//!                                            deviation over space of each channel of P_l * h_l
 //! predsim:  (1 - β) pred + β sim,  β = 0.99
 //! ```
 //!
-//! `P_l` is learned with the layer, by the similarity loss: an `n x n` matrix, on maps a 3x3 convolution from `c` to `c`
-//! channels, without bias. It lets the layer's own output keep more than what tells classes apart. Tokens are compared
-//! themselves. Heads start at zero, as in the authors' code. The output layer is trained by cross-entropy. One layer's
-//! activations and `b²` similarities are held.
+//! `P_l` is learned with the layer, by the similarity loss: an `n x n` matrix, on maps a 3x3 convolution from `c` to
+//! `c` channels, without bias. It lets the layer's own output keep more than what tells classes apart. Tokens are
+//! compared themselves. Heads start at zero, as in the authors' code. The output layer is trained by cross-entropy. One
+//! layer's activations and `b²` similarities are held.
 
 use crate::local::{Local, Objective};
 use crate::register::{Rule, Variant, Variants};

@@ -9,7 +9,8 @@ impl Rule for SllConfig {
     const VARIANTS: Variants<Self> = &[
         Variant {
             title: "SLL",
-            equation: "dv_l = (q_l - y) + a dD(p_l, q_l)/dv_l, q_l = softmax(R_l h_l), p_l = sg(q_{l-1}), dh_l = R_l^T dv_l",
+            equation: "dv_l = (q_l - y) + a dD(p_l, q_l)/dv_l, q_l = softmax(R_l h_l), p_l = sg(q_{l-1}), dh_l = \
+                R_l^T dv_l",
             paper: "Stochastic Layer-wise Learning, arXiv 2505.05181, section 3.3 (SLLi+: section 5.3, units = i)",
             stores: "fixed: R, d_o n_l values a unit",
             activations: "one unit's",

@@ -52,7 +52,8 @@ pub struct SoftHebb(SoftHebbConfig);
 impl Rule for SoftHebbConfig {
     const VARIANTS: Variants<Self> = &[Variant {
         title: "SoftHebb",
-        equation: "dw_k = sum y_k (x - u_k w_k), y = softmax(t u) of the winner, - of the others; then a linear classifier",
+        equation: "dw_k = sum y_k (x - u_k w_k), y = softmax(t u) of the winner, - of the others; then a linear \
+            classifier",
         paper: "Journe, Garcia Rodriguez, Guo & Moraitis 2023",
         ..Variant::local(Self::default)
     }];

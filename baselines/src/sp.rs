@@ -62,7 +62,8 @@ struct Compared {
 impl Rule for SpConfig {
     const VARIANTS: Variants<Self> = &[Variant {
         title: "SP",
-        equation: "t_1 = S, t_l = f_l(t_{l-1}); L_l = CE(softmax(g h_l t_l^T / sqrt(n_l)), y); on maps the mean over positions",
+        equation: "t_1 = S, t_l = f_l(t_{l-1}); L_l = CE(softmax(g h_l t_l^T / sqrt(n_l)), y); on maps the mean over \
+            positions",
         paper: "Kohan, Rietman & Siegelmann 2023",
         stores: "learned: S, K n_1 values",
         ..Variant::local(Self::default)
@@ -88,8 +89,8 @@ impl SpConfig {
         Ok(Sp { config: *self, units, classes, signal })
     }
 
-    /// What inner products of a layer's features are multiplied by: `g / √n`, and on a map, where the mean over positions is
-    /// compared (as in the authors' code), `g / (√c · positions)`.
+    /// What inner products of a layer's features are multiplied by: `g / √n`, and on a map, where the mean over
+    /// positions is compared (as in the authors' code), `g / (√c · positions)`.
     fn scale(&self, features: Shape) -> f64 {
         match features {
             Shape::Map { c, h, w } => self.gain / (c as f64).sqrt() / (h * w) as f64,
@@ -164,12 +165,14 @@ impl LearningRule for Sp {
         Cut::EveryLayer
     }
 
-    /// Per sample at batch 128, over which the codes' own pass is shared: `3 K / 128` of the hidden layers' forward work.
+    /// Per sample at batch 128, over which the codes' own pass is shared: `3 K / 128` of the hidden layers' forward
+    /// work.
     fn cost(&self, net: &Network) -> StepCost {
         let hidden = &self.units[..self.units.len() - 1];
         let products: usize = hidden.iter().map(|unit| 3 * self.classes * net.output_of(unit.end - 1).len()).sum();
         let costs = net.costs();
-        // The signals, one a class, run through all hidden units but the first, there and back; a batch of 128 shares them.
+        // The signals, one a class, run through all hidden units but the first, there and back; a batch of 128 shares
+        // them.
         let run = |unit: &Range<usize>| {
             let there: u64 = costs[unit.clone()].iter().map(|c| 3 * c.forward + c.again).sum();
             there - costs[unit.start].input_grad

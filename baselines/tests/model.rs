@@ -102,7 +102,8 @@ fn rules() -> Vec<RuleSpec> {
 #[test]
 fn measured_bytes_are_within_two_percent_of_the_model_and_slls_do_not_grow_with_depth() {
     laws::one_thread();
-    // Many samples of few features: what the matrix library packs for itself follows the processor's caches, not the model.
+    // Many samples of few features: what the matrix library packs for itself follows the processor's caches, not the
+    // model.
     let mlp = NetworkSpec { depth: Some(5), width: Some(160), dropout: 0.1, ..NetworkSpec::named("mlp-2x800") };
     let vit = NetworkSpec { depth: Some(4), width: Some(96), ..NetworkSpec::named("vit-7") };
     let adamax = OptimizerConfig::default();
@@ -133,8 +134,8 @@ fn measured_bytes_are_within_two_percent_of_the_model_and_slls_do_not_grow_with_
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
-    // SLL is flat on every family, and what keeps one output a layer is caught on every family: by the most activations at
-    // once, since the peak is the first layer's, when nothing has leaked yet, until many layers have.
+    // SLL is flat on every family, and what keeps one output a layer is caught on every family: by the most activations
+    // at once, since the peak is the first layer's, when nothing has leaked yet, until many layers have.
     let named = |name: &str, width: usize| NetworkSpec { width: Some(width), ..NetworkSpec::named(name) };
     let mlp = ("mlp", named("mlp-2x800", 160), [1, 10, 16], 1024, 1024 * 160);
     let wide = ("mlp, wide input", named("mlp-2x800", 64), [3, 32, 32], 64, 64 * 64);

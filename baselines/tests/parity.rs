@@ -28,11 +28,11 @@ fn every_rule_takes_the_same_step_on_libtorch_as_on_flex() {
 }
 
 /// 8 significant bits round by up to 2⁻⁹ = 0.002; a step through a few layers is off by some of these, and one through
-/// max-pooling and batch norm by far more, since where two values become equal the signal goes to the other. PyTorch's own
-/// autocast is off alike: on five 3x3 convolutions of 4 to 32 channels, 16 x 16 images and a batch of 24 made as here, over
-/// five seeds, its gradient of BP by 0.04 to 0.14, with batch norm by 0.09 to 0.16 (PyTorch 2.9.1, CPU). Rules that compare
-/// activations with thresholds or with each other (SoftHebb's winners, FF's goodness) may be farther off: BP, feedback and
-/// local rules stand for what is computed in bf16.
+/// max-pooling and batch norm by far more, since where two values become equal the signal goes to the other. PyTorch's
+/// own autocast is off alike: on five 3x3 convolutions of 4 to 32 channels, 16 x 16 images and a batch of 24 made as
+/// here, over five seeds, its gradient of BP by 0.04 to 0.14, with batch norm by 0.09 to 0.16 (PyTorch 2.9.1, CPU).
+/// Rules that compare activations with thresholds or with each other (SoftHebb's winners, FF's goodness) may be farther
+/// off: BP, feedback and local rules stand for what is computed in bf16.
 #[test]
 fn mixed_precision_on_libtorch_takes_nearly_the_same_step() {
     let found = compare(&Device::flex(), &Device::libtorch(), Precision::Bf16).unwrap();

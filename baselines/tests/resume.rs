@@ -1,6 +1,6 @@
-//! The law of resuming, for every rule and variant: a run that was cut off after any of its epochs gives the bits of one
-//! that was not. A quick part always runs; `cargo test -p baselines --test resume -- --ignored` goes through all network
-//! families and optimisers.
+//! The law of resuming, for every rule and variant: a run that was cut off after any of its epochs gives the bits of
+//! one that was not. A quick part always runs; `cargo test -p baselines --test resume -- --ignored` goes through all
+//! network families and optimisers.
 
 use baselines::RuleSpec;
 use burn::tensor::Device;
@@ -9,7 +9,8 @@ use sll_core::layer::Activation;
 use sll_core::optim::{OptimizerConfig, OptimizerKind};
 use sll_core::{Error, Network, NetworkSpec};
 
-/// Wide enough that products of matrices are not summed up in plain loops, so that it shows how a weight lies in memory.
+/// Wide enough that products of matrices are not summed up in plain loops, so that it shows how a weight lies in
+/// memory.
 const WIDTH: usize = 96;
 
 /// A network of each family, and of each feature that keeps a state of its own.

@@ -1,5 +1,5 @@
-//! Time of a convolution, and of batch norm, rectification and pooling, forward and back: `cargo bench -p sll-core --bench
-//! conv`. Throughput is in multiply-accumulates of the convolution's three products, and in values of the map.
+//! Time of a convolution, and of batch norm, rectification and pooling, forward and back: `cargo bench -p sll-core
+//! --bench conv`. Throughput is in multiply-accumulates of the convolution's three products, and in values of the map.
 
 use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -1,5 +1,6 @@
 //! Time of one training step: `cargo bench -p sll-core --profile dev`. The floor printed first is the step's
-//! multiply-accumulates and the bytes an Adamax step must move (parameters, gradients and two moments read, parameters and moments written).
+//! multiply-accumulates and the bytes an Adamax step must move (parameters, gradients and two moments read, parameters
+//! and moments written).
 
 use burn::tensor::{Device, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

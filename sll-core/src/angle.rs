@@ -6,9 +6,9 @@
 //! angle_l = acos( <ΔW_l, ΔW'_l> / (|ΔW_l| |ΔW'_l|) )
 //! ```
 //!
-//! At that rate a step moves weights by the very gradient that the rule used, so with backpropagation as the other rule this
-//! is the angle to the loss gradient (Lillicrap et al. 2016). Only weights of affine maps and convolutions count: biases
-//! and norms are left out, and so are running statistics, which no rule's signal decides.
+//! At that rate a step moves weights by the very gradient that the rule used, so with backpropagation as the other rule
+//! this is the angle to the loss gradient (Lillicrap et al. 2016). Only weights of affine maps and convolutions count:
+//! biases and norms are left out, and so are running statistics, which no rule's signal decides.
 
 use crate::error::Result;
 use crate::network::Network;

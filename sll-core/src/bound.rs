@@ -1,8 +1,8 @@
 //! Theorem 1 (paper, section 3.2 and appendix A.3.1): both sides of its bound and its two assumptions, from measured
 //! numbers.
 //!
-//! With `ℓ_l = E log p(y|h_l)`, minus the cross-entropy of layer `l`'s own head, and `D_l` the divergence of its posterior
-//! from its parent's, both in nats a sample, for `L` layers:
+//! With `ℓ_l = E log p(y|h_l)`, minus the cross-entropy of layer `l`'s own head, and `D_l` the divergence of its
+//! posterior from its parent's, both in nats a sample, for `L` layers:
 //!
 //! ```text
 //! network   L_net = ℓ_L - Σ_l D_l                       (eq. 21)
@@ -14,14 +14,15 @@
 //! identity  L_net - (1/L) Σ_l L_l = (1/L) Σ_l Δ_l - (1 - 1/L) Σ_l D_l      (eq. 26-29)
 //! ```
 //!
-//! By the identity A4 *is* the theorem's inequality, term for term: where A4 is measured to hold the bound holds, where not
-//! it does not, whatever A3 says. Both are measured here rather than assumed.
+//! By the identity A4 *is* the theorem's inequality, term for term: where A4 is measured to hold the bound holds, where
+//! not it does not, whatever A3 says. Both are measured here rather than assumed.
 //!
-//! What is measured stands in for the theorem's own terms: there `D_l` is the divergence of distributions of *latents* and
-//! `p(y|h_l)` is left open; here both are of the categorical posteriors that fixed random heads give, as in the rule's
-//! objective (the paper calls that "ELBO-inspired", not a bound). Of these, `D_l` is `KL(q_l‖p_l)`; the rule trains a surrogate, `-2 ln BC`, that is never above it. A smaller `D`
-//! makes A4 easier, so a [`Bound`] is worked out for each: see [`crate::posterior::Affinity`]. Layer 1's parent is the raw
-//! input, which has no posterior: `D_1 = 0` here, as in the rule's own objective by default.
+//! What is measured stands in for the theorem's own terms: there `D_l` is the divergence of distributions of *latents*
+//! and `p(y|h_l)` is left open; here both are of the categorical posteriors that fixed random heads give, as in the
+//! rule's objective (the paper calls that "ELBO-inspired", not a bound). Of these, `D_l` is `KL(q_l‖p_l)`; the rule
+//! trains a surrogate, `-2 ln BC`, that is never above it. A smaller `D` makes A4 easier, so a [`Bound`] is worked out
+//! for each: see [`crate::posterior::Affinity`]. Layer 1's parent is the raw input, which has no posterior: `D_1 = 0`
+//! here, as in the rule's own objective by default.
 
 use crate::error::{Error, Result};
 

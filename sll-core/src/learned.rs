@@ -1,4 +1,5 @@
-//! Parameters that an optimiser moves, outside the network or in it: a burn module that can be updated, saved and restored.
+//! Parameters that an optimiser moves, outside the network or in it: a burn module that can be updated, saved and
+//! restored.
 
 use crate::error::{Error, Result};
 use crate::op::inject;
@@ -164,8 +165,8 @@ impl ModuleVisitor for First {
     }
 }
 
-/// Gives every parameter memory of its own: what is loaded looks into the record's bytes, all of which would stay for as
-/// long as one parameter is not moved.
+/// Gives every parameter memory of its own: what is loaded looks into the record's bytes, all of which would stay for
+/// as long as one parameter is not moved.
 struct Owned;
 
 impl ModuleMapper for Owned {

@@ -1,4 +1,5 @@
-//! What the posteriors of a network's units say on data: log-likelihood, accuracy, and how near each is to its parent's.
+//! What the posteriors of a network's units say on data: log-likelihood, accuracy, and how near each is to its
+//! parent's.
 //!
 //! For unit `l` with logits `v_l [b, codes]` ([`LearningRule::unit_logits`]), `q_l = softmax(v_l)` and `p_l = q_{l-1}`:
 //!
@@ -42,8 +43,8 @@ pub struct Affinity {
     pub kl: f64,
 }
 
-/// Log-probability that stands for none at all, where a parent has more codes than its child: small enough to add nothing
-/// to any sum, large enough for f32.
+/// Log-probability that stands for none at all, where a parent has more codes than its child: small enough to add
+/// nothing to any sum, large enough for f32.
 const ABSENT: f32 = -80.0;
 
 /// Shows `batches` of inputs `[b, features]` with their labels to an evaluation-mode network ([`Network::valid`]) and

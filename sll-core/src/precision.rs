@@ -3,17 +3,18 @@
 use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// Parameters, their gradients, optimiser state, what passes from unit to unit and all that a rule computes itself (logits,
-/// losses, signals, projections) are single precision in any case.
+/// Parameters, their gradients, optimiser state, what passes from unit to unit and all that a rule computes itself
+/// (logits, losses, signals, projections) are single precision in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Single precision throughout.
     #[default]
     F32,
-    /// Mixed precision: activations, and the factors of matrix products and convolutions, have 8 significant bits (bfloat16;
-    /// 1 sign, 8 exponent, 7 fraction bits). Means and variances of norms, and what is added up over chunks of rows, are single
-    /// precision. Layers of one's own have to take what comes: burn's `Linear` does not multiply bfloat16 by its own weights.
+    /// Mixed precision: activations, and the factors of matrix products and convolutions, have 8 significant bits
+    /// (bfloat16; 1 sign, 8 exponent, 7 fraction bits). Means and variances of norms, and what is added up over chunks
+    /// of rows, are single precision. Layers of one's own have to take what comes: burn's `Linear` does not multiply
+    /// bfloat16 by its own weights.
     Bf16,
 }
 

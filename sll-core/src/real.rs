@@ -1,4 +1,5 @@
-//! Floats in stored JSON, which has no numbers for all of them: finite ones are numbers, the others `"NaN"`, `"inf"`, `"-inf"`.
+//! Floats in stored JSON, which has no numbers for all of them: finite ones are numbers, the others `"NaN"`, `"inf"`,
+//! `"-inf"`.
 //!
 //! For `#[serde(with = "sll_core::real")]`; [`option`] and [`list`] are the same for `Option<f64>` and `Vec<f64>`.
 

@@ -1,5 +1,5 @@
-//! A run of layers trained by backpropagation of which only each segment's input is kept (Chen, Xu, Zhang & Guestrin 2016):
-//! the backward pass runs a segment again before it differentiates it. One segment is ordinary backpropagation.
+//! A run of layers trained by backpropagation of which only each segment's input is kept (Chen, Xu, Zhang & Guestrin
+//! 2016): the backward pass runs a segment again before it differentiates it. One segment is ordinary backpropagation.
 
 use crate::network::Network;
 use crate::op::inject;

@@ -1,5 +1,5 @@
-//! A task of four classes and networks of each family so small that every rule takes a step in a moment: for tests of rules,
-//! and to compare devices.
+//! A task of four classes and networks of each family so small that every rule takes a step in a moment: for tests of
+//! rules, and to compare devices.
 
 use crate::Result;
 use crate::network::{Network, NetworkSpec};

@@ -167,8 +167,8 @@ fn the_update_is_the_closed_form() {
     }
 }
 
-/// Without stop-gradient unit 1 descends `CE(softmax(h R~), y) + D(p, q_2)`, with `q_2` constant and `p` the posterior it
-/// hands on, noisy or clean: its update against finite differences of that objective, in plain loops and f64.
+/// Without stop-gradient unit 1 descends `CE(softmax(h R~), y) + D(p, q_2)`, with `q_2` constant and `p` the posterior
+/// it hands on, noisy or clean: its update against finite differences of that objective, in plain loops and f64.
 #[test]
 fn an_open_parent_descends_its_childs_divergence_too() {
     laws::one_thread();

@@ -4,8 +4,8 @@
 //! p_l = σ(s (G_l - θ + sg(γ_l))),   γ_l = Σ_t (G_t - θ) over other layers t
 //! ```
 //!
-//! The paper has one θ for the sum. Here each layer brings its own, so that a deep network's sum does not start far above
-//! it; with one hidden layer both are FF.
+//! The paper has one θ for the sum. Here each layer brings its own, so that a deep network's sum does not start far
+//! above it; with one hidden layer both are FF.
 //!
 //! FF in which each layer sees how good the others already are: those below it (`lower`, no extra work), or all of them
 //! (`all`, one more forward pass for the goodness of the layers above). All layers are updated in every batch.
@@ -39,8 +39,8 @@ pub struct LcffConfig {
     pub others: Others,
     /// Threshold `θ` on each layer's mean of squares.
     pub threshold: f64,
-    /// Factor `s` on goodness less threshold. A sum of squares in place of the mean is `s` times the width of the layer; of 4
-    /// and 20 neither is better at every size of the label (`sweep tune-ff`).
+    /// Factor `s` on goodness less threshold. A sum of squares in place of the mean is `s` times the width of the
+    /// layer; of 4 and 20 neither is better at every size of the label (`sweep tune-ff`).
     pub steepness: f64,
     /// Size of the label in the image, in units of the normalised pixels.
     pub label_scale: f64,

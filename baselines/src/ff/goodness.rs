@@ -29,8 +29,8 @@ impl Goodness {
         Ok(Self { threshold, steepness })
     }
 
-    /// The loss `[1]` and its gradient `[2b, n]` for `b` positive rows followed by `b` negative ones; `others` is goodness
-    /// from elsewhere that counts with this unit's, `[2b, 1]`.
+    /// The loss `[1]` and its gradient `[2b, n]` for `b` positive rows followed by `b` negative ones; `others` is
+    /// goodness from elsewhere that counts with this unit's, `[2b, 1]`.
     pub fn evaluate(&self, h: Tensor<2>, b: usize, others: Option<Tensor<2>>) -> (Tensor<1>, Tensor<2>) {
         let [rows, n] = h.dims();
         let steepness = self.steepness;

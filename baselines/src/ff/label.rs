@@ -1,8 +1,8 @@
 //! Labels inside images.
 //!
 //! A vector's first `K` values become the one-hot label (Hinton 2022). On a map, where a convolution would not see one
-//! corner everywhere, each class is a plane wave added to the whole image (Scodellaro et al. 2023); any two are orthogonal,
-//! however many classes there are.
+//! corner everywhere, each class is a plane wave added to the whole image (Scodellaro et al. 2023); any two are
+//! orthogonal, however many classes there are.
 
 use super::wrong_labels;
 use burn::tensor::Tensor;
@@ -107,8 +107,8 @@ impl Wave {
     }
 }
 
-/// Waves on a map `[h, w]` of which any two are orthogonal, as many as there are: those of two periods and a little more
-/// first, then ever shorter ones, and the longest last, which look like light and shade.
+/// Waves on a map `[h, w]` of which any two are orthogonal, as many as there are: those of two periods and a little
+/// more first, then ever shorter ones, and the longest last, which look like light and shade.
 fn waves((h, w): (usize, usize)) -> Vec<Wave> {
     let half = |side: usize| side.saturating_sub(1) as isize / 2;
     let (down, across) = (half(h), half(w));

@@ -5,10 +5,11 @@
 //! L_l = mean over positives of softplus(-s (G_l - θ)) + mean over negatives of softplus(s (G_l - θ))
 //! ```
 //!
-//! A positive sample carries its own label inside the image, a negative one a wrong label ([`Labels`]). There is no error signal at all: each layer is updated as soon as it
-//! has run, on `2b` rows, and one layer's activations are held. The network's classifier takes no part unless `read_out`
-//! is `classifier`: a class is chosen by `K` forward passes, one a label, by the goodness of the hidden layers.
-//! Peer normalisation, a small extra of some implementations, is left out.
+//! A positive sample carries its own label inside the image, a negative one a wrong label ([`Labels`]). There is no
+//! error signal at all: each layer is updated as soon as it has run, on `2b` rows, and one layer's activations are
+//! held. The network's classifier takes no part unless `read_out` is `classifier`: a class is chosen by `K` forward
+//! passes, one a label, by the goodness of the hidden layers. Peer normalisation, a small extra of some
+//! implementations, is left out.
 
 mod collaboration;
 mod goodness;
@@ -38,8 +39,8 @@ pub enum ReadOut {
     /// The label whose forward pass has the largest goodness: `K` passes.
     #[default]
     Goodness,
-    /// The network's classifier on the last hidden layer, with a neutral label (`1/K` of each) in the image: one pass. It is
-    /// trained by cross-entropy, which costs one more forward pass a step.
+    /// The network's classifier on the last hidden layer, with a neutral label (`1/K` of each) in the image: one pass.
+    /// It is trained by cross-entropy, which costs one more forward pass a step.
     Classifier,
 }
 
@@ -49,8 +50,8 @@ pub enum ReadOut {
 pub struct FfConfig {
     /// Threshold `θ` on the mean of squares.
     pub threshold: f64,
-    /// Factor `s` on goodness less threshold. A sum of squares in place of the mean is `s` times the width of the layer; of 4
-    /// and 20 neither is better at every size of the label (`sweep tune-ff`).
+    /// Factor `s` on goodness less threshold. A sum of squares in place of the mean is `s` times the width of the
+    /// layer; of 4 and 20 neither is better at every size of the label (`sweep tune-ff`).
     pub steepness: f64,
     /// Size of the label in the image, in units of the normalised pixels.
     pub label_scale: f64,
@@ -105,7 +106,8 @@ impl Rule for FfConfig {
     const VARIANTS: Variants<Self> = &[
         Variant {
             title: "FF",
-            equation: "L_l = softplus(-s (G_l - theta)) of a right label, softplus(s (G_l - theta)) of a wrong one, G_l = mean h_l^2",
+            equation: "L_l = softplus(-s (G_l - theta)) of a right label, softplus(s (G_l - theta)) of a wrong one, \
+                G_l = mean h_l^2",
             paper: "Hinton 2022 (on conv nets, labels as waves: Scodellaro et al. 2023)",
             stores: "fixed: labels, (K + 1) n_0 values",
             activations: "one layer's, twice",
@@ -208,8 +210,8 @@ impl Ff {
     }
 }
 
-/// Sum of the goodness of the hidden units `counted`, `[b, 1]`, of an evaluation-mode network; `between` is what happens to
-/// a unit's input.
+/// Sum of the goodness of the hidden units `counted`, `[b, 1]`, of an evaluation-mode network; `between` is what
+/// happens to a unit's input.
 fn layer_goodness(
     net: &Network,
     units: &[Range<usize>],
@@ -246,7 +248,8 @@ mod tests {
 
     #[test]
     fn the_update_is_the_closed_form() {
-        // dW = mean over positives and negatives of x ∂softplus(∓ s (G - θ))/∂h (.) 1[z > 0] with ∂G/∂h = 2h/n, in plain loops.
+        // dW = mean over positives and negatives of x ∂softplus(∓ s (G - θ))/∂h (.) 1[z > 0] with ∂G/∂h = 2h/n, in
+        // plain loops.
         let mut net = laws::plain_mlp(6, 5, 4);
         let config = FfConfig { steepness: 2.0, threshold: 0.3, ..FfConfig::default() };
         let mut rule = config.init(&net).unwrap();

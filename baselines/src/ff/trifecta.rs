@@ -1,14 +1,15 @@
 //! TFF: the Trifecta (Dooms, Tsang & Oramas 2023), three changes to FF that let it train deep convolutional networks.
 //!
 //! ```text
-//! L_l = mean softplus(-α (G_l⁺ - G_l⁻)),   G_l = mean over the map of h_l²        (SymBa; the same image, right and wrong label)
+//! L_l = mean softplus(-α (G_l⁺ - G_l⁻)),   G_l = mean over the map of h_l²    (SymBa; one image, right and wrong label)
 //! ```
 //!
 //! Batch norm stands in for length normalisation (give the network `batch_norm = true`), and layers are trained in
-//! overlapping pairs (OLU): in even steps (1,2), (3,4), .., in odd ones (2,3), (4,5), ..; a pair has the second layer's loss
-//! alone, which reaches the first; a layer without a partner has its own. The label is a learned image a class; the authors concatenate it as a channel, here it
-//! is added to the image, so that the network is everybody's. Two layers' activations of `2b` rows are held. A class is
-//! chosen by `K` forward passes, by the goodness of the last hidden layer.
+//! overlapping pairs (OLU): in even steps (1,2), (3,4), .., in odd ones (2,3), (4,5), ..; a pair has the second layer's
+//! loss alone, which reaches the first; a layer without a partner has its own. The label is a learned image a class;
+//! the authors concatenate it as a channel, here it is added to the image, so that the network is everybody's. Two
+//! layers' activations of `2b` rows are held. A class is chosen by `K` forward passes, by the goodness of the last
+//! hidden layer.
 
 use super::{contrastive_cost, goodness, layer_goodness, units, wrong_labels};
 use crate::register::{Reach, Rule, Variant, Variants};

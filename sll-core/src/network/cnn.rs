@@ -41,8 +41,8 @@ impl Plan {
         Plan { convs: vec![(96, Pool::Max2), (192, Pool::Max2), (512, Pool::Grid2)], dense: vec![1024] }
     }
 
-    /// A chain of equal layers for measuring against depth: Table A5's first layer, 64-M, then 64 channels throughout on
-    /// maps of half the image's side, so that every convolution but the first costs the same memory and work.
+    /// A chain of equal layers for measuring against depth: Table A5's first layer, 64-M, then 64 channels throughout
+    /// on maps of half the image's side, so that every convolution but the first costs the same memory and work.
     pub fn equal() -> Self {
         let rest = [(64, Pool::None); 3];
         Plan { convs: [&[(64, Pool::Max2)], &rest[..]].concat(), dense: Vec::new() }

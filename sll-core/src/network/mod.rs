@@ -120,7 +120,8 @@ impl Network {
         self.layers.iter().map(|layer| layer.cost()).collect()
     }
 
-    /// What a step of `batch` samples holds of each layer; `None` for layers that are not modelled, and in mixed precision.
+    /// What a step of `batch` samples holds of each layer; `None` for layers that are not modelled, and in mixed
+    /// precision.
     pub fn memories(&self, batch: usize) -> Vec<Option<LayerMemory>> {
         self.layers.iter().map(|layer| layer.memory(batch).filter(|_| self.precision.is_single())).collect()
     }

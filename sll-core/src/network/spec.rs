@@ -217,8 +217,8 @@ impl NetworkSpec {
         Ok(())
     }
 
-    /// How many trainable values the network has, without building it: of narrow ones of the same depth it is told, for it is
-    /// a polynomial of second degree in the width (a rounded one where widths of layers are rounded).
+    /// How many trainable values the network has, without building it: of narrow ones of the same depth it is told, for
+    /// it is a polynomial of second degree in the width (a rounded one where widths of layers are rounded).
     ///
     /// # Errors
     /// If it cannot be built, for another reason than its width.

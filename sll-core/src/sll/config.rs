@@ -41,8 +41,8 @@ pub struct SllConfig {
     pub divergence: Divergence,
     /// Weight `a` of the divergence; 0 leaves random-head cross-entropy.
     pub align_weight: f64,
-    /// Weight of the hidden units' cross-entropy; 0 leaves alignment alone, with the label at the output only. (Unit 1 is
-    /// then trained only if it is aligned.)
+    /// Weight of the hidden units' cross-entropy; 0 leaves alignment alone, with the label at the output only. (Unit 1
+    /// is then trained only if it is aligned.)
     #[serde(skip_serializing_if = "is_one")]
     pub likelihood_weight: f64,
     /// Whether projections are trained by their units' objectives instead of staying as drawn.
@@ -59,8 +59,8 @@ pub struct SllConfig {
     pub parent: Parent,
     /// How feature maps become vectors.
     pub summary: MapSummary,
-    /// Keep only the inputs of a unit's layers and run each again on the way back: one map a layer of the unit in memory, and
-    /// the inside of one layer at a time, for one more forward pass (less the last layers').
+    /// Keep only the inputs of a unit's layers and run each again on the way back: one map a layer of the unit in
+    /// memory, and the inside of one layer at a time, for one more forward pass (less the last layers').
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub recompute: bool,
     /// Draw projections from their seed whenever they are used, in place of keeping them.
