@@ -17,6 +17,8 @@ mod count;
 mod flex;
 mod gradients;
 mod inject;
+#[cfg(feature = "tch")]
+mod libtorch;
 mod mask;
 mod mlp;
 mod norm;

@@ -1,0 +1,98 @@
+//! Optimiser steps in place: Adam and gradient descent by LibTorch's fused kernels, one pass over all values; Adamax, which it
+//! has no such kernel for, in six.
+
+use super::super::update::{AdamStep, AdamaxStep, Decay, SgdStep, UpdateOps};
+use super::{owned, shim, writable};
+use burn::backend::LibTorch;
+use burn::backend::libtorch::TchTensor;
+use tch::Tensor;
+
+/// Shrinks the parameter by a decoupled decay, where there is one.
+fn shrink(theta: &mut Tensor, decay: Decay) {
+    if decay.decoupled != 0.0 {
+        let _ = theta.g_mul_scalar_(1.0 - f64::from(decay.decoupled));
+    }
+}
+
+/// The kernels read parameter, gradient and moments in the order in which they lie.
+fn in_order(gradient: TchTensor) -> TchTensor {
+    if gradient.tensor.is_contiguous() { gradient } else { owned(gradient.tensor.contiguous()) }
+}
+
+impl UpdateOps for LibTorch {
+    fn adam_step(
+        theta: TchTensor,
+        gradient: TchTensor,
+        m: TchTensor,
+        v: TchTensor,
+        by: AdamStep,
+    ) -> (TchTensor, TchTensor, TchTensor) {
+        let Decay { coupled, decoupled } = by.decay;
+        let gradient = in_order(gradient);
+        let [mut theta, mut m, mut v] = [theta, m, v].map(|values| writable(in_order(values)));
+        // lr / (1 - β₁ᵗ) · m / (√v / c + ε) = (lr c / (1 - β₁ᵗ)) · m / (√v + c ε).
+        let correction = f64::from(by.correction);
+        let rate = f64::from(by.rate) * correction;
+        // Of both decays the kernel knows one.
+        let both = coupled != 0.0 && decoupled != 0.0;
+        if both {
+            shrink(&mut theta, by.decay);
+        }
+        let (decay, decoupled) = match (both, decoupled) {
+            (false, by) if by != 0.0 && rate != 0.0 => (f64::from(by) / rate, true),
+            _ => (f64::from(coupled), false),
+        };
+        let betas = [f64::from(by.beta_1), f64::from(by.beta_2)];
+        let by = shim::Corrected { rate, betas, epsilon: f64::from(by.epsilon) * correction, decay, decoupled };
+        shim::adam(&mut theta, &gradient.tensor, [&mut m, &mut v], &by);
+        (owned(theta), owned(m), owned(v))
+    }
+
+    fn adamax_step(
+        theta: TchTensor,
+        gradient: TchTensor,
+        m: TchTensor,
+        u: TchTensor,
+        by: AdamaxStep,
+    ) -> (TchTensor, TchTensor, TchTensor) {
+        let mut g = writable(gradient);
+        let [mut theta, mut m, mut u] = [theta, m, u].map(writable);
+        if by.decay.coupled != 0.0 {
+            g += &theta * f64::from(by.decay.coupled);
+        }
+        shrink(&mut theta, by.decay);
+        let _ = m.lerp_(&g, 1.0 - f64::from(by.beta_1));
+        let _ = g.abs_().g_add_scalar_(f64::from(by.epsilon));
+        let _ = u.g_mul_scalar_(f64::from(by.beta_2));
+        shim::adamax(&mut theta, &m, &mut u, &g, f64::from(by.rate));
+        (owned(theta), owned(m), owned(u))
+    }
+
+    fn sgd_step(theta: TchTensor, gradient: TchTensor, by: SgdStep) -> TchTensor {
+        let (mut theta, gradient) = (writable(in_order(theta)), in_order(gradient));
+        descend(&mut theta, gradient, None, by);
+        owned(theta)
+    }
+
+    fn sgd_momentum_step(
+        theta: TchTensor,
+        gradient: TchTensor,
+        velocity: TchTensor,
+        by: SgdStep,
+    ) -> (TchTensor, TchTensor) {
+        let [mut theta, mut velocity] = [theta, velocity].map(|values| writable(in_order(values)));
+        descend(&mut theta, in_order(gradient), Some(&mut velocity), by);
+        (owned(theta), owned(velocity))
+    }
+}
+
+/// Both decays are of the parameter before the step: the coupled one is put into the gradient first where both are there.
+fn descend(theta: &mut Tensor, gradient: TchTensor, velocity: Option<&mut Tensor>, by: SgdStep) {
+    let coupled = f64::from(by.decay.coupled);
+    let (gradient, coupled) = match by.decay.decoupled != 0.0 && coupled != 0.0 {
+        true => (&gradient.tensor + &*theta * coupled, 0.0),
+        false => (gradient.tensor, coupled),
+    };
+    shrink(theta, by.decay);
+    shim::sgd(theta, &gradient, velocity, [f64::from(by.rate), f64::from(by.momentum), coupled]);
+}
