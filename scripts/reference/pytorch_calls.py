@@ -24,9 +24,15 @@ def within(event, start):
     return above is not None
 
 
+def copies(event):
+    """Whether something that the call calls copies values."""
+    return any(child.name == "aten::copy_" or copies(child) for child in event.cpu_children)
+
+
 def count(step):
     """Of each operator that `step` calls: calls from outside LibTorch, and all. What the optimiser does with its counters of
-    steps, which lie on the host whatever the device of the parameters, is named ` (host)`."""
+    steps, which lie on the host whatever the device of the parameters, is named ` (host)`; calls from outside that copy
+    values below them are named ` (copy)`."""
     activities = [torch.profiler.ProfilerActivity.CPU]
     with torch.profiler.profile(activities=activities, record_shapes=True) as profile:
         step()
@@ -39,9 +45,9 @@ def count(step):
         listed = event.name.startswith(("aten::_fused_", "aten::_foreach_"))
         scalar = bool(event.input_shapes) and event.input_shapes[0] == [] and not listed
         name = event.name + (" (host)" if scalar and within(event, "Optimizer.step") else "")
-        tally = found.setdefault(name, [0, 0])
-        tally[0] += not within(event, "aten::")
-        tally[1] += 1
+        found.setdefault(name, [0, 0])[1] += 1
+        if not within(event, "aten::"):
+            found.setdefault(name if name.endswith(")") or not copies(event) else f"{name} (copy)", [0, 0])[0] += 1
     return dict(sorted(found.items()))
 
 

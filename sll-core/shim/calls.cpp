@@ -22,6 +22,7 @@ struct Open {
   std::string_view name;
   bool of_host = false;  // the first thing it is given is a tensor on the host
   bool bare = true;      // it has called nothing
+  bool copied = false;   // something below it has copied values
 };
 
 thread_local std::map<std::string, Tally> tallies;
@@ -46,8 +47,10 @@ std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction& call) {
   auto inputs = call.inputs();
   auto& tally = tallies[std::string(name)];
   tally.all++;
-  if (open.empty()) tally.outer++;
-  for (auto& above : open) above.bare = false;
+  for (auto& above : open) {
+    above.bare = false;
+    above.copied |= name == "aten::copy_";
+  }
   // `copy_(to, from, non_blocking)` between host and card.
   bool blocks = !(inputs.size() > 2 && inputs[2].isBool() && inputs[2].toBool());
   if (name == "aten::copy_" && blocks && of_host(inputs, 0) != of_host(inputs, 1)) tally.moved++;
@@ -59,6 +62,8 @@ void end(const at::RecordFunction& call, at::ObserverContext*) {
   if (open.empty() || open.back().name != call.name()) return;
   auto closed = open.back();
   open.pop_back();
+  // Views that turn out to be copies are told apart from those that do not.
+  if (open.empty()) tallies[std::string(closed.name) + (closed.copied ? " (copy)" : "")].outer++;
   // From the host to the host: where a card is the device, one of the two is the card.
   if (closed.name == "aten::to" && closed.of_host && closed.bare && open.empty()) tallies["aten::to"].moved++;
 }
@@ -79,6 +84,7 @@ void sll_libtorch_calls_begin() {
 }
 
 // Ends that, and tells of each operator: its name, calls from outside LibTorch, all calls, and copies between host and device.
+// Behind the name of a call that copies values below it stands " (copy)".
 void sll_libtorch_calls_end(void* told, void (*tell)(void*, const char*, uint64_t, uint64_t, uint64_t)) {
   try {
     if (counting == at::INVALID_CALLBACK_HANDLE) return;

@@ -51,6 +51,28 @@ const at::Tensor& late(const at::Tensor& like) {
 
 extern "C" {
 
+// The map with its channels last in memory, as LibTorch's kernels on the CPU pool, norm and convolve best.
+char* sll_libtorch_channels_last(at::Tensor** out, const at::Tensor* map) {
+  return guarded([&] {
+    auto last = at::MemoryFormat::ChannelsLast;
+    // Of one channel it lies so already, and has to say so.
+    if (map->size(1) == 1 && map->is_contiguous()) {
+      auto h = map->size(2), w = map->size(3);
+      out[0] = new at::Tensor(map->as_strided({map->size(0), 1, h, w}, {h * w, 1, w, 1}));
+    } else {
+      out[0] = new at::Tensor(map->is_contiguous(last) ? *map : map->contiguous(last));
+    }
+  });
+}
+
+// Values that lie in memory as those of `like` do, of the same shape.
+char* sll_libtorch_laid_as(at::Tensor** out, const at::Tensor* values, const at::Tensor* like) {
+  return guarded([&] {
+    auto format = like->suggest_memory_format();
+    out[0] = new at::Tensor(values->is_contiguous(format) ? *values : values->contiguous(format));
+  });
+}
+
 // dx, dw and db of a convolution of stride 1, as far as they are wanted.
 char* sll_libtorch_convolution_backward(at::Tensor** out, const at::Tensor* dy, const at::Tensor* x, const at::Tensor* weight,
                                         int64_t padding, bool to_input, bool to_weight) {

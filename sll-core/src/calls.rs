@@ -64,7 +64,8 @@ const WAITING: [&str; 9] = [
 /// How often one operator was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operator {
-    /// Its name, like `aten::addmm`; with ` (host)` behind it where it is known to work on the host whatever the device is.
+    /// Its name, like `aten::addmm`; with ` (host)` behind it where it is known to work on the host whatever the device is, and
+    /// with ` (copy)` where values are copied in it, as in a `reshape` that cannot be a view.
     pub name: String,
     /// Calls from outside LibTorch.
     pub calls: u64,

@@ -63,7 +63,9 @@ impl Divergence {
                 let bc = || log_bc.clone().exp();
                 let (value, scale) = match self {
                     Divergence::Neg2LogBc => return Diverged { value: log_bc * -2.0, child, parent },
-                    Divergence::NegLogBc => (log_bc.clone() * -1.0, Tensor::full([1, 1], 0.5, &log_bc.device())),
+                    Divergence::NegLogBc => {
+                        return Diverged { value: log_bc * -1.0, child: child * 0.5, parent: parent * 0.5 };
+                    }
                     _ => ((bc() * -1.0 + 1.0) * 2.0, bc()),
                 };
                 Diverged { value, child: child * scale.clone(), parent: parent * scale }

@@ -16,12 +16,8 @@ macro_rules! scripts {
     ($($name:literal),*) => { [$(($name, include_str!(concat!("../../../scripts/", $name)))),*] };
 }
 
-const SCRIPTS: [(&str, &str); 4] = scripts![
-    "reference/networks.py",
-    "reference/rules.py",
-    "reference/pytorch_calls.py",
-    "reference/pytorch_serve.py"
-];
+const SCRIPTS: [(&str, &str); 4] =
+    scripts!["reference/networks.py", "reference/rules.py", "reference/pytorch_calls.py", "reference/pytorch_serve.py"];
 /// What pip is to install, with digests.
 const WHEELS: [(&str, &str); 3] = scripts!["libtorch-cpu.txt", "libtorch-cuda.txt", "reference/torch-python.txt"];
 
@@ -136,9 +132,8 @@ impl PyTorch {
 
 /// `{"aten::mm": [5, 8]}`: calls from outside, and all.
 fn operators(told: &Value) -> Option<Calls> {
-    let of = |(name, tally): (&String, &Value)| {
-        Some(Operator::new(name.clone(), tally[0].as_u64()?, tally[1].as_u64()?, 0))
-    };
+    let of =
+        |(name, tally): (&String, &Value)| Some(Operator::new(name.clone(), tally[0].as_u64()?, tally[1].as_u64()?, 0));
     told.as_object()?.iter().map(of).collect::<Option<_>>().map(Calls)
 }
 

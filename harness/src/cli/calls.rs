@@ -47,7 +47,12 @@ fn table(calls: &Calls) -> String {
     operators.sort_by_key(|operator| std::cmp::Reverse(operator.calls));
     for operator in operators {
         let work = if operator.is_work() { operator.calls } else { 0 };
-        grid.push(vec![operator.calls.to_string(), work.to_string(), operator.waits.to_string(), operator.name.clone()]);
+        grid.push(vec![
+            operator.calls.to_string(),
+            work.to_string(),
+            operator.waits.to_string(),
+            operator.name.clone(),
+        ]);
     }
     grid.push(vec![calls.calls().to_string(), calls.work().to_string(), calls.waits().to_string(), "all".into()]);
     grid.to_string()

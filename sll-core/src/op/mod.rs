@@ -40,5 +40,5 @@ pub use norm::layer_norm;
 pub use patches::Patches;
 pub use pool::rectify_pool;
 pub use rectify::rectify;
-pub use rows::chunk_rows;
+pub use rows::{chunk_rows, zero_rows};
 pub use update::{AdamStep, AdamaxStep, Decay, SgdStep, adam, adamax, sgd};

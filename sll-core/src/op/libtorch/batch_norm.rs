@@ -15,7 +15,8 @@ impl BatchNormKernels for LibTorch {
     fn norm_forward(z: TchTensor, gamma: TchTensor, beta: TchTensor, epsilon: f64, pool: bool) -> Trained<Self> {
         let none = None::<&Tensor>;
         let (gamma_values, beta_values) = (Some(&gamma.tensor), Some(&beta.tensor));
-        let (mut y, mean, inverse) = z.tensor.native_batch_norm(gamma_values, beta_values, none, none, true, 0.0, epsilon);
+        let (mut y, mean, inverse) =
+            z.tensor.native_batch_norm(gamma_values, beta_values, none, none, true, 0.0, epsilon);
         // 1 / √(var + ε) is what the kernels hand on.
         let variance = inverse.pow_tensor_scalar(-2) - epsilon;
         let (h, places) = match pool {
@@ -38,8 +39,11 @@ impl BatchNormKernels for LibTorch {
         let Kept { z, gamma, mean, spread, epsilon, output, .. } = kept;
         let (h, places) = output.expect("the forward pass keeps its output");
         let dy = match places {
-            Some(places) => pool::backward(&h.tensor, &places.tensor, &dh.tensor, &z.tensor),
-            None => dh.tensor.threshold_backward(&h.tensor, 0.0),
+            Some(places) => {
+                let size = z.tensor.size();
+                pool::backward(&h.tensor, &places.tensor, &dh.tensor, [size[2], size[3]])
+            }
+            None => shim::laid_as(&dh.tensor, &h.tensor).threshold_backward(&h.tensor, 0.0),
         };
         drop((h, dh));
         shim::batch_norm_backward(&dy, &z.tensor, &gamma.tensor, [&mean.tensor, &spread.tensor], epsilon).map(owned)

@@ -3,7 +3,7 @@
 
 use super::super::pool::PoolKernels;
 use super::super::rectify::RectifyOps;
-use super::owned;
+use super::{owned, shim};
 use burn::backend::LibTorch;
 use burn::backend::libtorch::TchTensor;
 use tch::Tensor;
@@ -19,10 +19,10 @@ pub(super) fn forward(z: &Tensor) -> (Tensor, Tensor) {
     (largest, places)
 }
 
-/// The signal to the map; of `z` only shape and type are read.
-pub(super) fn backward(h: &Tensor, places: &Tensor, dh: &Tensor, z: &Tensor) -> Tensor {
-    let signal = dh.threshold_backward(h, 0.0);
-    z.max_pool2d_with_indices_backward(&signal, SIDE, SIDE, NONE, STEP, false, places)
+/// The signal to the map of `height` by `width` places a channel.
+pub(super) fn backward(h: &Tensor, places: &Tensor, dh: &Tensor, [height, width]: [i64; 2]) -> Tensor {
+    // No two squares share a place.
+    shim::laid_as(dh, h).threshold_backward(h, 0.0).max_unpool2d(places, [height, width])
 }
 
 impl PoolKernels for LibTorch {
@@ -36,15 +36,13 @@ impl PoolKernels for LibTorch {
     }
 
     fn pool_backward(h: TchTensor, places: TchTensor, dh: TchTensor, shape: [usize; 4]) -> TchTensor {
-        let z = Tensor::empty([1], (h.tensor.kind(), h.tensor.device()));
-        let z = z.expand(shape.map(|side| side as i64), false);
-        owned(backward(&h.tensor, &places.tensor, &dh.tensor, &z))
+        owned(backward(&h.tensor, &places.tensor, &dh.tensor, [shape[2] as i64, shape[3] as i64]))
     }
 }
 
 impl RectifyOps for LibTorch {
     fn rectify_backward(h: TchTensor, dh: TchTensor, scale: f64) -> TchTensor {
-        let mut dz = dh.tensor.threshold_backward(&h.tensor, 0.0);
+        let mut dz = shim::laid_as(&dh.tensor, &h.tensor).threshold_backward(&h.tensor, 0.0);
         if scale != 1.0 {
             let _ = dz.g_mul_scalar_(scale);
         }

@@ -8,6 +8,8 @@ type Handle = *mut C_tensor;
 
 #[allow(unsafe_code)] // the shim's functions; each catches what LibTorch throws
 unsafe extern "C" {
+    fn sll_libtorch_channels_last(out: *mut Handle, map: Handle) -> *mut c_char;
+    fn sll_libtorch_laid_as(out: *mut Handle, values: Handle, like: Handle) -> *mut c_char;
     fn sll_libtorch_convolution_backward(
         out: *mut Handle,
         dy: Handle,
@@ -92,6 +94,25 @@ fn all(found: [Option<Tensor>; 3]) -> [Tensor; 3] {
     found.map(|tensor| tensor.expect("all three were asked for"))
 }
 
+fn one(found: [Option<Tensor>; 3]) -> Tensor {
+    let [first, ..] = found;
+    first.expect("the first was asked for")
+}
+
+/// The map `[b, c, h, w]` with its channels last in memory.
+pub(super) fn channels_last(map: &Tensor) -> Tensor {
+    // SAFETY: the tensor outlives the call; `out` has a place.
+    #[allow(unsafe_code)]
+    one(three(|out| unsafe { sll_libtorch_channels_last(out, of(map)) }))
+}
+
+/// `values` as they are, or a copy, in the order in memory of `like`, which has the same shape.
+pub(super) fn laid_as(values: &Tensor, like: &Tensor) -> Tensor {
+    // SAFETY: as above.
+    #[allow(unsafe_code)]
+    one(three(|out| unsafe { sll_libtorch_laid_as(out, of(values), of(like)) }))
+}
+
 /// `dx`, and `dw` with `db`, of a convolution of stride 1, as far as they are wanted.
 pub(super) fn convolution_backward(
     dy: &Tensor,
@@ -117,9 +138,7 @@ pub(super) fn layer_norm_backward(
 ) -> [Tensor; 3] {
     // SAFETY: as above.
     #[allow(unsafe_code)]
-    all(three(|out| unsafe {
-        sll_libtorch_layer_norm_backward(out, of(dy), of(x), of(mean), of(inverse), of(gamma))
-    }))
+    all(three(|out| unsafe { sll_libtorch_layer_norm_backward(out, of(dy), of(x), of(mean), of(inverse), of(gamma)) }))
 }
 
 /// `dz`, `dγ`, `dβ` of batch norm of maps with these means and inverse deviations, their own.
