@@ -11,6 +11,8 @@ use sll_core::{NetworkSpec, Precision};
 
 /// Bumped when the same spec would give other numbers than before, so that old results are not taken for new ones.
 const NUMERICS: u32 = 6;
+/// The same of LibTorch.
+const LIBTORCH_NUMERICS: u32 = 7;
 
 /// A width that every named network can have.
 const NARROW: usize = 24;
@@ -286,7 +288,8 @@ impl RunSpec {
 
     /// The run's name: the first 16 hex digits of the SHA-256 of the spec and of the numerics' version.
     pub fn id(&self) -> String {
-        name_of(&(NUMERICS, self))
+        let numerics = if self.device == "flex" { NUMERICS } else { LIBTORCH_NUMERICS };
+        name_of(&(numerics, self))
     }
 }
 

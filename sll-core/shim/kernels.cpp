@@ -15,6 +15,7 @@
 #include <cstring>
 #include <exception>
 #include <tuple>
+#include <vector>
 
 namespace {
 
@@ -102,12 +103,17 @@ char* sll_libtorch_batch_norm_backward(at::Tensor** out, const at::Tensor* dy, c
   });
 }
 
-// A step of Adam in place. The corrections of its moments are in `rate` and `epsilon` already.
-char* sll_libtorch_adam(at::Tensor* theta, at::Tensor* gradient, at::Tensor* m, at::Tensor* v, double rate, double beta_1,
-                        double beta_2, double epsilon, double decay, bool decoupled) {
+// A step of Adam in place for each of `count` parameters, whose parameter, gradient and moments follow on each other. The
+// corrections of the moments are in `rate` and `epsilon` already.
+char* sll_libtorch_adam(at::Tensor* const* parts, size_t count, double rate, double beta_1, double beta_2, double epsilon,
+                        double decay, bool decoupled) {
   return guarded([&] {
-    auto now = late(*theta);
-    at::TensorList thetas(*theta), gradients(*gradient), ms(*m), vs(*v), times(now);
+    std::array<std::vector<at::Tensor>, 5> lists;
+    for (size_t index = 0; index < count; index++) {
+      for (size_t part = 0; part < 4; part++) lists[part].push_back(*parts[4 * index + part]);
+      lists[4].push_back(late(*parts[4 * index]));
+    }
+    auto& [thetas, gradients, ms, vs, times] = lists;
     if (decoupled) {
       at::_fused_adamw_(thetas, gradients, ms, vs, {}, times, rate, beta_1, beta_2, decay, epsilon, false, false);
     } else {

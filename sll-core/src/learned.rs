@@ -1,7 +1,7 @@
 //! Parameters that an optimiser moves, outside the network or in it: a burn module that can be updated, saved and restored.
 
 use crate::error::{Error, Result};
-use crate::op::inject;
+use crate::op::{inject, together};
 use crate::optim::Updater;
 use crate::rng::upload;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -43,7 +43,7 @@ impl<M: Module> Learned<M> {
 
     pub(crate) fn step(&mut self, grads: &mut Gradients, optimizer: &mut ModuleOptimizer, lr: f64) {
         let grads = GradientsParams::from_module(grads, self.get());
-        self.0 = self.0.take().map(|module| optimizer.step(lr, module, grads));
+        self.0 = self.0.take().map(|module| together(|| optimizer.step(lr, module, grads)));
     }
 
     /// Number of trainable values.

@@ -43,7 +43,7 @@ impl BatchNormKernels for LibTorch {
                 let size = z.tensor.size();
                 pool::backward(&h.tensor, &places.tensor, &dh.tensor, [size[2], size[3]])
             }
-            None => shim::laid_as(&dh.tensor, &h.tensor).threshold_backward(&h.tensor, 0.0),
+            None => h.tensor.threshold_backward(&shim::laid_as(&dh.tensor, &h.tensor), 0.0),
         };
         drop((h, dh));
         shim::batch_norm_backward(&dy, &z.tensor, &gamma.tensor, [&mean.tensor, &spread.tensor], epsilon).map(owned)

@@ -9,7 +9,7 @@ mod encoder;
 mod norm;
 mod pool;
 mod shim;
-mod update;
+pub(super) mod update;
 
 use burn::backend::libtorch::TchTensor;
 use tch::{Kind, Tensor};

@@ -22,7 +22,7 @@ pub(super) fn forward(z: &Tensor) -> (Tensor, Tensor) {
 /// The signal to the map of `height` by `width` places a channel.
 pub(super) fn backward(h: &Tensor, places: &Tensor, dh: &Tensor, [height, width]: [i64; 2]) -> Tensor {
     // No two squares share a place.
-    shim::laid_as(dh, h).threshold_backward(h, 0.0).max_unpool2d(places, [height, width])
+    h.threshold_backward(&shim::laid_as(dh, h), 0.0).max_unpool2d(places, [height, width])
 }
 
 impl PoolKernels for LibTorch {
@@ -42,7 +42,7 @@ impl PoolKernels for LibTorch {
 
 impl RectifyOps for LibTorch {
     fn rectify_backward(h: TchTensor, dh: TchTensor, scale: f64) -> TchTensor {
-        let mut dz = shim::laid_as(&dh.tensor, &h.tensor).threshold_backward(&h.tensor, 0.0);
+        let mut dz = h.tensor.threshold_backward(&shim::laid_as(&dh.tensor, &h.tensor), 0.0);
         if scale != 1.0 {
             let _ = dz.g_mul_scalar_(scale);
         }

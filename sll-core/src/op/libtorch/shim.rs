@@ -37,10 +37,8 @@ unsafe extern "C" {
         epsilon: f64,
     ) -> *mut c_char;
     fn sll_libtorch_adam(
-        theta: Handle,
-        gradient: Handle,
-        m: Handle,
-        v: Handle,
+        parts: *const Handle,
+        count: usize,
         rate: f64,
         beta_1: f64,
         beta_2: f64,
@@ -157,6 +155,7 @@ pub(super) fn batch_norm_backward(
 }
 
 /// Coefficients of Adam where the moments' corrections are in rate and `ε` already.
+#[derive(Clone, Copy, PartialEq)]
 pub(super) struct Corrected {
     pub rate: f64,
     pub betas: [f64; 2],
@@ -165,15 +164,13 @@ pub(super) struct Corrected {
     pub decoupled: bool,
 }
 
-/// A step of Adam in place.
-pub(super) fn adam(theta: &mut Tensor, gradient: &Tensor, [m, v]: [&mut Tensor; 2], by: &Corrected) {
-    let Corrected { rate, betas: [beta_1, beta_2], epsilon, decay, decoupled } = *by;
+/// A step of Adam in place, of each parameter with its gradient and moments.
+pub(super) fn adam(all: &mut [[Tensor; 4]], by: Corrected) {
+    let Corrected { rate, betas: [beta_1, beta_2], epsilon, decay, decoupled } = by;
+    let parts: Vec<Handle> = all.iter_mut().flatten().map(Tensor::as_mut_ptr).collect();
     // SAFETY: the tensors outlive the call, and those that are written to are ours alone.
     #[allow(unsafe_code)]
-    check(unsafe {
-        let (m, v) = (m.as_mut_ptr(), v.as_mut_ptr());
-        sll_libtorch_adam(theta.as_mut_ptr(), of(gradient), m, v, rate, beta_1, beta_2, epsilon, decay, decoupled)
-    });
+    check(unsafe { sll_libtorch_adam(parts.as_ptr(), all.len(), rate, beta_1, beta_2, epsilon, decay, decoupled) });
 }
 
 /// `u <- max(u, fresh)`, `θ <- θ - rate m / u`, in place.

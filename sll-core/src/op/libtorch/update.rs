@@ -1,11 +1,48 @@
-//! Optimiser steps in place: Adam and gradient descent by LibTorch's fused kernels, one pass over all values; Adamax, which it
+//! Optimiser steps in place: Adam and gradient descent by LibTorch's fused kernels, one pass over all values and one call for all
+//! parameters of a layer; Adamax, which it
 //! has no such kernel for, in six.
 
 use super::super::update::{AdamStep, AdamaxStep, Decay, SgdStep, UpdateOps};
 use super::{owned, shim, writable};
 use burn::backend::LibTorch;
 use burn::backend::libtorch::TchTensor;
+use std::cell::RefCell;
 use tch::Tensor;
+
+/// Steps of Adam with the same coefficients, not taken yet.
+type Waiting = Vec<(shim::Corrected, Vec<[Tensor; 4]>)>;
+
+thread_local!(static WAITING: RefCell<Option<Waiting>> = const { RefCell::new(None) });
+
+/// Takes all steps of Adam within `work` at its end, by one call: nobody looks at a parameter's values before.
+pub(in super::super) fn together<T>(work: impl FnOnce() -> T) -> T {
+    struct Ends;
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            let waiting = WAITING.take();
+            // Where the work has panicked the steps are as good as untaken.
+            if !std::thread::panicking() {
+                waiting.into_iter().flatten().for_each(|(by, mut all)| shim::adam(&mut all, by));
+            }
+        }
+    }
+    WAITING.set(Some(Waiting::new()));
+    let ends = Ends;
+    let done = work();
+    drop(ends);
+    done
+}
+
+/// Puts a step with those it can be taken with, or takes it.
+fn later(parts: [Tensor; 4], by: shim::Corrected) {
+    WAITING.with_borrow_mut(|waiting| match waiting {
+        None => shim::adam(&mut [parts], by),
+        Some(waiting) => match waiting.iter_mut().find(|(other, _)| *other == by) {
+            Some((_, all)) => all.push(parts),
+            None => waiting.push((by, vec![parts])),
+        },
+    });
+}
 
 /// Shrinks the parameter by a decoupled decay, where there is one.
 fn shrink(theta: &mut Tensor, decay: Decay) {
@@ -29,7 +66,7 @@ impl UpdateOps for LibTorch {
     ) -> (TchTensor, TchTensor, TchTensor) {
         let Decay { coupled, decoupled } = by.decay;
         let gradient = in_order(gradient);
-        let [mut theta, mut m, mut v] = [theta, m, v].map(|values| writable(in_order(values)));
+        let [mut theta, m, v] = [theta, m, v].map(|values| writable(in_order(values)));
         // lr / (1 - β₁ᵗ) · m / (√v / c + ε) = (lr c / (1 - β₁ᵗ)) · m / (√v + c ε).
         let correction = f64::from(by.correction);
         let rate = f64::from(by.rate) * correction;
@@ -44,7 +81,8 @@ impl UpdateOps for LibTorch {
         };
         let betas = [f64::from(by.beta_1), f64::from(by.beta_2)];
         let by = shim::Corrected { rate, betas, epsilon: f64::from(by.epsilon) * correction, decay, decoupled };
-        shim::adam(&mut theta, &gradient.tensor, [&mut m, &mut v], &by);
+        let parts = [theta.shallow_clone(), gradient.tensor, m.shallow_clone(), v.shallow_clone()];
+        later(parts, by);
         (owned(theta), owned(m), owned(v))
     }
 
