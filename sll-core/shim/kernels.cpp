@@ -135,7 +135,7 @@ char* sll_libtorch_sgd(at::Tensor* theta, at::Tensor* gradient, at::Tensor* velo
   return guarded([&] {
     at::TensorList thetas(*theta), gradients(*gradient);
     at::TensorList velocities = velocity == nullptr ? at::TensorList() : at::TensorList(*velocity);
-    at::_fused_sgd_(thetas, gradients, velocities, decay, momentum, rate, 0.0, false, false, false);
+    at::_fused_sgd_(thetas, gradients, velocities, decay, velocity == nullptr ? 0.0 : momentum, rate, 0.0, false, false, false);
   });
 }
 

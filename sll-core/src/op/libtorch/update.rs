@@ -70,18 +70,19 @@ impl UpdateOps for LibTorch {
         // lr / (1 - β₁ᵗ) · m / (√v / c + ε) = (lr c / (1 - β₁ᵗ)) · m / (√v + c ε).
         let correction = f64::from(by.correction);
         let rate = f64::from(by.rate) * correction;
-        // Of both decays the kernel knows one.
-        let both = coupled != 0.0 && decoupled != 0.0;
-        if both {
-            shrink(&mut theta, by.decay);
-        }
-        let (decay, decoupled) = match (both, decoupled) {
-            (false, by) if by != 0.0 && rate != 0.0 => (f64::from(by) / rate, true),
-            _ => (f64::from(coupled), false),
+        // Of both decays the kernel knows one: the other is put into the gradient, or done before.
+        let (gradient, decay, decoupled) = match (f64::from(coupled), f64::from(decoupled)) {
+            (coupled, 0.0) => (gradient.tensor, coupled, false),
+            (0.0, by) if rate != 0.0 => (gradient.tensor, by / rate, true),
+            (coupled, _) => {
+                let gradient = &gradient.tensor + &theta * coupled;
+                shrink(&mut theta, by.decay);
+                (gradient, 0.0, false)
+            }
         };
         let betas = [f64::from(by.beta_1), f64::from(by.beta_2)];
         let by = shim::Corrected { rate, betas, epsilon: f64::from(by.epsilon) * correction, decay, decoupled };
-        let parts = [theta.shallow_clone(), gradient.tensor, m.shallow_clone(), v.shallow_clone()];
+        let parts = [theta.shallow_clone(), gradient, m.shallow_clone(), v.shallow_clone()];
         later(parts, by);
         (owned(theta), owned(m), owned(v))
     }
