@@ -1,4 +1,4 @@
-//! Compiles the shim that asks LibTorch about its memory, where the feature `tch` asks for LibTorch.
+//! Compiles the shims that ask LibTorch about its memory and its calls and call what tch does not, where the feature `tch` asks for LibTorch.
 
 fn main() {
     #[cfg(feature = "tch")]
@@ -7,7 +7,7 @@ fn main() {
 
 #[cfg(feature = "tch")]
 fn shim() {
-    println!("cargo:rerun-if-changed=shim/libtorch.cpp");
+    println!("cargo:rerun-if-changed=shim");
     // torch-sys has found LibTorch and says where; its headers lie beside its libraries.
     let lib = std::env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys tells where LibTorch's libraries are");
     let headers = std::path::Path::new(&lib).with_file_name("include");
@@ -17,9 +17,11 @@ fn shim() {
         .std("c++17")
         .warnings(false)
         .define("_GLIBCXX_USE_CXX11_ABI", &*abi)
+        // As the library was built: some of its classes have other members without.
+        .define("NDEBUG", None)
         .include(&headers)
         .include(headers.join("torch/csrc/api/include"))
-        .file("shim/libtorch.cpp")
+        .files(["shim/calls.cpp", "shim/kernels.cpp", "shim/libtorch.cpp"])
         .compile("sll_libtorch");
     // After the shim, which is in need of them.
     for library in ["torch_cpu", "c10"] {

@@ -156,7 +156,8 @@ impl SoftHebb {
             let units = channels(stages.pre_activation_shape());
             let u = z.clone().inner().reshape([batch.len() as i32, units as i32, -1]);
             let (y, sure) = compete(&u, self.0.temperature);
-            doubts.push(sure.mean() * -1.0 + 1.0);
+            // Each difference from 1 is exact, that of their mean is not.
+            doubts.push((sure * -1.0 + 1.0).mean());
             let forget = (y.clone() * u).sum_dim(2).sum_dim(0).reshape([-1, 1]);
             let grads = inject(z, y.flatten(1, 2));
             let slot = slot(net, layer).expect("init refuses layers without weights");

@@ -2,6 +2,7 @@
 
     {"make": 1, "network": "mlp-2x800", "rule": "bp", "batch": 128, "fused": false}   {"parameters": 1276810}
     {"time": 1, "steps": 3}                                                           {"seconds": [0.01, 0.01, 0.01]}
+    {"calls": 1}                                                                      {"operators": {"aten::mm": [5, 8]}}
     {"products": [[128, 784, 800]], "seconds": 0.5}                                   {"macs_per_second": 1e11}
     {"drop": 1}                                                                       {}
 
@@ -9,13 +10,11 @@ The first line of all is what it is: {"torch": "2.9.1", "threads": 2}. What goes
 """
 
 import argparse
-import functools
 import json
 import sys
 import time
 
-import networks
-import rules
+import pytorch_calls
 import torch
 
 
@@ -28,18 +27,10 @@ class Server:
             torch.cuda.synchronize()
 
     def make(self, number, network, rule, batch, fused):
-        torch.manual_seed(0)
-        units, image, classes, _ = networks.network(network)
-        units = [unit.to(self.device) for unit in units]
-        settings = {"lr": 1e-3, **({"fused": True} if fused else {})}
-        adam = functools.partial(torch.optim.Adam, **settings)
-        step = rules.step_of(rule, units, image, classes, adam, self.device)
-        x = torch.randn(batch, *image, device=self.device)
-        y = (torch.arange(batch) % classes).to(self.device)
-        self.made[number] = lambda: step(x, y).item()
+        self.made[number], parameters = pytorch_calls.step_of(network, rule, batch, fused, self.device)
         for _ in range(2):
             self.made[number]()
-        return {"parameters": sum(p.numel() for unit in units for p in unit.parameters())}
+        return {"parameters": parameters}
 
     def time(self, number, steps):
         seconds = []
@@ -50,6 +41,9 @@ class Server:
             self.wait()
             seconds.append(time.perf_counter() - started)
         return {"seconds": seconds}
+
+    def calls(self, number):
+        return {"operators": pytorch_calls.count(self.made[number])}
 
     def drop(self, number):
         self.made.pop(number, None)
@@ -73,6 +67,8 @@ class Server:
                 return self.make(number, network, rule, batch, fused)
             case {"time": number, "steps": steps}:
                 return self.time(number, steps)
+            case {"calls": number}:
+                return self.calls(number)
             case {"drop": number}:
                 return self.drop(number)
             case {"products": shapes, "seconds": seconds}:

@@ -8,6 +8,10 @@
 #include <c10/util/ThreadLocalDebugInfo.h>
 #include <torch/version.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -104,6 +108,16 @@ void sll_libtorch_full_precision() {
     at::globalContext().setAllowTF32CuDNN(false);
   } catch (...) {
   }
+}
+
+// Freed memory stays with the process: LibTorch's allocator on the CPU asks glibc, which gives large blocks back at once and
+// gets them page by page again in every step.
+void sll_libtorch_keep_freed() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);
+  mallopt(M_TOP_PAD, 64 << 20);
+#endif
 }
 
 }  // extern "C"

@@ -13,6 +13,7 @@
 //! | `KL(q‖p)` | `q (ln q/p - KL)` | `p - q` |
 //! | `KL(p‖q)` | `q - p` | `p (ln p/q - KL)` |
 
+use crate::op::log_sum_exp;
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,16 @@ pub struct Diverged {
 }
 
 impl Divergence {
+    /// Value and gradient at the child's logits alone, for a parent that is held constant.
+    pub fn of_child(self, log_p: Tensor<2>, log_q: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        if self == Divergence::Neg2LogBc {
+            let (log_bc, s) = half_way(log_p, log_q.clone());
+            return (log_bc * -2.0, log_q.exp() - s);
+        }
+        let Diverged { value, child, .. } = self.evaluate(log_p, log_q);
+        (value, child)
+    }
+
     /// `D(p, q)` from log-probabilities `[b, d_o]`, in the log domain throughout.
     pub fn evaluate(self, log_p: Tensor<2>, log_q: Tensor<2>) -> Diverged {
         match self {
@@ -56,14 +67,14 @@ impl Divergence {
                 Diverged { value, child, parent }
             }
             _ => {
-                let halfway = (log_p.clone() + log_q.clone()) * 0.5;
-                let log_bc = log_sum_exp(halfway.clone());
-                let s = (halfway - log_bc.clone()).exp();
+                let (log_bc, s) = half_way(log_p.clone(), log_q.clone());
                 let (child, parent) = (log_q.exp() - s.clone(), log_p.exp() - s);
                 let bc = || log_bc.clone().exp();
                 let (value, scale) = match self {
                     Divergence::Neg2LogBc => return Diverged { value: log_bc * -2.0, child, parent },
-                    Divergence::NegLogBc => (log_bc.clone() * -1.0, Tensor::full([1, 1], 0.5, &log_bc.device())),
+                    Divergence::NegLogBc => {
+                        return Diverged { value: log_bc * -1.0, child: child * 0.5, parent: parent * 0.5 };
+                    }
                     _ => ((bc() * -1.0 + 1.0) * 2.0, bc()),
                 };
                 Diverged { value, child: child * scale.clone(), parent: parent * scale }
@@ -79,9 +90,12 @@ fn kl(log_a: Tensor<2>, log_b: Tensor<2>) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
     (value.clone(), a.clone() * (ratio - value), log_b.exp() - a)
 }
 
-fn log_sum_exp(x: Tensor<2>) -> Tensor<2> {
-    let max = x.clone().max_dim(1);
-    (x - max.clone()).exp().sum_dim(1).log() + max
+/// `ln BC` and `s`.
+fn half_way(log_p: Tensor<2>, log_q: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    let halfway = (log_p + log_q) * 0.5;
+    let log_bc = log_sum_exp(halfway.clone());
+    let s = (halfway - log_bc.clone()).exp();
+    (log_bc, s)
 }
 
 /// Cross-entropy of `softmax(v)` with one-hot targets `y`: per-sample value `[b, 1]`, log-probabilities and gradient
@@ -141,6 +155,9 @@ mod tests {
                 let out = divergence.evaluate(row(&log_softmax(&u)), row(&log_softmax(&v)));
                 let value = out.value.into_scalar::<f32>() as f64;
                 assert!((value - reference(divergence, &u, &v)).abs() < 1e-4, "{divergence:?} {value}");
+                let (alone, at_child) = divergence.of_child(row(&log_softmax(&u)), row(&log_softmax(&v)));
+                assert_eq!(alone.into_scalar::<f32>() as f64, value);
+                at_child.into_data().assert_eq(&out.child.clone().into_data(), true);
                 let h = 1e-5;
                 let child = out.child.into_data().try_to_vec::<f32>().unwrap();
                 let parent = out.parent.into_data().try_to_vec::<f32>().unwrap();

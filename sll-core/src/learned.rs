@@ -2,7 +2,7 @@
 //! restored.
 
 use crate::error::{Error, Result};
-use crate::op::inject;
+use crate::op::{inject, together};
 use crate::optim::Updater;
 use crate::rng::upload;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -44,7 +44,7 @@ impl<M: Module> Learned<M> {
 
     pub(crate) fn step(&mut self, grads: &mut Gradients, optimizer: &mut ModuleOptimizer, lr: f64) {
         let grads = GradientsParams::from_module(grads, self.get());
-        self.0 = self.0.take().map(|module| optimizer.step(lr, module, grads));
+        self.0 = self.0.take().map(|module| together(|| optimizer.step(lr, module, grads)));
     }
 
     /// Number of trainable values.

@@ -18,6 +18,7 @@
 
 pub mod angle;
 pub mod bound;
+pub mod calls;
 pub mod divergence;
 mod error;
 #[cfg(any(test, feature = "laws"))]

@@ -56,13 +56,8 @@ impl Batch {
     /// One-hot targets `[b, codes]` on `device`; codes beyond the classes stay 0.
     pub fn targets(&self, codes: usize, device: &Device) -> Tensor<2> {
         if let Some(classes) = &self.classes {
-            let shape = [self.labels.len(), codes];
             let code = Tensor::<1, Int>::arange(0..codes as i64, (&classes.device(), classes.dtype()));
-            return code
-                .unsqueeze::<2>()
-                .expand(shape)
-                .equal(classes.clone().unsqueeze_dim::<2>(1).expand(shape))
-                .float();
+            return code.unsqueeze::<2>().equal(classes.clone().unsqueeze_dim::<2>(1)).float();
         }
         let mut values = vec![0.0; self.labels.len() * codes];
         for (row, &label) in self.labels.iter().enumerate() {

@@ -3,6 +3,7 @@
 //! A unit's output may be a feature map or tokens; its local objective sees `s = S h`. A signal `ds` at the summary
 //! becomes `dh = Sᵀ ds` at the output. Both are written out here, so that no tape is needed for them.
 
+use crate::op::zero_rows;
 use crate::shape::Shape;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -110,7 +111,7 @@ impl Summary {
             }
             Summary::ClassToken([t, d]) => {
                 // Written in place: a second copy of all tokens would be the largest thing in the step.
-                Tensor::full([b, t * d], 0.0, &device).slice_assign([0..b, 0..d], ds)
+                zero_rows(&ds, t * d).slice_assign([0..b, 0..d], ds)
             }
             Summary::MeanToken([t, d]) => (ds / t as f64).reshape([b, 1, d]).expand([b, t, d]).reshape([b, t * d]),
         }

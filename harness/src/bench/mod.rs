@@ -23,7 +23,8 @@ use baselines::RuleInfo;
 use case::{Case, products};
 use machine::{Rates, adam_bytes, copies};
 use pytorch::{PyTorch, RULES, Told};
-use record::{Line, Measured, Spread};
+use record::{Asked, Line, Measured, Spread};
+use sll_core::calls;
 use std::cell::RefCell;
 use std::time::Duration;
 use turns::{Budget, Steps, take};
@@ -103,6 +104,7 @@ impl Bencher {
     /// BP, which the others are set against.
     fn bp(&self, case: &Case, bp: &Ours, torch: Option<u64>, rates: &Rates) -> Result<Line> {
         let fused = self.make(case, "BP", true)?;
+        let asked = self.asked(bp, [torch, fused])?;
         let [ours, torch, fused] = self.turns([Some(bp.steps()), self.steps(torch), self.steps(fused)], fused)?;
         let (macs, values) = (bp.macs(), bp.0.borrow().0.trained_values());
         let floor = rates.floor(macs, adam_bytes(values));
@@ -118,6 +120,7 @@ impl Bencher {
             torch,
             fused,
             floor,
+            asked,
             missing: None,
         })
     }
@@ -136,13 +139,31 @@ impl Bencher {
         let rule = Ours::new(stepper);
         let same = self.make(case, info.title, false)?;
         let fused = self.make(case, info.title, true)?;
+        let asked = self.asked(&rule, [same, fused])?;
         let (eager, quick) = (self.steps(same), self.steps(fused));
         let all = [Some(rule.steps()), Some(bp.steps()), self.steps(torch_bp), eager, quick];
         let [ours, bp, torch_bp, torch, fused] = self.turns(all, fused)?;
         self.forget(same)?;
         let (macs, values) = (rule.macs(), rule.0.borrow().0.trained_values());
         let floor = rates.floor(macs, adam_bytes(values));
-        Ok(Line { macs, values, ours, bp, torch_bp, torch, fused, floor, ..nothing })
+        Ok(Line { macs, values, ours, bp, torch_bp, torch, fused, floor, asked, ..nothing })
+    }
+
+    /// What a step asks of LibTorch: of ours, and of PyTorch's that there are. Nothing on other devices.
+    fn asked(&self, ours: &Ours, theirs: [Option<u64>; 2]) -> Result<[Option<Asked>; 3]> {
+        if self.device == DeviceName::Flex {
+            return Ok([None; 3]);
+        }
+        let (step, own) = calls::count(|| ours.0.borrow_mut().0.step());
+        step?;
+        let mut found = [Some(Asked::from(&own)), None, None];
+        for (number, found) in theirs.into_iter().zip(&mut found[1..]) {
+            if let (Ok(pytorch), Some(number)) = (&self.pytorch, number) {
+                let calls = told(pytorch.borrow_mut().calls(number), "a step's calls")?;
+                *found = Some(Asked::from(&calls));
+            }
+        }
+        Ok(found)
     }
 
     /// The steps that there are, in turns; then forgets PyTorch's `last`.

@@ -31,6 +31,12 @@ pub fn write(bench: &Bench, dir: &Path) -> Result<PathBuf> {
             .add(&format!("{name}_upper_quartile"), |(_, line)| of(line).map(|spread| spread.high))
             .add(&format!("{name}_steps"), |(_, line)| of(line).map(|spread| spread.n as u64));
     }
+    for (index, name) in ["step", "pytorch", "pytorch_fused"].into_iter().enumerate() {
+        columns = columns
+            .add(&format!("{name}_calls"), |(_, line)| line.asked[index].map(|asked| asked.calls))
+            .add(&format!("{name}_calls_with_work"), |(_, line)| line.asked[index].map(|asked| asked.work))
+            .add(&format!("{name}_waits"), |(_, line)| line.asked[index].map(|asked| asked.waits));
+    }
     let columns = columns
         .add("macs", |(_, line)| line.macs)
         .add("bp_macs", |(_, line)| line.bp_macs)
@@ -65,5 +71,8 @@ mod tests {
         let number = |column: &str, row| frame.column(column).unwrap().f64().unwrap().get(row);
         assert_eq!((number("step_seconds", 1), number("pytorch_seconds", 1)), (Some(0.02), Some(0.015)));
         assert_eq!((number("step_seconds", 2), number("floor_seconds", 1)), (None, Some(0.016)));
+        let count = |column: &str, row| frame.column(column).unwrap().u64().unwrap().get(row);
+        assert_eq!((count("step_calls", 1), count("pytorch_waits", 1)), (Some(60), Some(1)));
+        assert_eq!((count("step_calls", 2), count("pytorch_fused_calls_with_work", 1)), (None, Some(50)));
     }
 }

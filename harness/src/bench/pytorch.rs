@@ -5,6 +5,7 @@ use crate::spec::DeviceName;
 use crate::talk::say;
 use datasets::LoadOptions;
 use serde_json::{Value, json};
+use sll_core::calls::{Calls, Operator};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -16,8 +17,8 @@ macro_rules! scripts {
     ($($name:literal),*) => { [$(($name, include_str!(concat!("../../../scripts/", $name)))),*] };
 }
 
-const SCRIPTS: [(&str, &str); 3] =
-    scripts!["reference/networks.py", "reference/rules.py", "reference/pytorch_serve.py"];
+const SCRIPTS: [(&str, &str); 4] =
+    scripts!["reference/networks.py", "reference/rules.py", "reference/pytorch_calls.py", "reference/pytorch_serve.py"];
 /// What pip is to install, with digests.
 const WHEELS: [(&str, &str); 3] = scripts!["libtorch-cpu.txt", "libtorch-cuda.txt", "reference/torch-python.txt"];
 
@@ -90,6 +91,12 @@ impl PyTorch {
             .ok_or_else(|| format!("PyTorch told no seconds: {answer}"))
     }
 
+    /// The operators that a step calls.
+    pub fn calls(&mut self, number: u64) -> Told<Calls> {
+        let answer = self.ask(json!({"calls": number}))?;
+        operators(&answer["operators"]).ok_or_else(|| format!("PyTorch told no operators: {answer}"))
+    }
+
     /// Forgets one.
     pub fn forget(&mut self, number: u64) -> Told<()> {
         self.ask(json!({"drop": number})).map(|_| ())
@@ -123,6 +130,13 @@ impl PyTorch {
         let told = std::fs::read_to_string(self.folder.path().join("complaints")).unwrap_or_default();
         format!("PyTorch's process ended: {}", told.lines().last().unwrap_or("it said nothing"))
     }
+}
+
+/// `{"aten::mm": [5, 8]}`: calls from outside, and all.
+fn operators(told: &Value) -> Option<Calls> {
+    let of =
+        |(name, tally): (&String, &Value)| Some(Operator::new(name.clone(), tally[0].as_u64()?, tally[1].as_u64()?, 0));
+    told.as_object()?.iter().map(of).collect::<Option<_>>().map(Calls)
 }
 
 fn put(folder: &Path, name: &str, text: &str) -> Told<PathBuf> {
@@ -212,6 +226,13 @@ mod tests {
         let others = wheels(WHEELS[0].1, false);
         assert!(others.contains("torch==") && !others.contains("nvidia-"), "{others}");
         assert_eq!(wheels(WHEELS[0].1, true).lines().count(), WHEELS[0].1.lines().count());
+    }
+
+    #[test]
+    fn operators_are_read_and_what_is_none_is_none() {
+        let calls = operators(&json!({"aten::_local_scalar_dense": [0, 1], "aten::mm": [5, 8]})).unwrap();
+        assert_eq!((calls.calls(), calls.work(), calls.waits()), (5, 5, 1));
+        assert_eq!(operators(&json!({"aten::mm": ["many"]})), None);
     }
 
     #[test]

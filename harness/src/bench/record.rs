@@ -3,6 +3,7 @@
 use super::machine::Rates;
 use crate::record::Provenance;
 use crate::report::stats::quartiles;
+use sll_core::calls::Calls;
 
 /// Seconds of many steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +22,23 @@ impl Spread {
     /// Of `seconds`; nothing of nothing.
     pub fn of(seconds: &[f64]) -> Option<Self> {
         quartiles(seconds).map(|[low, median, high]| Self { n: seconds.len(), low, median, high })
+    }
+}
+
+/// What a step asks of LibTorch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Operators called, [`Calls::calls`].
+    pub calls: u64,
+    /// Those that are work for a device, [`Calls::work`].
+    pub work: u64,
+    /// Waits for the device, [`Calls::waits`].
+    pub waits: u64,
+}
+
+impl From<&Calls> for Asked {
+    fn from(calls: &Calls) -> Self {
+        Self { calls: calls.calls(), work: calls.work(), waits: calls.waits() }
     }
 }
 
@@ -49,6 +67,8 @@ pub struct Line {
     pub fused: Option<Spread>,
     /// Seconds below which a step cannot come.
     pub floor: f64,
+    /// What our step asks of LibTorch, on its devices; PyTorch's step of the same rule; the same with its fused Adam.
+    pub asked: [Option<Asked>; 3],
 }
 
 impl Line {
@@ -184,6 +204,7 @@ pub(super) mod tests {
             torch: spread(torch),
             fused: spread(0.01),
             floor: 0.016,
+            asked: [(60, 40), (97, 80), (70, 50)].map(|(calls, work)| Some(Asked { calls, work, waits: 1 })),
             ..Line::default()
         };
         let missing = Line { rule: "DTP", missing: Some("needs | layers".into()), bp_macs: 3e9, ..Line::default() };

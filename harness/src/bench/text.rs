@@ -1,6 +1,6 @@
 //! The page of a bench.
 
-use super::record::{Bench, Line, Loading, Measured, Parts, Spread};
+use super::record::{Asked, Bench, Line, Loading, Measured, Parts, Spread};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::report::grid::{Grid, escape, grouped};
@@ -36,12 +36,15 @@ pub fn render(bench: &Bench) -> String {
     );
     for network in &bench.networks {
         text += &format!("\n## {}\n\n{}\n{}", network.title, rates(network), table(&network.lines));
+        text += &asked(&network.lines);
         text += &reasons(&network.lines);
     }
     if !bench.networks.is_empty() {
         text += "\n![Steps against PyTorch's BP](bench.svg)\n";
     }
-    text + &loading(&bench.loading) + &runs(&bench.runs) + MEANING
+    let counted = bench.networks.iter().flat_map(|network| &network.lines).any(|line| line.asked[0].is_some());
+    let calls = if counted { MEANING_OF_CALLS } else { "" };
+    text + &loading(&bench.loading) + &runs(&bench.runs) + MEANING + calls
 }
 
 const MEANING: &str = "\n## What a number means\n
@@ -58,6 +61,14 @@ const MEANING: &str = "\n## What a number means\n
   over BP's, over that share: 1 is as fast as its work allows, beside BP.
 - **Added** by the harness is what a run spends neither in steps nor in predicting the test images: making batches, reading
   losses, counting, writing checkpoints; its start aside.
+";
+
+const MEANING_OF_CALLS: &str = "\
+- **Calls** of LibTorch's operators in a step, reading the loss included, as LibTorch tells them to its observers, ours and in
+  PyTorch alike: those from outside, not what an operator calls in turn. **Work** are those of them that launch something on a
+  GPU: no views, no requests for memory, and not PyTorch's counters of steps, which lie on the host.
+- **Waits** of the host for a GPU: values read back, sizes that depend on values, copies to and from the device. On the CPU
+  they are known by the operators' names; nothing waits there. One is the reading of the loss.
 ";
 
 fn ms(seconds: f64) -> String {
@@ -123,6 +134,29 @@ fn table(lines: &[Line]) -> String {
     grid.to_string()
 }
 
+/// What steps ask of LibTorch; nothing where that was not counted.
+fn asked(lines: &[Line]) -> String {
+    let mut grid = Grid::new([
+        "rule",
+        "calls",
+        "PyTorch's",
+        "its fused",
+        "work",
+        "PyTorch's",
+        "its fused",
+        "waits",
+        "PyTorch's",
+        "its fused",
+    ]);
+    let number = |value: Option<u64>| value.map_or(NONE.into(), |value| value.to_string());
+    for line in lines.iter().filter(|line| line.asked[0].is_some()) {
+        let of: [fn(&Asked) -> u64; 3] = [|asked| asked.calls, |asked| asked.work, |asked| asked.waits];
+        let cells = of.iter().flat_map(|of| line.asked.iter().map(move |asked| number(asked.as_ref().map(of))));
+        grid.push(std::iter::once(escape(line.rule)).chain(cells).collect());
+    }
+    if grid.is_empty() { String::new() } else { format!("\nWhat a step asks of LibTorch:\n\n{grid}") }
+}
+
 fn reasons(lines: &[Line]) -> String {
     let each = lines.iter().filter_map(|line| Some(format!("- {}: {}\n", line.rule, escape(line.missing.as_ref()?))));
     let each: String = each.collect();
@@ -177,6 +211,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("PyTorch 2.9.1") && text.contains("threads"), "{text}");
+        assert!(text.contains("| SLL | 60 | 97 | 70 | 40 | 80 | 50 | 1 | 1 | 1 |"), "{text}");
     }
 
     #[test]

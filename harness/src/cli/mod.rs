@@ -1,6 +1,7 @@
 //! The command line, one file a subcommand.
 
 mod bench;
+mod calls;
 mod check;
 mod data;
 mod doctor;
@@ -65,6 +66,8 @@ enum Command {
     Footprint(footprint::FootprintArgs),
     /// Time the training step of every rule, beside eager PyTorch's and what the machine could do.
     Bench(bench::BenchArgs),
+    /// List the operators of LibTorch that a training step calls.
+    Calls(calls::CallsArgs),
     /// List the networks with layers, parameters, multiply-accumulates and activations.
     Networks(lists::NetworksArgs),
     /// List the rules with their equations and what they store.
@@ -177,6 +180,7 @@ pub fn dispatch(cli: Cli) -> Result<()> {
         Command::Memory(args) => memory::main(*args),
         Command::Footprint(args) => footprint::main(args),
         Command::Bench(args) => bench::main(args),
+        Command::Calls(args) => calls::main(args),
         Command::Networks(args) => lists::networks(args),
         Command::Rules(args) => lists::rules(args),
         Command::Data(args) => data::main(args),

@@ -127,6 +127,9 @@ pub fn meter(name: DeviceName) -> Box<dyn Meter> {
 fn libtorch(cuda: Option<usize>) -> Result<Device> {
     sll_core::memory::libtorch::watch();
     sll_core::memory::libtorch::full_precision();
+    if cuda.is_none() {
+        sll_core::memory::libtorch::keep_freed();
+    }
     // LibTorch reports a missing GPU by throwing on first use, which reaches Rust as a panic.
     let device = cuda.map_or_else(Device::libtorch, Device::libtorch_cuda);
     let probe = device.clone();

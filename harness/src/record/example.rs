@@ -1,7 +1,7 @@
 //! Records for tests.
 
 use super::{DataInfo, EpochPoint, PeakBytes, Provenance, RunResult};
-use crate::spec::{DeviceName, NUMERICS, Request, RunSpec};
+use crate::spec::{DeviceName, Request, RunSpec};
 use sll_core::rule::StepCost;
 
 /// A finished run of three epochs that ends at `accuracy`; its best epoch is half a point better.
@@ -22,7 +22,7 @@ pub fn run(seed: u64, accuracy: f64) -> RunResult {
     let point = |epoch: usize, test_accuracy| EpochPoint { epoch, train_loss: 0.1, test_accuracy, seconds: 1.0 };
     RunResult {
         run_id: spec.id(),
-        numerics: NUMERICS,
+        numerics: spec.numerics(),
         test_accuracy: accuracy,
         best_test_accuracy: accuracy + 0.5,
         evaluated_on: "test".into(),

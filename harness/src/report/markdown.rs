@@ -7,7 +7,6 @@ use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::shown;
 use crate::record::RunResult;
-use crate::spec::NUMERICS;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -153,13 +152,14 @@ fn legend(report: &Report) -> String {
     if report.runs().any(|run| run.diverged_at_step.is_some()) {
         lines.push("diverged: the loss became infinite or not a number; such runs are counted and in no mean.".into());
     }
-    let earlier: Vec<&RunResult> = report.runs().filter(|run| run.numerics != NUMERICS).collect();
+    let earlier: Vec<&RunResult> = report.runs().filter(|run| run.numerics != run.spec.numerics()).collect();
     if !earlier.is_empty() {
         let versions = distinct(earlier.iter().copied(), |run| run.numerics.to_string());
         lines.push(format!(
-            "{} runs were made under earlier numerics ({versions}; now {NUMERICS}): the same spec gives other numbers now, \
+            "{} runs were made under earlier numerics ({versions}; now {}): the same spec gives other numbers now, \
              within the noise between seeds unless a note says more.",
-            earlier.len()
+            earlier.len(),
+            earlier[0].spec.numerics()
         ));
     }
     let dirty = report.runs().filter(|run| run.provenance.is_dirty()).count();

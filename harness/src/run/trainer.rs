@@ -4,7 +4,7 @@ use super::evaluate::{accuracy, unit_accuracies};
 use super::{Checkpoint, Loader, diagnostics};
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochPoint, RunResult};
-use crate::spec::{NUMERICS, Request, RunSpec};
+use crate::spec::{Request, RunSpec};
 use crate::store::{Kept, set_aside};
 use crate::{device, provenance, room};
 use baselines::bp::Bp;
@@ -353,7 +353,7 @@ impl Training {
         let accuracies = || self.state.curve.iter().map(|point| point.test_accuracy);
         Ok(RunResult {
             run_id: spec.id(),
-            numerics: NUMERICS,
+            numerics: spec.numerics(),
             test_accuracy: accuracies().next_back().unwrap_or(0.0),
             best_test_accuracy: accuracies().fold(0.0, f64::max),
             evaluated_on: if spec.recipe.validation.is_some() { "validation" } else { "test" }.into(),

@@ -12,7 +12,9 @@ use sll_core::NetworkSpec;
 use sll_core::optim::{OptimizerConfig, OptimizerKind, Schedule};
 
 /// Bumped when the same spec would give other numbers than before, so that old results are not taken for new ones.
-pub const NUMERICS: u32 = 6;
+const NUMERICS: u32 = 6;
+/// The same of LibTorch's devices.
+const LIBTORCH_NUMERICS: u32 = 7;
 
 /// Everything that decides a run's numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -179,6 +181,14 @@ impl RunSpec {
         refusal(&self.rule, &mut net, false)
     }
 
+    /// The version of the numerics on the spec's device: within one, the same spec gives the same numbers.
+    pub fn numerics(&self) -> u32 {
+        match self.device {
+            DeviceName::Flex => NUMERICS,
+            DeviceName::CpuTch | DeviceName::Cuda(_) => LIBTORCH_NUMERICS,
+        }
+    }
+
     /// The name that the spec had under an earlier version of the numerics.
     pub fn id_under(&self, numerics: u32) -> String {
         name_of(&(numerics, self))
@@ -193,7 +203,7 @@ impl Request for RunSpec {
 
     /// The first 16 hex digits of the SHA-256 of the spec and of the numerics' version.
     fn id(&self) -> String {
-        self.id_under(NUMERICS)
+        self.id_under(self.numerics())
     }
 
     fn threads(&self) -> Option<usize> {

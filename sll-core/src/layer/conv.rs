@@ -59,6 +59,27 @@ impl Conv {
     fn map(&self, x: Tensor<2>, channels: usize) -> Tensor<4> {
         x.reshape([-1, channels as i32, self.height as i32, self.width as i32])
     }
+
+    // Maps stay maps from here to the pooling: a backend may have its own order for them in memory.
+    fn convolved(&self, x: Tensor<2>) -> Tensor<4> {
+        self.kernel.forward(self.map(x, self.kernel.weight.dims()[1]))
+    }
+
+    fn activated(&self, z: Tensor<4>, pass: &Pass) -> Tensor<4> {
+        match (&self.norm, self.activation) {
+            (Some(norm), Activation::Relu) => normalise_rectified(norm, z, pass, false),
+            (Some(norm), activation) => activation.forward(normalise(norm, z, pass)),
+            (None, activation) => activation.forward(z),
+        }
+    }
+
+    fn pooled(&self, h: Tensor<4>) -> Tensor<4> {
+        match self.pool {
+            Pool::None => h,
+            Pool::Max2 => max_pool2d(h, MaxPoolOptions::new([2, 2])),
+            Pool::Grid2 => adaptive_avg_pool2d(h, [2, 2]),
+        }
+    }
 }
 
 /// Batch norm by the pass, not by the device: burn's own looks at the device, and a training pass without a graph is
@@ -121,14 +142,11 @@ impl Layer for Conv {
     }
 
     fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        let z = self.pre_activation(x);
-        if self.activation != Activation::Relu || self.pool != Pool::Max2 {
-            return self.pool(self.activate(z, pass));
-        }
-        let z = self.map(z, self.kernel.weight.dims()[0]);
-        let h = match &self.norm {
-            Some(norm) => normalise_rectified(norm, z, pass, true),
-            None => rectify_pool(z),
+        let z = self.convolved(x);
+        let h = match (&self.norm, self.activation, self.pool) {
+            (Some(norm), Activation::Relu, Pool::Max2) => normalise_rectified(norm, z, pass, true),
+            (None, Activation::Relu, Pool::Max2) => rectify_pool(z),
+            _ => self.pooled(self.activated(z, pass)),
         };
         h.flatten(1, 3)
     }
@@ -201,26 +219,17 @@ impl Layer for Conv {
 
 impl Stages for Conv {
     fn pre_activation(&self, x: Tensor<2>) -> Tensor<2> {
-        let [_, c, _, _] = self.kernel.weight.dims();
-        self.kernel.forward(self.map(x, c)).flatten(1, 3)
+        self.convolved(x).flatten(1, 3)
     }
 
     fn activate(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        let z = self.map(z, self.kernel.weight.dims()[0]);
-        let h = match (&self.norm, self.activation) {
-            (Some(norm), Activation::Relu) => normalise_rectified(norm, z, pass, false),
-            (Some(norm), activation) => activation.forward(normalise(norm, z, pass)),
-            (None, activation) => activation.forward(z),
-        };
-        h.flatten(1, 3)
+        self.activated(self.map(z, self.kernel.weight.dims()[0]), pass).flatten(1, 3)
     }
 
     fn pool(&self, h: Tensor<2>) -> Tensor<2> {
-        let map = |h| self.map(h, self.kernel.weight.dims()[0]);
         match self.pool {
             Pool::None => h,
-            Pool::Max2 => max_pool2d(map(h), MaxPoolOptions::new([2, 2])).flatten(1, 3),
-            Pool::Grid2 => adaptive_avg_pool2d(map(h), [2, 2]).flatten(1, 3),
+            _ => self.pooled(self.map(h, self.kernel.weight.dims()[0])).flatten(1, 3),
         }
     }
 

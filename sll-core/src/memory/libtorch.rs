@@ -26,6 +26,7 @@ unsafe extern "C" {
     fn sll_libtorch_cuda_reset_peak(card: i8);
     fn sll_libtorch_versions(text: *mut c_char, room: usize) -> usize;
     fn sll_libtorch_full_precision();
+    fn sll_libtorch_keep_freed();
     fn sll_libtorch_cuda(version: *mut i64, cards: *mut i64) -> bool;
 }
 
@@ -53,6 +54,16 @@ pub fn watch() {
         }
     });
     WATCHED.with(|()| ());
+}
+
+/// Lets the process keep what LibTorch frees of the host's memory for its next tensor, since every page that is given back
+/// costs a fault when it comes again. What the meter counts is what LibTorch asks for, and not this.
+pub fn keep_freed() {
+    // SAFETY: sets parameters of the C library's allocator.
+    #[allow(unsafe_code)]
+    unsafe {
+        sll_libtorch_keep_freed();
+    }
 }
 
 /// Turns products in TF32 off, which LibTorch by itself uses in convolutions on a card.

@@ -4,7 +4,7 @@
 
 use super::count::{MatrixKernels, affine_rows, matrix_product, transposed};
 use super::patches::Patches;
-use super::rows::{accumulate, blank, put, single, sum_rows, take, typed};
+use super::rows::{accumulate, blank, put, single, take, typed};
 use crate::memory::gradients_made;
 use burn::backend::autodiff::{NodeId, grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
@@ -91,7 +91,7 @@ impl<B: MatrixKernels> Backward<B, 3> for Affine {
             register_parameter::<B>(grads, w_node, matrix_product::<B>(transposed::<B>(x), dy.clone()));
         }
         if b_node.is_some() {
-            register_parameter::<B>(grads, b_node, sum_rows::<B>(dy.clone()));
+            register_parameter::<B>(grads, b_node, B::row_sums(dy.clone()));
         }
         if let (Some(node), Some(feedback)) = (x_node, feedback) {
             grads.register::<B>(node, matrix_product::<B>(dy, transposed::<B>(feedback)));
@@ -120,7 +120,7 @@ impl<B: MatrixKernels> Backward<B, 3> for PatchAffine {
                 dx = Some(put::<B>(filled, &images, back));
             }
         }
-        register_sums::<B, 2>(grads, [(w_node, dw), (b_node, Some(sum_rows::<B>(dy)))]);
+        register_sums::<B, 2>(grads, [(w_node, dw), (b_node, Some(B::row_sums(dy)))]);
         if let (Some(node), Some(dx)) = (x_node, dx) {
             grads.register::<B>(node, dx);
         }

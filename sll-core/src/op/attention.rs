@@ -38,8 +38,6 @@ pub trait AttentionKernels: Backend {
     }
 }
 
-#[cfg(feature = "tch")]
-impl AttentionKernels for burn::backend::LibTorch {}
 // Never called: they hand on to the backends below them.
 impl<B: Backend, C: CheckpointStrategy> AttentionKernels for Autodiff<B, C> {}
 impl AttentionKernels for Dispatch {}

@@ -9,8 +9,36 @@ use super::{pool, rectify::RectifyOps};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::autodiff::{grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension, ops::ModuleOps};
-use burn::backend::{TensorMetadata, flex::FlexTensor, tensor::FloatTensor};
+use burn::backend::{TensorMetadata, flex::FlexTensor, tensor::FloatTensor, tensor::IntTensor};
 use burn::tensor::Tensor;
+
+/// What a training pass gives.
+pub struct Trained<B: Backend> {
+    /// The output.
+    pub h: FloatTensor<B>,
+    /// The mean of each channel.
+    pub mean: FloatTensor<B>,
+    /// The biased variance of each channel.
+    pub variance: FloatTensor<B>,
+    /// What the way back needs.
+    pub kept: Kept<B>,
+}
+
+/// What the way back needs.
+#[derive(Clone, Debug)]
+pub struct Kept<B: Backend> {
+    pub(super) z: FloatTensor<B>,
+    pub(super) gamma: FloatTensor<B>,
+    pub(super) beta: FloatTensor<B>,
+    pub(super) mean: FloatTensor<B>,
+    /// The variance, or what a backend has instead.
+    pub(super) spread: FloatTensor<B>,
+    pub(super) epsilon: f64,
+    pub(super) pool: bool,
+    /// Output and places of the largest, where a backend does not make them again.
+    #[cfg_attr(not(feature = "tch"), expect(dead_code, reason = "LibTorch alone keeps it"))]
+    pub(super) output: Option<(FloatTensor<B>, Option<IntTensor<B>>)>,
+}
 
 /// `γ`, `β`, mean and variance of each channel, and `ε`.
 #[derive(Clone, Debug)]
@@ -22,30 +50,26 @@ pub struct Given<T> {
     epsilon: f64,
 }
 
-/// What is special about a backend without a graph: whether one pass does it all, and that pass.
+/// What is special about a backend without a graph: whether it does it all at once, and how.
 pub trait BatchNormKernels: RectifyOps {
     /// Whether the kernels serve `z`.
     fn norms(_z: &FloatTensor<Self>) -> bool {
         false
     }
 
-    /// Mean and biased variance of each channel.
-    fn moments(_z: &FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        unreachable!("a backend that serves no map has none to norm")
-    }
-
-    /// `h`.
-    fn norm_forward(_z: FloatTensor<Self>, _given: &Given<FloatTensor<Self>>, _pool: bool) -> FloatTensor<Self> {
-        unreachable!("a backend that serves no map has none to norm")
-    }
-
-    /// The gradients to `z`, `γ` and `β`, where mean and variance are those of `z`.
-    fn norm_backward(
+    /// `h` by the statistics of `z`.
+    fn norm_forward(
         _z: FloatTensor<Self>,
-        _given: Given<FloatTensor<Self>>,
-        _dh: FloatTensor<Self>,
+        _gamma: FloatTensor<Self>,
+        _beta: FloatTensor<Self>,
+        _epsilon: f64,
         _pool: bool,
-    ) -> [FloatTensor<Self>; 3] {
+    ) -> Trained<Self> {
+        unreachable!("a backend that serves no map has none to norm")
+    }
+
+    /// The gradients to `z`, `γ` and `β`.
+    fn norm_backward(_kept: Kept<Self>, _dh: FloatTensor<Self>) -> [FloatTensor<Self>; 3] {
         unreachable!("a backend that serves no map has none to norm")
     }
 }
@@ -61,37 +85,40 @@ fn channels(given: &Given<FlexTensor>) -> Vec<Channel> {
     Channel::all(parts.each_ref().map(values), *epsilon)
 }
 
+/// `h` by given statistics.
+fn normed(z: FlexTensor, given: &Given<FlexTensor>, pool: bool) -> FlexTensor {
+    let maps = maps(&z, pool);
+    let h = maps.forward(values(&contiguous(z)), &channels(given));
+    match pool {
+        true => tensor(h, [maps.images, maps.c, maps.h / 2, maps.w / 2]),
+        false => tensor(h, [maps.images, maps.c, maps.h, maps.w]),
+    }
+}
+
 impl BatchNormKernels for Flex {
     fn norms(z: &FlexTensor) -> bool {
         is_single(z)
     }
 
-    fn moments(z: &FlexTensor) -> (FlexTensor, FlexTensor) {
-        let maps = maps(z, false);
-        let [mean, variance] = maps.moments(values(&contiguous(z.clone())));
-        (tensor(mean, [maps.c]), tensor(variance, [maps.c]))
+    fn norm_forward(z: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f64, pool: bool) -> Trained<Self> {
+        let maps = maps(&z, false);
+        let [mean, variance] = maps.moments(values(&contiguous(z.clone()))).map(|moment| tensor(moment, [maps.c]));
+        let given = Given { gamma, beta, mean, variance, epsilon };
+        let h = normed(z.clone(), &given, pool);
+        let Given { gamma, beta, mean, variance, .. } = given;
+        let (at, spread) = (mean.clone(), variance.clone());
+        Trained { h, mean, variance, kept: Kept { z, gamma, beta, mean: at, spread, epsilon, pool, output: None } }
     }
 
-    fn norm_forward(z: FlexTensor, given: &Given<FlexTensor>, pool: bool) -> FlexTensor {
-        let maps = maps(&z, pool);
-        let h = maps.forward(values(&contiguous(z)), &channels(given));
-        match pool {
-            true => tensor(h, [maps.images, maps.c, maps.h / 2, maps.w / 2]),
-            false => tensor(h, [maps.images, maps.c, maps.h, maps.w]),
-        }
-    }
-
-    fn norm_backward(z: FlexTensor, given: Given<FlexTensor>, dh: FlexTensor, pool: bool) -> [FlexTensor; 3] {
-        let maps = maps(&z, pool);
+    fn norm_backward(kept: Kept<Self>, dh: FlexTensor) -> [FlexTensor; 3] {
+        let Kept { z, gamma, beta, mean, spread: variance, epsilon, pool, .. } = kept;
+        let (maps, given) = (maps(&z, pool), Given { gamma, beta, mean, variance, epsilon });
         let [mut z, dh] = [z, dh].map(contiguous);
         // In place where nobody else holds it.
         let [gamma, beta] = maps.backward(z.storage_mut(), &channels(&given), values(&dh));
         [z, tensor(gamma, [maps.c]), tensor(beta, [maps.c])]
     }
 }
-
-#[cfg(feature = "tch")]
-impl BatchNormKernels for burn::backend::LibTorch {}
 
 /// Backend operations behind [`batch_norm_rectify`] and [`batch_norm_rectify_with`].
 #[backend_extension(Flex, LibTorch: cfg(feature = "tch"), Autodiff)]
@@ -144,9 +171,8 @@ impl BatchNormOps for Flex {
         if !Self::norms(&z) {
             return composed::<Self>(z, gamma, beta, epsilon, pool);
         }
-        let (mean, variance) = Self::moments(&z);
-        let given = Given { gamma, beta, mean, variance, epsilon };
-        (Self::norm_forward(z, &given, pool), given.mean, given.variance)
+        let trained = Self::norm_forward(z, gamma, beta, epsilon, pool);
+        (trained.h, trained.mean, trained.variance)
     }
 
     fn norm_rectify_with(
@@ -161,7 +187,7 @@ impl BatchNormOps for Flex {
         if !Self::norms(&z) {
             return rectified::<Self>(Self::batch_norm(z, gamma, beta, mean, variance, epsilon), pool);
         }
-        Self::norm_forward(z, &Given { gamma, beta, mean, variance, epsilon }, pool)
+        normed(z, &Given { gamma, beta, mean, variance, epsilon }, pool)
     }
 }
 
@@ -174,7 +200,11 @@ impl BatchNormOps for burn::backend::LibTorch {
         epsilon: f64,
         pool: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        composed::<Self>(z, gamma, beta, epsilon, pool)
+        if !Self::norms(&z) {
+            return composed::<Self>(z, gamma, beta, epsilon, pool);
+        }
+        let trained = Self::norm_forward(z, gamma, beta, epsilon, pool);
+        (trained.h, trained.mean, trained.variance)
     }
 
     fn norm_rectify_with(
@@ -194,12 +224,12 @@ impl BatchNormOps for burn::backend::LibTorch {
 struct NormRectify;
 
 impl<B: BatchNormKernels> Backward<B, 3> for NormRectify {
-    type State = (FloatTensor<B>, Given<FloatTensor<B>>, bool);
+    type State = Kept<B>;
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Grads, _: &mut Checkpointer) {
         let dh = grads.consume::<B>(&ops.node);
-        let ([z_node, gamma_node, beta_node], (z, given, pool)) = (ops.parents.map(|p| p.map(|p| p.id)), ops.state);
-        let [dz, gamma, beta] = B::norm_backward(z, given, dh, pool);
+        let ([z_node, gamma_node, beta_node], kept) = (ops.parents.map(|p| p.map(|p| p.id)), ops.state);
+        let [dz, gamma, beta] = B::norm_backward(kept, dh);
         register_parameter::<B>(grads, gamma_node, gamma);
         register_parameter::<B>(grads, beta_node, beta);
         if let Some(node) = z_node {
@@ -221,11 +251,9 @@ impl<B: BatchNormKernels, C: CheckpointStrategy> BatchNormOps for Autodiff<B, C>
         }
         let prep = NormRectify.prepare::<C>([z.node(), gamma.node(), beta.node()]).compute_bound().stateful();
         let (z, gamma, beta) = (z.into_primitive(), gamma.into_primitive(), beta.into_primitive());
-        let (mean, variance) = B::moments(&z);
-        let given = Given { gamma, beta, mean: mean.clone(), variance: variance.clone(), epsilon };
-        let h = B::norm_forward(z.clone(), &given, pool);
+        let Trained { h, mean, variance, kept } = B::norm_forward(z, gamma, beta, epsilon, pool);
         let h = match prep {
-            OpsKind::Tracked(prep) => prep.finish((z, given, pool), h),
+            OpsKind::Tracked(prep) => prep.finish(kept, h),
             OpsKind::UnTracked(prep) => prep.finish(h),
         };
         (h, FloatTensor::<Self>::new(mean), FloatTensor::<Self>::new(variance))

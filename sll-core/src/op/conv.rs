@@ -45,6 +45,30 @@ pub trait ConvKernels: Backend {
         let db = Self::conv2d_bias_backward(x.clone(), bias, dy.clone());
         (Self::conv2d_weight_backward(x, weight, dy, options(padding)), db)
     }
+
+    /// All gradients; that to `x` through `feedback`, if there is one.
+    fn convolve_backward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        feedback: Option<FloatTensor<Self>>,
+        dy: FloatTensor<Self>,
+        padding: usize,
+    ) -> ConvGradients<Self> {
+        let back = feedback.map(|feedback| Self::convolve_back(x.clone(), feedback, dy.clone(), padding));
+        let (weight, bias) = Self::convolve_gradients(x, weight, bias, dy, padding);
+        ConvGradients { x: back, weight, bias }
+    }
+}
+
+/// Gradients of a convolution.
+pub struct ConvGradients<B: Backend> {
+    /// To the input, where it is wanted.
+    pub x: Option<FloatTensor<B>>,
+    /// To the weight.
+    pub weight: FloatTensor<B>,
+    /// To the bias.
+    pub bias: FloatTensor<B>,
 }
 
 impl ConvKernels for Flex {
@@ -82,9 +106,6 @@ impl ConvKernels for Flex {
         (tensor(dw, [sizes.o, sizes.c, sizes.k, sizes.k]), tensor(db, [sizes.o]))
     }
 }
-
-#[cfg(feature = "tch")]
-impl ConvKernels for burn::backend::LibTorch {}
 
 /// Backend operation behind [`conv2d`].
 #[backend_extension(Flex, LibTorch: cfg(feature = "tch"), Autodiff)]
@@ -160,16 +181,15 @@ impl<B: ConvKernels> Backward<B, 3> for Conv {
         let ([x_node, w_node, b_node], Kept { x, weight, bias, feedback, padding }) =
             (ops.parents.map(|p| p.map(|p| p.id)), ops.state);
         let macs = macs(&weight.shape(), &dy.shape());
-        if let Some(node) = x_node {
-            add_macs(macs);
-            let feedback = typed::<B>(feedback, &dy);
-            grads.register::<B>(node, B::convolve_back(x.clone(), feedback, dy.clone(), padding));
-        }
-        add_macs(macs);
+        add_macs(if x_node.is_some() { 2 * macs } else { macs });
+        let feedback = x_node.is_some().then(|| typed::<B>(feedback, &dy));
         let weight = typed::<B>(weight, &x);
-        let (dw, db) = B::convolve_gradients(x, weight, bias, dy, padding);
-        register_parameter::<B>(grads, b_node, db);
-        register_parameter::<B>(grads, w_node, dw);
+        let found = B::convolve_backward(x, weight, bias, feedback, dy, padding);
+        if let (Some(node), Some(dx)) = (x_node, found.x) {
+            grads.register::<B>(node, dx);
+        }
+        register_parameter::<B>(grads, b_node, found.bias);
+        register_parameter::<B>(grads, w_node, found.weight);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Matrix products and convolutions, with every multiply-accumulate counted where it is done.
 
-use super::rows::{add_row, typed};
+use super::rows::{add_row, sum_rows, typed};
 use burn::backend::autodiff::{checkpoint::base::Checkpointer, checkpoint::strategy::CheckpointStrategy};
 use burn::backend::autodiff::{grads::Gradients as Grads, ops::Backward, ops::Ops, ops::OpsKind};
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
@@ -40,10 +40,13 @@ pub trait MatrixKernels: Backend {
     fn affine_rows(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self> {
         add_row::<Self>(Self::float_matmul(x, weight), bias)
     }
+
+    /// Sums over the rows: `[n, m]` to `[m]`.
+    fn row_sums(matrix: FloatTensor<Self>) -> FloatTensor<Self> {
+        sum_rows::<Self>(matrix)
+    }
 }
 
-#[cfg(feature = "tch")]
-impl MatrixKernels for burn::backend::LibTorch {}
 // Never called: they hand on to the backends below them.
 impl<B: Backend, C: CheckpointStrategy> MatrixKernels for Autodiff<B, C> {}
 impl MatrixKernels for Dispatch {}

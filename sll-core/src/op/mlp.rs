@@ -32,8 +32,6 @@ pub trait MlpKernels: Backend {
     }
 }
 
-#[cfg(feature = "tch")]
-impl MlpKernels for burn::backend::LibTorch {}
 // Never called: they hand on to the backends below them.
 impl<B: Backend, C: CheckpointStrategy> MlpKernels for Autodiff<B, C> {}
 impl MlpKernels for Dispatch {}

@@ -113,8 +113,6 @@ impl NormKernels for Flex {
     }
 }
 
-#[cfg(feature = "tch")]
-impl NormKernels for burn::backend::LibTorch {}
 // Never called: they hand on to the backends below them.
 impl<B: Backend, C: CheckpointStrategy> NormKernels for Autodiff<B, C> {}
 impl NormKernels for Dispatch {}
@@ -132,7 +130,7 @@ impl NormOps for Flex {}
 #[cfg(feature = "tch")]
 impl NormOps for burn::backend::LibTorch {}
 
-fn forward<B: Backend>(x: &FloatTensor<B>, gamma: FloatTensor<B>, beta: FloatTensor<B>) -> FloatTensor<B> {
+pub(super) fn forward<B: Backend>(x: &FloatTensor<B>, gamma: FloatTensor<B>, beta: FloatTensor<B>) -> FloatTensor<B> {
     let shape = x.shape();
     let mut y = blank::<B>(shape[0], shape[1], x);
     for rows in chunks(shape[0], 1) {
@@ -142,7 +140,7 @@ fn forward<B: Backend>(x: &FloatTensor<B>, gamma: FloatTensor<B>, beta: FloatTen
     y
 }
 
-fn backward<B: Backend>(
+pub(super) fn backward<B: Backend>(
     x: &FloatTensor<B>,
     gamma: &FloatTensor<B>,
     mut dy: FloatTensor<B>,

@@ -51,9 +51,6 @@ impl PoolKernels for Flex {
     }
 }
 
-#[cfg(feature = "tch")]
-impl PoolKernels for burn::backend::LibTorch {}
-
 /// Backend operation behind [`rectify_pool`].
 #[backend_extension(Flex, LibTorch: cfg(feature = "tch"), Autodiff)]
 pub trait PoolOps: Backend {
@@ -75,7 +72,7 @@ impl PoolOps for Flex {
 #[cfg(feature = "tch")]
 impl PoolOps for burn::backend::LibTorch {
     fn rectify_pool(z: FloatTensor<Self>) -> FloatTensor<Self> {
-        composed::<Self>(z)
+        Self::pool_forward(z).0
     }
 }
 

@@ -19,30 +19,32 @@ pub trait RectifyOps: Backend {
     fn rectify_masked(z: FloatTensor<Self>, mask: FloatTensor<Self>, _scale: f64) -> FloatTensor<Self> {
         Self::float_mul(Self::relu(z), mask)
     }
+
+    /// `dz` from the output `h` and the signal at it.
+    fn rectify_backward(h: FloatTensor<Self>, dh: FloatTensor<Self>, scale: f64) -> FloatTensor<Self> {
+        let dz = Self::relu_backward(h, dh);
+        if scale == 1.0 { dz } else { Self::float_mul_scalar(dz, scale.into()) }
+    }
 }
 
 impl RectifyOps for Flex {}
-#[cfg(feature = "tch")]
-impl RectifyOps for burn::backend::LibTorch {}
 
 #[derive(Debug)]
 struct Rectify;
 
-impl<B: Backend> Backward<B, 1> for Rectify {
+impl<B: RectifyOps> Backward<B, 1> for Rectify {
     type State = (FloatTensor<B>, f64);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Grads, _: &mut Checkpointer) {
         let dh = grads.consume::<B>(&ops.node);
         let ([z_node], (h, scale)) = (ops.parents, ops.state);
         if let Some(node) = z_node {
-            let dz = B::relu_backward(h, dh);
-            let dz = if scale == 1.0 { dz } else { B::float_mul_scalar(dz, scale.into()) };
-            grads.register::<B>(node.id, dz);
+            grads.register::<B>(node.id, B::rectify_backward(h, dh, scale));
         }
     }
 }
 
-fn finish<B: Backend, C: CheckpointStrategy>(
+fn finish<B: RectifyOps, C: CheckpointStrategy>(
     z: FloatTensor<Autodiff<B, C>>,
     scale: f64,
     forward: impl FnOnce(FloatTensor<B>) -> FloatTensor<B>,

@@ -1,8 +1,9 @@
 //! Long matrices in chunks of rows: what an operation needs for a moment then exists for a few rows at a time.
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, TensorMetadata};
-use burn::tensor::{DType, Shape, Slice};
+use burn::backend::{Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::tensor::{DType, FloatDType, Shape, Slice, Tensor};
+use std::any::TypeId;
 use std::ops::Range;
 
 /// Rows that are worth a chunk of their own: enough for a matrix product to run at full speed.
@@ -45,9 +46,34 @@ fn slices(range: &Range<usize>, rank: usize) -> Vec<Slice> {
 }
 
 /// A matrix to be filled, of the type and on the device of `like`. (flex makes zeros by way of a second copy, which for
-/// a moment doubles them; a constant it writes at once.)
+/// a moment doubles them; a constant it writes at once; other backends send constants from the host.)
 pub(super) fn blank<B: Backend>(rows: usize, columns: usize, like: &FloatTensor<B>) -> FloatTensor<B> {
-    B::float_full(Shape::from([rows, columns]), 0.0.into(), &like.device(), like.dtype().into())
+    zeros::<B>(Shape::from([rows, columns]), &like.device(), like.dtype().into())
+}
+
+fn zeros<B: Backend>(shape: Shape, device: &B::Device, dtype: FloatDType) -> FloatTensor<B> {
+    match TypeId::of::<B>() == TypeId::of::<Flex>() {
+        true => B::float_full(shape, 0.0.into(), device, dtype),
+        false => B::float_zeros(shape, device, dtype),
+    }
+}
+
+/// Backend operation behind [`zero_rows`].
+#[backend_extension(Flex, LibTorch: cfg(feature = "tch"))]
+pub trait ZeroOps: Backend {
+    /// Zeros of the shape of `like` but with `columns` columns.
+    fn zero_rows(like: FloatTensor<Self>, columns: usize) -> FloatTensor<Self> {
+        blank::<Self>(like.shape()[0], columns, &like)
+    }
+}
+
+impl ZeroOps for Flex {}
+#[cfg(feature = "tch")]
+impl ZeroOps for burn::backend::LibTorch {}
+
+/// Zeros, as many rows as `like` has, on its device, which has no autodiff.
+pub fn zero_rows(like: &Tensor<2>, columns: usize) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as ZeroOps>::zero_rows(like.clone().into_dispatch(), columns))
 }
 
 /// In the type of `like`: parameters beside values of lower precision.

@@ -1,6 +1,6 @@
 //! Optimiser steps in one pass over parameter, gradient and moments, each in place where nobody else holds it.
 //!
-//! On flex one loop reads and writes every value once; on LibTorch the same formulas are a few in-place calls.
+//! On flex one loop reads and writes every value once; on LibTorch its fused optimisers do.
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
@@ -133,8 +133,13 @@ fn decayed<B: Backend>(theta: FloatTensor<B>, g: FloatTensor<B>, decay: Decay) -
     (theta, g)
 }
 
-#[cfg(feature = "tch")]
-impl UpdateOps for burn::backend::LibTorch {}
+/// Does `work`, in which parameters are moved, each once, and none is looked at: a backend may move them all at its end.
+pub fn together<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "tch")]
+    return super::libtorch::update::together(work);
+    #[cfg(not(feature = "tch"))]
+    work()
+}
 
 /// One step of Adam (Kingma & Ba 2015), the moments begun at 0:
 /// `m <- β₁ m + (1 - β₁) g`, `v <- β₂ v + (1 - β₂) g²`, `θ <- θ - lr / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε)`.
@@ -249,7 +254,6 @@ mod tests {
         close(theta, indices().map(|i| at(0, i) * 0.98 - 0.05 * faster(i)));
     }
 
-    /// LibTorch has the composed formulas of the trait's own bodies.
     #[cfg(feature = "tch")]
     #[test]
     #[allow(deprecated)]
@@ -264,5 +268,21 @@ mod tests {
         same(adamax(a, b, [c, d], ADAMAX).0, adamax(e, f, [g, h], ADAMAX).0);
         let ([a, b, c, _], [e, f, g, _]) = (on(&Device::flex()), on(&Device::libtorch()));
         same(sgd(a, b, Some(c), SGD).0, sgd(e, f, Some(g), SGD).0);
+        // With each decay alone, as optimisers have them.
+        for decay in [Decay { coupled: 0.0, ..DECAY }, Decay { decoupled: 0.0, ..DECAY }] {
+            let ([a, b, c, d], [e, f, g, h]) = (on(&Device::flex()), on(&Device::libtorch()));
+            let held = e.clone();
+            let step = AdamStep { decay, ..ADAM };
+            let ((a, [c, d]), (e, [g, h])) = (adam(a, b, [c, d], step), adam(e, f, [g, h], step));
+            same(a, e);
+            same(c, g);
+            same(d, h);
+            let [unmoved, b, _, _] = on(&Device::flex());
+            same(unmoved.clone(), held.clone());
+            same(sgd(unmoved, b.clone(), None, SgdStep { decay, ..SGD }).0, {
+                let [_, f, _, _] = on(&Device::libtorch());
+                sgd(held, f, None, SgdStep { decay, ..SGD }).0
+            });
+        }
     }
 }

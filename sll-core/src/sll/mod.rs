@@ -175,12 +175,17 @@ impl LearningRule for Sll {
             }
             let mut divergence = None;
             if let (true, Some(log_p)) = (self.is_aligned(unit), parent.take()) {
-                let diverged = self.config.divergence.evaluate(log_p, log_q.clone());
-                signal = signal + diverged.child * self.config.align_weight;
-                divergence = Some(diverged.value.mean());
-                if let Some(parent) = &mut waiting {
-                    parent.from_child = Some(diverged.parent * (self.config.align_weight * scale));
-                }
+                let weight = self.config.align_weight;
+                let (value, child) = match &mut waiting {
+                    Some(parent) => {
+                        let diverged = self.config.divergence.evaluate(log_p, log_q.clone());
+                        parent.from_child = Some(diverged.parent * (weight * scale));
+                        (diverged.value, diverged.child)
+                    }
+                    None => self.config.divergence.of_child(log_p, log_q.clone()),
+                };
+                signal = signal + if weight == 1.0 { child } else { child * weight };
+                divergence = Some(value.mean());
             }
             losses.push(UnitLoss { cross_entropy: loss.mean(), divergence });
             let posterior = handed_on.map(|v| burn::tensor::activation::log_softmax(v, 1));

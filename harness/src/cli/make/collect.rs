@@ -9,7 +9,7 @@ use crate::report::paths::{Paths, kind_of_source};
 use crate::report::place::variant;
 use crate::report::{Cell, Report};
 use crate::run::macs_of_bp;
-use crate::spec::{NUMERICS, RunSpec};
+use crate::spec::RunSpec;
 use crate::store::Store;
 use datasets::LoadOptions;
 
@@ -22,8 +22,9 @@ pub struct Finder<'a> {
 
 impl Finder<'_> {
     fn find(&self, spec: &RunSpec) -> Result<Option<RunResult>> {
-        let oldest = if self.older { 1 } else { NUMERICS };
-        for numerics in (oldest..=NUMERICS).rev() {
+        let present = spec.numerics();
+        let oldest = if self.older { 1 } else { present };
+        for numerics in (oldest..=present).rev() {
             if let Some(run) = self.store.named::<RunSpec>(&spec.id_under(numerics))? {
                 return Ok(Some(run));
             }

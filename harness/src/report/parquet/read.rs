@@ -4,7 +4,7 @@
 use super::file;
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochDiagnostics, LayerDiagnostics, PeakBytes, Provenance, RunResult};
-use crate::spec::{NUMERICS, Request, RunSpec};
+use crate::spec::{Request, RunSpec};
 use polars::prelude::{DataFrame, DataType};
 use sll_core::posterior::{Affinity, UnitPosterior};
 use sll_core::rule::StepCost;
@@ -124,7 +124,7 @@ impl Row<'_> {
         let count = |column: &str| self.count(column).ok_or_else(|| lacks(column));
         let run_id = text("run_id")?;
         let spec = RunSpec::from_toml(&text("spec")?, "its spec").map_err(|e| e.to_string())?;
-        let numerics = (1..=NUMERICS).rev().find(|numerics| spec.id_under(*numerics) == run_id);
+        let numerics = (1..=spec.numerics()).rev().find(|numerics| spec.id_under(*numerics) == run_id);
         let numerics = numerics.ok_or("its spec has another form today, so that no version's name is its own")?;
         let library = count("library_bytes").or_else(|_| count("workspace_bytes"))?;
         Ok(RunResult {

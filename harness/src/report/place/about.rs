@@ -3,7 +3,6 @@
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::record::{Footprint, Provenance, RunResult};
-use crate::spec::NUMERICS;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -34,7 +33,7 @@ impl About {
     pub fn runs<'a>(title: &str, command: &str, runs: impl Iterator<Item = &'a RunResult>) -> Self {
         let mut seen = BTreeSet::new();
         let runs = runs.filter(|run| seen.insert(run.run_id.clone())).collect::<Vec<_>>();
-        let earlier_numerics = runs.iter().filter(|run| run.numerics != NUMERICS).count();
+        let earlier_numerics = runs.iter().filter(|run| run.numerics != run.spec.numerics()).count();
         let about = Self::of(title, command, runs.iter().map(|run| &run.provenance));
         Self { earlier_numerics, ..about }
     }
