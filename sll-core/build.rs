@@ -1,4 +1,5 @@
-//! Compiles the shims that ask LibTorch about its memory and its calls and call what tch does not, where the feature `tch` asks for LibTorch.
+//! Compiles the shims that ask LibTorch about its memory and its calls and call what tch does not, where the feature
+//! `tch` asks for LibTorch.
 
 fn main() {
     #[cfg(feature = "tch")]

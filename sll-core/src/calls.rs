@@ -1,10 +1,10 @@
 //! What a piece of work asks of LibTorch: calls of operators, and waits of the host for the device.
 //!
 //! Counted from what LibTorch tells its observers (`at::RecordFunction`), as PyTorch's profiler counts; the C++ side is
-//! `shim/calls.cpp`. A call is one from outside LibTorch: what an operator calls in turn is not counted. On a CUDA device a call
-//! that is no view launches at least one kernel, and a wait is a moment at which the host does nothing until the device has done
-//! all that it was asked for. On the CPU the same are told by the operators' names: what would wait on a card is counted,
-//! although here nothing does.
+//! `shim/calls.cpp`. A call is one from outside LibTorch: what an operator calls in turn is not counted. On a CUDA
+//! device a call that is no view launches at least one kernel, and a wait is a moment at which the host does nothing
+//! until the device has done all that it was asked for. On the CPU the same are told by the operators' names: what
+//! would wait on a card is counted, although here nothing does.
 
 /// Views, and requests for memory: nothing runs on a device for them.
 const VIEWS: [&str; 37] = [
@@ -47,8 +47,8 @@ const VIEWS: [&str; 37] = [
     "view_as",
 ];
 
-/// Operators whose result the host needs before it goes on: a value, or the size of a result that depends on values. (Their
-/// CUDA kernels end in a copy to the host, `cudaStreamSynchronize`.)
+/// Operators whose result the host needs before it goes on: a value, or the size of a result that depends on values.
+/// (Their CUDA kernels end in a copy to the host, `cudaStreamSynchronize`.)
 const WAITING: [&str; 9] = [
     "_local_scalar_dense",
     "_unique2",
@@ -64,8 +64,8 @@ const WAITING: [&str; 9] = [
 /// How often one operator was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operator {
-    /// Its name, like `aten::addmm`; with ` (host)` behind it where it is known to work on the host whatever the device is, and
-    /// with ` (copy)` where values are copied in it, as in a `reshape` that cannot be a view.
+    /// Its name, like `aten::addmm`; with ` (host)` behind it where it is known to work on the host whatever the device
+    /// is, and with ` (copy)` where values are copied in it, as in a `reshape` that cannot be a view.
     pub name: String,
     /// Calls from outside LibTorch.
     pub calls: u64,
@@ -74,8 +74,8 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// An operator called `outer` times from outside LibTorch and `all` times altogether, which moved `moved` tensors between
-    /// host and device.
+    /// An operator called `outer` times from outside LibTorch and `all` times altogether, which moved `moved` tensors
+    /// between host and device.
     pub fn new(name: String, outer: u64, all: u64, moved: u64) -> Self {
         let waiting = WAITING.contains(&plain(&name));
         Self { calls: outer, waits: moved + if waiting { all } else { 0 }, name }
@@ -106,8 +106,8 @@ impl Calls {
         self.0.iter().filter(|operator| operator.is_work()).map(|operator| operator.calls).sum()
     }
 
-    /// Waits of the host for the device: values read, sizes that depend on values, and copies between host and device. (On the
-    /// CPU such a copy shows as a call of `aten::to` that has nothing to do.)
+    /// Waits of the host for the device: values read, sizes that depend on values, and copies between host and device.
+    /// (On the CPU such a copy shows as a call of `aten::to` that has nothing to do.)
     pub fn waits(&self) -> u64 {
         self.0.iter().map(|operator| operator.waits).sum()
     }

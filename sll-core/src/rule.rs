@@ -154,8 +154,8 @@ pub trait LearningRule: Send {
         net.forward(x, &Pass::Eval)
     }
 
-    /// Logits `[b, codes]` of each unit's own posterior, the one whose cross-entropy its objective has or could have, the
-    /// output's last; empty for rules whose units have none. The first `K` codes are the classes.
+    /// Logits `[b, codes]` of each unit's own posterior, the one whose cross-entropy its objective has or could have,
+    /// the output's last; empty for rules whose units have none. The first `K` codes are the classes.
     fn unit_logits(&self, _net: &Network, _x: Tensor<2>) -> Vec<Tensor<2>> {
         Vec::new()
     }

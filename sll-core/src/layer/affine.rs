@@ -170,8 +170,9 @@ impl WeightSlot<'_> {
         }
     }
 
-    /// Replaces the weights by rows as [`WeightSlot::rows`] gives them. They lie in memory as a loaded matrix does, not as a
-    /// view of the rows: products round by how their factors lie, and a resumed run would go on with other numbers.
+    /// Replaces the weights by rows as [`WeightSlot::rows`] gives them. They lie in memory as a loaded matrix does, not
+    /// as a view of the rows: products round by how their factors lie, and a resumed run would go on with other
+    /// numbers.
     pub fn set_rows(self, rows: Tensor<2>) {
         match self {
             WeightSlot::Matrix(a) => {
@@ -218,7 +219,8 @@ pub(super) fn beside<const D: usize, const E: usize>(param: &Param<Tensor<D>>, x
     if value.is_autodiff() && !x.is_autodiff() { value.inner() } else { value }
 }
 
-/// What carries the signal back: fixed feedback weights where they are set and a graph is there, else the weight itself.
+/// What carries the signal back: fixed feedback weights where they are set and a graph is there, else the weight
+/// itself.
 fn carrier<const D: usize>(feedback: &Option<Tensor<D>>, weight: &Tensor<D>) -> Tensor<D> {
     match feedback {
         Some(feedback) if weight.is_autodiff() => feedback.clone(),

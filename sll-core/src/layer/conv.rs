@@ -169,7 +169,8 @@ impl Layer for Conv {
         LayerCost { forward: macs, input_grad: macs, again: 0, activations }
     }
 
-    /// What any implementation has to hold. What a library's convolution needs for itself, like unfolded maps, is not in it.
+    /// What any implementation has to hold. What a library's convolution needs for itself, like unfolded maps, is not
+    /// in it.
     fn memory(&self, batch: usize) -> Option<LayerMemory> {
         if self.norm.is_some() || self.activation != Activation::Relu {
             return None;

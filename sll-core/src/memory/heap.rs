@@ -15,8 +15,8 @@ pub fn refused() -> usize {
     REFUSED.load(Relaxed)
 }
 
-/// The system's allocator with every byte counted, and large blocks kept for the next request of their size. A program that wants exact numbers declares
-/// `#[global_allocator] static ALLOCATOR: CountingAllocator = CountingAllocator;`.
+/// The system's allocator with every byte counted, and large blocks kept for the next request of their size. A program
+/// that wants exact numbers declares `#[global_allocator] static ALLOCATOR: CountingAllocator = CountingAllocator;`.
 ///
 /// Each block is preceded by a tag that says in which step it was made and whether as an activation. Tags, and what the
 /// system adds to a block, are not in the counts.

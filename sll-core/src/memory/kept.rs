@@ -1,5 +1,5 @@
-//! Large blocks kept for the next request of the same size: a training step asks for the same blocks as the one before it,
-//! and memory that goes back to the system in between is mapped, cleared and faulted in again page by page.
+//! Large blocks kept for the next request of the same size: a training step asks for the same blocks as the one before
+//! it, and memory that goes back to the system in between is mapped, cleared and faulted in again page by page.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -73,7 +73,8 @@ impl Kept {
     /// As there: `layout` has a size that is not 0.
     #[allow(unsafe_code)] // it hands out memory
     pub unsafe fn alloc(&self, layout: Layout, zeroed: bool) -> *mut u8 {
-        // SAFETY (of every call below): the layout is the caller's, and each block came from the system with its layout.
+        // SAFETY (of every call below): the layout is the caller's, and each block came from the system with its
+        // layout.
         let fresh = || if zeroed { unsafe { System.alloc_zeroed(layout) } } else { unsafe { System.alloc(layout) } };
         if layout.size() < LEAST {
             return fresh();

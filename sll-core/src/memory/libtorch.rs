@@ -1,5 +1,5 @@
-//! The memory of LibTorch's tensors, as LibTorch's own allocators report it to its profiler, and what else of LibTorch the
-//! harness has to ask. The C++ side is `shim/libtorch.cpp`.
+//! The memory of LibTorch's tensors, as LibTorch's own allocators report it to its profiler, and what else of LibTorch
+//! the harness has to ask. The C++ side is `shim/libtorch.cpp`.
 
 use super::ledger::Ledger;
 use super::{Meter, Reserved, StepBytes};
@@ -43,8 +43,8 @@ extern "C" fn report(block: *mut c_void, bytes: i64, cuda: bool) {
     }
 }
 
-/// From here on, what this thread makes and frees with LibTorch is counted. Call it before the thread's first tensor; once
-/// is enough. Other threads' tensors are not seen: a run makes none there.
+/// From here on, what this thread makes and frees with LibTorch is counted. Call it before the thread's first tensor;
+/// once is enough. Other threads' tensors are not seen: a run makes none there.
 pub fn watch() {
     thread_local!(static WATCHED: () = {
         // SAFETY: `report` is a function of the program, and there for as long as the program is.
@@ -56,8 +56,8 @@ pub fn watch() {
     WATCHED.with(|()| ());
 }
 
-/// Lets the process keep what LibTorch frees of the host's memory for its next tensor, since every page that is given back
-/// costs a fault when it comes again. What the meter counts is what LibTorch asks for, and not this.
+/// Lets the process keep what LibTorch frees of the host's memory for its next tensor, since every page that is given
+/// back costs a fault when it comes again. What the meter counts is what LibTorch asks for, and not this.
 pub fn keep_freed() {
     // SAFETY: sets parameters of the C library's allocator.
     #[allow(unsafe_code)]

@@ -33,8 +33,8 @@ pub trait Meter {
     fn begin_step(&self);
     /// The composition of the peak since [`Meter::begin_step`], above what stood then.
     fn step(&self) -> StepBytes;
-    /// The most activations at once since [`Meter::begin_step`], in bytes, whether or not the peak was then: what a rule
-    /// keeps of a network's depth shows here even where something else decides the peak.
+    /// The most activations at once since [`Meter::begin_step`], in bytes, whether or not the peak was then: what a
+    /// rule keeps of a network's depth shows here even where something else decides the peak.
     fn most_activations(&self) -> u64;
     /// Bytes that the allocator holds of the device for itself, handed out or not, where it caches.
     fn reserved(&self) -> Option<Reserved> {

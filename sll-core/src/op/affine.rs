@@ -1,5 +1,5 @@
-//! Affine maps: `y = x W + b`, whose backward pass may carry the signal through other weights than the forward pass used
-//! (Lillicrap et al. 2016): `dW = xᵀ dy`, `db = Σ dy`, `dx = dy Fᵀ` with a feedback matrix `F`, which is `W` for
+//! Affine maps: `y = x W + b`, whose backward pass may carry the signal through other weights than the forward pass
+//! used (Lillicrap et al. 2016): `dW = xᵀ dy`, `db = Σ dy`, `dx = dy Fᵀ` with a feedback matrix `F`, which is `W` for
 //! backpropagation. Only `x` is kept.
 
 use super::count::{MatrixKernels, affine_rows, matrix_product, transposed};

@@ -1,8 +1,9 @@
 //! The first half of a transformer's encoder block: `y = x + attention(norm(x) W + b) P + c` on rows of tokens, with
 //! `attention = softmax(q kᵀ / √(d/heads)) v` head by head (Vaswani et al. 2017).
 //!
-//! Kept for the backward pass: `x`, the queries, keys and values, and the heads' outputs. The attention weights, `heads t²`
-//! values an image, are made again for a few images at a time (one product `q kᵀ` more), and `dx` takes the place of `dy`.
+//! Kept for the backward pass: `x`, the queries, keys and values, and the heads' outputs. The attention weights, `heads
+//! t²` values an image, are made again for a few images at a time (one product `q kᵀ` more), and `dx` takes the place
+//! of `dy`.
 
 use super::affine::register_sums;
 use super::count::{product, transposed};

@@ -1,6 +1,6 @@
 //! Batch norm (Ioffe & Szegedy 2015) with what follows it in a convolutional layer: `h = max(y, 0)`,
-//! `y = (z - mean) / √(var + ε) (.) γ + β` channel by channel, and of each 2x2 square the largest where maps are pooled. Of
-//! the maps only `z` is kept; `y` is made again on the way back, in the place of `z`.
+//! `y = (z - mean) / √(var + ε) (.) γ + β` channel by channel, and of each 2x2 square the largest where maps are
+//! pooled. Of the maps only `z` is kept; `y` is made again on the way back, in the place of `z`.
 
 use super::affine::register_parameter;
 use super::flex::batch_norm::{Channel, Maps};

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 static MACS: AtomicU64 = AtomicU64::new(0);
 
-/// Multiply-accumulates (MACs) of all matrix products and convolutions that this process has done through this crate, on
-/// every device, backward passes included.
+/// Multiply-accumulates (MACs) of all matrix products and convolutions that this process has done through this crate,
+/// on every device, backward passes included.
 pub fn macs() -> u64 {
     MACS.load(Relaxed)
 }

@@ -1,9 +1,10 @@
-//! Inverted-dropout masks `M [n, m]`: `0` with probability `rate`, else `1 / (1 - rate)`; the same bits on every device, and
-//! made where they are used, since a copy from the host would hold up a GPU in every layer of every step.
+//! Inverted-dropout masks `M [n, m]`: `0` with probability `rate`, else `1 / (1 - rate)`; the same bits on every
+//! device, and made where they are used, since a copy from the host would hold up a GPU in every layer of every step.
 //!
-//! A counter-based generator: entry `i` is kept where `h(h(i ^ a) ^ b) >> 8 ≥ rate 2²⁴`, with `a`, `b` the halves of the key and
-//! `h` a bijection of 32-bit words in which each bit of the input turns each bit of the output with probability close to one
-//! half (Wellons, "Prospecting for hash functions", 2018: `lowbias32`). Any element can be had by itself.
+//! A counter-based generator: entry `i` is kept where `h(h(i ^ a) ^ b) >> 8 ≥ rate 2²⁴`, with `a`, `b` the halves of
+//! the key and `h` a bijection of 32-bit words in which each bit of the input turns each bit of the output with
+//! probability close to one half (Wellons, "Prospecting for hash functions", 2018: `lowbias32`). Any element can be had
+//! by itself.
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
@@ -125,8 +126,8 @@ mod tests {
         assert!(kept.iter().all(|&m| m == 0.0 || m == (1.0f64 / 0.7) as f32));
     }
 
-    /// Shares of kept entries, of kept neighbours (in a row and in a column) and of entries kept under neighbouring keys:
-    /// within 5 standard deviations of what independent draws give.
+    /// Shares of kept entries, of kept neighbours (in a row and in a column) and of entries kept under neighbouring
+    /// keys: within 5 standard deviations of what independent draws give.
     #[test]
     fn entries_are_as_good_as_independent() {
         let (rows, columns) = (512, 512);

@@ -1,7 +1,7 @@
 //! The second half of a transformer's encoder block: `y = x + gelu(norm(x) W₁ + b₁) W₂ + b₂` on rows of tokens.
 //!
-//! Kept for the backward pass: `x` and the pre-activations `norm(x) W₁ + b₁`. The norm and the gelu are made again, a few
-//! rows at a time, and `dx` takes the place of `dy`.
+//! Kept for the backward pass: `x` and the pre-activations `norm(x) W₁ + b₁`. The norm and the gelu are made again, a
+//! few rows at a time, and `dx` takes the place of `dy`.
 
 use super::affine::register_sums;
 use super::count::{product, transposed};

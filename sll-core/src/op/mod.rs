@@ -1,10 +1,12 @@
-//! Operations written for training layer by layer, as burn backend extensions with backward passes of their own: a gradient
-//! put in from outside ([`inject`]), affine maps and convolutions whose signal may go back through other weights
-//! ([`affine`], [`conv2d`]), what follows a convolution ([`batch_norm_rectify`], [`rectify_pool`]), and the two halves of an
-//! encoder block ([`attention_block`], [`mlp_block`]); and masks that are the same bits on every device ([`keep_mask`]).
+//! Operations written for training layer by layer, as burn backend extensions with backward passes of their own: a
+//! gradient put in from outside ([`inject`]), affine maps and convolutions whose signal may go back through other
+//! weights ([`affine`], [`conv2d`]), what follows a convolution ([`batch_norm_rectify`], [`rectify_pool`]), and the two
+//! halves of an encoder block ([`attention_block`], [`mlp_block`]); and masks that are the same bits on every device
+//! ([`keep_mask`]).
 //!
-//! Each keeps what its backward pass cannot make again by reading values once, and nothing else. Every product of matrices
-//! and every convolution is counted ([`macs`]). Every backend compiled in is named here and nowhere else in this crate.
+//! Each keeps what its backward pass cannot make again by reading values once, and nothing else. Every product of
+//! matrices and every convolution is counted ([`macs`]). Every backend compiled in is named here and nowhere else in
+//! this crate.
 
 // burn-tch is deprecated upstream; its impls live in this folder and in the harness's `device/mod.rs`.
 #![cfg_attr(feature = "tch", allow(deprecated))]

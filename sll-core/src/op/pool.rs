@@ -1,4 +1,5 @@
-//! `h = max(z, 0)` of the largest `z` of each 2x2 square. Of the map only the places of the largest are kept, and the output.
+//! `h = max(z, 0)` of the largest `z` of each 2x2 square. Of the map only the places of the largest are kept, and the
+//! output.
 
 use super::flex::{contiguous, is_single, pool as kernels, tensor, values};
 use super::rectify::RectifyOps;

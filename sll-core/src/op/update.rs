@@ -133,7 +133,8 @@ fn decayed<B: Backend>(theta: FloatTensor<B>, g: FloatTensor<B>, decay: Decay) -
     (theta, g)
 }
 
-/// Does `work`, in which parameters are moved, each once, and none is looked at: a backend may move them all at its end.
+/// Does `work`, in which parameters are moved, each once, and none is looked at: a backend may move them all at its
+/// end.
 pub fn together<T>(work: impl FnOnce() -> T) -> T {
     #[cfg(feature = "tch")]
     return super::libtorch::update::together(work);

@@ -1,6 +1,6 @@
-//! Batch norm, rectification and the largest of each 2x2 square in one pass over the map once its statistics are known, and
-//! in two passes on the way back, which make again what they need from the map. (Upstream: burn composes batch norm of whole
-//! tensors, twelve of them on the way back, and keeps the maps between the three operations.)
+//! Batch norm, rectification and the largest of each 2x2 square in one pass over the map once its statistics are known,
+//! and in two passes on the way back, which make again what they need from the map. (Upstream: burn composes batch norm
+//! of whole tensors, twelve of them on the way back, and keeps the maps between the three operations.)
 
 use super::lanes::vectorised;
 use super::parts::{by_images, sum};
@@ -16,7 +16,8 @@ pub(in super::super) struct Maps {
     pub pool: bool,
 }
 
-/// What batch norm makes of one channel: `y = (z - mean) scale + beta`, `scale = γ inverse`, `inverse = 1 / √(var + ε)`.
+/// What batch norm makes of one channel: `y = (z - mean) scale + beta`, `scale = γ inverse`, `inverse = 1 / √(var +
+/// ε)`.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Channel {
     pub mean: f32,
@@ -78,7 +79,8 @@ impl Maps {
         Corners::new(if self.pool { self.out() } else { 0 })
     }
 
-    /// Mean and biased variance of every channel of `z [images, c, h, w]`, from each map's own (Chan, Golub & LeVeque 1979).
+    /// Mean and biased variance of every channel of `z [images, c, h, w]`, from each map's own (Chan, Golub & LeVeque
+    /// 1979).
     pub fn moments(&self, z: &[f32]) -> [Vec<f32>; 2] {
         let area = self.area();
         let pairs = self.pairs(|_, map| {

@@ -1,6 +1,6 @@
-//! Maps unfolded for convolutions of stride 1 that keep the size: one row for each weight of a kernel, one column for each
-//! position, a few images or a band of rows at a time, so that columns stay in the cache. (Upstream: burn-flex unfolds one
-//! image by itself into another order, and has no way back that adds.)
+//! Maps unfolded for convolutions of stride 1 that keep the size: one row for each weight of a kernel, one column for
+//! each position, a few images or a band of rows at a time, so that columns stay in the cache. (Upstream: burn-flex
+//! unfolds one image by itself into another order, and has no way back that adds.)
 
 use std::ops::Range;
 
@@ -82,8 +82,8 @@ impl Sizes {
         }
     }
 
-    /// Adds `columns [k k, positions]` of one channel to the `maps` they were unfolded from: those of the window's images,
-    /// `[images, c, h, w]`. What columns hold at positions outside of the map is lost.
+    /// Adds `columns [k k, positions]` of one channel to the `maps` they were unfolded from: those of the window's
+    /// images, `[images, c, h, w]`. What columns hold at positions outside of the map is lost.
     pub(super) fn fold(&self, columns: &mut [f32], window: &Window, channel: usize, maps: &mut [f32]) {
         for (tap, row) in columns.chunks_exact_mut(self.positions(window)).enumerate() {
             let shift = self.shift(window, tap);
@@ -105,8 +105,8 @@ impl Sizes {
     }
 }
 
-/// One weight of a kernel sees the map moved: position `i` of a window sees value `start + i` of it, except at the edge that
-/// the move to the `right` (left if negative) wraps around.
+/// One weight of a kernel sees the map moved: position `i` of a window sees value `start + i` of it, except at the edge
+/// that the move to the `right` (left if negative) wraps around.
 struct Shift {
     start: isize,
     right: isize,

@@ -1,5 +1,5 @@
-//! Convolutions as products of the kernels with unfolded maps, written where they belong with the bias. (Upstream: burn-flex
-//! converts maps to another order and back, and adds the bias in a pass of its own.)
+//! Convolutions as products of the kernels with unfolded maps, written where they belong with the bias. (Upstream:
+//! burn-flex converts maps to another order and back, and adds the bias in a pass of its own.)
 
 pub(in super::super) use super::columns::Sizes;
 pub(in super::super) use super::conv_gradient::{input_gradient, weight_gradients};
@@ -10,7 +10,8 @@ use burn::backend::flex::FlexTensor;
 use std::ops::Range;
 
 impl Sizes {
-    /// The sizes of a convolution that the kernels here serve: single precision, odd kernels, maps that keep their size.
+    /// The sizes of a convolution that the kernels here serve: single precision, odd kernels, maps that keep their
+    /// size.
     pub fn of(x: &FlexTensor, weight: &FlexTensor, padding: usize) -> Option<Self> {
         let ([images, c, h, w], [o, _, k, across]) = (x.shape().dims(), weight.shape().dims());
         let single = super::is_single(x) && super::is_single(weight);

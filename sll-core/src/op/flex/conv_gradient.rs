@@ -1,6 +1,6 @@
-//! Gradients of a convolution: to its input by products that are folded back, to its kernels by products that are added up
-//! over chunks of images, to its bias by sums. (Upstream: burn makes the kernels' gradient by a convolution whose kernels
-//! are as large as maps.)
+//! Gradients of a convolution: to its input by products that are folded back, to its kernels by products that are added
+//! up over chunks of images, to its bias by sums. (Upstream: burn makes the kernels' gradient by a convolution whose
+//! kernels are as large as maps.)
 
 use super::columns::{Sizes, Window};
 use super::parts::{by_images, images_each, sum};

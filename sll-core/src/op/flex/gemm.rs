@@ -1,6 +1,6 @@
-//! Matrix products on slices: operands are read where they lie, transposed or not, and a product can be added to what is
-//! there, which saves the pass that adds a bias and the one that adds up gradients. (Upstream: burn has no product that adds
-//! to its output.)
+//! Matrix products on slices: operands are read where they lie, transposed or not, and a product can be added to what
+//! is there, which saves the pass that adds a bias and the one that adds up gradients. (Upstream: burn has no product
+//! that adds to its output.)
 
 use burn::backend::flex::FlexTensor;
 use gemm::Parallelism;
@@ -134,8 +134,8 @@ impl<'a> Matrix<'a> {
 /// threads, which wait for each other at every block.
 ///
 /// # Safety
-/// `out` points to room for `a.rows` rows of `b.columns` values, `stride` apart, which are initialised if the product is
-/// `added` to them.
+/// `out` points to room for `a.rows` rows of `b.columns` values, `stride` apart, which are initialised if the product
+/// is `added` to them.
 #[allow(unsafe_code)] // gemm works on pointers
 unsafe fn multiply_to(a: Matrix, b: Matrix, out: *mut f32, stride: usize, added: bool, parallel: bool) {
     assert_eq!(a.columns, b.rows, "the inner sizes of a product");

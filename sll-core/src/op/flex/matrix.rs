@@ -1,5 +1,5 @@
-//! Matrix products into memory that nothing has written before, with the bias in the same pass. (Upstream: burn-flex writes
-//! zeros first, and adds a bias in a pass of its own.)
+//! Matrix products into memory that nothing has written before, with the bias in the same pass. (Upstream: burn-flex
+//! writes zeros first, and adds a bias in a pass of its own.)
 
 use super::super::count::MatrixKernels;
 use super::{Matrix, contiguous, is_single, multiply, product, tensor, values};

@@ -1,6 +1,6 @@
-//! Kernels of the flex backend: loops over `f32` slices and matrix products, for what burn's general operations do in several
-//! passes or with copies. Each has a test against plain loops or against the composed operation, and says what upstream
-//! would need for it to go.
+//! Kernels of the flex backend: loops over `f32` slices and matrix products, for what burn's general operations do in
+//! several passes or with copies. Each has a test against plain loops or against the composed operation, and says what
+//! upstream would need for it to go.
 
 mod attention;
 pub(super) mod batch_norm;

@@ -8,8 +8,8 @@ pub(super) fn images_each(images: usize) -> usize {
     images.div_ceil(rayon::current_num_threads()).max(1)
 }
 
-/// `work` on every part of `out`, which holds `images` images of `size` values: the part's images, and their values. In the
-/// calling thread where there is one part alone.
+/// `work` on every part of `out`, which holds `images` images of `size` values: the part's images, and their values. In
+/// the calling thread where there is one part alone.
 pub(super) fn by_images<T: Send>(
     out: &mut [T],
     images: usize,

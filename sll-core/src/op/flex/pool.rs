@@ -1,5 +1,5 @@
-//! The largest of each 2x2 square of a map, rectified: where it was is kept in one byte each. (Upstream: burn keeps an index
-//! of four bytes, and pools and rectifies in passes of their own.)
+//! The largest of each 2x2 square of a map, rectified: where it was is kept in one byte each. (Upstream: burn keeps an
+//! index of four bytes, and pools and rectifies in passes of their own.)
 
 use super::lanes::vectorised;
 use super::parts::{by_images, by_images_2};
@@ -22,7 +22,8 @@ impl Square {
         larger(larger(a, b), larger(c, d))
     }
 
-    /// Where the first value equal to the `largest` is. (Without branches: they would be guessed wrong half of the time.)
+    /// Where the first value equal to the `largest` is. (Without branches: they would be guessed wrong half of the
+    /// time.)
     #[inline(always)]
     pub fn first(self, largest: f32) -> [bool; 4] {
         let [a, b, c, d] = self.0.map(|value| value == largest);
@@ -49,8 +50,8 @@ pub(super) fn rectified(value: f32) -> f32 {
     if value <= 0.0 { 0.0 } else { value }
 }
 
-/// The four corners of every square of a map, each in a row of its own, so that loops over squares are plain ones: top left
-/// and right, bottom left and right. An odd last row or column is in no square.
+/// The four corners of every square of a map, each in a row of its own, so that loops over squares are plain ones: top
+/// left and right, bottom left and right. An odd last row or column is in no square.
 pub(super) struct Corners {
     values: Vec<f32>,
     squares: usize,

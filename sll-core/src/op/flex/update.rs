@@ -1,5 +1,5 @@
-//! Optimiser steps: one loop over parameter, gradient and moments, in place and in parallel. (Upstream: burn's optimisers are
-//! written in tensor operations, ten passes over the parameter for Adam.)
+//! Optimiser steps: one loop over parameter, gradient and moments, in place and in parallel. (Upstream: burn's
+//! optimisers are written in tensor operations, ten passes over the parameter for Adam.)
 
 use super::super::update::{AdamStep, AdamaxStep, Decay, SgdStep, UpdateOps};
 use super::lanes::vectorised;

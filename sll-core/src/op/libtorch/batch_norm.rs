@@ -1,5 +1,5 @@
-//! Batch norm by LibTorch's own kernels, then pooled and rectified. Kept are the maps before the norm, what was pooled and where
-//! it was; the normed maps are not.
+//! Batch norm by LibTorch's own kernels, then pooled and rectified. Kept are the maps before the norm, what was pooled
+//! and where it was; the normed maps are not.
 
 use super::super::batch_norm::{BatchNormKernels, Kept, Trained};
 use super::{is_single, owned, pool, shim};

@@ -1,6 +1,6 @@
-//! Convolutions: all gradients by one call where the signal goes back through the weight itself, as oneDNN and cuDNN have it.
-//! On the CPU maps have their channels last in memory from here to the end of the layer: LibTorch pools and norms such maps
-//! several times faster, and oneDNN takes them as they are.
+//! Convolutions: all gradients by one call where the signal goes back through the weight itself, as oneDNN and cuDNN
+//! have it. On the CPU maps have their channels last in memory from here to the end of the layer: LibTorch pools and
+//! norms such maps several times faster, and oneDNN takes them as they are.
 
 use super::super::conv::{ConvGradients, ConvKernels};
 use super::{owned, shim};

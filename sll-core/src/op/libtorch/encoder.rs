@@ -12,8 +12,8 @@ use burn::backend::libtorch::TchTensor;
 use std::ops::Range;
 use tch::{Kind, Tensor};
 
-/// Rows that are worth a chunk of their own. LibTorch's operators need no temporaries of their own for norms, activations and
-/// attention, so that a chunk may be larger than with the composed operations at the same peak.
+/// Rows that are worth a chunk of their own. LibTorch's operators need no temporaries of their own for norms,
+/// activations and attention, so that a chunk may be larger than with the composed operations at the same peak.
 const ROWS: i64 = 2048;
 
 /// Ranges of whole groups of `group` rows.

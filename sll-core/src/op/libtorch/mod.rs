@@ -1,6 +1,6 @@
-//! Kernels of the LibTorch backend: a call or two of LibTorch's own operators each, where the composed operations of the
-//! kernels' traits take a dozen. On a card every call is at least one launch, and what one call does in one pass over the
-//! values several do in several.
+//! Kernels of the LibTorch backend: a call or two of LibTorch's own operators each, where the composed operations of
+//! the kernels' traits take a dozen. On a card every call is at least one launch, and what one call does in one pass
+//! over the values several do in several.
 
 mod affine;
 mod batch_norm;

@@ -1,4 +1,5 @@
-//! Layer norm. Means and deviations are not kept but measured again on the way back, with the normed rows that come with them.
+//! Layer norm. Means and deviations are not kept but measured again on the way back, with the normed rows that come
+//! with them.
 
 use super::super::norm::{self, EPSILON, NormGradients, NormKernels};
 use super::{is_single, owned, shim};

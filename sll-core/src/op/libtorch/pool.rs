@@ -1,5 +1,5 @@
-//! The largest of each 2x2 square, rectified: pooled first, so that a quarter of the values is rectified and nothing of the
-//! full map is kept.
+//! The largest of each 2x2 square, rectified: pooled first, so that a quarter of the values is rectified and nothing of
+//! the full map is kept.
 
 use super::super::pool::PoolKernels;
 use super::super::rectify::RectifyOps;

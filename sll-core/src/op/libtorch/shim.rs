@@ -64,7 +64,8 @@ fn of(tensor: &Tensor) -> Handle {
 }
 
 /// # Panics
-/// If LibTorch has said what went wrong: as tch's own functions do, so that the end of a card's memory is known for what it is.
+/// If LibTorch has said what went wrong: as tch's own functions do, so that the end of a card's memory is known for
+/// what it is.
 fn check(told: *mut c_char) {
     if told.is_null() {
         return;

@@ -1,5 +1,5 @@
-//! Optimiser steps in place: Adam and gradient descent by LibTorch's fused kernels, one pass over all values and one call for all
-//! parameters of a layer; Adamax, which it
+//! Optimiser steps in place: Adam and gradient descent by LibTorch's fused kernels, one pass over all values and one
+//! call for all parameters of a layer; Adamax, which it
 //! has no such kernel for, in six.
 
 use super::super::update::{AdamStep, AdamaxStep, Decay, SgdStep, UpdateOps};
@@ -125,7 +125,8 @@ impl UpdateOps for LibTorch {
     }
 }
 
-/// Both decays are of the parameter before the step: the coupled one is put into the gradient first where both are there.
+/// Both decays are of the parameter before the step: the coupled one is put into the gradient first where both are
+/// there.
 fn descend(theta: &mut Tensor, gradient: TchTensor, velocity: Option<&mut Tensor>, by: SgdStep) {
     let coupled = f64::from(by.decay.coupled);
     let (gradient, coupled) = match by.decay.decoupled != 0.0 && coupled != 0.0 {
