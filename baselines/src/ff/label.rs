@@ -22,7 +22,9 @@ pub struct Labels {
 
 impl Labels {
     /// Labels for the inputs of `net`, `scale` high.
-    pub fn new(net: &Network, scale: f64, rule: &str) -> Result<Self> {
+    pub fn new(net: &Network, scale: Option<f64>, rule: &str) -> Result<Self> {
+        let usual = if matches!(net.input(), Shape::Map { .. }) { 1.0 } else { 10.0 };
+        let scale = scale.unwrap_or(usual);
         Error::check_gain("label_scale", scale)?;
         let (n, classes, device) = (net.input().len(), net.classes(), net.device().clone().inner());
         if classes > n || classes < 2 {
@@ -127,7 +129,7 @@ mod tests {
     #[test]
     fn a_vector_carries_a_one_hot_label_and_keeps_the_rest() {
         let net = laws::small_mlp(1);
-        let labels = Labels::new(&net, 2.0, "FF").unwrap();
+        let labels = Labels::new(&net, Some(2.0), "FF").unwrap();
         let x = Tensor::<2>::ones([1, 12], net.device()).inner() * 0.5;
         let row = floats(labels.with(x.clone(), vec![1]));
         assert_eq!(row[..5], [0.0, 2.0, 0.0, 0.0, 0.5]);

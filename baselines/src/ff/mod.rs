@@ -53,8 +53,10 @@ pub struct FfConfig {
     /// Factor `s` on goodness less threshold. A sum of squares in place of the mean is `s` times the width of the
     /// layer; of 4 and 20 neither is better at every size of the label (`sweep tune-ff`).
     pub steepness: f64,
-    /// Size of the label in the image, in units of the normalised pixels.
-    pub label_scale: f64,
+    /// Size of the label in the image, in units of the normalised pixels: 10 in a vector and 1 on a map when absent, where
+    /// the label lies over the whole image (`sweep tune-ff`, `sweep tune-ff-cnn`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_scale: Option<f64>,
     /// How a class is read out.
     pub read_out: ReadOut,
     /// Leave the first hidden layer's goodness out when a class is chosen, as the paper does after its many epochs; a
@@ -64,7 +66,7 @@ pub struct FfConfig {
 
 impl Default for FfConfig {
     fn default() -> Self {
-        Self { threshold: 1.0, steepness: 4.0, label_scale: 10.0, read_out: ReadOut::Goodness, skip_first: false }
+        Self { threshold: 1.0, steepness: 4.0, label_scale: None, read_out: ReadOut::Goodness, skip_first: false }
     }
 }
 
