@@ -88,7 +88,8 @@ pub fn networks(names: &[String]) -> Result<Vec<Case>> {
     chosen("--networks", &CASES, names, |case| vec![case.network.to_string()])
 }
 
-/// The rules called `names`, by title or by name in specs, or all; BP, which the others are set against, is always first.
+/// The rules called `names`, by title or by name in specs, or all; BP, which the others are set against, is always
+/// first.
 pub fn rules(names: &[String]) -> Result<Vec<RuleInfo>> {
     let by = |info: &RuleInfo| vec![info.title.to_string()];
     let mut rules = chosen("--rule", baselines::rules(), names, by)?;

@@ -159,8 +159,8 @@ fn imports(python: &Path) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// What pip is given on this system: PyPI's torch for Linux on x86-64 needs NVIDIA's libraries even to compute without a
-/// card; for others it comes without.
+/// What pip is given on this system: PyPI's torch for Linux on x86-64 needs NVIDIA's libraries even to compute without
+/// a card; for others it comes without.
 fn wheels(text: &str, nvidia: bool) -> String {
     let kept = |line: &&str| nvidia || !line.starts_with("nvidia-");
     text.lines().filter(kept).map(|line| format!("{line}\n")).collect()

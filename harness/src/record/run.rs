@@ -75,8 +75,8 @@ pub struct EpochPoint {
     pub seconds: f64,
 }
 
-/// Peak bytes of training. What is counted is the meter's definition, in [`Provenance::memory_definition`]; the data set
-/// itself is not in it.
+/// Peak bytes of training. What is counted is the meter's definition, in [`Provenance::memory_definition`]; the data
+/// set itself is not in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeakBytes {
     /// The network's parameters.

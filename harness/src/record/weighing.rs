@@ -7,8 +7,8 @@ use sll_core::rule::StepCost;
 
 /// The memory of training by category, in bytes; measured, or as theory has it.
 ///
-/// The first four stand between steps. The last three are what the heap is made of, above those four, at the moment when
-/// a step holds most.
+/// The first four stand between steps. The last three are what the heap is made of, above those four, at the moment
+/// when a step holds most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bytes {
     /// The network's parameters.
@@ -89,8 +89,8 @@ pub struct Footprint {
     /// The most bytes that LibTorch's caching allocator held of the card in a weighed step, handed out or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved_peak: Option<u64>,
-    /// The most memory that the whole process ever had resident (`VmHWM`), an outer check: program, allocator's slack and
-    /// fragmentation included. Absent where the system does not tell.
+    /// The most memory that the whole process ever had resident (`VmHWM`), an outer check: program, allocator's slack
+    /// and fragmentation included. Absent where the system does not tell.
     pub peak_rss: Option<u64>,
     /// Where and with what it was measured; `memory_definition` says what the bytes count.
     pub provenance: Provenance,

@@ -29,8 +29,8 @@ pub struct RunSpec {
     /// Run data whose digest is not the official one; every result says so.
     #[serde(default)]
     pub allow_unverified: bool,
-    /// SHA-256 of the content where it is not the official one, or nobody published which that is, so that other content
-    /// is another run. Filled in by itself.
+    /// SHA-256 of the content where it is not the official one, or nobody published which that is, so that other
+    /// content is another run. Filled in by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_digest: Option<String>,
     /// The network.
@@ -73,12 +73,12 @@ pub struct Recipe {
     /// Train on the first this many images only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_limit: Option<usize>,
-    /// Hold this many of the training images out (the last ones; of a streamed data set, the last of a fixed shuffle) and
-    /// report accuracy on them in place of the test set: the only set on which settings may be chosen.
+    /// Hold this many of the training images out (the last ones; of a streamed data set, the last of a fixed shuffle)
+    /// and report accuracy on them in place of the test set: the only set on which settings may be chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<usize>,
-    /// Measure every layer before training and after every epoch: see [`crate::record::EpochDiagnostics`]. Changes no other
-    /// number of the run.
+    /// Measure every layer before training and after every epoch: see [`crate::record::EpochDiagnostics`]. Changes no
+    /// other number of the run.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub diagnostics: bool,
 }

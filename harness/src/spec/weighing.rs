@@ -19,8 +19,8 @@ const MOST_CLASSES: usize = 1_000_000;
 const MOST_STEPS: usize = 1_000_000;
 const MOST_THREADS: usize = 65_536;
 
-/// Everything that decides a measurement's bytes. Pixels are no part of it: how much a step holds depends on shapes, not
-/// on values, so inputs are made up.
+/// Everything that decides a measurement's bytes. Pixels are no part of it: how much a step holds depends on shapes,
+/// not on values, so inputs are made up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemorySpec {
