@@ -1,10 +1,7 @@
 //! One run, described completely: what is trained, how, on what. Its digest is the run's name.
 
-use super::{
-    DeviceName, MOST_SAMPLES, Request, check_optimizer, check_precision, name_of, narrow, refusal, typed, within,
-};
+use super::{DeviceName, MOST_SAMPLES, check_optimizer, check_precision, name_of, narrow, refusal, typed, within};
 use crate::error::{Error, Result};
-use crate::record::RunResult;
 use baselines::RuleSpec;
 use datasets::{Augment, Policy};
 use serde::{Deserialize, Serialize};
@@ -185,33 +182,10 @@ impl RunSpec {
     }
 }
 
-impl Request for RunSpec {
-    type Record = RunResult;
-    const FOLDER: &'static str = "runs";
-    const SUBCOMMAND: &'static str = "run";
-    const NOUN: &'static str = "run";
-
-    /// The first 16 hex digits of the SHA-256 of the spec and of the numerics' version.
-    fn id(&self) -> String {
-        self.id_under(NUMERICS)
-    }
-
-    fn threads(&self) -> Option<usize> {
-        None
-    }
-
-    fn names(record: &RunResult) -> (&str, String) {
-        (&record.run_id, record.spec.id_under(record.numerics))
-    }
-
-    fn summary(_: &RunResult) -> Option<String> {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Request;
 
     const SPEC: &str = r#"
         dataset = "mnist-sample"
