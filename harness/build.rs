@@ -1,5 +1,5 @@
-//! Puts three things into the binary: the git commit and burn's version, for provenance, and a fingerprint of the code that
-//! decides how much memory a training step holds, under which measurements are kept.
+//! Puts three things into the binary: the git commit and burn's version, for provenance, and a fingerprint of the code
+//! that decides how much memory a training step holds, under which measurements are kept.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,8 @@ fn main() {
         let output = Command::new("git").args(args).output().ok().filter(|o| o.status.success())?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_string())
     };
-    // Asked of git, since in a worktree they are elsewhere. `logs/HEAD` changes with every commit, `HEAD` with a branch.
+    // Asked of git, since in a worktree they are elsewhere. `logs/HEAD` changes with every commit, `HEAD` with a
+    // branch.
     let of_git = ["HEAD", "logs/HEAD", "index"].map(|name| git(&["rev-parse", "--git-path", name]).unwrap_or_default());
     // Sources too, so that a build of uncommitted changes says so.
     let sources = ["src", "../sll-core/src", "../baselines/src", "../datasets/src", "../Cargo.lock"].map(String::from);

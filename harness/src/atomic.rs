@@ -1,9 +1,9 @@
 //! Files that are either whole or not there.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, room_for};
 use std::borrow::Cow;
 use std::fs;
-use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// Writes `content` to `path`, whole or not at all ([`datasets::write_atomically`]).
@@ -23,7 +23,7 @@ pub fn write_parts(path: &Path, parts: &[Cow<'_, [u8]>]) -> Result<()> {
         outcome
     });
     outcome.map_err(|error| {
-        let Some(remedy) = room(error.kind()) else { return Error::file("write", path, error) };
+        let Some(remedy) = room_for(error.kind()) else { return Error::file("write", path, error) };
         let needed: usize = parts.iter().map(|part| part.len()).sum();
         Error::Missing(format!(
             "cannot write {}: {error} after {written} of its {needed} bytes; what was there before is kept; {remedy} and run \
@@ -31,16 +31,6 @@ pub fn write_parts(path: &Path, parts: &[Cow<'_, [u8]>]) -> Result<()> {
             path.display()
         ))
     })
-}
-
-/// What makes room where `kind` says that there is none.
-pub fn room(kind: ErrorKind) -> Option<&'static str> {
-    match kind {
-        ErrorKind::StorageFull => Some("free some disk space"),
-        ErrorKind::QuotaExceeded => Some("free some of your quota on that disk"),
-        ErrorKind::FileTooLarge => Some("raise the limit on the size of files (`ulimit -f`, or the disk's own)"),
-        _ => None,
-    }
 }
 
 /// Removes the file at `path`, if there is one.
@@ -77,12 +67,12 @@ mod tests {
 
     #[test]
     fn every_kind_of_no_room_has_its_remedy() {
-        let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
+        let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
         for (kind, word) in kinds.into_iter().zip(["disk space", "quota", "ulimit -f"]) {
-            assert!(room(kind).unwrap().contains(word));
+            assert!(room_for(kind).unwrap().contains(word));
             let problem = Error::file("create", Path::new("folder"), kind.into()).to_string();
             assert!(problem.contains(word) && problem.contains("same command"), "{problem}");
         }
-        assert_eq!(room(ErrorKind::PermissionDenied), None);
+        assert_eq!(room_for(io::ErrorKind::PermissionDenied), None);
     }
 }

@@ -32,7 +32,8 @@ pub struct Entry {
     pub name: String,
     /// Test accuracy in percent after the last epoch.
     pub accuracy: f64,
-    /// Exact peak bytes of training, less what the tensor library keeps for itself, which follows the processor's caches.
+    /// Exact peak bytes of training, less what the tensor library keeps for itself, which follows the processor's
+    /// caches.
     pub bytes: u64,
     /// Exact peak bytes of a step above parameters, optimiser state and fixed matrices.
     pub step_bytes: u64,

@@ -33,7 +33,7 @@ impl Error {
 
     /// A file operation that failed.
     pub fn file(doing: &str, path: &std::path::Path, error: std::io::Error) -> Self {
-        let next = match (error.kind(), crate::atomic::room(error.kind())) {
+        let next = match (error.kind(), room_for(error.kind())) {
             (_, Some(remedy)) => format!("; {remedy} and run the same command again"),
             (std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem, _) => {
                 "; choose a folder you can write to with --results DIR".into()
@@ -41,6 +41,18 @@ impl Error {
             _ => String::new(),
         };
         Error::Missing(format!("cannot {doing} {}: {error}{next}", path.display()))
+    }
+}
+
+/// What makes room where `kind` says that there is none.
+pub fn room_for(kind: std::io::ErrorKind) -> Option<&'static str> {
+    match kind {
+        std::io::ErrorKind::StorageFull => Some("free some disk space"),
+        std::io::ErrorKind::QuotaExceeded => Some("free some of your quota on that disk"),
+        std::io::ErrorKind::FileTooLarge => {
+            Some("raise the limit on the size of files (`ulimit -f`, or the disk's own)")
+        }
+        _ => None,
     }
 }
 

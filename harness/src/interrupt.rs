@@ -1,4 +1,5 @@
-//! Ctrl-C, termination, and the death of the process that started a run for itself: a flag that work looks at between steps.
+//! Ctrl-C, termination, and the death of the process that started a run for itself: a flag that work looks at between
+//! steps.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -31,8 +32,8 @@ pub fn follow(parent: u32) {
     PARENT.store(parent, Ordering::Relaxed);
 }
 
-/// Says that this process has nothing to keep: from here on a signal ends it at once, within a step of seconds too, and so
-/// does the end of the process that it works for.
+/// Says that this process has nothing to keep: from here on a signal ends it at once, within a step of seconds too, and
+/// so does the end of the process that it works for.
 pub fn nothing_to_keep() {
     static STARTED: AtomicBool = AtomicBool::new(false);
     AT_ONCE.store(true, Ordering::Relaxed);
@@ -76,8 +77,8 @@ fn orphaned() -> bool {
 mod signals {
     use libc::{SIG_DFL, SIG_IGN, SIGABRT, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ, c_int};
 
-    /// A file that may not grow is an error of the write, which names it, and no signal. Of children whose signal the parent
-    /// had this program ignore, nobody could be told how they ended.
+    /// A file that may not grow is an error of the write, which names it, and no signal. Of children whose signal the
+    /// parent had this program ignore, nobody could be told how they ended.
     pub fn prepare() {
         // SAFETY: neither to ignore a signal nor the system's own way with it runs code of ours.
         unsafe {

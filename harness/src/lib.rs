@@ -1,5 +1,5 @@
-//! Everything around the learning rules: what is asked for ([`spec`]), what is kept of it ([`store`], [`record`]), processes
-//! that make it ([`pool`]), the work itself ([`run`], [`weigh`]), experiments, reports, the command line.
+//! Everything around the learning rules: what is asked for ([`spec`]), what is kept of it ([`store`], [`record`]),
+//! processes that make it ([`pool`]), the work itself ([`run`], [`weigh`]), experiments, reports, the command line.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)] // both panic where nobody reads; see `talk`
 

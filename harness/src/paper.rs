@@ -1,7 +1,7 @@
 //! The paper's printed numbers (arXiv 2505.05181 v4), from `paper.toml`.
 //!
-//! Many of its rows are other papers' numbers on other networks; each entry says so. Where an entry says `probably`, the
-//! digits match another paper's and this paper does not say where it has them from.
+//! Many of its rows are other papers' numbers on other networks; each entry says so. Where an entry says `probably`,
+//! the digits match another paper's and this paper does not say where it has them from.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;

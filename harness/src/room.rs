@@ -1,5 +1,5 @@
-//! Whether a run's memory fits in this machine, asked before it starts: the end of memory on flex is the end of the process,
-//! without a word of ours.
+//! Whether a run's memory fits in this machine, asked before it starts: the end of memory on flex is the end of the
+//! process, without a word of ours.
 
 use crate::error::{Error, Result};
 use crate::spec::DeviceName;
@@ -37,8 +37,8 @@ fn in_limits(limits: &str, status: &str) -> Option<u64> {
     Some(most.saturating_sub(kib(status, "VmSize:")?))
 }
 
-/// Where the control groups of this process, and all that they are in, tell about memory, below `root`. What a container
-/// does not see of them has no folder.
+/// Where the control groups of this process, and all that they are in, tell about memory, below `root`. What a
+/// container does not see of them has no folder.
 fn folders(groups: &str, root: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for line in groups.lines() {
@@ -75,8 +75,8 @@ fn in_group(folder: &Path) -> Option<u64> {
     Some(limit.saturating_sub(used.saturating_sub(cached.unwrap_or(0))))
 }
 
-/// Refuses a run whose analytic bytes are more than this machine has. Rules and layers without a model are let through, and
-/// so are cards, whose library tells by itself.
+/// Refuses a run whose analytic bytes are more than this machine has. Rules and layers without a model are let through,
+/// and so are cards, whose library tells by itself.
 pub fn check(
     device: DeviceName,
     net: &Network,
@@ -93,7 +93,8 @@ pub fn check(
     fits(need, available(), "this run", "a smaller --batch or --width, fewer --jobs at once")
 }
 
-/// Refuses a network whose weights alone are more than this machine has, before it is built: on the host, where they are drawn.
+/// Refuses a network whose weights alone are more than this machine has, before it is built: on the host, where they
+/// are drawn.
 pub fn check_weights(network: &NetworkSpec, image: [usize; 3], classes: usize) -> Result<()> {
     let need = u64::try_from(network.values(image, classes)?.saturating_mul(4)).unwrap_or(u64::MAX);
     fits(Some(need), available(), "the network's weights alone", "a smaller --width or --depth")

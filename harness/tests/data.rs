@@ -13,7 +13,8 @@ use server::{Server, TOKEN};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// The program with every cache in `folder` and `server` as the hub. The internet is out of reach: its proxy is a closed port.
+/// The program with every cache in `folder` and `server` as the hub. The internet is out of reach: its proxy is a
+/// closed port.
 fn command(folder: &Path, server: &Server) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
     command.env("SLL_RESULTS", folder.join("results")).env("SLL_CACHE", folder.join("cache"));

@@ -1,5 +1,5 @@
-//! Faults that users meet: signals, closed streams, numbers that are none, damaged and foreign files, killed processes. The
-//! real program, on real files.
+//! Faults that users meet: signals, closed streams, numbers that are none, damaged and foreign files, killed processes.
+//! The real program, on real files.
 
 use serde_json::Value;
 use std::fs::{self, File};

@@ -111,8 +111,8 @@ fn a_figure_is_measured_once_and_slls_peak_is_flat_on_every_kind_of_network() {
     assert!(stderr(&again).contains("27 already done, 0 to do"), "{}", stderr(&again));
     assert_eq!(text, String::from_utf8(again.stdout).unwrap());
 
-    // What was measured, against what must be so: BP keeps at least each layer's output, once the nets are deep enough that
-    // this and not one layer's temporaries is where the peak is.
+    // What was measured, against what must be so: BP keeps at least each layer's output, once the nets are deep enough
+    // that this and not one layer's temporaries is where the peak is.
     let Experiment::MemoryFigure(asked) = parse(FIGURE, "test").unwrap() else { panic!("a figure") };
     let cells = figure::cells(&asked, DeviceName::Flex).unwrap();
     let store = Store::open(folder.path()).unwrap();

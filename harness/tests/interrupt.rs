@@ -1,4 +1,5 @@
-//! Ctrl-C while data are fetched: the real program, a hub on this machine that falls silent, and a lock that somebody holds.
+//! Ctrl-C while data are fetched: the real program, a hub on this machine that falls silent, and a lock that somebody
+//! holds.
 #![cfg(unix)]
 
 #[allow(dead_code)]

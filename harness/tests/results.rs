@@ -1,5 +1,5 @@
-//! What commands leave in the results folder, with the real program: experiments of one's own, what is kept and what is not,
-//! runs carried from one store to another.
+//! What commands leave in the results folder, with the real program: experiments of one's own, what is kept and what is
+//! not, runs carried from one store to another.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -3,8 +3,7 @@
 //! A network's rules are measured one after the other, each in turns ([`turns`]) with our BP and PyTorch's BP, and with
 //! PyTorch's step of the same rule where it has one ([`pytorch`]). [`machine`] measures the rates of products and
 //! copies that make the floor, [`around`] what a run adds to its steps. [`record`] is what was found; [`text`],
-//! [`parquet`] and
-//! [`figure`] write it.
+//! [`parquet`] and [`figure`] write it.
 
 pub mod around;
 pub mod case;

@@ -84,7 +84,6 @@ pub fn main(args: MemoryArgs) -> Result<()> {
     }
     store.ready()?;
     with_threads(spec.threads)?;
-    store.ready()?;
     let claim = store.claim(&spec, || say!("another process is measuring {}; waiting for it", spec.id()))?;
     if args.force {
         claim.restart()?;
@@ -93,12 +92,19 @@ pub fn main(args: MemoryArgs) -> Result<()> {
     }
     crate::interrupt::nothing_to_keep();
     let mut last = Instant::now();
-    let footprint = measure(&spec, |step| {
+    let outcome = measure(&spec, |step| {
         if last.elapsed() >= SLOW {
             say!("step {step} of {}, {:.1} s", spec.steps, last.elapsed().as_secs_f64());
         }
         last = Instant::now();
-    })?;
+    });
+    let footprint = match outcome {
+        Ok(footprint) => footprint,
+        Err(error) => {
+            claim.remove_if_bare()?;
+            return Err(error);
+        }
+    };
     claim.finish(&footprint)?;
     print_json(&footprint)
 }

@@ -62,7 +62,8 @@ enum Command {
     Results(index::IndexArgs),
     /// Weigh the training step of one network and rule, byte by byte; prints one JSON object.
     Memory(Box<memory::MemoryArgs>),
-    /// Make a figure or table of memory: training memory against depth (figure2a, figure2b, figure2c), the paper's Table 3.
+    /// Make a figure or table of memory: training memory against depth (figure2a, figure2b, figure2c), the paper's
+    /// Table 3.
     Footprint(footprint::FootprintArgs),
     /// Time the training step of every rule, beside eager PyTorch's and what the machine could do.
     Bench(bench::BenchArgs),

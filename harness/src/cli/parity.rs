@@ -24,7 +24,8 @@ pub struct ParityArgs {
     /// What the device computes in: f32, or bf16 (mixed precision).
     #[arg(long, default_value = "f32", value_parser = precision)]
     precision: Precision,
-    /// Fail if a rule's update is off by more than this, relative to its length. [default: 0.001, without limit in bf16]
+    /// Fail if a rule's update is off by more than this, relative to its length. [default: 0.001, without limit in
+    /// bf16]
     #[arg(long, value_name = "X")]
     tolerance: Option<f64>,
     #[command(flatten)]

@@ -83,8 +83,9 @@ pub struct SpecArgs {
     /// Hold out the last N training images and evaluate on them in place of the test set.
     #[arg(long, value_name = "N")]
     validation: Option<usize>,
-    /// Measure every layer before training and after every epoch: likelihood, divergence, both sides of Theorem 1, angle to
-    /// BP's update. Costs about two evaluations and eight training steps an epoch; the result has the seconds it took.
+    /// Measure every layer before training and after every epoch: likelihood, divergence, both sides of Theorem 1,
+    /// angle to BP's update. Costs about two evaluations and eight training steps an epoch; the result has the seconds
+    /// it took.
     #[arg(long)]
     diagnostics: bool,
     /// Seed of everything drawn at random.

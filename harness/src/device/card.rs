@@ -104,7 +104,8 @@ impl Facts {
     }
 }
 
-/// Whether `CUDA_VISIBLE_DEVICES=list` leaves none of `cards`: it is empty, or starts with a number that is none of theirs.
+/// Whether `CUDA_VISIBLE_DEVICES=list` leaves none of `cards`: it is empty, or starts with a number that is none of
+/// theirs.
 fn hides_all(list: &str, cards: usize) -> bool {
     let first = list.split(',').next().unwrap_or("").trim();
     first.is_empty() || first.parse::<i64>().is_ok_and(|number| number < 0 || (cards > 0 && number >= cards as i64))

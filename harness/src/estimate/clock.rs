@@ -22,8 +22,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Seconds of the run: `start + Σ_epochs (batches + steps · step + images · prediction + checkpoint)`, and what is predicted once
-    /// more at its end.
+    /// Seconds of the run: `start + Σ_epochs (batches + steps · step + images · prediction + checkpoint)`, and what is
+    /// predicted once more at its end.
     pub fn seconds(&self) -> f64 {
         let Pace { step, preparing, image, start, checkpoint, .. } = self.pace;
         let evaluation = self.evaluated as f64 * image;

@@ -156,8 +156,8 @@ impl Drop for Timer {
 }
 
 impl Paces {
-    /// Times each of `specs` once, by `crew`'s processes at once, for about `time`; what that leaves over is scaled by its
-    /// multiply-accumulates from what was timed of the same network.
+    /// Times each of `specs` once, by `crew`'s processes at once, for about `time`; what that leaves over is scaled by
+    /// its multiply-accumulates from what was timed of the same network.
     pub fn measure(specs: &[MemorySpec], crew: Crew, time: Duration) -> Result<Self> {
         let specs = ordered(specs);
         let shares: Vec<Vec<&MemorySpec>> = (0..crew.jobs.max(1))

@@ -88,8 +88,8 @@ pub fn names(kinds: &[Kind]) -> Vec<&'static str> {
     BUILTIN.iter().filter(|(_, text)| wanted(text)).map(|(name, _)| *name).collect()
 }
 
-/// The text of the experiment called `name`, or of the file `name` if that ends in `.toml`, which is of one of these kinds;
-/// and its name in errors.
+/// The text of the experiment called `name`, or of the file `name` if that ends in `.toml`, which is of one of these
+/// kinds; and its name in errors.
 pub fn read(name: &str, kinds: &[Kind]) -> Result<(String, String)> {
     let (text, origin) = if name.ends_with(".toml") {
         let text = std::fs::read_to_string(Path::new(name))

@@ -1,7 +1,8 @@
 //! Tables and sweeps as data: which runs fill which cell. Memory's are in [`memory`].
 //!
-//! An experiment is a TOML file, built in from `experiments/` or the user's own: rows are rules, columns are data sets with
-//! their network and recipe, and a sweep replaces its column by one for each value of a parameter, or pair of values of two.
+//! An experiment is a TOML file, built in from `experiments/` or the user's own: rows are rules, columns are data sets
+//! with their network and recipe, and a sweep replaces its column by one for each value of a parameter, or pair of
+//! values of two.
 
 pub mod catalogue;
 mod expand;

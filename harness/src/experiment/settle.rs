@@ -20,7 +20,8 @@ pub(super) struct Settled<'a> {
     pub quoted: bool,
 }
 
-/// The columns that `column` makes: none where the profile has no runs of it, two where a sample stands beside what is missing.
+/// The columns that `column` makes: none where the profile has no runs of it, two where a sample stands beside what is
+/// missing.
 pub(super) fn settle<'a>(
     column: &'a Column,
     choices: &Choices,

@@ -1,5 +1,5 @@
-//! Requests as local processes: one process each, so that nothing of one is in another's memory; several at once, as far as
-//! their memory fits side by side; records through the store.
+//! Requests as local processes: one process each, so that nothing of one is in another's memory; several at once, as
+//! far as their memory fits side by side; records through the store.
 
 mod process;
 
@@ -46,8 +46,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Makes every one of `jobs` that `store` lacks, in this order. One that fails does not stop the others; the failures
-    /// come back as one error at the end, when all else is done and kept.
+    /// Makes every one of `jobs` that `store` lacks, in this order. One that fails does not stop the others; the
+    /// failures come back as one error at the end, when all else is done and kept.
     pub fn make<R: Request>(&self, jobs: &[Job<R>], store: &Store) -> Result<()> {
         let mut seen = HashSet::new();
         let mut pending = VecDeque::new();

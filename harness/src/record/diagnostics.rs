@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use sll_core::bound::Bound;
 use sll_core::posterior::{Affinity, UnitPosterior};
 
-/// Every layer at one time: Theorem 1's quantities on all evaluated images, and the angle between the rule's update and the
-/// loss gradient on training batches.
+/// Every layer at one time: Theorem 1's quantities on all evaluated images, and the angle between the rule's update and
+/// the loss gradient on training batches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochDiagnostics {
     /// Epochs trained so far; 0 is before training.
@@ -31,8 +31,8 @@ pub struct LayerDiagnostics {
 }
 
 impl EpochDiagnostics {
-    /// Theorem 1 with this `divergence` between neighbouring posteriors; `None` for rules whose units have none. A unit's
-    /// place in the network takes no part: the theorem's layers are the rule's units.
+    /// Theorem 1 with this `divergence` between neighbouring posteriors; `None` for rules whose units have none. A
+    /// unit's place in the network takes no part: the theorem's layers are the rule's units.
     pub fn bound(&self, divergence: impl Fn(&Affinity) -> f64) -> Option<Bound> {
         let units = || self.layers.iter().filter_map(|layer| layer.posterior);
         let likelihoods: Vec<f64> = units().map(|unit| unit.log_likelihood).collect();

@@ -1,5 +1,5 @@
-//! The settings of a run as a list of facts, from which both what is written in words and the columns of Parquet files come.
-//! The specs are taken apart without `..`, so that a setting nobody tells about does not compile.
+//! The settings of a run as a list of facts, from which both what is written in words and the columns of Parquet files
+//! come. The specs are taken apart without `..`, so that a setting nobody tells about does not compile.
 
 use crate::spec::{Recipe, RunSpec};
 use datasets::Policy;

@@ -1,7 +1,7 @@
 //! What a finished run leaves: `results/runs/<id>/result.json`.
 
 use super::{EpochDiagnostics, Provenance};
-use crate::spec::RunSpec;
+use crate::spec::{Request, RunSpec};
 use serde::{Deserialize, Serialize};
 use sll_core::memory::StepBytes;
 use sll_core::rule::StepCost;
@@ -75,8 +75,8 @@ pub struct EpochPoint {
     pub seconds: f64,
 }
 
-/// Peak bytes of training. What is counted is the meter's definition, in [`Provenance::memory_definition`]; the data set
-/// itself is not in it.
+/// Peak bytes of training. What is counted is the meter's definition, in [`Provenance::memory_definition`]; the data
+/// set itself is not in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeakBytes {
     /// The network's parameters.
@@ -112,4 +112,28 @@ pub struct DataInfo {
     pub train: usize,
     /// Images evaluated on.
     pub test: usize,
+}
+
+impl Request for RunSpec {
+    type Record = RunResult;
+    const FOLDER: &'static str = "runs";
+    const SUBCOMMAND: &'static str = "run";
+    const NOUN: &'static str = "run";
+
+    /// The first 16 hex digits of the SHA-256 of the spec and of the numerics' version.
+    fn id(&self) -> String {
+        self.id_under(self.numerics())
+    }
+
+    fn threads(&self) -> Option<usize> {
+        None
+    }
+
+    fn names(record: &RunResult) -> (&str, String) {
+        (&record.run_id, record.spec.id_under(record.numerics))
+    }
+
+    fn summary(_: &RunResult) -> Option<String> {
+        None
+    }
 }

@@ -1,14 +1,17 @@
 //! What a weighing leaves: `results/memory-runs/<id>/result.json`.
 
 use super::Provenance;
-use crate::spec::MemorySpec;
+use crate::spec::{MemorySpec, Request, name_of};
 use serde::{Deserialize, Serialize};
 use sll_core::rule::StepCost;
 
+/// The code that decides memory: two builds that agree in it measure the same bytes.
+const CODE: &str = env!("SLL_MEMORY_CODE");
+
 /// The memory of training by category, in bytes; measured, or as theory has it.
 ///
-/// The first four stand between steps. The last three are what the heap is made of, above those four, at the moment when
-/// a step holds most.
+/// The first four stand between steps. The last three are what the heap is made of, above those four, at the moment
+/// when a step holds most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bytes {
     /// The network's parameters.
@@ -89,8 +92,8 @@ pub struct Footprint {
     /// The most bytes that LibTorch's caching allocator held of the card in a weighed step, handed out or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved_peak: Option<u64>,
-    /// The most memory that the whole process ever had resident (`VmHWM`), an outer check: program, allocator's slack and
-    /// fragmentation included. Absent where the system does not tell.
+    /// The most memory that the whole process ever had resident (`VmHWM`), an outer check: program, allocator's slack
+    /// and fragmentation included. Absent where the system does not tell.
     pub peak_rss: Option<u64>,
     /// Where and with what it was measured; `memory_definition` says what the bytes count.
     pub provenance: Provenance,
@@ -102,6 +105,32 @@ impl Footprint {
     /// By how many percent theory is off the measured peak of the step: `100 (analytic / measured - 1)`.
     pub fn analytic_deviation(&self) -> Option<f64> {
         self.analytic.map(|model| 100.0 * (model.step() as f64 / self.step_peak as f64 - 1.0))
+    }
+}
+
+impl Request for MemorySpec {
+    type Record = Footprint;
+    const FOLDER: &'static str = "memory-runs";
+    const SUBCOMMAND: &'static str = "memory";
+    const NOUN: &'static str = "measurement";
+
+    /// The first 16 hex digits of the SHA-256 of the spec and of the code that decides memory.
+    fn id(&self) -> String {
+        name_of(&(CODE, self))
+    }
+
+    fn threads(&self) -> Option<usize> {
+        Some(self.threads)
+    }
+
+    fn names(record: &Footprint) -> (&str, String) {
+        (&record.id, record.spec.id())
+    }
+
+    fn summary(record: &Footprint) -> Option<String> {
+        let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
+        let (step, total) = (mib(record.step_peak), mib(record.peak));
+        Some(format!("step peak {step:.1} MiB, total {total:.1} MiB, {:.2} s a step", record.seconds_per_step))
     }
 }
 

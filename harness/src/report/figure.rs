@@ -1,5 +1,5 @@
-//! A report as figures: accuracy against epochs for each column, or against the swept number and what it costs; every layer
-//! where it was measured.
+//! A report as figures: accuracy against epochs for each column, or against the swept number and what it costs; every
+//! layer where it was measured.
 
 use super::axis::Axis;
 use super::labels::{epochs, file_name, remark, title, worst_to_best, y_label};
@@ -11,8 +11,8 @@ use crate::experiment::PlannedColumn;
 use std::path::{Path, PathBuf};
 
 /// Writes `accuracy.svg` for a sweep, with [`super::tradeoff`] beside it, `grid.svg` for one over two parameters,
-/// `<column>.svg` for each column of a table that has runs, and the layers of [`super::layers`], and says where they are.
-/// Runs that diverged are in no line.
+/// `<column>.svg` for each column of a table that has runs, and the layers of [`super::layers`], and says where they
+/// are. Runs that diverged are in no line.
 pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
     let mut plots = if report.is_sweep() {
         sweep(report).map(|plot| ("accuracy".to_string(), plot)).into_iter().collect()

@@ -19,8 +19,8 @@ fn loss(unit: &UnitPosterior) -> f64 {
     -unit.log_likelihood
 }
 
-/// For each column: `-bound` and `-angles`, and for each of its rows with posteriors `-<row>-loss` and `-<row>-accuracy`.
-/// Nothing where nothing was measured.
+/// For each column: `-bound` and `-angles`, and for each of its rows with posteriors `-<row>-loss` and
+/// `-<row>-accuracy`. Nothing where nothing was measured.
 pub fn plots(report: &Report) -> Vec<(String, Plot)> {
     let mut plots = Vec::new();
     for column in 0..report.columns.len() {

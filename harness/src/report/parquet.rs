@@ -18,8 +18,8 @@ use crate::spec::Request;
 use polars::prelude::{AnyValue, Column, NamedFrom, Series};
 use std::path::{Path, PathBuf};
 
-/// Writes `runs.parquet`, a row a run, `cells.parquet`, a row a cell, `curves.parquet`, a row a run and epoch, and of runs with
-/// diagnostics `layers.parquet`, a row a run, epoch and layer; says where they are.
+/// Writes `runs.parquet`, a row a run, `cells.parquet`, a row a cell, `curves.parquet`, a row a run and epoch, and of
+/// runs with diagnostics `layers.parquet`, a row a run, epoch and layer; says where they are.
 pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
     let measured = report.runs().any(|run| !run.diagnostics.is_empty());
     let files = [("runs", runs(report)), ("cells", cells(report)), ("curves", curves(report))].into_iter();

@@ -33,7 +33,8 @@ impl Paths {
         Self { known }
     }
 
-    /// `text` with a file in a known folder as `a/b in the data directory`, and any other absolute path as its last part.
+    /// `text` with a file in a known folder as `a/b in the data directory`, and any other absolute path as its last
+    /// part.
     pub fn told(&self, text: &str) -> String {
         let mut told = String::with_capacity(text.len());
         let mut rest = text;

@@ -20,8 +20,8 @@ pub fn half_width_95(values: &[f64]) -> Option<f64> {
     sample_std(values).map(|s| t_975(values.len() - 1) * s / (values.len() as f64).sqrt())
 }
 
-/// Lower quartile, median and upper quartile, between neighbours by their distance (Hyndman & Fan 1996, type 7); nothing of
-/// nothing.
+/// Lower quartile, median and upper quartile, between neighbours by their distance (Hyndman & Fan 1996, type 7);
+/// nothing of nothing.
 pub fn quartiles(values: &[f64]) -> Option<[f64; 3]> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,5 +1,5 @@
-//! What a sweep's accuracy costs: against multiply-accumulates and against measured seconds, where the swept number changes
-//! the work of a step.
+//! What a sweep's accuracy costs: against multiply-accumulates and against measured seconds, where the swept number
+//! changes the work of a step.
 
 use super::axis::round_ticks;
 use super::labels::{remark, title, y_label};
@@ -48,8 +48,8 @@ fn plot(report: &Report, x_label: &str, cost: &dyn Fn(&RunResult) -> f64) -> Plo
     }
 }
 
-/// A row's cells in the sweep's order, each tagged with its value. A reference row, whose cells are one and the same run, is
-/// one point without a tag.
+/// A row's cells in the sweep's order, each tagged with its value. A reference row, whose cells are one and the same
+/// run, is one point without a tag.
 fn line(report: &Report, row: usize, cost: &dyn Fn(&RunResult) -> f64) -> Option<Line> {
     let cells: Vec<&Cell> = (0..report.columns.len()).map(|column| report.cell(row, column)).collect();
     let id = |cell: &Cell| cell.runs.first().map(|run| run.run_id.clone());

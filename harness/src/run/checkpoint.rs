@@ -52,8 +52,8 @@ impl Checkpoint {
         write_parts(kept.path(), &sealed(&blocks))
     }
 
-    /// Reads the state at `path` for the run called `id` of `epochs` epochs on a network of `layers` layers; `None` where
-    /// there is none.
+    /// Reads the state at `path` for the run called `id` of `epochs` epochs on a network of `layers` layers; `None`
+    /// where there is none.
     ///
     /// # Errors
     /// Says in words what is wrong with the file; an outer error is the system's.

@@ -1,5 +1,5 @@
-//! Every layer measured between two epochs, at the network's present weights and without touching the run: what is shown to
-//! the rule is shown to a copy of it, made as a resumed run makes one.
+//! Every layer measured between two epochs, at the network's present weights and without touching the run: what is
+//! shown to the rule is shown to a copy of it, made as a resumed run makes one.
 
 use super::Loader;
 use super::evaluate::EVALUATION_BATCH;
@@ -15,8 +15,8 @@ use std::time::Instant;
 /// Training batches over which an angle is averaged.
 const ANGLE_BATCHES: usize = 4;
 
-/// Measures every layer after `epochs` epochs: posteriors on all evaluated images, angles on the first batches of the epoch
-/// to come, with that step's own masks in both rules. Asks `stop` all the while.
+/// Measures every layer after `epochs` epochs: posteriors on all evaluated images, angles on the first batches of the
+/// epoch to come, with that step's own masks in both rules. Asks `stop` all the while.
 pub fn after(
     epochs: usize,
     spec: &RunSpec,

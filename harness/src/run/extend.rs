@@ -11,8 +11,8 @@ use std::path::Path;
 /// Fewer epochs that are looked for.
 const MOST: usize = 1000;
 
-/// Puts the last state of the longest finished run that `spec` only makes longer into `kept`; gives a sentence about it, or
-/// about why the run starts anew although there is one. Nothing where there is none.
+/// Puts the last state of the longest finished run that `spec` only makes longer into `kept`; gives a sentence about
+/// it, or about why the run starts anew although there is one. Nothing where there is none.
 pub fn extend(spec: &RunSpec, store: &Store, kept: &Kept) -> Result<Option<String>> {
     let shorter = |epochs| RunSpec { recipe: Recipe { epochs, ..spec.recipe.clone() }, ..spec.clone() };
     for epochs in (spec.recipe.epochs.saturating_sub(MOST).max(1)..spec.recipe.epochs).rev() {

@@ -1,9 +1,9 @@
 //! From images in memory to batches on the device.
 //!
-//! Images stay `u8`; a batch is augmented on the host, sent as bytes, and normalised on the device:
-//! `x = (pixel / 255 - mean_c) / std_c`. Order and augmentation depend on the seed and the epoch alone, so a resumed run
-//! sees what an uninterrupted one would have seen. A small data set lies on the device as a whole and is cropped and flipped
-//! there ([`Resident`]), to the same bits; one too large for memory comes from a stream that works ahead.
+//! Images stay `u8`; a batch is augmented on the host, sent as bytes, and normalised on the device: `x = (pixel / 255 -
+//! mean_c) / std_c`. Order and augmentation depend on the seed and the epoch alone, so a resumed run sees what an
+//! uninterrupted one would have seen. A small data set lies on the device as a whole and is cropped and flipped there
+//! ([`Resident`]), to the same bits; one too large for memory comes from a stream that works ahead.
 
 use super::resident::{Plan, Resident, numbers};
 use crate::error::{Error, Result};
@@ -81,8 +81,8 @@ fn following(batches: &mut Batches) -> Result<StreamBatch> {
     batches.next().unwrap_or_else(|| Err("there are fewer than were counted".to_string())).map_err(lost)
 }
 
-/// An image that cannot be read. The images were counted when the data set was opened: it is damaged, or the disk is, or
-/// the files changed under the run.
+/// An image that cannot be read. The images were counted when the data set was opened: it is damaged, or the disk is,
+/// or the files changed under the run.
 fn lost(problem: String) -> Error {
     Error::Missing(format!(
         "an image cannot be used: {problem}; replace that file (or, if it was fetched, remove it and run `harness data fetch \

@@ -21,7 +21,8 @@ use baselines::bp::Bp;
 use sll_core::rule::LearningRule;
 use sll_core::{NetworkSpec, Precision};
 
-/// Multiply-accumulates of backpropagation's step on a run's network, per sample: from shapes, whatever its number format.
+/// Multiply-accumulates of backpropagation's step on a run's network, per sample: from shapes, whatever its number
+/// format.
 pub fn macs_of_bp(spec: &RunSpec) -> Result<u64> {
     let manifest = datasets::manifest(&spec.dataset)?;
     let network = NetworkSpec { precision: Precision::F32, ..spec.network.clone() };

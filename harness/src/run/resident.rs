@@ -1,5 +1,5 @@
-//! A small data set that lies on the device as bytes: batches are gathered, cropped and flipped there, and the host sends an
-//! epoch's order and draws once, at its start.
+//! A small data set that lies on the device as bytes: batches are gathered, cropped and flipped there, and the host
+//! sends an epoch's order and draws once, at its start.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use datasets::{Augment, Images};
@@ -74,7 +74,8 @@ impl Resident {
         self.pixels.clone().slice([range]).float()
     }
 
-    /// As [`Augment::apply`] does on the host: a crop from (top, left) of the padded image, then mirrored where it says so.
+    /// As [`Augment::apply`] does on the host: a crop from (top, left) of the padded image, then mirrored where it says
+    /// so.
     fn place(&self, pixels: Tensor<2, Int>, places: Tensor<2, Int>, padding: usize) -> Tensor<2> {
         let [c, h, w] = self.shape;
         let b = pixels.dims()[0];

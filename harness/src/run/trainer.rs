@@ -77,8 +77,8 @@ struct Training {
     first_step: bool,
 }
 
-/// Loads the data, trains as `spec` says and gives the result. Goes on from `checkpoint` if it is there, and keeps it up
-/// to date, epoch by epoch.
+/// Loads the data, trains as `spec` says and gives the result. Goes on from `checkpoint` if it is there, and keeps it
+/// up to date, epoch by epoch.
 pub fn train(
     spec: &RunSpec,
     options: &LoadOptions,
@@ -299,8 +299,8 @@ impl Training {
             0 => bytes.optimizer_state = stays,
             // A rule that trains in phases has more state from a later phase on.
             _ if new_state => bytes.optimizer_state += stays,
-            // Whatever else stays is no state of the optimiser: buffers of a worker thread that wakes late, or of a layer. A
-            // later step may free them again.
+            // Whatever else stays is no state of the optimiser: buffers of a worker thread that wakes late, or of a
+            // layer. A later step may free them again.
             _ if change.unsigned_abs() > HELD_BYTES => {
                 self.grown += change;
                 bytes.library = bytes.library.max(self.library.saturating_add_signed(self.grown));
@@ -316,8 +316,8 @@ impl Training {
         }
     }
 
-    /// Books the first step of a phase of the rule that begins with `epoch`: on objects that are thrown away, after a step of the
-    /// epoch before, so that a resumed run books what an uninterrupted one does.
+    /// Books the first step of a phase of the rule that begins with `epoch`: on objects that are thrown away, after a
+    /// step of the epoch before, so that a resumed run books what an uninterrupted one does.
     fn account_phase(&mut self, spec: &RunSpec, epoch: usize) -> Result<()> {
         let (mut net, mut rule, mut updater) = subject(spec, self.loader.image(), self.net.classes(), &self.device)?;
         let mut held = Vec::with_capacity(LOSSES_HELD);

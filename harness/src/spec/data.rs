@@ -4,8 +4,8 @@ use super::RunSpec;
 use crate::error::Result;
 use datasets::{DataError, LoadOptions};
 
-/// The digest of content that nobody published a digest of, and whether it is not what this machine saw first, which is an
-/// error unless it is `allowed`; none where there is a published one.
+/// The digest of content that nobody published a digest of, and whether it is not what this machine saw first, which is
+/// an error unless it is `allowed`; none where there is a published one.
 #[allow(clippy::result_large_err)] // the caller matches on the variant; called once a data set
 pub(crate) fn unpublished(
     dataset: &str,
@@ -24,8 +24,8 @@ pub(crate) fn unpublished(
 }
 
 impl RunSpec {
-    /// Says which content is meant: pins the digest where no digest is published, and where unverified data are allowed and
-    /// the content is not official. Drops that permission where it is not needed.
+    /// Says which content is meant: pins the digest where no digest is published, and where unverified data are allowed
+    /// and the content is not official. Drops that permission where it is not needed.
     pub fn pin_data(&mut self, options: &LoadOptions) -> Result<()> {
         if self.data_digest.is_some() {
             return Ok(());

@@ -1,5 +1,5 @@
-//! Layers of TOML: a spec is a base with changes on top; of a command line defaults, a file over them, flags over both, and
-//! `--set` over all.
+//! Layers of TOML: a spec is a base with changes on top; of a command line defaults, a file over them, flags over both,
+//! and `--set` over all.
 
 use crate::error::{Error, Result};
 use std::io;

@@ -1,10 +1,7 @@
 //! One run, described completely: what is trained, how, on what. Its digest is the run's name.
 
-use super::{
-    DeviceName, MOST_SAMPLES, Request, check_optimizer, check_precision, name_of, narrow, refusal, typed, within,
-};
+use super::{DeviceName, MOST_SAMPLES, check_optimizer, check_precision, name_of, narrow, refusal, typed, within};
 use crate::error::{Error, Result};
-use crate::record::RunResult;
 use baselines::RuleSpec;
 use datasets::{Augment, Policy};
 use serde::{Deserialize, Serialize};
@@ -31,8 +28,8 @@ pub struct RunSpec {
     /// Run data whose digest is not the official one; every result says so.
     #[serde(default)]
     pub allow_unverified: bool,
-    /// SHA-256 of the content where it is not the official one, or nobody published which that is, so that other content
-    /// is another run. Filled in by itself.
+    /// SHA-256 of the content where it is not the official one, or nobody published which that is, so that other
+    /// content is another run. Filled in by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_digest: Option<String>,
     /// The network.
@@ -75,12 +72,12 @@ pub struct Recipe {
     /// Train on the first this many images only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_limit: Option<usize>,
-    /// Hold this many of the training images out (the last ones; of a streamed data set, the last of a fixed shuffle) and
-    /// report accuracy on them in place of the test set: the only set on which settings may be chosen.
+    /// Hold this many of the training images out (the last ones; of a streamed data set, the last of a fixed shuffle)
+    /// and report accuracy on them in place of the test set: the only set on which settings may be chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<usize>,
-    /// Measure every layer before training and after every epoch: see [`crate::record::EpochDiagnostics`]. Changes no other
-    /// number of the run.
+    /// Measure every layer before training and after every epoch: see [`crate::record::EpochDiagnostics`]. Changes no
+    /// other number of the run.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub diagnostics: bool,
 }
@@ -195,33 +192,10 @@ impl RunSpec {
     }
 }
 
-impl Request for RunSpec {
-    type Record = RunResult;
-    const FOLDER: &'static str = "runs";
-    const SUBCOMMAND: &'static str = "run";
-    const NOUN: &'static str = "run";
-
-    /// The first 16 hex digits of the SHA-256 of the spec and of the numerics' version.
-    fn id(&self) -> String {
-        self.id_under(self.numerics())
-    }
-
-    fn threads(&self) -> Option<usize> {
-        None
-    }
-
-    fn names(record: &RunResult) -> (&str, String) {
-        (&record.run_id, record.spec.id_under(record.numerics))
-    }
-
-    fn summary(_: &RunResult) -> Option<String> {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Request;
 
     const SPEC: &str = r#"
         dataset = "mnist-sample"

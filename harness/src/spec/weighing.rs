@@ -1,17 +1,11 @@
 //! One measurement of memory, described completely: which step is weighed. Its digest is the measurement's name.
 
-use super::{
-    DeviceName, MOST_SAMPLES, Request, check_optimizer, check_precision, name_of, narrow, refusal, typed, within,
-};
+use super::{DeviceName, MOST_SAMPLES, check_optimizer, check_precision, narrow, refusal, typed, within};
 use crate::error::Result;
-use crate::record::Footprint;
 use baselines::RuleSpec;
 use serde::{Deserialize, Serialize};
 use sll_core::optim::{OptimizerConfig, OptimizerKind};
 use sll_core::{Cut, NetworkSpec};
-
-/// The code that decides memory: two builds that agree in it measure the same bytes.
-const CODE: &str = env!("SLL_MEMORY_CODE");
 
 /// Bounds of sizes, so that nothing that is made of them leaves its type.
 const MOST_SIDE: usize = 65_536;
@@ -19,8 +13,8 @@ const MOST_CLASSES: usize = 1_000_000;
 const MOST_STEPS: usize = 1_000_000;
 const MOST_THREADS: usize = 65_536;
 
-/// Everything that decides a measurement's bytes. Pixels are no part of it: how much a step holds depends on shapes, not
-/// on values, so inputs are made up.
+/// Everything that decides a measurement's bytes. Pixels are no part of it: how much a step holds depends on shapes,
+/// not on values, so inputs are made up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemorySpec {
@@ -99,35 +93,10 @@ impl MemorySpec {
     }
 }
 
-impl Request for MemorySpec {
-    type Record = Footprint;
-    const FOLDER: &'static str = "memory-runs";
-    const SUBCOMMAND: &'static str = "memory";
-    const NOUN: &'static str = "measurement";
-
-    /// The first 16 hex digits of the SHA-256 of the spec and of the code that decides memory.
-    fn id(&self) -> String {
-        name_of(&(CODE, self))
-    }
-
-    fn threads(&self) -> Option<usize> {
-        Some(self.threads)
-    }
-
-    fn names(record: &Footprint) -> (&str, String) {
-        (&record.id, record.spec.id())
-    }
-
-    fn summary(record: &Footprint) -> Option<String> {
-        let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
-        let (step, total) = (mib(record.step_peak), mib(record.peak));
-        Some(format!("step peak {step:.1} MiB, total {total:.1} MiB, {:.2} s a step", record.seconds_per_step))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Request;
 
     fn spec(text: &str) -> Result<MemorySpec> {
         let base = "image = [3, 8, 8]\nclasses = 10\nbatch = 4\nnetwork = { name = \"mlp-2x800\" }\n";

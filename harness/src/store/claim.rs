@@ -44,7 +44,8 @@ impl<R: Request> Claim<R> {
         }
     }
 
-    /// Forgets what was made, finished or not. Interrupted after this, the same command without force resumes the new one.
+    /// Forgets what was made, finished or not. Interrupted after this, the same command without force resumes the new
+    /// one.
     pub fn restart(&self) -> Result<()> {
         remove(&self.folder.join("result.json"))?;
         self.checkpoint().remove()

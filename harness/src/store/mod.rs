@@ -1,9 +1,9 @@
-//! What is kept of requests: `<results>/<FOLDER>/<id>/` with `spec.toml`, `result.json`, `lock`, and of an unfinished run
-//! `checkpoint.bin` and the one before it.
+//! What is kept of requests: `<results>/<FOLDER>/<id>/` with `spec.toml`, `result.json`, `lock`, and of an unfinished
+//! run `checkpoint.bin` and the one before it.
 //!
-//! A folder is named by the digest of its spec, so the same request is never made twice. Files appear whole or not at all; a
-//! process that works on a request holds its lock. `result.json` begins with the digest of the rest of it ([`crate::sealed`]), and
-//! what is read must be whole and the request's own.
+//! A folder is named by the digest of its spec, so the same request is never made twice. Files appear whole or not at
+//! all; a process that works on a request holds its lock. `result.json` begins with the digest of the rest of it
+//! ([`crate::sealed`]), and what is read must be whole and the request's own.
 
 mod claim;
 mod kept;

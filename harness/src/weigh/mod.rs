@@ -49,8 +49,9 @@ pub fn measure(spec: &MemorySpec, on_step: impl FnMut(usize)) -> Result<Footprin
     })
 }
 
-/// Feedback that a rule puts into the network's layers, as FA does, is freed with them and is no parameter: of the bytes
-/// that network and rule free, the network's own are those it had when it was `bare`, before the rule was `installed`.
+/// Feedback that a rule puts into the network's layers, as FA does, is freed with them and is no parameter: of the
+/// bytes that network and rule free, the network's own are those it had when it was `bare`, before the rule was
+/// `installed`.
 fn with_feedback_apart(bytes: Bytes, bare: u64, installed: u64) -> Bytes {
     let in_network = installed.saturating_sub(bare).saturating_sub(bytes.fixed).min(bytes.parameters);
     Bytes { parameters: bytes.parameters - in_network, fixed: bytes.fixed + in_network, ..bytes }

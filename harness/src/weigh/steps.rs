@@ -1,8 +1,9 @@
 //! Weighs training steps in this process.
 //!
-//! A step's own bytes are taken from the meter around it. What stands between steps is found on the way down: optimiser,
-//! rule and network are dropped one after the other, and what each frees was its own. Nothing is estimated, and nothing
-//! has to be run beforehand to learn what the tensor library keeps: that is what is left when all is dropped.
+//! A step's own bytes are taken from the meter around it. What stands between steps is found on the way down:
+//! optimiser, rule and network are dropped one after the other, and what each frees was its own. Nothing is estimated,
+//! and nothing has to be run beforehand to learn what the tensor library keeps: that is what is left when all is
+//! dropped.
 
 use crate::error::{Error, Result};
 use crate::interrupt;
@@ -103,7 +104,8 @@ impl Weighing<'_> {
         live.saturating_sub(self.meter.live()) as u64
     }
 
-    /// One step with its batch, which belongs to it: what it held at its peak, and its seconds without the making of noise.
+    /// One step with its batch, which belongs to it: what it held at its peak, and its seconds without the making of
+    /// noise.
     fn one_step(&self, subject: &mut Subject, samples: usize, step: usize) -> Result<(Bytes, f64)> {
         let Subject { net, rule, updater } = subject;
         self.meter.begin_step();

@@ -120,8 +120,9 @@ pub fn collect(figure: &Figure, cells: &[Point], store: &Store, command: &str) -
 }
 
 impl Line {
-    /// Bytes a layer of what `part` picks, between the two deepest networks: shallower ones may have their peak elsewhere,
-    /// where one wide layer hides what the others keep, and units of more than one layer are not all there yet.
+    /// Bytes a layer of what `part` picks, between the two deepest networks: shallower ones may have their peak
+    /// elsewhere, where one wide layer hides what the others keep, and units of more than one layer are not all there
+    /// yet.
     pub fn slope(&self, part: impl Fn(&Footprint) -> u64) -> Option<f64> {
         let points = self.points.iter().filter(|(_, found)| !is_bp(found));
         let points: Vec<_> = points.map(|(depth, found)| (*depth as f64, part(found) as f64)).collect();
@@ -140,8 +141,8 @@ impl Line {
         deviations.max_by(|a, b| a.abs().total_cmp(&b.abs()))
     }
 
-    /// The steeper of the slopes of the step's peak and of the most activations at once, which show a layer's output that
-    /// is kept even where something else decides the peak.
+    /// The steeper of the slopes of the step's peak and of the most activations at once, which show a layer's output
+    /// that is kept even where something else decides the peak.
     fn steepest(&self) -> Option<f64> {
         let slopes = [self.slope(|found| found.bytes.step())?, self.slope(|found| found.most_activations)?];
         slopes.into_iter().map(f64::abs).max_by(f64::total_cmp)
@@ -155,7 +156,8 @@ impl Line {
     }
 }
 
-/// Whether units of a given size are so few that there is only one: the rule is BP then, and in no line with the others.
+/// Whether units of a given size are so few that there is only one: the rule is BP then, and in no line with the
+/// others.
 pub fn is_bp(found: &Footprint) -> bool {
     matches!(found.spec.rule, RuleSpec::Sll(rule) if rule.units == Some(1))
 }
@@ -172,7 +174,8 @@ impl FigureData {
         })
     }
 
-    /// Fails where a rule's step peak grows with depth although theory has it flat: something is held that should be gone.
+    /// Fails where a rule's step peak grows with depth although theory has it flat: something is held that should be
+    /// gone.
     pub fn check(&self) -> Result<()> {
         let mut grown = Vec::new();
         for (panel, lines) in self.figure.panels.iter().zip(&self.panels) {

@@ -1,7 +1,7 @@
 //! Memory as an experiment: a figure (rules against depth) or a table (rules against networks of the paper's sizes).
 //!
-//! A measurement is a fresh process that takes a few training steps on images of noise and weighs them ([`crate::weigh`]).
-//! [`figure`] and [`table`] say which measurements are made, and collect them.
+//! A measurement is a fresh process that takes a few training steps on images of noise and weighs them
+//! ([`crate::weigh`]). [`figure`] and [`table`] say which measurements are made, and collect them.
 
 pub mod cell;
 #[cfg(test)]
@@ -127,7 +127,8 @@ pub struct Column {
     pub input: Input,
     /// Two smaller batches, through which the law `bytes = a + b batch` is laid, and a third on which it is checked.
     pub probes: [usize; 3],
-    /// Sizes that the paper's text allows. With several, the one whose first row comes nearest the paper's figure stands.
+    /// Sizes that the paper's text allows. With several, the one whose first row comes nearest the paper's figure
+    /// stands.
     pub sizes: Vec<Size>,
 }
 

@@ -1,7 +1,7 @@
 //! `memory/README.md`: one page about memory, written by hand around tables that are generated.
 //!
-//! A line `{{NAME: HEADING}}` of the template stands for the section of that experiment's page on flex whose heading starts
-//! with `HEADING`; `{{NAME}}` for the line that says where its numbers come from.
+//! A line `{{NAME: HEADING}}` of the template stands for the section of that experiment's page on flex whose heading
+//! starts with `HEADING`; `{{NAME}}` for the line that says where its numbers come from.
 
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
@@ -45,8 +45,8 @@ fn fill(template: &str, read: impl Fn(&str) -> Result<Option<String>>) -> Result
     Ok(text)
 }
 
-/// The first heading of `file` that starts with `heading`, in bold where one was asked for, and what stands under it up to
-/// the next heading of any level or the next picture.
+/// The first heading of `file` that starts with `heading`, in bold where one was asked for, and what stands under it up
+/// to the next heading of any level or the next picture.
 fn section(file: &str, heading: &str) -> Option<String> {
     let title = |line: &&str| line.starts_with('#') && line.trim_start_matches('#').trim_start().starts_with(heading);
     let mut lines = file.lines().skip_while(|line| !title(line));

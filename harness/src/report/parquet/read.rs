@@ -1,5 +1,5 @@
-//! Runs from a Parquet file that a table left: those written today have each run's whole record; those of before have its
-//! columns, from which all but curves and unit accuracies comes back.
+//! Runs from a Parquet file that a table left: those written today have each run's whole record; those of before have
+//! its columns, from which all but curves and unit accuracies comes back.
 
 use super::file;
 use crate::error::{Error, Result};

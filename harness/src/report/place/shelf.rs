@@ -30,8 +30,8 @@ pub struct ShelfFlags {
 }
 
 impl Shelf {
-    /// Where a page goes that is made of the records called `ids`, and why not among what is kept. `kept` are the names of
-    /// the records of the page that is there.
+    /// Where a page goes that is made of the records called `ids`, and why not among what is kept. `kept` are the names
+    /// of the records of the page that is there.
     pub fn of(
         about: &About,
         ids: &BTreeSet<String>,
