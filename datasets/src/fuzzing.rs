@@ -1,17 +1,14 @@
 //! Every decoder on bytes that nobody vouched for, for the tests below: each takes what it is given, and must
 //! neither panic nor write outside its folder nor take memory that the input does not justify.
 
-use std::{io::Cursor, path::Path};
-
-use crate::{
-    archive::{Bounds, untar, unzip},
-    cifar,
-    content::{Bytes, StoredFile},
-    dataset::Images,
-    idx,
-    picture::Picture,
-    shard::{Columns, Shard},
-};
+use crate::fetch::unpack::{Bounds, untar, unzip};
+use crate::format::images::Images;
+use crate::format::picture::Picture;
+use crate::format::shard::{Columns, Shard};
+use crate::format::stored::{Bytes, StoredFile};
+use crate::format::{cifar, idx};
+use std::io::Cursor;
+use std::path::Path;
 
 /// IDX images and labels.
 fn idx(data: &[u8]) {
@@ -100,18 +97,14 @@ fn size(folder: &Path) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::Read,
-        panic::{AssertUnwindSafe, catch_unwind},
-        time::Instant,
-    };
-
+    use super::*;
+    use crate::random::{below, generator};
+    use crate::testing::{gzip as gzipped, shard_of, small_cifar, small_idx, tar_of, zip_of};
     use proptest::prelude::*;
     use rand_chacha::ChaCha8Rng;
-
-    use super::*;
-    use crate::order::{below, generator};
-    use crate::testing::{gzip as gzipped, shard_of, small_cifar, small_idx, tar_of, zip_of};
+    use std::io::Read;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::time::Instant;
 
     /// A sound file of each kind.
     fn sound() -> Vec<Vec<u8>> {

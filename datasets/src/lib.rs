@@ -18,62 +18,43 @@
 //! # Ok::<(), datasets::DataError>(())
 //! ```
 
-mod archive;
-mod atomic;
 mod augment;
-mod cache;
-mod cifar;
-mod class_names;
-mod content;
-mod convert;
-mod dataset;
-mod digest;
-mod encoded;
 mod error;
 mod fetch;
-mod folder;
+mod files;
+mod format;
 #[cfg(test)]
 mod fuzzing;
-mod idx;
-mod jpeg;
 mod load;
-mod lock;
 mod manifest;
 mod net;
-mod normalise;
 mod options;
-mod order;
-mod picture;
-mod registry;
-mod samples;
-mod shard;
+mod place;
+mod random;
+mod serve;
 mod sheet;
-mod source;
-mod store;
-mod stream;
 #[cfg(test)]
 mod testing;
-mod trust;
-mod verify;
 
-pub use atomic::{TEMPORARY, YOUNG, sweep, write_atomically};
 pub use augment::{Augment, Place, Policy};
-pub use cache::cache_dir;
-pub use dataset::{Dataset, Images};
-pub use digest::{Algorithm, Digest};
-pub use encoded::unpublished_digest;
 pub use error::DataError;
+pub use fetch::verify::verify;
 pub use fetch::{fetch, status_or_fetch};
-pub use load::{load, load_manifest};
+pub use files::atomic::{TEMPORARY, YOUNG, sweep, write_atomically};
+pub use format::images::Images;
+pub use load::{load, load_manifest, unpublished_digest};
+pub use manifest::digest::{Algorithm, Digest};
+pub use manifest::registry::{manifest, manifests};
 pub use manifest::{
-    ArchiveFormat, ArchiveSource, Content, Counts, EncodedImages, FileSpec, HubSource, Layout, Manifest, Split,
+    ArchiveFormat, ArchiveSource, Counts, EncodedImages, FileContent, FileSpec, HubSource, Layout, Manifest, Split,
     SystemPackage,
 };
-pub use normalise::Normalise;
 pub use options::{Hook, HubOptions, LoadOptions, Notice, Progress, Stop};
-pub use order::{epoch_order, parts};
-pub use registry::{manifest, manifests};
+pub use place::cache::cache_dir;
+pub use place::compare::{FileCheck, Verification};
+pub use place::{Known, Status, status};
+pub use serve::Dataset;
+pub use serve::normalise::Normalise;
+pub use serve::order::{epoch_order, parts};
+pub use serve::stream::{Batches, Stream, StreamBatch};
 pub use sheet::{ContactSheet, contact_sheet};
-pub use source::{Known, Status, status};
-pub use stream::{Batches, Stream, StreamBatch};
-pub use verify::{FileCheck, Verification, verify};

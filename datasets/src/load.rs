@@ -1,18 +1,18 @@
 //! From a name to a data set in memory.
 
-use crate::{
-    cifar,
-    dataset::{Dataset, Images, content_digest},
-    digest::{Algorithm, Digest},
-    encoded,
-    error::DataError,
-    fetch::obtain,
-    idx,
-    manifest::{Content, FileSpec, Manifest, Split},
-    options::LoadOptions,
-    registry::manifest,
-    source::Located,
-};
+use crate::augment::evaluate::{Shape, evaluation};
+use crate::error::DataError;
+use crate::fetch::obtain;
+use crate::format::images::Images;
+use crate::format::{cifar, idx};
+use crate::manifest::digest::{Algorithm, Digest};
+use crate::manifest::registry::manifest;
+use crate::manifest::{FileContent, FileSpec, Manifest, Split};
+use crate::options::LoadOptions;
+use crate::place::encoded::{Content, Store};
+use crate::place::{Located, trust};
+use crate::serve::stream::Stream;
+use crate::serve::{Dataset, content_digest};
 
 /// Loads, checks and decodes the data set `name`; fetches it first if it is not here and `options.online` allows it.
 ///
@@ -33,7 +33,7 @@ pub fn load(name: &str, options: &LoadOptions) -> Result<Dataset, DataError> {
 pub fn load_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Dataset, DataError> {
     let located = obtain(manifest, options)?;
     let outcome = match manifest.layout.is_encoded() {
-        true => encoded::load(manifest, &located, options),
+        true => load_images(manifest, &located, options),
         false => load_files(manifest, &located, options),
     };
     outcome.map_err(|error| if located.is_fetched(manifest, options) { error.in_cache() } else { error })
@@ -75,15 +75,59 @@ fn load_files(manifest: &Manifest, located: &Located, options: &LoadOptions) -> 
     Ok(Dataset { train, test, digest, verified: differing.is_empty(), ..Dataset::empty(manifest, &located.source) })
 }
 
+/// Loads what [`obtain`](crate::fetch::obtain) found.
+fn load_images(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Result<Dataset, DataError> {
+    let store = Store::open(manifest, located)?;
+    let data = Dataset::empty(manifest, &located.source);
+    if manifest.is_streamed() {
+        let digest = trust::known(&store, manifest, &located.source, options)?;
+        return Ok(Dataset { digest, stream: Some(Stream::new(store, manifest)), ..data });
+    }
+    let shape = Shape::of(manifest);
+    let decode = |encoded: &[u8]| {
+        let mut pixels = vec![0; manifest.image_len()];
+        evaluation(&shape, encoded, &mut pixels)?;
+        Ok(pixels)
+    };
+    let fingerprint = store.fingerprint(manifest)?;
+    let seen = trust::see(&store, manifest, options, decode)?;
+    trust::compare(&seen.digest, &fingerprint, manifest, &located.source, options)?;
+    let (train, test) = (images(manifest, seen.train), images(manifest, seen.test));
+    Ok(Dataset { train, test, digest: seen.digest, ..data })
+}
+
+/// The digest of the content of the data set `name`, where nobody published one: as [`Dataset::digest`] has it, without decoding an image, and without reading
+/// any where they were read before and their files look no different from then. None where there is a published one. Fetches what is not here as
+/// [`load`](crate::load) does.
+///
+/// # Errors
+/// Those of [`load`](crate::load).
+pub fn unpublished_digest(name: &str, options: &LoadOptions) -> Result<Option<String>, DataError> {
+    let manifest = manifest(name)?;
+    if manifest.has_digest() {
+        return Ok(None);
+    }
+    let located = obtain(manifest, options)?;
+    let digest = Store::open(manifest, &located).and_then(|s| trust::known(&s, manifest, &located.source, options));
+    digest.map(Some).map_err(|error| if located.is_fetched(manifest, options) { error.in_cache() } else { error })
+}
+
+/// The decoded images of a split. Each is given back as it is copied: at no time are all there twice.
+fn images(manifest: &Manifest, content: Content<Vec<u8>>) -> Images {
+    let mut pixels = Vec::with_capacity(content.made.len() * manifest.image_len());
+    content.made.into_iter().for_each(|image| pixels.extend(image));
+    Images { shape: manifest.shape, pixels, labels: content.labels }
+}
+
 /// Adds one file's content to its split, or says what is wrong with it.
 fn decode(manifest: &Manifest, spec: &FileSpec, content: Vec<u8>, images: &mut Images) -> Result<(), String> {
     match spec.content {
-        Content::Images if images.pixels.is_empty() => {
+        FileContent::Images if images.pixels.is_empty() => {
             images.pixels = idx::images(content, spec.count, manifest.shape)?
         }
-        Content::Images => images.pixels.extend(idx::images(content, spec.count, manifest.shape)?),
-        Content::Labels => images.labels.extend(idx::labels(&content, spec.count, manifest.classes)?),
-        Content::Records => {
+        FileContent::Images => images.pixels.extend(idx::images(content, spec.count, manifest.shape)?),
+        FileContent::Labels => images.labels.extend(idx::labels(&content, spec.count, manifest.classes)?),
+        FileContent::Records => {
             cifar::append(&content, manifest.layout.label_bytes(), spec.count, manifest.classes, images)?
         }
     }
@@ -92,10 +136,9 @@ fn decode(manifest: &Manifest, spec: &FileSpec, content: Vec<u8>, images: &mut I
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
     use crate::testing::{Small, gzip, options_in, small_cifar, small_idx};
+    use std::fs;
 
     /// Writes the small data set in a data directory, changes its folder and loads it.
     fn loaded(small: &Small, allow_unverified: bool, change: impl Fn(&std::path::Path)) -> Result<Dataset, DataError> {

@@ -1,6 +1,9 @@
 //! What a caller may choose about where data come from.
 
-use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
 
 /// Where to look for data and what to accept.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,13 +1,10 @@
 //! A contact sheet: what augmentation makes of some images, with their classes, as a PNG.
 
+use crate::augment::{Augment, Policy};
+use crate::format::picture::Picture;
+use crate::serve::Dataset;
+use crate::serve::order::epoch_order;
 use font8x8::legacy::BASIC_LEGACY;
-
-use crate::{
-    augment::{Augment, Policy},
-    dataset::Dataset,
-    order::epoch_order,
-    picture::Picture,
-};
 
 /// Images in a row.
 const COLUMNS: usize = 8;
@@ -170,7 +167,8 @@ fn write(sheet: &mut Picture, (left, top): (usize, usize), text: &str, room: usi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LoadOptions, load};
+    use crate::load;
+    use crate::options::LoadOptions;
 
     #[test]
     fn a_sheet_shows_images_and_captions() {

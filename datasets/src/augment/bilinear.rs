@@ -3,9 +3,8 @@
 //! A library would do, but the one that is nearest to Pillow, fast_image_resize, is generic: its code for every kind of pixel and processor is compiled here,
 //! which takes four minutes of every build.
 
+use crate::format::picture::Picture;
 use std::ops::Range;
-
-use crate::picture::Picture;
 
 /// Fraction bits of a weight: a byte, a weight of 1 and a bit of headroom fill 32 bits.
 const BITS: u32 = 32 - 8 - 2;

@@ -1,20 +1,18 @@
 //! Augmentation on bytes, before normalisation, as torchvision's transforms do on PIL images.
 
 mod bilinear;
+pub(crate) mod evaluate;
 mod ops;
 mod policy;
 #[cfg(test)]
 mod reference;
 mod resize;
 
-use rand_chacha::rand_core::Rng;
-
 pub use self::policy::Policy;
 pub(crate) use self::resize::centre;
-use crate::{
-    order::{AUGMENT, CROP, POLICY, below, generator},
-    picture::Picture,
-};
+use crate::format::picture::Picture;
+use crate::random::{AUGMENT, CROP, POLICY, below, generator};
+use rand_chacha::rand_core::Rng;
 
 /// In this order: random resized crop, random crop after zero padding, random horizontal flip, AutoAugment: torchvision's `RandomResizedCrop(size)`,
 /// `RandomCrop(size, padding)`, `RandomHorizontalFlip()` and `AutoAugment(policy)`.

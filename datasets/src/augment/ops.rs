@@ -2,7 +2,7 @@
 //!
 //! `x` is a value 0 to 255 of one channel of one pixel.
 
-use crate::picture::{Picture, luma};
+use crate::format::picture::{Picture, luma};
 
 /// Applies `table` to every value: `x -> table[channel][x]`.
 fn look_up(picture: &mut Picture, table: &[[u8; 256]]) {

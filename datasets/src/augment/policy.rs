@@ -1,10 +1,11 @@
 //! AutoAugment (Cubuk et al. 2019, arXiv 1805.09501): one of 25 pairs of operations, each applied with its probability, as torchvision does it.
 
-use rand_chacha::{ChaCha8Rng, rand_core::Rng};
-use serde::{Deserialize, Serialize};
-
 use super::ops;
-use crate::{order::below, picture::Picture};
+use crate::format::picture::Picture;
+use crate::random::below;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+use serde::{Deserialize, Serialize};
 
 /// A learned policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,10 +165,8 @@ fn apply(op: Op, magnitude: u8, negative: bool, picture: &mut Picture) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        augment::reference::{picture, short_digest},
-        order::{POLICY, generator},
-    };
+    use crate::augment::reference::{picture, short_digest};
+    use crate::random::{POLICY, generator};
 
     /// The rows of a file of `reference/ops.py`, cut into columns.
     fn table(text: &str) -> impl Iterator<Item = Vec<&str>> {

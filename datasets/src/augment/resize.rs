@@ -1,10 +1,11 @@
 //! Sizes: the crops of training and evaluation on ImageNet.
 
-use rand_chacha::ChaCha8Rng;
-
+use super::bilinear::part;
 pub(crate) use super::bilinear::resize;
-use super::{bilinear::part, policy::uniform};
-use crate::{order::below, picture::Picture};
+use super::policy::uniform;
+use crate::format::picture::Picture;
+use crate::random::below;
+use rand_chacha::ChaCha8Rng;
 
 /// The part of an image from `(left, top)` on.
 pub(crate) fn crop(picture: &Picture, left: usize, top: usize, width: usize, height: usize) -> Picture {
@@ -64,10 +65,8 @@ pub(crate) fn random_area(width: usize, height: usize, generator: &mut ChaCha8Rn
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        augment::reference::picture,
-        order::{CROP, generator},
-    };
+    use crate::augment::reference::picture;
+    use crate::random::{CROP, generator};
 
     /// Expected: `reference/resize.tsv`, made by `reference/ops.py`: Pillow's own bytes. Where the height shrinks and the width does not, or hardly,
     /// Pillow 13 takes columns before rows, other than its predecessors and this: then a byte may be one off.

@@ -1,22 +1,18 @@
 //! Every data set that is fetched, from a hub and from archives on this machine: under its manifest's own names, at its pinned commit. Pixels and digests are
 //! made up; ImageNet has all its images, the others, whose number decides nothing, a tenth.
 
-use std::path::Path;
-
 use super::*;
-use crate::{
-    Augment, Digest, HubOptions,
-    load::load_manifest,
-    manifest::{Content, HubSource, Layout, Split},
-    manifests,
-    picture::Picture,
-    testing::{
-        gzip, options_in,
-        server::{Server, TOKEN},
-        shard_of, tar_of, zip_of,
-    },
-    verify::verify_manifest,
-};
+use crate::augment::Augment;
+use crate::fetch::verify::verify_manifest;
+use crate::format::picture::Picture;
+use crate::load::load_manifest;
+use crate::manifest::digest::Digest;
+use crate::manifest::registry::manifests;
+use crate::manifest::{FileContent, HubSource, Layout, Split};
+use crate::options::HubOptions;
+use crate::testing::server::{Server, TOKEN};
+use crate::testing::{gzip, options_in, shard_of, tar_of, zip_of};
+use std::path::Path;
 
 /// Different images of each data set; the others are copies of them.
 const PICTURES: usize = 50;
@@ -86,16 +82,16 @@ impl<'a> MadeUp<'a> {
             *start += file.count;
             let [_, height, width] = self.manifest.shape;
             let mut bytes: Vec<u8> = match file.content {
-                Content::Images => [word(0x803), word(file.count), word(height), word(width)].concat(),
-                Content::Labels => [word(0x801), word(file.count)].concat(),
-                Content::Records => Vec::new(),
+                FileContent::Images => [word(0x803), word(file.count), word(height), word(width)].concat(),
+                FileContent::Labels => [word(0x801), word(file.count)].concat(),
+                FileContent::Records => Vec::new(),
             };
             for image in images {
                 let (class, planes) = (self.class(image) as u8, &planes[image % PICTURES]);
                 match file.content {
-                    Content::Images => bytes.extend(planes),
-                    Content::Labels => bytes.push(class),
-                    Content::Records => {
+                    FileContent::Images => bytes.extend(planes),
+                    FileContent::Labels => bytes.push(class),
+                    FileContent::Records => {
                         bytes.extend(&[99 - class.min(99), class][2 - self.manifest.layout.label_bytes()..]);
                         bytes.extend(planes);
                     }

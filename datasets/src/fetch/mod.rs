@@ -1,28 +1,26 @@
 //! From the first source that has a data set into the cache: the hub's cache, the hub, the official archive. Nothing is published before it was checked.
 
+mod convert;
 #[cfg(test)]
 mod layouts;
 #[cfg(test)]
 mod tests;
+pub(crate) mod unpack;
+pub(crate) mod verify;
 
+use crate::error::{DataError, Problem};
+use crate::fetch::unpack::{Bounds, Failure, unpack};
+use crate::files::atomic::rename;
+use crate::manifest::registry::manifest;
+use crate::manifest::{ArchiveFormat, ArchiveSource, Manifest};
+use crate::net::{Reach, fetch_archive, hub_shards};
+use crate::options::LoadOptions;
+use crate::place::cache::{Cache, ShardList};
+use crate::place::compare::{FileCheck, compare};
+use crate::place::encoded::Store;
+use crate::place::folder::is_image;
+use crate::place::{Located, Status, cached, locate, located_in, trust};
 use std::path::Path;
-
-use crate::{
-    archive::{Bounds, Failure, unpack},
-    atomic::rename,
-    cache::{Cache, ShardList},
-    convert,
-    error::DataError,
-    folder::is_image,
-    manifest::{ArchiveFormat, ArchiveSource, Manifest},
-    net::{Problem, Reach, fetch_archive, hub_shards},
-    options::LoadOptions,
-    registry::manifest,
-    source::{Located, Status, cached, locate, located_in},
-    store::Store,
-    trust,
-    verify::{FileCheck, compare},
-};
 
 /// Fetches the data set `name`, unless it is on this machine already, and says where it is. Data in the hub's own cache need no network.
 ///

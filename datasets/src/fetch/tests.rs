@@ -1,19 +1,20 @@
 //! The real client against a real server on this machine: every source, every container, and what goes wrong.
 
-use std::{fs, path::Path, time::Duration};
-
 use super::*;
-use crate::{
-    Dataset, Digest, HubOptions,
-    load::load_manifest,
-    manifest::{HubSource, Split},
-    testing::{
-        Small, encoded_files, encoded_images, gzip, options_in,
-        server::{COMMIT, Fault, Server, TOKEN},
-        shard_of, small_cifar, small_encoded, small_idx, tar_of, zip_of,
-    },
-    verify::verify_manifest,
+use crate::Dataset;
+use crate::fetch::verify::verify_manifest;
+use crate::load::load_manifest;
+use crate::manifest::digest::Digest;
+use crate::manifest::{HubSource, Split};
+use crate::options::HubOptions;
+use crate::testing::server::{COMMIT, Fault, Server, TOKEN};
+use crate::testing::{
+    Small, encoded_files, encoded_images, gzip, options_in, shard_of, small_cifar, small_encoded, small_idx, tar_of,
+    zip_of,
 };
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
 /// The hub's entry of a small data set.
 fn hub(revision: &str, coarse: bool) -> HubSource {

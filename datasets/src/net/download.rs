@@ -1,20 +1,13 @@
 //! One file from a server to a partial file: resumed where it was cut, bounded, and given away only if its digest is right.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{Read, Write},
-    path::Path,
-};
-
-use super::{
-    Problem,
-    http::{Pending, Pieces},
-    pace::{Pace, SLOWEST, going, pause, wait},
-};
-use crate::{
-    digest::{Algorithm, Digest},
-    options::{LoadOptions, Stop},
-};
+use super::http::{Pending, Pieces};
+use super::pace::{Pace, SLOWEST, going, pause, wait};
+use crate::error::Problem;
+use crate::manifest::digest::{Algorithm, Digest};
+use crate::options::{LoadOptions, Stop};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::Path;
 
 /// What a server has from some byte of a file on.
 pub(super) enum Answer {

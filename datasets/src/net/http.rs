@@ -4,26 +4,18 @@
 //! What a server has from some byte on is told by the status and `Content-Range`. Lengths do not tell it, since mirrors state the whole file's in answers that
 //! are a part of it.
 
-use std::{
-    io::{self, Read},
-    sync::mpsc::{Receiver, sync_channel},
-    thread,
-    time::Duration,
-};
-
-use ureq::{
-    Agent, Body,
-    config::AutoHeaderValue,
-    http::{HeaderMap, Method, Request, Response},
-    tls::{RootCerts, TlsConfig},
-};
-
-use super::{
-    Problem,
-    download::Answer,
-    pace::{Pace, wait},
-};
+use super::download::Answer;
+use super::pace::{Pace, wait};
+use crate::error::Problem;
 use crate::options::LoadOptions;
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::Duration;
+use ureq::config::AutoHeaderValue;
+use ureq::http::{HeaderMap, Method, Request, Response};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body};
 
 /// Pieces of a body that wait for who asked, and the bytes of one.
 const AHEAD: usize = 4;

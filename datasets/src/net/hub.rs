@@ -4,38 +4,26 @@
 //! whatever a server answers into the cache, compares no digest, has no time-outs, and gives up on a lock after five seconds.
 //! A shard's digest comes from the hub's list of files, which names each by its object in git. (It also has the SHA-256, under a key that not every mirror has.)
 
-use std::{
-    cell::Cell,
-    env,
-    fs::{self, File},
-    path::{Path, PathBuf},
-};
-
-use hf_hub::{
-    CacheRepo, Repo, RepoType,
-    api::{
-        RepoInfo,
-        sync::{Api, ApiBuilder, ApiRepo},
-    },
-};
+use super::download::{Answer, Check, Goal, download, pointer_name};
+use super::home;
+use super::http::{Ask, Client, Pending, Reply, whole};
+use super::pace::{going, retried, wait};
+use super::token::token;
+use crate::error::Problem;
+use crate::files::atomic::rename;
+use crate::files::lock::lock;
+use crate::manifest::HubSource;
+use crate::manifest::digest::Digest;
+use crate::options::{HubOptions, LoadOptions};
+use hf_hub::api::RepoInfo;
+use hf_hub::api::sync::{Api, ApiBuilder, ApiRepo};
+use hf_hub::{CacheRepo, Repo, RepoType};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-
-use super::{
-    Problem,
-    download::{Answer, Check, Goal, download, pointer_name},
-    home,
-    http::{Ask, Client, Pending, Reply, whole},
-    pace::{going, retried, wait},
-    token::token,
-};
-use crate::{
-    atomic::rename,
-    digest::Digest,
-    lock::lock,
-    manifest::HubSource,
-    options::{HubOptions, LoadOptions},
-};
+use std::cell::Cell;
+use std::env;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
 /// No list of files is longer, in bytes and in answers. ImageNet's 308 shards take 100 kB in one.
 const MAX_LIST_BYTES: usize = 50_000_000;

@@ -7,11 +7,9 @@ mod home;
 mod http;
 mod hub;
 mod pace;
-mod problem;
 #[cfg(test)]
 mod tests;
 mod token;
 
 pub(crate) use archive::fetch_archive;
 pub(crate) use hub::{HubShards, Reach, hub_shards};
-pub(crate) use problem::Problem;

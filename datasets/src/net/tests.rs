@@ -1,31 +1,21 @@
 //! Downloads against answers made by hand, and the hub's cache against a server on this machine.
 
-use std::{
-    cell::RefCell,
-    fs,
-    path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{SyncSender, sync_channel},
-    },
-    time::{Duration, Instant},
-};
-
-use super::{
-    Problem, Reach,
-    download::{Answer, Check, Goal, download},
-    fetch_archive,
-    http::{Piece, Pieces},
-    hub_shards,
-};
-use crate::{
-    Digest, HubOptions, HubSource, LoadOptions, Stop,
-    testing::{
-        options_in,
-        server::{Fault, Server},
-    },
-};
+use super::download::{Answer, Check, Goal, download};
+use super::http::{Piece, Pieces};
+use super::{Reach, fetch_archive, hub_shards};
+use crate::error::Problem;
+use crate::manifest::HubSource;
+use crate::manifest::digest::Digest;
+use crate::options::{HubOptions, LoadOptions, Stop};
+use crate::testing::options_in;
+use crate::testing::server::{Fault, Server};
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// A body of these pieces; who keeps the sender keeps it from ending.
 fn body(pieces: Vec<Piece>) -> (SyncSender<Piece>, Pieces) {

@@ -3,22 +3,16 @@
 pub(crate) mod parquet;
 pub(crate) mod server;
 
-use std::{
-    fs,
-    io::{Cursor, Write},
-    path::Path,
-    time::Duration,
-};
-
+use crate::format::picture::Picture;
+use crate::manifest::digest::Digest;
+use crate::manifest::{FileContent, Manifest, Split};
+use crate::options::{HubOptions, LoadOptions};
 use flate2::{Compression, GzBuilder};
 use polars_arrow::array::PrimitiveArray;
-
-use crate::{
-    digest::Digest,
-    manifest::{Content, Manifest, Split},
-    options::{HubOptions, LoadOptions},
-    picture::Picture,
-};
+use std::fs;
+use std::io::{Cursor, Write};
+use std::path::Path;
+use std::time::Duration;
 
 /// Options that look at nothing of this machine's user: caches under `folder`, and no hub.
 pub(crate) fn options_in(folder: &Path) -> LoadOptions {
@@ -96,17 +90,17 @@ impl Small {
     pub(crate) fn pngs(&self, split: Split) -> Vec<(Vec<u8>, u8)> {
         let (shape, size) = (self.manifest.shape, self.manifest.image_len());
         let label_bytes = self.manifest.layout.label_bytes();
-        let content = |kind: Content| {
+        let content = |kind: FileContent| {
             let position = self.manifest.files.iter().position(|file| file.split == split && file.content == kind);
             position.map(|position| self.contents[position].clone())
         };
         let png = |planes: &[u8]| Picture::from_planes(planes, shape).encode_png();
-        match content(Content::Records) {
+        match content(FileContent::Records) {
             Some(records) => {
                 records.chunks(label_bytes + size).map(|r| (png(&r[label_bytes..]), r[label_bytes - 1])).collect()
             }
             None => {
-                let (images, labels) = (content(Content::Images).unwrap(), content(Content::Labels).unwrap());
+                let (images, labels) = (content(FileContent::Images).unwrap(), content(FileContent::Labels).unwrap());
                 images[16..].chunks(size).map(png).zip(labels[8..].iter().copied()).collect()
             }
         }

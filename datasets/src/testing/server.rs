@@ -1,15 +1,12 @@
 //! A server on 127.0.0.1 that behaves like the hub, and like a plain file server, with faults on request.
 
-use std::{
-    collections::HashMap,
-    io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
-};
-
 use sha1::Digest;
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 /// The commit that a data set is at unless a test says otherwise.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";

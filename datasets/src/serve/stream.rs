@@ -3,26 +3,17 @@
 //! Two threads work ahead of the consumer. One reads windows of encoded images, the next while the last is used; one decodes and augments a batch at a time on
 //! all cores. At hand are two windows of encoded images and [`AHEAD`] batches, whatever the data set's size.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{
-        Arc,
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
-    thread,
-};
-
+use crate::augment::Augment;
+use crate::augment::evaluate::{Shape, evaluation};
+use crate::format::picture::Picture;
+use crate::manifest::{Manifest, Split};
+use crate::place::encoded::{EncodedSplit, Store};
+use crate::serve::order::{Window, fixed_order, parts, windowed_order, windows};
 use rayon::prelude::*;
-
-use crate::{
-    augment::Augment,
-    encoded::{Shape, evaluation},
-    manifest::{Manifest, Split},
-    order::{Window, fixed_order, parts, windowed_order, windows},
-    picture::Picture,
-    store::{EncodedSplit, Store},
-};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::{fmt, thread};
 
 /// Images shuffled among each other: 0.5 GB of ImageNet, encoded.
 const WINDOW: usize = 4096;
@@ -283,14 +274,11 @@ fn decode_ahead(
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
-    use crate::{
-        LoadOptions,
-        load::load_manifest,
-        testing::{encoded_files, encoded_images, options_in, shard_of, small_encoded},
-    };
+    use crate::load::load_manifest;
+    use crate::options::LoadOptions;
+    use crate::testing::{encoded_files, encoded_images, options_in, shard_of, small_encoded};
+    use std::fs;
 
     /// The small data set in folders, read while it is used.
     fn streamed(folder: &std::path::Path) -> (Stream, Manifest) {
@@ -376,7 +364,7 @@ mod tests {
             fs::write(&path, shard_of("img", "label", None, &encoded_images(split)[rows], 2)).unwrap();
             path
         };
-        let list = crate::cache::ShardList {
+        let list = crate::place::cache::ShardList {
             repo: "a/b".into(),
             revision: "main".into(),
             commit: String::new(),

@@ -1,13 +1,11 @@
 //! The data sets that are part of the program; what they are and are not: `samples/README.md`.
 
-use crate::{
-    content::{Bytes, StoredFile},
-    manifest::{FileSpec, Manifest},
-};
+use crate::format::stored::{Bytes, StoredFile};
+use crate::manifest::{FileSpec, Manifest};
 
 macro_rules! sample_files {
     ($($path:literal),*) => {
-        &[$(($path, include_bytes!(concat!("../samples/", $path)))),*]
+        &[$(($path, include_bytes!(concat!("../../samples/", $path)))),*]
     };
 }
 
@@ -35,7 +33,10 @@ pub(crate) fn embedded(manifest: &Manifest, file: &FileSpec) -> StoredFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LoadOptions, Status, load, manifests, status};
+    use crate::load;
+    use crate::manifest::registry::manifests;
+    use crate::options::LoadOptions;
+    use crate::place::{Status, status};
 
     #[test]
     fn every_embedded_file_is_there() {

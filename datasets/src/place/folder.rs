@@ -1,11 +1,10 @@
 //! Image files in the folders of their official layouts, with their classes.
 
-use std::{collections::HashSet, fs, io, path::Path};
-
-use crate::{
-    error::DataError,
-    manifest::{EncodedImages, Manifest},
-};
+use crate::error::DataError;
+use crate::manifest::{EncodedImages, Manifest};
+use std::collections::HashSet;
+use std::path::Path;
+use std::{fs, io};
 
 /// Whether `path` is named like an image.
 pub(crate) fn is_image(path: &Path) -> bool {
@@ -110,10 +109,8 @@ impl Folder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        store::Store,
-        testing::{encoded_files, small_encoded},
-    };
+    use crate::place::encoded::Store;
+    use crate::testing::{encoded_files, small_encoded};
 
     /// The small data set in folders, changed; what is wrong with it.
     fn problem(layout: &str, change: impl Fn(&Path)) -> String {

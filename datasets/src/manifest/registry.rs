@@ -1,21 +1,21 @@
 //! Every data set this program knows.
 
+use crate::error::DataError;
+use crate::manifest::Manifest;
 use std::sync::OnceLock;
-
-use crate::{error::DataError, manifest::Manifest};
 
 /// The text of every manifest, in the order in which they are listed.
 const TEXTS: [&str; 10] = [
-    include_str!("../manifests/mnist.toml"),
-    include_str!("../manifests/fashion-mnist.toml"),
-    include_str!("../manifests/cifar-10.toml"),
-    include_str!("../manifests/cifar-100.toml"),
-    include_str!("../manifests/imagenette-160.toml"),
-    include_str!("../manifests/imagenette-320.toml"),
-    include_str!("../manifests/tiny-imagenet-200.toml"),
-    include_str!("../manifests/imagenet-1k.toml"),
-    include_str!("../manifests/mnist-sample.toml"),
-    include_str!("../manifests/fashion-mnist-sample.toml"),
+    include_str!("../../manifests/mnist.toml"),
+    include_str!("../../manifests/fashion-mnist.toml"),
+    include_str!("../../manifests/cifar-10.toml"),
+    include_str!("../../manifests/cifar-100.toml"),
+    include_str!("../../manifests/imagenette-160.toml"),
+    include_str!("../../manifests/imagenette-320.toml"),
+    include_str!("../../manifests/tiny-imagenet-200.toml"),
+    include_str!("../../manifests/imagenet-1k.toml"),
+    include_str!("../../manifests/mnist-sample.toml"),
+    include_str!("../../manifests/fashion-mnist-sample.toml"),
 ];
 
 /// Every data set this program knows, full sets first.

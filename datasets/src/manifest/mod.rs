@@ -1,10 +1,12 @@
 //! What a data set officially is: the fields of `manifests/*.toml`.
 
-use std::path::PathBuf;
+pub(crate) mod digest;
+pub(crate) mod registry;
 
+use crate::format::idx;
+use crate::manifest::digest::Digest;
 use serde::Deserialize;
-
-use crate::{digest::Digest, idx};
+use std::path::PathBuf;
 
 /// What a data set officially is.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -187,7 +189,7 @@ pub enum Split {
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Content {
+pub enum FileContent {
     /// Pixels without labels (IDX).
     Images,
     /// Labels without pixels (IDX).
@@ -205,7 +207,7 @@ pub struct FileSpec {
     /// The split it belongs to.
     pub split: Split,
     /// What it holds.
-    pub content: Content,
+    pub content: FileContent,
     /// How many images, labels or records.
     pub count: usize,
     /// The digest of its content, decompressed.
@@ -254,8 +256,11 @@ impl Manifest {
         if self.layout.is_encoded() {
             return None;
         }
-        let contents: &[Content] =
-            if self.layout == Layout::Idx { &[Content::Images, Content::Labels] } else { &[Content::Records] };
+        let contents: &[FileContent] = if self.layout == Layout::Idx {
+            &[FileContent::Images, FileContent::Labels]
+        } else {
+            &[FileContent::Records]
+        };
         if self.files.iter().any(|file| !contents.contains(&file.content)) {
             return Some(format!("`files` of layout {:?} hold {contents:?}", self.layout));
         }
@@ -315,9 +320,9 @@ impl Manifest {
     /// Bytes in the decompressed content of one of its files.
     pub(crate) fn content_len(&self, file: &FileSpec) -> usize {
         match file.content {
-            Content::Images => idx::IMAGES_HEADER + file.count * self.image_len(),
-            Content::Labels => idx::LABELS_HEADER + file.count,
-            Content::Records => file.count * (self.layout.label_bytes() + self.image_len()),
+            FileContent::Images => idx::IMAGES_HEADER + file.count * self.image_len(),
+            FileContent::Labels => idx::LABELS_HEADER + file.count,
+            FileContent::Records => file.count * (self.layout.label_bytes() + self.image_len()),
         }
     }
 }
@@ -326,7 +331,7 @@ impl Manifest {
 mod tests {
     use super::*;
 
-    const MNIST: &str = include_str!("../manifests/mnist.toml");
+    const MNIST: &str = include_str!("../../manifests/mnist.toml");
 
     #[test]
     fn a_manifest_that_contradicts_itself_names_the_field() {

@@ -11,26 +11,20 @@
 //! ```
 //! A cache may be several users': what one writes, the others read, and those who may not write lock by reading.
 
-use std::{
-    collections::BTreeMap,
-    env, fs,
-    fs::File,
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
-
+use crate::error::{DataError, Problem};
+use crate::files::atomic::{rename, sync_below, write_atomically};
+use crate::files::lock::lock;
+use crate::manifest::digest::Digest;
+use crate::manifest::{HubSource, Manifest};
+use crate::net::HubShards;
+use crate::options::LoadOptions;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 use tempfile::TempDir;
-
-use crate::{
-    atomic::{rename, sync_below, write_atomically},
-    digest::Digest,
-    error::DataError,
-    lock::lock,
-    manifest::{HubSource, Manifest},
-    net::{HubShards, Problem},
-    options::LoadOptions,
-};
 
 /// The cache's folder, which need not exist yet.
 #[derive(Clone, Debug)]
@@ -224,7 +218,7 @@ pub(crate) struct FirstUse {
     pub(crate) digest: String,
     /// Where it came from, and every other place where the same content was found.
     pub(crate) sources: Vec<String>,
-    /// What the files looked like in each of these places, as [`Store::fingerprint`](crate::store::Store::fingerprint) has it; none for places that were
+    /// What the files looked like in each of these places, as [`Store::fingerprint`](crate::place::encoded::Store::fingerprint) has it; none for places that were
     /// written down before there were any.
     #[serde(default)]
     pub(crate) fingerprints: BTreeMap<String, String>,

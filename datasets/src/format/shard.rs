@@ -3,31 +3,22 @@
 //! The footer is read once, when a shard is opened: reading it again for every row group would cost the square of their number. Of a row group that is read in
 //! parts only the pages are read that hold them.
 
-use std::{
-    fs::File,
-    io::Cursor,
-    ops::Range,
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
-};
-
-use polars_arrow::{
-    array::{Array, BinaryViewArray, PrimitiveArray, StructArray},
-    datatypes::{ArrowDataType, ArrowSchema, Field},
-};
+use polars_arrow::array::{Array, BinaryViewArray, PrimitiveArray, StructArray};
+use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 use polars_buffer::Buffer;
-use polars_parquet::{
-    parquet::{
-        page::CompressedPage,
-        read::{PageMetaData, PageReader},
-    },
-    read::{
-        BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PhysicalType, column_iter_to_arrays,
-        infer_schema, read_metadata,
-    },
+use polars_parquet::parquet::page::CompressedPage;
+use polars_parquet::parquet::read::{PageMetaData, PageReader};
+use polars_parquet::read::{
+    BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PhysicalType, column_iter_to_arrays, infer_schema,
+    read_metadata,
 };
 use polars_utils::mmap::MMapSemaphore;
+use std::fs::File;
+use std::io::Cursor;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 /// The columns of a data set's shards.
 #[derive(Clone, Debug, PartialEq, Eq)]

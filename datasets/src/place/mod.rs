@@ -1,20 +1,22 @@
 //! Where a data set lies on this machine: embedded, in the data directory, in a system package's folder, or in the cache of what was fetched.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+pub(crate) mod cache;
+mod class_names;
+pub(crate) mod compare;
+pub(crate) mod encoded;
+pub(crate) mod folder;
+mod samples;
+pub(crate) mod trust;
 
-use crate::{
-    cache::{Cache, ShardList},
-    content::{Bytes, StoredFile},
-    error::DataError,
-    manifest::Manifest,
-    net::{Reach, hub_shards},
-    options::LoadOptions,
-    registry::manifest,
-    samples,
-};
+use crate::error::DataError;
+use crate::format::stored::{Bytes, StoredFile};
+use crate::manifest::Manifest;
+use crate::manifest::registry::manifest;
+use crate::net::{Reach, hub_shards};
+use crate::options::LoadOptions;
+use crate::place::cache::{Cache, ShardList};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// Where a data set would be loaded from; nothing of it has been read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,18 +1,14 @@
 //! From Parquet shards back to the official files of a small data set: the same bytes, whatever container they came in.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
-
+use crate::error::Problem;
+use crate::format::picture::Picture;
+use crate::format::shard::Shard;
+use crate::manifest::{FileContent, HubSource, Manifest, Split};
+use crate::net::HubShards;
+use crate::place::encoded::open_shards;
 use rayon::prelude::*;
-
-use crate::{
-    manifest::{Content, HubSource, Manifest, Split},
-    net::{HubShards, Problem},
-    picture::Picture,
-    shard::{Columns, Shard},
-};
+use std::fs;
+use std::path::Path;
 
 /// The decoded images of one split.
 struct Decoded {
@@ -31,7 +27,7 @@ pub(crate) fn official_files(
     for (split, paths, count) in
         [(Split::Train, &shards.train, manifest.counts.train), (Split::Test, &shards.test, manifest.counts.test)]
     {
-        let shards = open(source, paths, count).map_err(|(path, problem)| damaged(path, &problem))?;
+        let shards = open_shards(source, paths, count).map_err(|(path, problem)| damaged(path, &problem))?;
         let decoded = decode(manifest, &shards, count)?;
         let mut start = [0; 3];
         for file in manifest.files.iter().filter(|file| file.split == split) {
@@ -43,23 +39,6 @@ pub(crate) fn official_files(
         }
     }
     Ok(())
-}
-
-/// The shards of one split, whose rows must be `count`; or the shard that is at fault, with a verb phrase.
-pub(crate) fn open<'a>(
-    source: &HubSource,
-    paths: &'a [PathBuf],
-    count: usize,
-) -> Result<Vec<Shard>, (&'a Path, String)> {
-    let columns =
-        Columns { image: source.image.clone(), label: source.label.clone(), coarse: source.coarse_label.clone() };
-    let open = |path: &'a PathBuf| Shard::open(path, &columns).map_err(|problem| (path.as_path(), problem));
-    let shards = paths.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    let rows = shards.iter().try_fold(0usize, |rows, shard| rows.checked_add(shard.len())).unwrap_or(usize::MAX);
-    match rows == count {
-        true => Ok(shards),
-        false => Err((&paths[0], format!("and its {} sisters hold {rows} images, not {count}", paths.len() - 1))),
-    }
 }
 
 fn damaged(path: &Path, problem: &str) -> Problem {
@@ -98,15 +77,20 @@ fn decode(manifest: &Manifest, shards: &[Shard], count: usize) -> Result<Decoded
 }
 
 /// The official layout of images `range`.
-fn official_bytes(manifest: &Manifest, decoded: &Decoded, content: Content, range: std::ops::Range<usize>) -> Vec<u8> {
+fn official_bytes(
+    manifest: &Manifest,
+    decoded: &Decoded,
+    content: FileContent,
+    range: std::ops::Range<usize>,
+) -> Vec<u8> {
     let size = manifest.image_len();
     let [_, height, width] = manifest.shape.map(|side| side as u32);
     let header = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
     let pixels = &decoded.pixels[range.start * size..range.end * size];
     match content {
-        Content::Images => [header(&[0x0803, range.len() as u32, height, width]), pixels.to_vec()].concat(),
-        Content::Labels => [header(&[0x0801, range.len() as u32]), decoded.labels[range].to_vec()].concat(),
-        Content::Records => range
+        FileContent::Images => [header(&[0x0803, range.len() as u32, height, width]), pixels.to_vec()].concat(),
+        FileContent::Labels => [header(&[0x0801, range.len() as u32]), decoded.labels[range].to_vec()].concat(),
+        FileContent::Records => range
             .zip(pixels.chunks_exact(size))
             .flat_map(|(image, pixels)| {
                 decoded.coarse.get(image).into_iter().chain([&decoded.labels[image]]).chain(pixels)

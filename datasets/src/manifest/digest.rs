@@ -1,8 +1,8 @@
 //! Content digests, written `sha256:<hex>`, `sha1:<hex>` or `md5:<hex>`.
 
-use std::{fmt, io, str::FromStr};
-
 use sha2::Digest as _;
+use std::str::FromStr;
+use std::{fmt, io};
 
 /// A hash function that a data set's owner published digests of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,9 @@
 //! The numbers that shards give their classes, brought to one numbering by the names in their footers.
 
-use std::{collections::HashSet, path::PathBuf};
-
-use crate::{
-    manifest::{EncodedImages, Manifest},
-    shard::Shard,
-};
+use crate::format::shard::Shard;
+use crate::manifest::{EncodedImages, Manifest};
+use std::collections::HashSet;
+use std::path::PathBuf;
 
 /// The order in which shards number the classes, where they name them.
 pub(crate) struct ClassNames<'a> {
@@ -52,18 +50,13 @@ fn own_numbers(declared: &[String], known: &[String]) -> Option<Vec<u16>> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
-    use polars_arrow::array::PrimitiveArray;
-
     use super::*;
-    use crate::{
-        HubSource,
-        cache::ShardList,
-        manifest::Split,
-        store::Store,
-        testing::{encoded_images, parquet, small_encoded},
-    };
+    use crate::manifest::{HubSource, Split};
+    use crate::place::cache::ShardList;
+    use crate::place::encoded::Store;
+    use crate::testing::{encoded_images, parquet, small_encoded};
+    use polars_arrow::array::PrimitiveArray;
+    use std::fs;
 
     fn strings(names: &[&str]) -> Vec<String> {
         names.iter().map(|&name| name.to_owned()).collect()

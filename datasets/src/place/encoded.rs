@@ -1,27 +1,20 @@
 //! Encoded images where they lie, in folders or in Parquet shards: their classes at hand, their bytes read when they are wanted.
 
-use std::{
-    fs, io,
-    ops::Range,
-    path::{Path, PathBuf},
-    time::UNIX_EPOCH,
-};
-
+use crate::error::DataError;
+use crate::format::shard::{Columns, Shard};
+use crate::manifest::digest::hex;
+use crate::manifest::{HubSource, Layout, Manifest, Split};
+use crate::options::Stop;
+use crate::place::Located;
+use crate::place::cache::ShardList;
+use crate::place::class_names::ClassNames;
+use crate::place::folder::Folder;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
-
-use crate::{
-    cache::ShardList,
-    class_names::ClassNames,
-    convert,
-    digest::hex,
-    error::DataError,
-    folder::Folder,
-    manifest::{Layout, Manifest, Split},
-    options::Stop,
-    shard::Shard,
-    source::Located,
-};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+use std::{fs, io};
 
 /// Rows read at once from a shard whose row groups are larger; bounds memory.
 const MAX_ROWS: usize = 1000;
@@ -229,7 +222,7 @@ impl Store {
                 problem,
                 fetched: false,
             };
-            let shards = convert::open(source, paths, count).map_err(|(path, problem)| corrupt(path, problem))?;
+            let shards = open_shards(source, paths, count).map_err(|(path, problem)| corrupt(path, problem))?;
             let (mut labels, mut start) = (Vec::with_capacity(count), 0);
             let mut placed = Vec::with_capacity(shards.len());
             for shard in shards {
@@ -247,5 +240,22 @@ impl Store {
             Ok(EncodedSplit { labels, place: Place::Shards(placed) })
         };
         Ok(Self { train: split(&list.train, manifest.counts.train)?, test: split(&list.test, manifest.counts.test)? })
+    }
+}
+
+/// The shards of one split, whose rows must be `count`; or the shard that is at fault, with a verb phrase.
+pub(crate) fn open_shards<'a>(
+    source: &HubSource,
+    paths: &'a [PathBuf],
+    count: usize,
+) -> Result<Vec<Shard>, (&'a Path, String)> {
+    let columns =
+        Columns { image: source.image.clone(), label: source.label.clone(), coarse: source.coarse_label.clone() };
+    let open = |path: &'a PathBuf| Shard::open(path, &columns).map_err(|problem| (path.as_path(), problem));
+    let shards = paths.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let rows = shards.iter().try_fold(0usize, |rows, shard| rows.checked_add(shard.len())).unwrap_or(usize::MAX);
+    match rows == count {
+        true => Ok(shards),
+        false => Err((&paths[0], format!("and its {} sisters hold {rows} images, not {count}", paths.len() - 1))),
     }
 }

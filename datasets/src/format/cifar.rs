@@ -2,7 +2,8 @@
 //!
 //! Each problem is a verb phrase that follows the file's name.
 
-use crate::{dataset::Images, idx::checked_label};
+use crate::format::idx::checked_label;
+use crate::format::images::Images;
 
 /// Appends `count` records to `images`, whose shape gives the image's size; the last of `label_bytes` is the class, below `classes`.
 pub(crate) fn append(

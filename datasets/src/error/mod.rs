@@ -1,6 +1,11 @@
 //! What can go wrong with data: each message names the data set or file and ends with what to do next.
 
-use std::{io, path::PathBuf};
+mod problem;
+
+pub(crate) use problem::Problem;
+
+use std::io;
+use std::path::PathBuf;
 
 /// Why a data set could not be had.
 #[derive(Debug, thiserror::Error)]

@@ -1,14 +1,10 @@
 //! Unpacking archives that nobody has vouched for: nothing leaves the folder, nothing grows beyond its bounds.
 
-use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, BufReader, Read, Write},
-    path::{Component, Path, PathBuf},
-};
-
-use flate2::bufread::GzDecoder;
-
 use crate::manifest::ArchiveFormat;
+use flate2::bufread::GzDecoder;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Component, Path, PathBuf};
 
 /// No archive here has more entries; Tiny-ImageNet's has 120,609.
 const MAX_ENTRIES: usize = 400_000;
@@ -245,10 +241,9 @@ impl<R: Read> Read for Bounded<R> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
-
     use super::*;
     use crate::testing::{gzip, tar_of, zip_of};
+    use std::io::Cursor;
 
     fn unpacked(format: ArchiveFormat, archive: &[u8], bytes: u64) -> Result<Vec<(String, Vec<u8>)>, String> {
         let outside = tempfile::tempdir().unwrap();

@@ -1,6 +1,8 @@
 //! What goes wrong on the way to a server, as a sentence and what to do next.
 
-use std::{io, path::Path, time::Duration};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
 
 /// What to do about a full disk.
 const NO_ROOM: &str = "free some disk space, or point SLL_CACHE and HF_HOME at a larger disk, and run the same command again: what was downloaded is kept";

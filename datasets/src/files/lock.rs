@@ -1,14 +1,11 @@
 //! Locks among processes: who waits says so, and can be stopped.
 
-use std::{
-    fs::{File, TryLockError},
-    io,
-    path::Path,
-    thread,
-    time::Duration,
-};
-
-use crate::{net::Problem, options::LoadOptions};
+use crate::error::Problem;
+use crate::options::LoadOptions;
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::time::Duration;
+use std::{io, thread};
 
 /// How often a lock is tried.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -43,17 +40,12 @@ fn open(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::{
-            Arc, Mutex,
-            atomic::{AtomicBool, Ordering},
-            mpsc::channel,
-        },
-        time::Instant,
-    };
-
     use super::*;
-    use crate::{Notice, Stop};
+    use crate::options::{Notice, Stop};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
+    use std::sync::{Arc, Mutex};
+    use std::time::Instant;
 
     #[test]
     fn who_waits_says_so_once_and_goes_on_or_stops() {

@@ -35,13 +35,13 @@ fn next_marker(rest: &mut &[u8]) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::Picture;
+    use crate::format::picture::Picture;
 
     /// From `reference/jpegs.py`: a scan for each part of the spectrum; restart markers; a thumbnail in an EXIF segment.
     const SAMPLES: [&[u8]; 3] = [
-        include_bytes!("../reference/progressive.jpg"),
-        include_bytes!("../reference/restarts.jpg"),
-        include_bytes!("../reference/thumbnail.jpg"),
+        include_bytes!("../../reference/progressive.jpg"),
+        include_bytes!("../../reference/restarts.jpg"),
+        include_bytes!("../../reference/thumbnail.jpg"),
     ];
 
     #[test]

@@ -1,15 +1,11 @@
 //! Content that nobody published a digest of: the first one seen on a machine is written down, later ones are compared with it.
 
+use crate::error::{DataError, Problem};
+use crate::manifest::Manifest;
+use crate::options::LoadOptions;
+use crate::place::cache::{Cache, FirstUse};
+use crate::place::encoded::{Content, EncodedSplit, Store, digest};
 use std::collections::BTreeMap;
-
-use crate::{
-    cache::{Cache, FirstUse},
-    error::DataError,
-    manifest::Manifest,
-    net::Problem,
-    options::LoadOptions,
-    store::{Content, EncodedSplit, Store, digest},
-};
 
 /// The content of encoded images, and what was made of each.
 pub(crate) struct Seen<T> {
@@ -118,17 +114,14 @@ pub(crate) fn compare(
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        fs,
-        sync::atomic::{AtomicBool, Ordering},
-    };
-
     use super::*;
-    use crate::{
-        ArchiveFormat, ArchiveSource, Stop,
-        load::load_manifest,
-        testing::{encoded_files, gzip, options_in, server::Server, small_encoded, tar_of},
-    };
+    use crate::load::load_manifest;
+    use crate::manifest::{ArchiveFormat, ArchiveSource};
+    use crate::options::Stop;
+    use crate::testing::server::Server;
+    use crate::testing::{encoded_files, gzip, options_in, small_encoded, tar_of};
+    use std::fs;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     #[test]
     fn who_stops_the_first_reading_keeps_the_archive_and_writes_nothing_down() {
@@ -236,7 +229,7 @@ mod tests {
             }
         }
         let from = |place: &str| {
-            let test = "trust::tests::a_relative_data_directory_is_not_known_by_its_name";
+            let test = "place::trust::tests::a_relative_data_directory_is_not_known_by_its_name";
             let mut program = std::process::Command::new(std::env::current_exe().unwrap());
             program.args(["--exact", test, "--nocapture"]).env(DATA, folder.path());
             let output = program.current_dir(folder.path().join(place)).output().unwrap();

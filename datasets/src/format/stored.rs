@@ -1,14 +1,10 @@
 //! The decompressed content of one file, never more of it than the manifest allows.
 
-use std::{
-    fs::File,
-    io::{BufRead, BufReader, Error, ErrorKind, Read},
-    path::PathBuf,
-};
-
-use flate2::bufread::GzDecoder;
-
 use crate::error::DataError;
+use flate2::bufread::GzDecoder;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Error, ErrorKind, Read};
+use std::path::PathBuf;
 
 /// Where a file's bytes are.
 #[derive(Clone, Debug)]

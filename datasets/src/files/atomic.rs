@@ -1,11 +1,9 @@
 //! Files that are either whole or not there.
 
-use std::{
-    fs::{self, File},
-    io,
-    path::Path,
-    time::Duration,
-};
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
 
 use rayon::prelude::*;
 
@@ -84,9 +82,8 @@ fn sync_folder(folder: &Path) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
+    use std::io::Write;
 
     #[test]
     fn a_failed_write_leaves_what_was_there_and_nothing_else() {

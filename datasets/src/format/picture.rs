@@ -1,13 +1,9 @@
 //! Encoded images (PNG, JPEG) to bytes, by the image library, within bounds.
 
-use std::{
-    io::Cursor,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
-
+use crate::format::jpeg;
 use image::{DynamicImage, ImageReader, Limits};
-
-use crate::jpeg;
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// No image of any data set here is wider or higher; what claims to be is refused before anything is allocated.
 const MAX_SIDE: u32 = 1 << 14;
