@@ -133,14 +133,15 @@ fn write_groups(folder: &Path, images: &[Vec<u8>], group: usize) {
 /// The digits of the embedded sample, as PNG.
 fn digits() -> Vec<Vec<u8>> {
     let sample = load("mnist-sample", &LoadOptions::default()).expect("it is embedded");
+    let images = &sample.in_memory().expect("a small data set").train;
     let encode = |index| {
         let mut png = Vec::new();
         let encoder = PngEncoder::new(&mut png);
-        let image = sample.train.image(index);
+        let image = images.image(index);
         image::ImageEncoder::write_image(encoder, image, 28, 28, image::ExtendedColorType::L8).expect("a vector");
         png
     };
-    (0..sample.train.len()).map(encode).collect()
+    (0..images.len()).map(encode).collect()
 }
 
 /// From files and from shards to bytes and their digest: what a first use and `data verify` do, and what a stream reads before it decodes.
@@ -213,7 +214,7 @@ fn throughput(c: &mut Criterion<ProcessorTime>) {
             write_files(folder.path(), &images);
             let options = options(folder.path(), &folder.path().join("cache"));
             let data = load_manifest(&manifest(images.len(), side, resize), &options).expect("the data set");
-            data.stream.expect("a stream")
+            data.stream().expect("a stream").clone()
         });
         let mut group = c.benchmark_group(name);
         group.sample_size(10).measurement_time(SAMPLED).throughput(Throughput::Elements(u64::from(IMAGES)));

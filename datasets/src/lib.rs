@@ -10,9 +10,10 @@
 //! use datasets::{LoadOptions, epoch_order, load};
 //!
 //! let data = load("mnist-sample", &LoadOptions::default())?;
-//! assert_eq!((data.train.len(), data.test.len(), data.train.shape), (4000, 1000, [1, 28, 28]));
-//! for index in epoch_order(0, 0, data.train.len()).into_iter().take(2) {
-//!     let (pixels, label) = (data.train.image(index as usize), data.train.labels[index as usize]);
+//! let splits = data.in_memory().expect("only large data sets are streamed");
+//! assert_eq!((splits.train.len(), splits.test.len(), data.shape), (4000, 1000, [1, 28, 28]));
+//! for index in epoch_order(0, 0, splits.train.len()).into_iter().take(2) {
+//!     let (pixels, label) = (splits.train.image(index as usize), splits.train.labels[index as usize]);
 //!     assert!(pixels.len() == 784 && usize::from(label) < data.classes);
 //! }
 //! # Ok::<(), datasets::DataError>(())
@@ -53,8 +54,8 @@ pub use options::{Hook, HubOptions, LoadOptions, Notice, Progress, Stop};
 pub use place::cache::cache_dir;
 pub use place::compare::{FileCheck, Verification};
 pub use place::{Known, Status, status};
-pub use serve::Dataset;
 pub use serve::normalise::Normalise;
 pub use serve::order::{epoch_order, parts};
 pub use serve::stream::{Batches, Stream, StreamBatch};
+pub use serve::{Dataset, Served, Splits};
 pub use sheet::{ContactSheet, contact_sheet};

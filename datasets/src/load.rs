@@ -12,11 +12,11 @@ use crate::options::LoadOptions;
 use crate::place::encoded::{Content, Store};
 use crate::place::{Located, trust};
 use crate::serve::stream::Stream;
-use crate::serve::{Dataset, content_digest};
+use crate::serve::{Dataset, Served, Splits, content_digest};
 
 /// Loads, checks and decodes the data set `name`; fetches it first if it is not here and `options.online` allows it.
 ///
-/// A data set too large for memory comes with [`Dataset::stream`] set and no pixels in its splits.
+/// A data set too large for memory is served as a [`Stream`].
 ///
 /// # Errors
 /// [`DataError::Unknown`] for a name without a manifest, [`DataError::Missing`] or [`DataError::Fetch`] if no place or source has all the files, [`DataError::Corrupt`] for a file that is not
@@ -72,16 +72,17 @@ fn load_files(manifest: &Manifest, located: &Located, options: &LoadOptions) -> 
         });
     }
     let digest = content_digest(&digests);
-    Ok(Dataset { train, test, digest, verified: differing.is_empty(), ..Dataset::empty(manifest, &located.source) })
+    let images = Served::Memory(Splits { train, test });
+    Ok(Dataset::new(manifest, &located.source, images, digest, differing.is_empty()))
 }
 
 /// Loads what [`obtain`](crate::fetch::obtain) found.
 fn load_images(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Result<Dataset, DataError> {
     let store = Store::open(manifest, located)?;
-    let data = Dataset::empty(manifest, &located.source);
     if manifest.is_streamed() {
         let digest = trust::known(&store, manifest, &located.source, options)?;
-        return Ok(Dataset { digest, stream: Some(Stream::new(store, manifest)), ..data });
+        let images = Served::Stream(Stream::new(store, manifest));
+        return Ok(Dataset::new(manifest, &located.source, images, digest, false));
     }
     let shape = Shape::of(manifest);
     let decode = |encoded: &[u8]| {
@@ -93,7 +94,8 @@ fn load_images(manifest: &Manifest, located: &Located, options: &LoadOptions) ->
     let seen = trust::see(&store, manifest, options, decode)?;
     trust::compare(&seen.digest, &fingerprint, manifest, &located.source, options)?;
     let (train, test) = (images(manifest, seen.train), images(manifest, seen.test));
-    Ok(Dataset { train, test, digest: seen.digest, ..data })
+    let images = Served::Memory(Splits { train, test });
+    Ok(Dataset::new(manifest, &located.source, images, seen.digest, false))
 }
 
 /// The digest of the content of the data set `name`, where nobody published one: as [`Dataset::digest`] has it, without decoding an image, and without reading
@@ -155,8 +157,14 @@ mod tests {
     #[test]
     fn idx_files_come_back_as_written() {
         let data = loaded(&small_idx(), false, |_| ()).unwrap();
-        assert_eq!(data.train, Images { shape: [1, 2, 2], pixels: (1..=16).collect(), labels: vec![0, 1, 2, 0] });
-        assert_eq!(data.test, Images { shape: [1, 2, 2], pixels: (101..=108).collect(), labels: vec![2, 1] });
+        assert_eq!(
+            data.in_memory().unwrap().train,
+            Images { shape: [1, 2, 2], pixels: (1..=16).collect(), labels: vec![0, 1, 2, 0] }
+        );
+        assert_eq!(
+            data.in_memory().unwrap().test,
+            Images { shape: [1, 2, 2], pixels: (101..=108).collect(), labels: vec![2, 1] }
+        );
         assert!(data.verified && data.source.starts_with("data directory "));
         assert_eq!((data.classes, data.class_names.len(), data.mean.len()), (3, 3, 1));
     }
@@ -165,8 +173,14 @@ mod tests {
     fn cifar_files_come_back_as_written() {
         for label_bytes in [1, 2] {
             let data = loaded(&small_cifar(label_bytes), false, |_| ()).unwrap();
-            assert_eq!(data.train, Images { shape: [3, 1, 2], pixels: (1..=18).collect(), labels: vec![0, 1, 2] });
-            assert_eq!(data.test, Images { shape: [3, 1, 2], pixels: (101..=106).collect(), labels: vec![1] });
+            assert_eq!(
+                data.in_memory().unwrap().train,
+                Images { shape: [3, 1, 2], pixels: (1..=18).collect(), labels: vec![0, 1, 2] }
+            );
+            assert_eq!(
+                data.in_memory().unwrap().test,
+                Images { shape: [3, 1, 2], pixels: (101..=106).collect(), labels: vec![1] }
+            );
             assert!(data.verified);
         }
     }
@@ -183,7 +197,10 @@ mod tests {
             fs::remove_file(folder.join("train-images.gz")).unwrap();
             fs::write(folder.join("train-images"), &small.contents[0]).unwrap();
         });
-        assert_eq!((&renamed.digest, &renamed.train), (&reference.digest, &reference.train));
+        assert_eq!(
+            (&renamed.digest, &renamed.in_memory().unwrap().train),
+            (&reference.digest, &reference.in_memory().unwrap().train)
+        );
         assert_eq!(plain.unwrap().digest, reference.digest);
     }
 
@@ -205,7 +222,7 @@ mod tests {
         let reference = loaded(&small, true, |_| ()).unwrap();
         assert!(!allowed.verified && reference.verified);
         assert_ne!(allowed.digest, reference.digest);
-        assert_eq!(allowed.test.pixels.last(), Some(&109));
+        assert_eq!(allowed.in_memory().unwrap().test.pixels.last(), Some(&109));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::manifest::digest::Digest;
 use crate::manifest::registry::manifests;
 use crate::manifest::{FileContent, HubSource, Layout, Split};
 use crate::options::HubOptions;
+use crate::serve::{Served, Splits};
 use crate::testing::server::{Server, TOKEN};
 use crate::testing::{gzip, options_in, shard_of, tar_of, zip_of};
 use std::path::Path;
@@ -209,18 +210,14 @@ fn fetched(manifest: &Manifest, options: &LoadOptions, source: &str) -> String {
     }
     let data = load_manifest(manifest, &offline).unwrap();
     assert_eq!(data.verified, manifest.has_digest());
-    match &data.stream {
-        None => {
-            assert_eq!((data.train.len(), data.test.len()), (manifest.counts.train, manifest.counts.test));
+    match &data.images {
+        Served::Memory(Splits { train, test }) => {
+            assert_eq!((train.len(), test.len()), (manifest.counts.train, manifest.counts.test));
             assert!(
-                data.train
-                    .labels
-                    .iter()
-                    .enumerate()
-                    .all(|(image, &class)| usize::from(class) == image % manifest.classes)
+                train.labels.iter().enumerate().all(|(image, &class)| usize::from(class) == image % manifest.classes)
             );
         }
-        Some(stream) => {
+        Served::Stream(stream) => {
             let batch = stream.train(0, 0, 8, Augment::default()).next().unwrap().unwrap();
             assert_eq!((batch.labels.len(), batch.pixels.len()), (8, 8 * manifest.image_len()));
         }

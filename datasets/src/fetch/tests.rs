@@ -70,7 +70,10 @@ fn from_files(small: &Small) -> Dataset {
 }
 
 fn same(found: &Dataset, expected: &Dataset) {
-    assert_eq!((&found.digest, &found.train, &found.test), (&expected.digest, &expected.train, &expected.test));
+    assert_eq!(
+        (&found.digest, &found.in_memory().unwrap().train, &found.in_memory().unwrap().test),
+        (&expected.digest, &expected.in_memory().unwrap().train, &expected.in_memory().unwrap().test)
+    );
     assert_eq!(found.verified, expected.verified);
 }
 
@@ -161,7 +164,14 @@ fn encoded_images_are_one_data_set_in_folders_shards_tar_and_zip() {
         let manifest = small_encoded(layout).manifest;
         let local = LoadOptions { data_dir: Some(folder.path().to_owned()), ..options_in(folder.path()) };
         let expected = load_manifest(&manifest, &local).unwrap();
-        assert_eq!((expected.train.len(), expected.test.len(), expected.train.image_len()), (6, 4, 192));
+        assert_eq!(
+            (
+                expected.in_memory().unwrap().train.len(),
+                expected.in_memory().unwrap().test.len(),
+                expected.in_memory().unwrap().train.image_len()
+            ),
+            (6, 4, 192)
+        );
         assert!(!expected.verified, "nobody published a digest");
         assert!(verify_manifest(&manifest, &local).unwrap().ok());
 

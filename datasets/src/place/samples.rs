@@ -56,7 +56,7 @@ mod tests {
             let data = load(name, &LoadOptions::default()).unwrap();
             assert!(data.verified);
             assert_eq!((data.source.as_str(), data.digest.as_str()), ("embedded sample", digest));
-            for (images, each) in [(&data.train, 400), (&data.test, 100)] {
+            for (images, each) in [(&data.in_memory().unwrap().train, 400), (&data.in_memory().unwrap().test, 100)] {
                 assert_eq!((images.shape, images.len(), images.pixels.len()), ([1, 28, 28], 10 * each, 7840 * each));
                 for class in 0..10 {
                     assert_eq!(images.labels.iter().filter(|&&label| label == class).count(), each);
@@ -64,8 +64,11 @@ mod tests {
                 let mixed = |labels: &[u16]| (0..10).all(|class| labels.contains(&class));
                 assert!(images.labels.chunks(100).all(mixed), "the classes are not interleaved");
             }
-            let train: std::collections::HashSet<&[u8]> = data.train.pixels.chunks(784).collect();
-            assert!(data.test.pixels.chunks(784).all(|image| !train.contains(image)), "train and test share an image");
+            let train: std::collections::HashSet<&[u8]> = data.in_memory().unwrap().train.pixels.chunks(784).collect();
+            assert!(
+                data.in_memory().unwrap().test.pixels.chunks(784).all(|image| !train.contains(image)),
+                "train and test share an image"
+            );
         }
     }
 }

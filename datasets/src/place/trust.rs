@@ -148,7 +148,7 @@ mod tests {
         assert!(matches!(stopped, Err(DataError::Interrupted { .. })), "{stopped:?}");
         assert!(!Cache::of(&options).unwrap().first_use_path(&manifest).exists());
 
-        assert_eq!(load_manifest(&manifest, &options).unwrap().train.len(), 6);
+        assert_eq!(load_manifest(&manifest, &options).unwrap().in_memory().unwrap().train.len(), 6);
         let downloads = server.log().iter().filter(|line| line.starts_with("GET")).count();
         assert_eq!(downloads, 1, "{:?}", server.log());
         // Nor is what lies there read to its end.

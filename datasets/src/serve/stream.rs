@@ -291,8 +291,8 @@ mod tests {
         manifest.images.as_mut().unwrap().stream = true;
         let options = LoadOptions { data_dir: Some(folder.to_owned()), ..options_in(folder) };
         let data = load_manifest(&manifest, &options).unwrap();
-        assert!(data.train.is_empty() && data.train.shape == [3, 8, 8]);
-        (data.stream.unwrap(), manifest)
+        assert!(data.in_memory().is_none() && data.shape == [3, 8, 8]);
+        (data.stream().unwrap().clone(), manifest)
     }
 
     fn all(batches: Batches) -> Vec<StreamBatch> {
@@ -337,9 +337,15 @@ mod tests {
             pairs
         };
         let served = all(stream.train(3, 1, 6, Augment::default())).remove(0);
-        assert_eq!(pairs(&served.pixels, &served.labels), pairs(&memory.train.pixels, &memory.train.labels));
+        assert_eq!(
+            pairs(&served.pixels, &served.labels),
+            pairs(&memory.in_memory().unwrap().train.pixels, &memory.in_memory().unwrap().train.labels)
+        );
         let tested: Vec<u8> = test.iter().flat_map(|batch| batch.pixels.clone()).collect();
-        assert_eq!(pairs(&tested, stream.test_labels()), pairs(&memory.test.pixels, &memory.test.labels));
+        assert_eq!(
+            pairs(&tested, stream.test_labels()),
+            pairs(&memory.in_memory().unwrap().test.pixels, &memory.in_memory().unwrap().test.labels)
+        );
         let cropped = Augment { resized_crop: true, flip: true, ..Augment::default() };
         assert_eq!(all(stream.train(3, 1, 2, cropped)), all(stream.train(3, 1, 2, cropped)));
         assert_ne!(all(stream.train(3, 1, 2, cropped)), all(stream.train(3, 2, 2, cropped)));

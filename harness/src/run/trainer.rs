@@ -114,7 +114,7 @@ pub fn train(
 
 impl Training {
     fn new(spec: &RunSpec, data: Dataset, device: burn::tensor::Device) -> Result<(Self, DataInfo)> {
-        let (image, classes) = (data.train.shape, data.classes);
+        let (image, classes) = (data.shape, data.classes);
         let mut info = DataInfo {
             name: data.name.clone(),
             digest: data.digest.clone(),
@@ -445,8 +445,13 @@ mod tests {
         let text = "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\", width = 24 }\nrule = { name = \"sll\" }\n\
                     recipe = { train_limit = 256, epochs = 1, diagnostics = true }";
         let spec = RunSpec::from_toml(text, "test").unwrap();
-        let batches =
-            datasets::load(&spec.dataset, &LoadOptions::default()).unwrap().test.len().div_ceil(EVALUATION_BATCH);
+        let batches = datasets::load(&spec.dataset, &LoadOptions::default())
+            .unwrap()
+            .in_memory()
+            .unwrap()
+            .test
+            .len()
+            .div_ceil(EVALUATION_BATCH);
         let run = |looks| {
             let mut events = Late { looks: Cell::new(looks), epochs: 0 };
             (train(&spec, &LoadOptions::default(), None, &mut events), events.epochs)
