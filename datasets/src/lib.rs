@@ -1,10 +1,12 @@
 //! Image data sets, byte for byte: where they may lie, what they must hold, and how a training run walks through them.
 //!
-//! A data set is described by a [`Manifest`] (`manifests/*.toml`): its files, their digests, counts, classes and normalisation. [`load`] looks for the files
-//! in the data directory, a system package, the cache, and where [`LoadOptions::online`] allows it on the Hugging Face hub and in the official archives, checks
-//! structure and digest, and returns the decoded images; `mnist-sample` and `fashion-mnist-sample` are embedded in the program and need no files. [`status`]
-//! only looks, [`fetch`] only brings, [`verify`] only compares digests. What is too large for memory comes as a [`Stream`]. [`epoch_order`] and [`Augment`] are
-//! pure functions of their seeds, so that a resumed run sees the same images as an uninterrupted one.
+//! A data set is described by a [`Manifest`] (`manifests/*.toml`): its files, their digests, counts, classes and
+//! normalisation. [`load`] looks for the files in the data directory, a system package, the cache, and where
+//! [`LoadOptions::online`] allows it on the Hugging Face hub and in the official archives, checks structure and digest,
+//! and returns the decoded images; `mnist-sample` and `fashion-mnist-sample` are embedded in the program and need no
+//! files. [`status`] only looks, [`fetch`] only brings, [`verify`] only compares digests. What is too large for memory
+//! comes as a [`Stream`]. [`epoch_order`] and [`Augment`] are pure functions of their seeds, so that a resumed run sees
+//! the same images as an uninterrupted one.
 //!
 //! ```
 //! use datasets::{LoadOptions, epoch_order, load};
@@ -24,12 +26,11 @@ mod error;
 mod fetch;
 mod files;
 mod format;
-#[cfg(test)]
-mod fuzzing;
 mod load;
 mod manifest;
 mod net;
 mod options;
+mod own;
 mod place;
 mod random;
 mod serve;
@@ -38,7 +39,7 @@ mod sheet;
 mod testing;
 
 pub use augment::{Augment, Place, Policy};
-pub use error::DataError;
+pub use error::{Advice, Attempt, DataError, Next};
 pub use fetch::verify::verify;
 pub use fetch::{fetch, status_or_fetch};
 pub use files::atomic::{TEMPORARY, YOUNG, sweep, write_atomically};
@@ -47,10 +48,12 @@ pub use load::{load, load_manifest, unpublished_digest};
 pub use manifest::digest::{Algorithm, Digest};
 pub use manifest::registry::{manifest, manifests};
 pub use manifest::{
-    ArchiveFormat, ArchiveSource, Counts, EncodedImages, FileContent, FileSpec, HubSource, Layout, Manifest, Split,
-    SystemPackage,
+    ArchiveFormat, ArchiveSource, Counts, EncodedImages, FileContent, FileSpec, HubSource, Layout, Manifest, Own,
+    Split, SystemPackage, TestSplit,
 };
 pub use options::{Hook, HubOptions, LoadOptions, Notice, Progress, Stop};
+pub use own::describe::{Described, HowToDescribe, describe};
+pub use own::resolve;
 pub use place::cache::cache_dir;
 pub use place::compare::{FileCheck, Verification};
 pub use place::{Known, Status, status};

@@ -2,7 +2,7 @@
 
 use crate::augment::evaluate::{Shape, evaluation};
 use crate::error::DataError;
-use crate::fetch::obtain;
+use crate::fetch::locate_or_fetch;
 use crate::format::images::Images;
 use crate::format::{cifar, idx};
 use crate::manifest::digest::{Algorithm, Digest};
@@ -19,8 +19,9 @@ use crate::serve::{Dataset, Served, Splits, content_digest};
 /// A data set too large for memory is served as a [`Stream`].
 ///
 /// # Errors
-/// [`DataError::Unknown`] for a name without a manifest, [`DataError::Missing`] or [`DataError::Fetch`] if no place or source has all the files, [`DataError::Corrupt`] for a file that is not
-/// in its layout, [`DataError::Read`] if the system cannot read one, [`DataError::Digest`] if the content is well-formed but not the official one and
+/// [`DataError::Unknown`] for a name without a manifest, [`DataError::Missing`] or [`DataError::Fetch`] if no place or
+/// source has all the files, [`DataError::Corrupt`] for a file that is not in its layout, [`DataError::Read`] if the
+/// system cannot read one, [`DataError::Digest`] if the content is well-formed but not the official one and
 /// `options.allow_unverified` is off.
 pub fn load(name: &str, options: &LoadOptions) -> Result<Dataset, DataError> {
     load_manifest(manifest(name)?, options)
@@ -31,12 +32,12 @@ pub fn load(name: &str, options: &LoadOptions) -> Result<Dataset, DataError> {
 /// # Errors
 /// Those of [`load`], without [`DataError::Unknown`].
 pub fn load_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Dataset, DataError> {
-    let located = obtain(manifest, options)?;
+    let located = locate_or_fetch(manifest, options)?;
     let outcome = match manifest.layout.is_encoded() {
         true => load_images(manifest, &located, options),
         false => load_files(manifest, &located, options),
     };
-    outcome.map_err(|error| if located.is_fetched(manifest, options) { error.in_cache() } else { error })
+    outcome.map_err(|error| located.blamed(manifest, options, error))
 }
 
 /// Loads the official files that were found.
@@ -57,7 +58,7 @@ fn load_files(manifest: &Manifest, located: &Located, options: &LoadOptions) -> 
             differing.push((file, spec, found));
         }
     }
-    // Only now: a file that cannot be read at all is worse news than one that differs, wherever it stands.
+    // Only now: a file that cannot be read at all matters more than one that differs, wherever it stands.
     if let Some((file, spec, found)) = differing.first()
         && !options.allow_unverified
     {
@@ -73,16 +74,17 @@ fn load_files(manifest: &Manifest, located: &Located, options: &LoadOptions) -> 
     }
     let digest = content_digest(&digests);
     let images = Served::Memory(Splits { train, test });
-    Ok(Dataset::new(manifest, &located.source, images, digest, differing.is_empty()))
+    Ok(Dataset::new(manifest, located.told(manifest), images, digest, differing.is_empty()))
 }
 
-/// Loads what [`obtain`](crate::fetch::obtain) found.
+/// Loads what [`locate_or_fetch`](crate::fetch::locate_or_fetch) found.
 fn load_images(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Result<Dataset, DataError> {
     let store = Store::open(manifest, located)?;
+    let described = |found: &str| manifest.digest.as_ref().is_some_and(|digest| digest.hex == found);
     if manifest.is_streamed() {
-        let digest = trust::known(&store, manifest, &located.source, options)?;
+        let digest = trust::recall(&store, manifest, &located.source, options)?;
         let images = Served::Stream(Stream::new(store, manifest));
-        return Ok(Dataset::new(manifest, &located.source, images, digest, false));
+        return Ok(Dataset::new(manifest, located.told(manifest), images, digest.clone(), described(&digest)));
     }
     let shape = Shape::of(manifest);
     let decode = |encoded: &[u8]| {
@@ -91,27 +93,29 @@ fn load_images(manifest: &Manifest, located: &Located, options: &LoadOptions) ->
         Ok(pixels)
     };
     let fingerprint = store.fingerprint(manifest)?;
-    let seen = trust::see(&store, manifest, options, decode)?;
-    trust::compare(&seen.digest, &fingerprint, manifest, &located.source, options)?;
+    let seen = trust::digest_all(&store, manifest, options, decode)?;
+    trust::check_first(&seen.digest, &fingerprint, manifest, &located.source, options)?;
     let (train, test) = (images(manifest, seen.train), images(manifest, seen.test));
     let images = Served::Memory(Splits { train, test });
-    Ok(Dataset::new(manifest, &located.source, images, seen.digest, false))
+    let verified = described(&seen.digest);
+    Ok(Dataset::new(manifest, located.told(manifest), images, seen.digest, verified))
 }
 
-/// The digest of the content of the data set `name`, where nobody published one: as [`Dataset::digest`] has it, without decoding an image, and without reading
-/// any where they were read before and their files look no different from then. None where there is a published one. Fetches what is not here as
+/// The digest of the content of the data set `name`, where nobody published one or the data set is one's own: as
+/// [`Dataset::digest`] has it, without decoding an image, and without reading any where they were read before and their
+/// files look no different from then. None where there is a published one. Fetches what is not here as
 /// [`load`](crate::load) does.
 ///
 /// # Errors
 /// Those of [`load`](crate::load).
 pub fn unpublished_digest(name: &str, options: &LoadOptions) -> Result<Option<String>, DataError> {
     let manifest = manifest(name)?;
-    if manifest.has_digest() {
+    if manifest.names_content() {
         return Ok(None);
     }
-    let located = obtain(manifest, options)?;
-    let digest = Store::open(manifest, &located).and_then(|s| trust::known(&s, manifest, &located.source, options));
-    digest.map(Some).map_err(|error| if located.is_fetched(manifest, options) { error.in_cache() } else { error })
+    let located = locate_or_fetch(manifest, options)?;
+    let digest = Store::open(manifest, &located).and_then(|s| trust::recall(&s, manifest, &located.source, options));
+    digest.map(Some).map_err(|error| located.blamed(manifest, options, error))
 }
 
 /// The decoded images of a split. Each is given back as it is copied: at no time are all there twice.
@@ -216,7 +220,7 @@ mod tests {
         assert!(error.is_digest_mismatch() && !error.is_missing());
         let message = error.to_string();
         assert!(message.contains("small/t10k-images.gz is not the official content (expected sha256:"), "{message}");
-        assert!(message.contains("1 of 4 files differ") && message.contains("--allow-unverified"), "{message}");
+        assert!(message.contains("1 of 4 files differ") && message.contains("`allow_unverified`"), "{message}");
 
         let allowed = loaded(&small, true, change).unwrap();
         let reference = loaded(&small, true, |_| ()).unwrap();
@@ -231,7 +235,7 @@ mod tests {
         let changes: [(Change, &str); 5] = [
             (|small| gzip(&small.contents[0][..20], "", 9), "ends after 20 of 32 bytes"),
             (|small| gzip(&small.contents[1], "", 9), "starts with 0x00000801"),
-            (|small| gzip(&[&small.contents[0][..], &[0]].concat(), "", 9), "goes on after its 32 bytes"),
+            (|small| gzip(&[&small.contents[0][..], &[0]].concat(), "", 9), "continues after its 32 bytes"),
             (|small| gzip(&small.contents[2], "", 9), "declares dimensions [2, 2, 2], not [4, 2, 2]"),
             (|small| gzip(&small.contents[0], "", 9)[..25].to_vec(), "gzip stream that ends early"),
         ];

@@ -1,4 +1,5 @@
-//! Randomness that belongs to a place in a run, not to a moment: any epoch's order can be had without the epochs before it.
+//! Randomness that belongs to a place in a run, not to a moment: any epoch's order can be had without the epochs before
+//! it.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -14,7 +15,8 @@ pub(crate) const CROP: [u8; 8] = *b"crop\0\0\0\0";
 /// See [`ORDER`].
 pub(crate) const PART: [u8; 8] = *b"part\0\0\0\0";
 
-/// The generator of `hash(purpose, seed, epoch, index)`: ChaCha8 whose 32-byte key is `seed || epoch || index || purpose`, each 8 bytes, little-endian.
+/// The generator of `hash(purpose, seed, epoch, index)`: ChaCha8 whose 32-byte key is `seed || epoch || index ||
+/// purpose`, each 8 bytes, little-endian.
 ///
 /// The key is the four values themselves, so no two of them collide; ChaCha8 does the hashing.
 pub(crate) fn generator(purpose: [u8; 8], seed: u64, epoch: u64, index: u64) -> ChaCha8Rng {
@@ -29,7 +31,8 @@ pub(crate) fn generator(purpose: [u8; 8], seed: u64, epoch: u64, index: u64) -> 
 
 /// A number in `0..bound`: the high half of `bound * next_u64()`, whose bias is below `bound / 2^64`.
 ///
-/// Written out rather than taken from `rand`, which may change how it draws a range, and with it every published result.
+/// Written out rather than taken from `rand`, which may change how it draws a range, and with it every published
+/// result.
 pub(crate) fn below(generator: &mut ChaCha8Rng, bound: usize) -> usize {
     ((bound as u128 * u128::from(generator.next_u64())) >> 64) as usize
 }

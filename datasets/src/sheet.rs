@@ -26,12 +26,13 @@ type Cell = (Picture, String);
 pub struct ContactSheet {
     /// The sheet.
     pub png: Vec<u8>,
-    /// What is on it, for people.
+    /// What is on it, in words.
     pub shown: String,
 }
 
-/// Training images with class number and name below: eight, each as it is and augmented as in epochs 1 to 7; 64 different ones where nothing is augmented, or of
-/// a stream. A heading says which data set, which augmentation and which seed.
+/// Training images with class number and name below: eight, each as it is and augmented as in epochs 1 to 7; 64
+/// different ones where nothing is augmented, or of a stream. A heading says which data set, which augmentation and
+/// which seed.
 ///
 /// # Errors
 /// A sentence, if a streamed image cannot be read.
@@ -152,8 +153,8 @@ fn draw(heading: &[String; 2], cells: &[Cell]) -> Picture {
     sheet
 }
 
-/// Writes in black from the upper left corner on: in large letters if `room` pixels hold them, else in small ones, as many as they hold. What is not ASCII
-/// becomes `?`.
+/// Writes in black from the upper left corner on: in large letters if `room` pixels hold them, else in small ones, as
+/// many as they hold. What is not ASCII becomes `?`.
 fn write(sheet: &mut Picture, (left, top): (usize, usize), text: &str, room: usize) {
     let scale = if text.chars().count() * 16 <= room { 2 } else { 1 };
     for (place, character) in text.chars().take(room / (8 * scale)).enumerate() {

@@ -1,17 +1,19 @@
 //! What can go wrong with data: each message names the data set or file and ends with what to do next.
 
+mod next;
 mod problem;
 
+pub use next::{Advice, Next};
 pub(crate) use problem::Problem;
 
+use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a data set could not be had.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum DataError {
     /// No manifest has this name.
-    #[error("there is no data set `{name}`; choose one of {valid}")]
     Unknown {
         /// The name asked for.
         name: String,
@@ -19,47 +21,47 @@ pub enum DataError {
         valid: String,
     },
     /// The files are in none of the places where they may lie.
-    #[error("data set `{dataset}` was not found: {}; {next}", looked.join(", "))]
     Missing {
         /// The data set's name.
         dataset: String,
         /// Every place looked at and what is wrong with it.
         looked: Vec<String>,
         /// What to do next.
-        next: String,
+        next: Advice,
     },
     /// No source has it.
-    #[error("data set `{dataset}` could not be fetched from any source:{}\n{next}", listed(attempts))]
     Fetch {
         /// The data set's name.
         dataset: String,
         /// For each source, what went wrong and what to do about it.
-        attempts: Vec<String>,
+        attempts: Vec<Attempt>,
         /// What to do without any of them.
-        next: String,
+        next: Advice,
     },
     /// Nobody published the content's digest, and it is not the content that this machine saw first.
-    #[error(
-        "data set `{dataset}`: the images are not those that were first used on this machine (sha256:{expected} from {first}; now sha256:{found}); if the change \
-         is meant, remove {}, or pass --allow-unverified", record.display()
-    )]
     Changed {
         /// The data set's name.
         dataset: String,
         /// The digest seen first.
         expected: String,
-        /// Where that came from.
-        first: String,
+        /// Where that came from; none for a data set of one's own, whose manifest says it.
+        first: Option<String>,
         /// The digest now.
         found: String,
-        /// The file that remembers.
+        /// The file that remembers, or the folder of one's own that was described.
         record: PathBuf,
     },
-    /// What this machine wrote down of the content that it saw first cannot be read, so that nothing can be compared with it.
-    #[error(
-        "data set `{dataset}`: {} {problem}; it has the digest of the images that were first used on this machine: make it readable, or remove it to start \
-         with the images that are there now", record.display()
-    )]
+    /// A folder or manifest of one's own cannot be used.
+    Own {
+        /// The folder or manifest.
+        path: PathBuf,
+        /// What is wrong with it, as a verb phrase.
+        problem: String,
+        /// What to do next.
+        next: Advice,
+    },
+    /// What this machine wrote down of the content that it saw first cannot be read, so that nothing can be compared
+    /// with it.
     Record {
         /// The data set's name.
         dataset: String,
@@ -69,10 +71,6 @@ pub enum DataError {
         problem: String,
     },
     /// A file is well-formed but not the official content.
-    #[error(
-        "data set `{dataset}`: {file} is not the official content (expected {expected}, found {found}; {differing} of {files} files differ); \
-         {}, or pass --allow-unverified to use it and mark every result", mend(*fetched, dataset)
-    )]
     Digest {
         /// The data set's name.
         dataset: String,
@@ -89,8 +87,7 @@ pub enum DataError {
         /// Whether it lies in the cache.
         fetched: bool,
     },
-    /// A file is not in its official layout; no flag makes it readable.
-    #[error("data set `{dataset}`: {file} {problem}; {}", mend(*fetched, dataset))]
+    /// A file is not in its official layout; no option makes it readable.
     Corrupt {
         /// The data set's name.
         dataset: String,
@@ -102,13 +99,11 @@ pub enum DataError {
         fetched: bool,
     },
     /// The caller's [`Stop`](crate::Stop) said so.
-    #[error("data set `{dataset}`: interrupted; what was downloaded is kept, and the same command goes on from there")]
     Interrupted {
         /// The data set's name.
         dataset: String,
     },
     /// The operating system refused to read a file.
-    #[error("data set `{dataset}`: cannot read {file} ({source}); check its permissions and the disk")]
     Read {
         /// The data set's name.
         dataset: String,
@@ -119,28 +114,127 @@ pub enum DataError {
     },
 }
 
-/// A line for each.
-fn listed(attempts: &[String]) -> String {
-    attempts.iter().map(|attempt| format!("\n  {attempt}")).collect()
+/// What came of asking one source for a data set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The source: a data set of the hub, or an address.
+    pub source: String,
+    /// What went wrong.
+    pub problem: String,
+    /// What to do about it.
+    pub next: Advice,
 }
 
-/// What to do about a file that is not what it should be.
-fn mend(fetched: bool, dataset: &str) -> String {
-    match fetched {
-        true => format!(
-            "run `harness data fetch {dataset}` where there is a network, which puts sound content in its place"
-        ),
-        false => "replace it with the official file".to_owned(),
+impl fmt::Display for DataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.explain(&Next::to_string))
     }
 }
 
+impl std::error::Error for DataError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Read { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// What to do about a file that is not what it should be.
+fn sound_file(fetched: bool, dataset: &str) -> Next {
+    if fetched { Next::Refetch(dataset.to_owned()) } else { Next::Replace }
+}
+
 impl DataError {
+    /// What is wrong and what to do next, the latter in the words that `say` finds.
+    pub fn explain(&self, say: &dyn Fn(&Next) -> String) -> String {
+        let attempts: String = match self {
+            Self::Fetch { attempts, .. } => {
+                let line = |a: &Attempt| format!("\n  {}: {}; {}", a.source, a.problem, a.next.explain(say));
+                attempts.iter().map(line).collect()
+            }
+            _ => String::new(),
+        };
+        let between = if attempts.is_empty() { "; " } else { "\n" };
+        format!("{}{attempts}{between}{}", self.problem(), self.next().explain(say))
+    }
+
+    /// What is wrong: a sentence without what to do about it.
+    pub fn problem(&self) -> String {
+        match self {
+            Self::Unknown { name, .. } => format!("there is no data set `{name}`"),
+            Self::Missing { dataset, looked, .. } => {
+                format!("data set `{dataset}` was not found: {}", looked.join(", "))
+            }
+            Self::Fetch { dataset, .. } => format!("data set `{dataset}` could not be fetched from any source:"),
+            Self::Changed { dataset, expected, found, first: None, .. } => format!(
+                "data set `{dataset}`: the images are not those that were described (sha256:{expected}; now \
+                 sha256:{found})"
+            ),
+            Self::Own { path, problem, .. } => format!("{} {problem}", path.display()),
+            Self::Changed { dataset, expected, first: Some(first), found, .. } => format!(
+                "data set `{dataset}`: the images are not those that were first used on this machine \
+                 (sha256:{expected} from {first}; now sha256:{found})"
+            ),
+            Self::Record { dataset, record, problem } => format!(
+                "data set `{dataset}`: {} {problem}; it has the digest of the images that were first used on this \
+                 machine",
+                record.display()
+            ),
+            Self::Digest { dataset, file, expected, found, differing, files, .. } => format!(
+                "data set `{dataset}`: {file} is not the official content (expected {expected}, found {found}; \
+                 {differing} of {files} files differ)"
+            ),
+            Self::Corrupt { dataset, file, problem, .. } => format!("data set `{dataset}`: {file} {problem}"),
+            Self::Interrupted { dataset } => {
+                format!("data set `{dataset}`: interrupted; what was downloaded is kept")
+            }
+            Self::Read { dataset, file, source } => format!("data set `{dataset}`: cannot read {file} ({source})"),
+        }
+    }
+
+    /// What to do next.
+    pub fn next(&self) -> Advice {
+        match self {
+            Self::Unknown { valid, .. } => format!("choose one of {valid}").into(),
+            Self::Missing { next, .. } | Self::Fetch { next, .. } => next.clone(),
+            Self::Changed { first: None, record, .. } => [Next::Describe(record.clone()), Next::Accept].into(),
+            Self::Own { next, .. } => next.clone(),
+            Self::Changed { record, .. } => {
+                Advice::from(format!("if the change is meant, remove {}", record.display())).or(Next::Accept)
+            }
+            Self::Record { .. } => {
+                Advice::from("make it readable").or("remove it to start with the images that are there now")
+            }
+            Self::Digest { fetched, dataset, .. } => [sound_file(*fetched, dataset), Next::Accept].into(),
+            Self::Corrupt { fetched, dataset, .. } => sound_file(*fetched, dataset).into(),
+            Self::Interrupted { .. } => Next::Again.into(),
+            Self::Read { .. } => "check its permissions and the disk".into(),
+        }
+    }
+
     /// The same of a file that lies in the cache, and can be fetched again.
     pub(crate) fn in_cache(mut self) -> Self {
         if let Self::Corrupt { fetched, .. } | Self::Digest { fetched, .. } = &mut self {
             *fetched = true;
         }
         self
+    }
+
+    /// The same of a data set of one's own, which is nobody else's to replace.
+    pub(crate) fn of_own(self, dir: &Path) -> Self {
+        match self {
+            Self::Corrupt { file, problem, .. } => {
+                let problem = match file.as_str() {
+                    "image" => format!("has an image that cannot be used: {problem}"),
+                    file if Path::new(file) == dir => problem,
+                    file => format!("has a file that cannot be used: {file} {problem}"),
+                };
+                let next = Advice::from("replace or remove what is wrong").or(Next::Describe(dir.to_owned()));
+                Self::Own { path: dir.to_owned(), problem, next }
+            }
+            other => other,
+        }
     }
 
     /// Whether something outside the program is missing: the data set's files are nowhere.
@@ -160,10 +254,19 @@ mod tests {
 
     #[test]
     fn a_failed_fetch_has_a_line_for_each_source_and_the_next_step_last() {
-        let attempts = ["hub a/b: no answer; try again", "https://c/: 404; look there"].map(str::to_owned).to_vec();
-        let error = DataError::Fetch { dataset: "small".to_owned(), attempts, next: "set --data-dir".to_owned() };
-        let text = "data set `small` could not be fetched from any source:\n  hub a/b: no answer; try again\n  https://c/: 404; look there\n\
-                    set --data-dir";
+        let attempt = |source: &str, problem: &str, next: &str| Attempt {
+            source: source.to_owned(),
+            problem: problem.to_owned(),
+            next: next.into(),
+        };
+        let attempts = vec![attempt("hub a/b", "no answer", "try again"), attempt("https://c/", "404", "look there")];
+        let next = Advice::from([Next::Fetch("small".to_owned()), Next::Accept]);
+        let error = DataError::Fetch { dataset: "small".to_owned(), attempts, next };
+        let text = "data set `small` could not be fetched from any source:\n  hub a/b: no answer; try again\n  \
+                    https://c/: 404; look there\nfetch small where there is a network, or set `allow_unverified` to \
+                    use it and mark every result";
         assert_eq!(error.to_string(), text);
+        let own = |next: &Next| if *next == Next::Accept { "pass --yes".to_owned() } else { next.to_string() };
+        assert!(error.explain(&own).ends_with("fetch small where there is a network, or pass --yes"));
     }
 }

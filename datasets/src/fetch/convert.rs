@@ -1,6 +1,6 @@
 //! From Parquet shards back to the official files of a small data set: the same bytes, whatever container they came in.
 
-use crate::error::Problem;
+use crate::error::{Next, Problem};
 use crate::format::picture::Picture;
 use crate::format::shard::Shard;
 use crate::manifest::{FileContent, HubSource, Manifest, Split};
@@ -17,7 +17,8 @@ struct Decoded {
     coarse: Vec<u8>,
 }
 
-/// Writes the official files that `shards` hold the content of into `folder`, uncompressed. Only their counts, shapes and classes are checked here.
+/// Writes the official files that `shards` hold the content of into `folder`, uncompressed. Only their counts, shapes
+/// and classes are checked here.
 pub(crate) fn official_files(
     manifest: &Manifest,
     source: &HubSource,
@@ -44,7 +45,7 @@ pub(crate) fn official_files(
 fn damaged(path: &Path, problem: &str) -> Problem {
     Problem::new(
         format!("{} {problem}", path.display()),
-        "remove it and run the same command again, or use another source",
+        [Next::Do("remove it and fetch again".to_owned()), Next::OtherSource],
     )
 }
 

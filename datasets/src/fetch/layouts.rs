@@ -1,5 +1,6 @@
-//! Every data set that is fetched, from a hub and from archives on this machine: under its manifest's own names, at its pinned commit. Pixels and digests are
-//! made up; ImageNet has all its images, the others, whose number decides nothing, a tenth.
+//! Every data set that is fetched, from a hub and from archives on this machine: under its manifest's own names, at its
+//! pinned commit. Pixels and digests are made up; ImageNet has all its images, the others, whose number decides
+//! nothing, a tenth.
 
 use super::*;
 use crate::augment::Augment;
@@ -114,7 +115,7 @@ impl<'a> MadeUp<'a> {
                     (Layout::TinyImagenet, Split::Train) => format!("train/{id}/images"),
                     (Layout::TinyImagenet, Split::Test) => "val/images".to_owned(),
                     (_, Split::Train) => format!("train/{id}"),
-                    (_, Split::Test) => format!("{}/{id}", images.test_folder),
+                    (_, Split::Test) => format!("{}/{id}", images.test_folder.as_ref().unwrap()),
                 };
                 files.push((format!("{root}/{folder}/{image}.JPEG"), &self.pngs[image % PICTURES][..]));
             }
@@ -143,7 +144,8 @@ impl<'a> MadeUp<'a> {
     }
 }
 
-/// Caches in `folder`, `server` for the hub, an account that may have what is gated, and nothing of this machine's packages.
+/// Caches in `folder`, `server` for the hub, an account that may have what is gated, and nothing of this machine's
+/// packages.
 fn online(folder: &Path, server: &Server) -> LoadOptions {
     let options = options_in(folder);
     let hub =
@@ -200,7 +202,7 @@ fn serve_on_hub(manifest: &Manifest, server: &Server) {
 
 /// Fetches it, loads it where that takes no gigabyte, and gives the digest of its content.
 fn fetched(manifest: &Manifest, options: &LoadOptions, source: &str) -> String {
-    let located = obtain(manifest, options).unwrap();
+    let located = locate_or_fetch(manifest, options).unwrap();
     assert!(located.source.contains(source), "{} is not from {source}", located.source);
     let offline = LoadOptions { online: false, ..options.clone() };
     if manifest.layout.is_encoded() && !manifest.is_streamed() {
@@ -238,7 +240,7 @@ fn is_fetched(name: &str) {
             hub: HubOptions { token: None, ..online(folder.path(), &server).hub },
             ..online(folder.path(), &server)
         };
-        let refused = obtain(&manifest, &stranger).err().unwrap().to_string();
+        let refused = locate_or_fetch(&manifest, &stranger).err().unwrap().to_string();
         assert!(refused.contains("accept the licence"), "{refused}");
     }
     let from_hub =
@@ -253,8 +255,8 @@ fn is_fetched(name: &str) {
     }
     if manifest.archives.is_empty() {
         let folder = tempfile::tempdir().unwrap();
-        let gone = obtain(&manifest, &online(folder.path(), &server)).err().unwrap().to_string();
-        assert!(gone.contains("does not have it (404") && gone.contains("--data-dir"), "{gone}");
+        let gone = locate_or_fetch(&manifest, &online(folder.path(), &server)).err().unwrap().to_string();
+        assert!(gone.contains("does not have it (404") && gone.contains("`data_dir`"), "{gone}");
     }
 }
 
@@ -267,7 +269,7 @@ macro_rules! layouts {
 
         #[test]
         fn no_data_set_is_left_out() {
-            let fetched = manifests().iter().filter(|manifest| !manifest.embedded).map(|manifest| manifest.name.as_str());
+            let fetched = manifests().iter().filter(|m| !m.embedded).map(|m| m.name.as_str());
             assert_eq!(fetched.collect::<Vec<_>>(), [$($name),*]);
         }
     };

@@ -1,7 +1,7 @@
 //! Digests alone: which file of a data set is not the official one.
 
 use crate::error::DataError;
-use crate::fetch::obtain;
+use crate::fetch::locate_or_fetch;
 use crate::manifest::Manifest;
 use crate::manifest::digest::Digest;
 use crate::manifest::registry::manifest;
@@ -11,7 +11,8 @@ use crate::place::compare::{FileCheck, Verification, compare};
 use crate::place::encoded::Store;
 use crate::place::{Located, trust};
 
-/// Compares the digest of every file of the data set `name` with its manifest. A file that differs or cannot be read is a [`FileCheck`], not an error.
+/// Compares the digest of every file of the data set `name` with its manifest. A file that differs or cannot be read is
+/// a [`FileCheck`], not an error.
 ///
 /// # Errors
 /// [`DataError::Unknown`] for a name without a manifest, [`DataError::Missing`] if no place has all the files.
@@ -21,14 +22,15 @@ pub fn verify(name: &str, options: &LoadOptions) -> Result<Verification, DataErr
 
 /// [`verify`] for a manifest of one's own.
 pub(crate) fn verify_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Verification, DataError> {
-    let located = obtain(manifest, &LoadOptions { online: false, ..options.clone() })?;
+    let located = locate_or_fetch(manifest, &LoadOptions { online: false, ..options.clone() })?;
     if manifest.layout.is_encoded() {
         return verify_images(manifest, &located, options);
     }
     compare(manifest, &located)
 }
 
-/// Compares encoded images with those that this machine saw first, since no digest of them is published. Images that cannot be read are a check that failed.
+/// Compares encoded images with those that this machine saw first, since no digest of them is published. Images that
+/// cannot be read are a check that failed.
 fn verify_images(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Result<Verification, DataError> {
     let outcome = check_images(manifest, located, options);
     let digest = |hex: &str| Digest { algorithm: crate::Algorithm::Sha256, hex: hex.to_owned() };
@@ -50,17 +52,20 @@ fn verify_images(manifest: &Manifest, located: &Located, options: &LoadOptions) 
 fn check_images(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Result<FileCheck, DataError> {
     let store = Store::open(manifest, located)?;
     let fingerprint = store.fingerprint(manifest)?;
-    let seen = trust::see(&store, manifest, options, |_| Ok(()))?;
+    let seen = trust::digest_all(&store, manifest, options, |_| Ok(()))?;
     let strict = LoadOptions { allow_unverified: false, ..options.clone() };
     let digest = |hex: &str| Some(Digest { algorithm: crate::Algorithm::Sha256, hex: hex.to_owned() });
-    let (expected, ok) = match trust::compare(&seen.digest, &fingerprint, manifest, &located.source, &strict) {
+    let (expected, ok) = match trust::check_first(&seen.digest, &fingerprint, manifest, &located.source, &strict) {
         Ok(()) => (digest(&seen.digest), true),
         Err(DataError::Changed { expected, .. }) => (digest(&expected), false),
         Err(error) => return Err(error),
     };
     let count = seen.train.labels.len() + seen.test.labels.len();
-    let file =
-        format!("{count} images (no digest of them is published: compared with those first used on this machine)");
+    let with = match &manifest.digest {
+        Some(_) => "compared with those that were described",
+        None => "no digest of them is published: compared with those first used on this machine",
+    };
+    let file = format!("{count} images ({with})");
     Ok(FileCheck { file, ok, expected, found: digest(&seen.digest), problem: None })
 }
 
@@ -99,7 +104,7 @@ mod tests {
         );
         assert_eq!(
             (longer.found.clone(), longer.problem.as_deref()),
-            (None, Some("goes on after its 24 bytes of content"))
+            (None, Some("continues after its 24 bytes of content"))
         );
         assert!(broken.problem.as_deref().unwrap().starts_with("is not a sound gzip stream"));
     }

@@ -13,8 +13,9 @@ pub const TEMPORARY: &str = ".writing-";
 /// A file that is being written is locked; it may take this long until it is.
 pub const YOUNG: Duration = Duration::from_secs(60);
 
-/// Writes `path` through a temporary file beside it and a rename, so that a reader, or the next process after a crash, never
-/// meets half a file. Folders that are missing are made. What killed processes left of their writing in the same folder is removed.
+/// Writes `path` through a temporary file beside it and a rename, so that a reader, or the next process after a crash,
+/// never meets half a file. Folders that are missing are made. What killed processes left of their writing in the same
+/// folder is removed.
 ///
 /// # Errors
 /// The system's, or that of `fill`; what was at `path` is still there then.
@@ -36,8 +37,8 @@ pub fn write_atomically(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<
     Ok(())
 }
 
-/// Removes files, and folders, in `folder` that somebody began to write and nobody holds any more. Younger ones than `age`
-/// stay: [`YOUNG`] where others may be writing. What cannot be looked at or removed stays, too: it harms nobody.
+/// Removes files, and folders, in `folder` that somebody began to write and nobody holds any more. Younger ones than
+/// `age` stay: [`YOUNG`] where others may be writing. What cannot be looked at or removed stays, too: it harms nobody.
 pub fn sweep(folder: &Path, age: Duration) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if !entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {

@@ -1,4 +1,4 @@
-//! Locks among processes: who waits says so, and can be stopped.
+//! Locks among processes: waiting is told and can be stopped.
 
 use crate::error::Problem;
 use crate::options::LoadOptions;
@@ -10,7 +10,8 @@ use std::{io, thread};
 /// How often a lock is tried.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Waits until nobody else holds the lock file at `path`, and keeps others out until the file is dropped. `work` is what its holder does, as a verb phrase.
+/// Waits until nobody else holds the lock file at `path`, and keeps others out until the file is dropped. `work` is
+/// what its holder does, as a verb phrase.
 pub(crate) fn lock(path: &Path, work: &str, options: &LoadOptions) -> Result<File, Problem> {
     let failed = |error| Problem::file("lock", path, &error);
     let file = open(path).map_err(failed)?;

@@ -5,7 +5,8 @@
 use crate::format::idx::checked_label;
 use crate::format::images::Images;
 
-/// Appends `count` records to `images`, whose shape gives the image's size; the last of `label_bytes` is the class, below `classes`.
+/// Appends `count` records to `images`, whose shape gives the image's size; the last of `label_bytes` is the class,
+/// below `classes`.
 pub(crate) fn append(
     content: &[u8],
     label_bytes: usize,
@@ -15,7 +16,7 @@ pub(crate) fn append(
 ) -> Result<(), String> {
     let record = label_bytes + images.image_len();
     if content.len() > count * record {
-        return Err(format!("goes on after its {count} records of {record} bytes"));
+        return Err(format!("continues after its {count} records of {record} bytes"));
     }
     if !content.len().is_multiple_of(record) {
         return Err(format!("has {} bytes, which is not a multiple of its {record}-byte record", content.len()));
@@ -54,7 +55,7 @@ mod tests {
         let problem = |content: &[u8]| append(content, 1, 2, 2, &mut empty()).unwrap_err();
         assert_eq!(problem(&[0; 7]), "has 7 bytes, which is not a multiple of its 4-byte record");
         assert_eq!(problem(&[0; 4]), "has 1 records, not 2");
-        assert_eq!(problem(&[0; 9]), "goes on after its 2 records of 4 bytes");
+        assert_eq!(problem(&[0; 9]), "continues after its 2 records of 4 bytes");
         assert_eq!(problem(&[0, 0, 0, 0, 2, 0, 0, 0]), "labels image 1 as class 2, of classes 0 to 1");
     }
 }

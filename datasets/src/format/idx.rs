@@ -56,7 +56,7 @@ fn check(content: &[u8], magic: u32, dimensions: &[usize]) -> Result<(), String>
         return Err(format!("ends after {} of {expected} bytes", content.len()));
     }
     if content.len() > expected {
-        return Err(format!("goes on after its {expected} bytes"));
+        return Err(format!("continues after its {expected} bytes"));
     }
     Ok(())
 }
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(images(two_images(), 2, [1, 2, 1]).unwrap_err(), "declares dimensions [2, 1, 2], not [2, 2, 1]");
         assert_eq!(labels(&LABELS, 4, 3).unwrap_err(), "declares dimensions [3], not [4]");
         assert_eq!(labels(&LABELS, 3, 2).unwrap_err(), "labels image 0 as class 2, of classes 0 to 1");
-        assert_eq!(labels(&[&LABELS[..], &[0]].concat(), 3, 3).unwrap_err(), "goes on after its 11 bytes");
+        assert_eq!(labels(&[&LABELS[..], &[0]].concat(), 3, 3).unwrap_err(), "continues after its 11 bytes");
     }
 
     #[test]

@@ -5,8 +5,9 @@ const END: u8 = 0xd9;
 /// Markers without a length, and the zero that makes a byte 0xff of an image's data be one.
 const BARE: [u8; 10] = [0x00, 0x01, 0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7];
 
-/// Whether `encoded`, from the start marker on, comes to the end marker of its own image: segments, thumbnails in them included, are stepped over, and what
-/// follows the end does not matter. Like libjpeg it passes over bytes that belong to no segment; a scan's data are such bytes to it.
+/// Whether `encoded`, from the start marker on, comes to the end marker of its own image: segments, thumbnails in them
+/// included, are stepped over, and what follows the end does not matter. Like libjpeg it passes over bytes that belong
+/// to no segment; a scan's data are such bytes to it.
 pub(crate) fn is_whole(encoded: &[u8]) -> bool {
     let (mut rest, mut scans) = (encoded.get(2..).unwrap_or_default(), 0);
     loop {
@@ -23,7 +24,7 @@ pub(crate) fn is_whole(encoded: &[u8]) -> bool {
     }
 }
 
-/// The byte after the next run of 0xff; `rest` goes on behind it.
+/// The byte after the next run of 0xff; `rest` continues behind it.
 fn next_marker(rest: &mut &[u8]) -> Option<u8> {
     let run = &rest[rest.iter().position(|&byte| byte == 0xff)?..];
     let behind = &run[run.iter().position(|&byte| byte != 0xff)?..];
@@ -37,7 +38,8 @@ mod tests {
     use super::*;
     use crate::format::picture::Picture;
 
-    /// From `reference/jpegs.py`: a scan for each part of the spectrum; restart markers; a thumbnail in an EXIF segment.
+    /// From `reference/jpegs.py`: a scan for each part of the spectrum; restart markers; a thumbnail in an EXIF
+    /// segment.
     const SAMPLES: [&[u8]; 3] = [
         include_bytes!("../../reference/progressive.jpg"),
         include_bytes!("../../reference/restarts.jpg"),

@@ -1,4 +1,4 @@
-//! From bytes to pixels: every decoder. Each takes bytes that nobody vouched for.
+//! From bytes to pixels: every decoder. Each takes untrusted bytes.
 
 pub(crate) mod cifar;
 pub(crate) mod idx;

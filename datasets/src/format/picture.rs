@@ -26,10 +26,23 @@ pub(crate) struct Picture {
 }
 
 impl Picture {
-    /// Decodes a PNG or JPEG, whatever its name says, into grey or into red, green and blue; Pillow's `convert("L")` or `convert("RGB")`.
+    /// Decodes a PNG or JPEG, whatever its name says, into grey or into red, green and blue; Pillow's `convert("L")` or
+    /// `convert("RGB")`.
     ///
     /// The problem is a verb phrase.
     pub(crate) fn decode(encoded: &[u8], channels: usize) -> Result<Self, String> {
+        Self::opened(encoded, |decoded| Self::of(decoded, channels))
+    }
+
+    /// Height, width and channels of an encoded image, all of which is decoded, so that damage shows.
+    pub(crate) fn size(encoded: &[u8]) -> Result<[usize; 3], String> {
+        Self::opened(encoded, |decoded| {
+            let channels = if decoded.color().has_color() { 3 } else { 1 };
+            [decoded.height() as usize, decoded.width() as usize, channels]
+        })
+    }
+
+    fn opened<T>(encoded: &[u8], then: impl FnOnce(DynamicImage) -> T) -> Result<T, String> {
         // The library makes up what a JPEG lacks; Pillow refuses it, and so does this.
         if encoded.starts_with(&JPEG_START) && !jpeg::is_whole(encoded) {
             return Err("is no sound PNG or JPEG (a JPEG that ends early)".to_owned());
@@ -48,7 +61,7 @@ impl Picture {
             if decoded.color().bytes_per_pixel() > decoded.color().channel_count() {
                 return Err("has 16 bits a channel, which no data set here has; save it with 8".to_owned());
             }
-            Ok(Self::of(decoded, channels))
+            Ok(then(decoded))
         })
     }
 
@@ -116,7 +129,8 @@ pub(crate) fn luma(pixel: &[u8]) -> u8 {
     }
 }
 
-/// A decoder that panics has met a damaged image, to a user; in a thread that works ahead it would take the images after it along.
+/// A decoder that panics has met a damaged image, to a user; in a thread that works ahead it would take the images
+/// after it along.
 fn guarded<T>(decode: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(decode))
         .unwrap_or_else(|_| Err("is no sound PNG or JPEG (its decoder gave up)".to_owned()))
@@ -146,7 +160,8 @@ mod tests {
         assert_eq!(Picture::decode(&grey.encode_png(), 1).unwrap(), grey);
     }
 
-    /// Expected: `Image.new("RGB", (1, 1), pixel).convert("L").getpixel((0, 0))`; likewise of RGBA, whose transparency is dropped.
+    /// Expected: `Image.new("RGB", (1, 1), pixel).convert("L").getpixel((0, 0))`; likewise of RGBA, whose transparency
+    /// is dropped.
     #[test]
     fn colours_in_grey_are_pillows() {
         let colours = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [12, 200, 77], [254, 255, 253]];

@@ -1,7 +1,8 @@
-//! Parquet shards with a column `struct {bytes, path}` of encoded images and a column of classes, read by polars' Parquet reader, a row group at a time.
+//! Parquet shards with a column `struct {bytes, path}` of encoded images and a column of classes, read by polars'
+//! Parquet reader, a row group at a time.
 //!
-//! The footer is read once, when a shard is opened: reading it again for every row group would cost the square of their number. Of a row group that is read in
-//! parts only the pages are read that hold them.
+//! The footer is read once, when a shard is opened: reading it again for every row group would cost the square of their
+//! number. Of a row group that is read in parts only the pages are read that hold them.
 
 use polars_arrow::array::{Array, BinaryViewArray, PrimitiveArray, StructArray};
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
@@ -358,7 +359,8 @@ mod tests {
         Columns { image: "img".to_owned(), label: "label".to_owned(), coarse: None }
     }
 
-    /// A shard of rows with these classes, whose images are their numbers in 200 bytes, so that some thousands take several pages.
+    /// A shard of rows with these classes, whose images are their numbers in 200 bytes, so that some thousands take
+    /// several pages.
     fn written(classes: Box<dyn Array>, group: usize) -> (tempfile::TempDir, Shard) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("shard");
@@ -423,7 +425,8 @@ mod tests {
 
     #[test]
     fn class_names_come_from_the_footer() {
-        let features = r#"{"info": {"features": {"image": {"_type": "Image"}, "label": {"names": ["n2", "n1"], "_type": "ClassLabel"}}}}"#;
+        let features = r#"{"info": {"features": {
+            "image": {"_type": "Image"}, "label": {"names": ["n2", "n1"], "_type": "ClassLabel"}}}}"#;
         assert_eq!(declared_classes(features, "label").unwrap(), ["n2", "n1"]);
         assert_eq!(declared_classes(features, "image"), None);
         assert_eq!(declared_classes("{", "label"), None);

@@ -27,8 +27,8 @@ pub(crate) struct StoredFile {
 }
 
 impl StoredFile {
-    /// The content, of which `expected` bytes are wanted. Content that is longer comes back cut after `expected + 1` bytes, so that neither a large file nor a
-    /// gzip bomb fills the memory; the caller compares lengths.
+    /// The content, of which `expected` bytes are wanted. Content that is longer comes back cut after `expected + 1`
+    /// bytes, so that neither a large file nor a gzip bomb fills the memory; the caller compares lengths.
     pub(crate) fn read(&self, dataset: &str, expected: usize) -> Result<Vec<u8>, DataError> {
         let refused = |source| DataError::Read { dataset: dataset.to_owned(), file: self.name.clone(), source };
         let stored: Box<dyn BufRead> = match &self.bytes {

@@ -4,7 +4,7 @@ pub(crate) mod digest;
 pub(crate) mod registry;
 
 use crate::format::idx;
-use crate::manifest::digest::Digest;
+use crate::manifest::digest::{Algorithm, Digest};
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 pub struct Manifest {
     /// The name by which it is asked for.
     pub name: String,
-    /// One line for people.
+    /// One line that says what it is.
     pub title: String,
     /// The licence of the data.
     pub licence: String,
@@ -45,6 +45,12 @@ pub struct Manifest {
     pub system: Option<SystemPackage>,
     /// What its encoded images need beyond this; of the layouts of image files alone.
     pub images: Option<EncodedImages>,
+    /// The digest of the content, as [`Dataset::digest`](crate::Dataset::digest) has it, where whoever made the
+    /// manifest took it; of the layouts of image files alone, since the others have one for each file.
+    pub digest: Option<Digest>,
+    /// Where it lies, if it is a data set of one's own.
+    #[serde(skip)]
+    pub own: Option<Own>,
     /// Where the hub has it, in the order in which they are tried.
     #[serde(default)]
     pub hub: Vec<HubSource>,
@@ -118,10 +124,33 @@ pub struct EncodedImages {
     pub class_ids: Vec<String>,
     /// The shorter side before the centre is cut out, at the manifest's shape, for evaluation.
     pub resize: usize,
-    /// The folder of the images that are evaluated on.
-    pub test_folder: String,
+    /// The folder of the images that are evaluated on, beside `train`; none if `test_split` chooses them.
+    pub test_folder: Option<String>,
+    /// How the images that are evaluated on are chosen, where all lie in one folder.
+    pub test_split: Option<TestSplit>,
     /// Whether there are too many to hold them decoded in memory.
     pub stream: bool,
+}
+
+/// Test images by chance: in each class the images are ordered by the SHA-256 of `<seed>/<class id>/<file name>`, and
+/// the first `percent` of them, rounded, at least one, are test images. Nothing but names decides, and every class is
+/// in both splits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestSplit {
+    /// Another seed is another choice.
+    pub seed: u64,
+    /// Test images in a hundred.
+    pub percent: u8,
+}
+
+/// Where a data set of one's own lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Own {
+    /// The folder or manifest that named it, absolute.
+    pub path: PathBuf,
+    /// The folder that holds its files, absolute.
+    pub dir: PathBuf,
 }
 
 /// A data set on the Hugging Face hub, as Parquet shards with encoded images.
@@ -130,13 +159,14 @@ pub struct EncodedImages {
 pub struct HubSource {
     /// Owner and name.
     pub repo: String,
-    /// The commit it is taken at; of a manifest of one's own, a branch will do. Where the commit is gone, the archives are next: the hub's own conversion
-    /// (`refs/convert/parquet`) would be no second source, since the hub remakes and deletes it, as it did Imagenette's.
+    /// The commit it is taken at; of a manifest of one's own, a branch will do. Where the commit is gone, the archives
+    /// are next: the hub's own conversion (`refs/convert/parquet`) would be no second source, since the hub remakes and
+    /// deletes it, as it did Imagenette's.
     pub revision: String,
     /// Whether the hub wants an account's token and the licence accepted.
     #[serde(default)]
     pub gated: bool,
-    /// The shards of the training images; one `*` in the file's name stands for anything.
+    /// The shards of the training images; one `*` in the file's name matches anything.
     pub train: String,
     /// The shards of the test images, likewise.
     pub test: String,
@@ -214,15 +244,23 @@ pub struct FileSpec {
     pub digest: Digest,
 }
 
+impl TestSplit {
+    /// How many of a class's `images` are test images.
+    pub(crate) fn held_out(self, images: usize) -> usize {
+        ((images * usize::from(self.percent) + 50) / 100).max(1)
+    }
+}
+
 impl HubSource {
-    /// What people call its content at `commit`; what was seen first is known again by it.
+    /// The name of its content at `commit` in messages and records.
     pub(crate) fn origin(&self, commit: &str) -> String {
         format!("hub {} at {commit}", self.repo)
     }
 }
 
 impl Manifest {
-    /// Parses a manifest and checks that it agrees with itself: a data set of one's own, in the form of `datasets/manifests/*.toml`.
+    /// Parses a manifest and checks that it agrees with itself: a data set of one's own, in the form of
+    /// `datasets/manifests/*.toml`.
     ///
     /// # Errors
     /// A sentence that names the manifest and the field.
@@ -250,8 +288,15 @@ impl Manifest {
         if self.layout == Layout::Idx && self.shape[0] != 1 {
             return Some(format!("`shape` has {} channels, layout idx has one", self.shape[0]));
         }
+        if let Some(archive) = self.archives.iter().find(|a| a.format != ArchiveFormat::Files && a.digest.is_none()) {
+            return Some(format!("the archive {} has no `digest`", archive.url));
+        }
         if let Some(problem) = self.encoded_problem() {
             return Some(problem);
+        }
+        if self.digest.as_ref().is_some_and(|digest| !self.layout.is_encoded() || digest.algorithm != Algorithm::Sha256)
+        {
+            return Some("`digest` is a SHA-256, of the layouts of image files alone".to_owned());
         }
         if self.layout.is_encoded() {
             return None;
@@ -286,14 +331,22 @@ impl Manifest {
     fn encoded_problem(&self) -> Option<String> {
         match (&self.images, self.layout.is_encoded()) {
             (None, false) => None,
-            (Some(images), true) if !self.files.is_empty() || self.shape[0] != 3 => {
-                Some(format!("layout {:?} has three channels and no `files`; {images:?}", self.layout))
+            (Some(images), true) if !self.files.is_empty() || ![1, 3].contains(&self.shape[0]) => {
+                Some(format!("layout {:?} has one or three channels and no `files`; {images:?}", self.layout))
             }
             (Some(images), true) if images.class_ids.len() != self.classes => {
                 Some(format!("`class_ids` has {} names, `classes` says {}", images.class_ids.len(), self.classes))
             }
             (Some(images), true) if images.resize < self.shape[1].max(self.shape[2]) => {
                 Some(format!("`resize` = {} is less than `shape` {:?}", images.resize, self.shape))
+            }
+            (Some(images), true) if images.test_folder.is_some() == images.test_split.is_some() => {
+                Some("`images` has either `test_folder` or `test_split`".to_owned())
+            }
+            (Some(EncodedImages { test_split: Some(split), .. }), true)
+                if self.layout != Layout::ClassFolders || !(1..=99).contains(&split.percent) =>
+            {
+                Some("`test_split` takes 1 to 99 `percent` of the images in class folders".to_owned())
             }
             (Some(_), true) => None,
             (found, _) => {
@@ -302,9 +355,23 @@ impl Manifest {
         }
     }
 
-    /// Whether the content has a digest that its owner published; otherwise the first content seen on a machine is trusted, and results say so.
+    /// Whether the manifest has the content's digest; otherwise the first content seen on a machine is trusted, and
+    /// results say so.
     pub fn has_digest(&self) -> bool {
-        !self.layout.is_encoded()
+        !self.layout.is_encoded() || self.digest.is_some()
+    }
+
+    /// Whether the name says what the content is: it has a published digest, and is nobody's own.
+    pub fn names_content(&self) -> bool {
+        self.has_digest() && self.own.is_none()
+    }
+
+    /// SHA-256 of what decides the pixels and labels of a run beside the files' content: classes, shape, normalisation,
+    /// and how images are brought to their shape and split.
+    pub fn settings_digest(&self) -> String {
+        let images = self.images.as_ref().map(|i| (&i.class_ids, i.resize, i.stream, &i.test_folder, i.test_split));
+        let settings = (self.layout, self.classes, self.shape, &self.mean, &self.std, images);
+        Digest::sha256(format!("{settings:?}").as_bytes()).hex
     }
 
     /// Whether it is too large to be decoded into memory: it is read through [`Stream`](crate::Stream).

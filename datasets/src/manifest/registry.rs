@@ -2,7 +2,8 @@
 
 use crate::error::DataError;
 use crate::manifest::Manifest;
-use std::sync::OnceLock;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The text of every manifest, in the order in which they are listed.
 const TEXTS: [&str; 10] = [
@@ -26,16 +27,45 @@ pub fn manifests() -> &'static [Manifest] {
     MANIFESTS.get_or_init(|| TEXTS.iter().map(parse).collect())
 }
 
-/// The manifest of one data set.
+/// The manifest of one data set, of the program's or of one's own that [`resolve`](crate::resolve) has read.
 ///
 /// # Errors
 /// [`DataError::Unknown`], which lists the names that exist.
 pub fn manifest(name: &str) -> Result<&'static Manifest, DataError> {
     let names = || manifests().iter().map(|manifest| manifest.name.as_str()).collect::<Vec<_>>().join(", ");
-    manifests()
-        .iter()
-        .find(|manifest| manifest.name == name)
+    let built_in = manifests().iter().find(|manifest| manifest.name == name);
+    built_in
+        .or_else(|| own().iter().find(|manifest| manifest.name == name).copied())
         .ok_or_else(|| DataError::Unknown { name: name.to_owned(), valid: names() })
+}
+
+/// The data sets of one's own that this process has read.
+static OWN: Mutex<Vec<&'static Manifest>> = Mutex::new(Vec::new());
+
+fn own() -> MutexGuard<'static, Vec<&'static Manifest>> {
+    OWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The data set of one's own that `path` named before.
+pub(crate) fn named_by(path: &Path) -> Option<&'static Manifest> {
+    own().iter().find(|manifest| manifest.own.as_ref().is_some_and(|own| own.path == path)).copied()
+}
+
+/// Makes `found` known by its name for the rest of the process; or the manifest that has this name already.
+pub(crate) fn register(found: Manifest) -> Result<&'static Manifest, &'static Manifest> {
+    if let Some(built_in) = manifests().iter().find(|manifest| manifest.name == found.name) {
+        return Err(built_in);
+    }
+    let mut own = own();
+    match own.iter().find(|manifest| manifest.name == found.name) {
+        Some(known) if **known == found => Ok(known),
+        Some(known) => Err(known),
+        None => {
+            let found = &*Box::leak(Box::new(found));
+            own.push(found);
+            Ok(found)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,23 +1,21 @@
 //! Parquet shards from the Hugging Face hub into the hub's own cache.
 //!
-//! hf-hub knows the hub's addresses, its cache's layout and its answer about a data set; the requests are our own, and so is [`download`], since hf-hub 0.5 writes
-//! whatever a server answers into the cache, compares no digest, has no time-outs, and gives up on a lock after five seconds.
-//! A shard's digest comes from the hub's list of files, which names each by its object in git. (It also has the SHA-256, under a key that not every mirror has.)
+//! Two questions to its API and the layout of its cache, `datasets--<owner>--<name>/{blobs,refs,snapshots}`, are all that
+//! is used of the hub; the crate hf-hub 0.5 writes whatever a server answers into the cache, compares no digest, has no
+//! time-outs, and gives up on a lock after five seconds. A shard's digest comes from the hub's list of files, which
+//! names each by its object in git. (It also has the SHA-256, under a key that not every mirror has.)
 
 use super::download::{Answer, Check, Goal, download, pointer_name};
 use super::home;
 use super::http::{Ask, Client, Pending, Reply, whole};
 use super::pace::{going, retried, wait};
 use super::token::token;
-use crate::error::Problem;
+use crate::error::{Next, Problem};
 use crate::files::atomic::rename;
 use crate::files::lock::lock;
 use crate::manifest::HubSource;
 use crate::manifest::digest::Digest;
 use crate::options::{HubOptions, LoadOptions};
-use hf_hub::api::RepoInfo;
-use hf_hub::api::sync::{Api, ApiBuilder, ApiRepo};
-use hf_hub::{CacheRepo, Repo, RepoType};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use std::cell::Cell;
@@ -63,11 +61,17 @@ pub(crate) fn hub_shards(source: &HubSource, reach: Reach, options: &LoadOptions
     for shard in train.iter().chain(&test) {
         files.push(match reach {
             Reach::Network => hub.fetch(&commit, shard)?,
-            Reach::Cache => hub.cache.pointer_path(&commit).join(&shard.name),
+            Reach::Cache => hub.snapshot(&commit).join(&shard.name),
         });
     }
     let test = files.split_off(train.len());
     Ok(HubShards { train: files, test, commit })
+}
+
+/// What the hub says of a revision.
+#[derive(Deserialize)]
+struct Info {
+    sha: String,
 }
 
 /// What the hub lists: a file or a folder.
@@ -96,12 +100,11 @@ struct Shard {
 struct Hub<'a> {
     /// The server's address, without a slash at its end.
     endpoint: String,
-    api: Api,
     client: Client,
     token: Option<String>,
     source: &'a HubSource,
     options: &'a LoadOptions,
-    cache: CacheRepo,
+    /// Its folder in the cache.
     folder: PathBuf,
     /// Whether the caller was told that what is there is looked at.
     checking: Cell<bool>,
@@ -118,18 +121,14 @@ impl<'a> Hub<'a> {
         let cache_dir = cache_dir.clone().or_else(|| home::cache_dir(&variable)).ok_or_else(no_home)?;
         let endpoint = endpoint.clone().unwrap_or_else(|| home::endpoint(&variable)).trim_end_matches('/').to_owned();
         let token = given.clone().or_else(|| token(&variable, home::home(&variable)));
-        let cache = hf_hub::Cache::new(cache_dir);
-        let api = ApiBuilder::from_cache(cache.clone()).with_endpoint(endpoint.clone()).with_token(token.clone());
-        let api = api.build().map_err(|error| Problem::new(error.to_string(), "check HTTPS_PROXY"))?;
-        let repo = Repo::with_revision(source.repo.clone(), RepoType::Dataset, source.revision.clone());
-        let folder = cache.path().join(repo.folder_name());
-        let (client, cache) = (Client::new(*silence), cache.repo(repo));
-        Ok(Self { endpoint, api, client, token, source, options, cache, folder, checking: Cell::new(false) })
+        let folder = cache_dir.join(format!("datasets--{}", source.repo.replace('/', "--")));
+        let (client, checking) = (Client::new(*silence), Cell::new(false));
+        Ok(Self { endpoint, client, token, source, options, folder, checking })
     }
 
-    /// The data set at a revision.
-    fn at(&self, revision: &str) -> ApiRepo {
-        self.api.repo(Repo::with_revision(self.source.repo.clone(), RepoType::Dataset, revision.to_owned()))
+    /// The folder in the cache whose files are those of `commit`.
+    fn snapshot(&self, commit: &str) -> PathBuf {
+        self.folder.join("snapshots").join(commit)
     }
 
     /// A request, with the account's token where the hub itself is asked.
@@ -147,7 +146,7 @@ impl<'a> Hub<'a> {
         }
     }
 
-    /// An answer in JSON of at most `max_bytes`, how many it has, and the address where it goes on.
+    /// An answer in JSON of at most `max_bytes`, how many it has, and the address of the next one.
     fn json<T: for<'t> Deserialize<'t>>(
         &self,
         url: &str,
@@ -173,12 +172,9 @@ impl<'a> Hub<'a> {
 
     /// The commit of the revision and its shards, from the hub's list of files.
     fn remote(&self) -> Result<(String, Vec<Shard>, Vec<Shard>), Problem> {
-        let request = self.at(&self.source.revision).info_request();
-        let url = request.uri_ref().map(ToString::to_string).ok_or_else(|| {
-            Problem::new(format!("{} is no address", self.endpoint), "set HF_ENDPOINT to https://.. or unset it")
-        })?;
-        let (info, ..) = self.json::<RepoInfo>(&url, MAX_LIST_BYTES)?;
-        let commit = info.sha;
+        let revision = self.source.revision.replace('/', "%2F");
+        let url = format!("{}/api/datasets/{}/revision/{revision}", self.endpoint, self.source.repo);
+        let (Info { sha: commit }, ..) = self.json(&url, MAX_LIST_BYTES)?;
         if !is_commit(&commit) {
             return Err(Problem::new(format!("the hub names `{commit}` as a commit"), "check HF_ENDPOINT"));
         }
@@ -205,7 +201,7 @@ impl<'a> Hub<'a> {
                 None => return self.chosen(shards, pattern),
             }
         }
-        let text = format!("the hub's list of {} goes on after {MAX_LIST_ANSWERS} answers", self.source.repo);
+        let text = format!("the hub's list of {} continues after {MAX_LIST_ANSWERS} answers", self.source.repo);
         Err(Problem::new(text, "check HF_ENDPOINT, or use another source: no data set here has such a list"))
     }
 
@@ -217,19 +213,20 @@ impl<'a> Hub<'a> {
             false => Ok(shards),
             true => Err(Problem::absent(
                 format!("{} at {} has no file {pattern}", self.source.repo, self.source.revision),
-                "use another source, or --data-dir",
+                [Next::OtherSource, Next::OwnFiles],
             )),
         }
     }
 
-    /// The same from the cache, where only a finished fetch leaves names; whether all shards are there shows when their rows are counted.
+    /// The same from the cache, where only a finished fetch leaves names; whether all shards are there shows when their
+    /// rows are counted.
     fn cached(&self) -> Result<(String, Vec<Shard>, Vec<Shard>), Problem> {
         let revision = &self.source.revision;
         let commit = match is_commit(revision) {
             true => revision.clone(),
             false => fs::read_to_string(self.folder.join("refs").join(revision)).unwrap_or_default().trim().to_owned(),
         };
-        let snapshot = self.cache.pointer_path(&commit);
+        let snapshot = self.snapshot(&commit);
         if !is_commit(&commit) || !snapshot.is_dir() {
             let text = format!("{} is not in the hub's cache {}", self.source.repo, self.folder.display());
             return Err(Problem::absent(text, "fetch it where there is a network"));
@@ -247,9 +244,10 @@ impl<'a> Hub<'a> {
         Ok((commit, list(&self.source.train)?, list(&self.source.test)?))
     }
 
-    /// One shard, from the cache or the hub: `blobs/<digest>` with a link `snapshots/<commit>/<name>`, as every client of the hub keeps it.
+    /// One shard, from the cache or the hub: `blobs/<digest>` with a link `snapshots/<commit>/<name>`, as every client
+    /// of the hub keeps it.
     fn fetch(&self, commit: &str, shard: &Shard) -> Result<PathBuf, Problem> {
-        let link = self.cache.pointer_path(commit).join(&shard.name);
+        let link = self.snapshot(commit).join(&shard.name);
         let Ok(Digest { hex: oid, .. }) = format!("sha1:{}", shard.oid).parse() else {
             return Err(Problem::new(
                 format!("the hub gives {} the name `{}`", shard.name, shard.oid),
@@ -271,7 +269,7 @@ impl<'a> Hub<'a> {
                 let part = blobs.join(format!("{oid}.incomplete"));
                 let goal = Goal { name: &shard.name, size: Some(shard.size), max_bytes: MAX_SHARD_BYTES, check };
                 let digest = download(&part, &goal, self.options, |from| self.open(commit, shard, from))?;
-                let blob = self.cache.blob_path(&digest);
+                let blob = blobs.join(&digest);
                 rename(&part, &blob).map_err(|error| Problem::file("write", &blob, &error))?;
                 blob
             }
@@ -293,7 +291,8 @@ impl<'a> Hub<'a> {
         name.map(|name| name.is_some()).map_err(|error| Problem::file("read", path, &error))
     }
 
-    /// The blob that is `shard`, if another commit or another client brought it here. What `link` leads to is known to be none.
+    /// The blob that is `shard`, if another commit or another client brought it here. What `link` leads to is known to
+    /// be none.
     fn blob(&self, blobs: &Path, link: &Path, shard: &Shard, check: &Check) -> Result<Option<PathBuf>, Problem> {
         let wrong = fs::canonicalize(link).ok();
         for entry in fs::read_dir(blobs).into_iter().flatten().flatten() {
@@ -315,7 +314,8 @@ impl<'a> Hub<'a> {
     }
 
     fn open(&self, commit: &str, shard: &Shard, from: u64) -> Pending<Answer> {
-        let url = self.at(commit).url(&encoded(&shard.name));
+        let name = encoded(&shard.name);
+        let url = format!("{}/datasets/{}/resolve/{commit}/{name}", self.endpoint, self.source.repo);
         let refused = self.refused();
         self.client.send(&Ask { from, ..self.ask(&url) }, move |reply| reply.file(from, refused))
     }
@@ -339,7 +339,13 @@ impl<'a> Hub<'a> {
     }
 
     fn write_ref(&self, commit: &str) -> std::io::Result<()> {
-        if is_commit(&self.source.revision) { Ok(()) } else { self.cache.create_ref(commit) }
+        if is_commit(&self.source.revision) {
+            return Ok(());
+        }
+        // A branch's name may have slashes.
+        let path = self.folder.join("refs").join(&self.source.revision);
+        fs::create_dir_all(path.parent().expect("a file in the folder of branches"))?;
+        fs::write(path, commit)
     }
 }
 
@@ -355,7 +361,8 @@ fn next_link(header: &str) -> Option<&str> {
     next.split_once('<')?.1.split_once('>').map(|(address, _)| address)
 }
 
-/// Whether the blob of `shard` is called `name`: a small file's by its name in git; a large one's by its SHA-256, which decides git's name of its pointer.
+/// Whether the blob of `shard` is called `name`: a small file's by its name in git; a large one's by its SHA-256, which
+/// decides git's name of its pointer.
 fn is_called(name: &str, shard: &Shard) -> bool {
     name == shard.oid || name.len() == 64 && pointer_name(name, shard.size) == shard.oid
 }

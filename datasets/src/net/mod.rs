@@ -1,5 +1,4 @@
-//! The network: addresses, the cache's layout and the answer about a data set as hf-hub knows them; every request by the HTTP client that hf-hub stands on,
-//! one way to download for the hub's files and for archives.
+//! The network: one way to ask and one to download, for the hub's files and for archives.
 
 mod archive;
 mod download;

@@ -27,7 +27,7 @@ pub(super) fn wait<T>(options: &LoadOptions, from: &Receiver<Result<T, Problem>>
     }
 }
 
-/// Fails if the caller has had enough.
+/// Fails if the caller asked to stop.
 pub(super) fn going(stop: &Stop) -> Result<(), Problem> {
     if stop.requested() { Err(Problem::stopped()) } else { Ok(()) }
 }

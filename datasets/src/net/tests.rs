@@ -361,7 +361,7 @@ fn a_server_that_trickles_is_given_up_and_what_came_is_kept() {
 #[test]
 fn a_list_without_an_end_is_refused() {
     for (fault, words) in
-        [(Fault::Endless, "goes on after 1000 answers"), (Fault::Flood, "goes on after 50000000 bytes")]
+        [(Fault::Endless, "continues after 1000 answers"), (Fault::Flood, "continues after 50000000 bytes")]
     {
         let shards = Shards::start();
         shards.server.fault("/plain", fault);

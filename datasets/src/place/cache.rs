@@ -7,9 +7,11 @@
 //! .locks/<data set>            held while a data set is fetched
 //! .origins/<data set>          where the folder came from: the hub's data set and commit, or the archive's address
 //! .first-use/<data set>.toml   the digest of content that nobody published a digest of
+//! .described/<digest>.toml     the manifest of a folder of one's own that has none, and what its files looked like
 //! .shards/<data set>.json      the shards in the hub's cache that encoded images are read from
 //! ```
-//! A cache may be several users': what one writes, the others read, and those who may not write lock by reading.
+//! Several users may share a cache: each reads what the others write, and locks a file that it may only read by reading
+//! it.
 
 use crate::error::{DataError, Problem};
 use crate::files::atomic::{rename, sync_below, write_atomically};
@@ -53,13 +55,15 @@ impl Cache {
         lock(&self.dir(".locks")?.join(&manifest.name), &format!("fetches {}", manifest.name), options)
     }
 
-    /// Waits until nobody else compares content with [`first_use`](Self::first_use) or writes it. Who fetches may call it: the locks are two.
+    /// Waits until nobody else compares content with [`first_use`](Self::first_use) or writes it. Who fetches may call
+    /// it: the locks are two.
     pub(crate) fn lock_first_use(&self, manifest: &Manifest, options: &LoadOptions) -> Result<File, Problem> {
         let path = self.dir(".locks")?.join(format!("{}.first-use", manifest.name));
         lock(&path, &format!("compares {} with its first use", manifest.name), options)
     }
 
-    /// Removes what killed processes left of unpacking, of whichever data set nobody fetches now. Call it with the lock of `manifest` held.
+    /// Removes what killed processes left of unpacking, of whichever data set nobody fetches now. Call it with the lock
+    /// of `manifest` held.
     pub(crate) fn sweep(&self, manifest: &Manifest) {
         for entry in fs::read_dir(self.root.join(".incoming")).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -82,7 +86,7 @@ impl Cache {
         builder.prefix(&prefix).tempdir_in(&dir).map_err(|error| Problem::file("write to", &dir, &error))
     }
 
-    /// Where the download of `url` goes on.
+    /// The partial download of `url`.
     pub(crate) fn part(&self, url: &str) -> Result<PathBuf, Problem> {
         let name = url.rsplit('/').next().unwrap_or_default();
         Ok(self.dir(".partial")?.join(format!("{}-{name}", &Digest::sha256(url.as_bytes()).hex[..16])))
@@ -126,8 +130,8 @@ impl Cache {
         self.root.join(".shards").join(format!("{}.json", manifest.name))
     }
 
-    /// The shards of a data set that is read from them; none if one has gone, or if the manifest no longer has their source. The record only says where to
-    /// look, so that one of another version, or a damaged one, is none.
+    /// The shards of a data set that is read from them; none if one has gone, or if the manifest no longer has their
+    /// source. The record only says where to look, so that one of another version, or a damaged one, is none.
     pub(crate) fn shards(&self, manifest: &Manifest) -> io::Result<Option<ShardList>> {
         let text = absent(fs::read(self.shards_path(manifest)))?;
         let list: Option<ShardList> = text.and_then(|text| serde_json::from_slice(&text).ok());
@@ -146,8 +150,8 @@ impl Cache {
             .map_err(|error| Problem::write(path, content.len() as u64, &error))
     }
 
-    /// The digest of the content that this machine saw first under a data set's name. A record that cannot be read is an error: without it, any content would
-    /// be the first.
+    /// The digest of the content that this machine saw first under a data set's name. A record that cannot be read is
+    /// an error: without it, any content would be the first.
     pub(crate) fn first_use(&self, manifest: &Manifest) -> Result<Option<FirstUse>, DataError> {
         let path = self.first_use_path(manifest);
         let unusable = |problem| DataError::Record { dataset: manifest.name.clone(), record: path.clone(), problem };
@@ -162,9 +166,26 @@ impl Cache {
         self.write(&self.first_use_path(manifest), toml::to_string(first).expect("plain data").as_bytes())
     }
 
+    /// The manifest of a folder that was described under `key`, while its files look like `fingerprint`.
+    pub(crate) fn described(&self, key: &str, fingerprint: &str) -> Option<String> {
+        let text = fs::read_to_string(self.described_path(key)).ok()?;
+        text.strip_prefix(&format!("# {fingerprint}\n")).map(str::to_owned)
+    }
+
+    /// Keeps what [`described`](Self::described) gives.
+    pub(crate) fn remember_described(&self, key: &str, fingerprint: &str, text: &str) -> Result<(), Problem> {
+        self.write(&self.described_path(key), format!("# {fingerprint}\n{text}").as_bytes())
+    }
+
+    fn described_path(&self, key: &str) -> PathBuf {
+        self.root.join(".described").join(format!("{key}.toml"))
+    }
+
     /// Where [`first_use`](Self::first_use) is kept.
     pub(crate) fn first_use_path(&self, manifest: &Manifest) -> PathBuf {
-        self.root.join(".first-use").join(format!("{}.toml", manifest.name))
+        // Content with a digest in its manifest is known by that: two data sets of one name are two.
+        let digest = manifest.digest.as_ref().map_or_else(String::new, |digest| format!("-{}", &digest.hex[..16]));
+        self.root.join(".first-use").join(format!("{}{digest}.toml", manifest.name))
     }
 }
 
@@ -218,8 +239,9 @@ pub(crate) struct FirstUse {
     pub(crate) digest: String,
     /// Where it came from, and every other place where the same content was found.
     pub(crate) sources: Vec<String>,
-    /// What the files looked like in each of these places, as [`Store::fingerprint`](crate::place::encoded::Store::fingerprint) has it; none for places that were
-    /// written down before there were any.
+    /// What the files looked like in each of these places, as
+    /// [`Store::fingerprint`](crate::place::encoded::Store::fingerprint) has it; none for places that were written down
+    /// before there were any.
     #[serde(default)]
     pub(crate) fingerprints: BTreeMap<String, String>,
 }
@@ -230,7 +252,7 @@ impl FirstUse {
         self.fingerprints.get(source).is_some_and(|known| known == fingerprint)
     }
 
-    /// Adds that they were; whether that is news.
+    /// Adds that they were. Returns whether this was unknown.
     pub(crate) fn learn(&mut self, source: &str, fingerprint: &str) -> bool {
         if self.knows(source, fingerprint) {
             return false;

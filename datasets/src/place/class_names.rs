@@ -19,8 +19,9 @@ impl<'a> ClassNames<'a> {
         Self { images, known: &manifest.class_names, first: None }
     }
 
-    /// Our number of each of a shard's classes; none where they are to be taken as they are. Shards that name their classes in different orders have one
-    /// numbering all the same; names that cannot be brought together are a problem, as a verb phrase.
+    /// Our number of each of a shard's classes; none where they are to be taken as they are. Shards that name their
+    /// classes in different orders have one numbering all the same; names that cannot be brought together are a
+    /// problem, as a verb phrase.
     pub(crate) fn numbers(&mut self, shard: &Shard) -> Result<Option<Vec<u16>>, String> {
         let Some(declared) = &shard.class_names else { return Ok(None) };
         let own = own_numbers(declared, &self.images.class_ids).or_else(|| own_numbers(declared, self.known));
@@ -66,7 +67,7 @@ mod tests {
     fn classes_are_known_by_their_names_whatever_their_order() {
         let own = |declared: &[&str]| own_numbers(&strings(declared), &strings(&["n1", "n2", "n3"]));
         assert_eq!(own(&["n3", "n1", "n2"]), Some(vec![2, 0, 1]));
-        // Names for people, of another data set, or twice the same, say nothing.
+        // Plain names, names of another data set and repeated names say nothing.
         assert_eq!((own(&["tench", "n1", "n2"]), own(&["n1", "n2"]), own(&["n1", "n1", "n2"])), (None, None, None));
         assert_eq!(own_numbers(&strings(&["crane", "crane"]), &strings(&["crane", "crane"])), None);
     }

@@ -44,7 +44,7 @@ pub(crate) fn compare(manifest: &Manifest, located: &Located) -> Result<Verifica
         let length = manifest.content_len(spec);
         let (found, problem) = match file.read(&manifest.name, length) {
             Ok(content) if content.len() > length => {
-                (None, Some(format!("goes on after its {length} bytes of content")))
+                (None, Some(format!("continues after its {length} bytes of content")))
             }
             Ok(content) => (Some(Digest::of(spec.digest.algorithm, &content)), None),
             Err(DataError::Corrupt { problem, .. }) => (None, Some(problem)),

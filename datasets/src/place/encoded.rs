@@ -1,4 +1,5 @@
-//! Encoded images where they lie, in folders or in Parquet shards: their classes at hand, their bytes read when they are wanted.
+//! Encoded images where they lie, in folders or in Parquet shards: their classes at hand, their bytes read when they
+//! are wanted.
 
 use crate::error::DataError;
 use crate::format::shard::{Columns, Shard};
@@ -8,7 +9,7 @@ use crate::options::Stop;
 use crate::place::Located;
 use crate::place::cache::ShardList;
 use crate::place::class_names::ClassNames;
-use crate::place::folder::Folder;
+use crate::place::folder::{Folder, Listed};
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use std::ops::Range;
@@ -72,7 +73,7 @@ impl EncodedSplit {
         }
     }
 
-    /// What people call image `index`.
+    /// The name of image `index` in messages.
     pub(crate) fn name(&self, index: usize) -> String {
         match &self.place {
             Place::Files(paths) => paths[index].display().to_string(),
@@ -102,7 +103,8 @@ impl EncodedSplit {
         Ok(lines)
     }
 
-    /// Reads every image, once, and gives what `each` makes of it (or a verb phrase). Fails if `stop` says so on the way.
+    /// Reads every image, once, and gives what `each` makes of it (or a verb phrase). Fails if `stop` says so on the
+    /// way.
     pub(crate) fn content<T: Send>(
         &self,
         stop: &Stop,
@@ -143,7 +145,8 @@ pub(crate) struct Content<T> {
     pub(crate) made: Vec<T>,
 }
 
-/// The digest of a data set of encoded images: SHA-256 of `train <n>\n`, the training images' lines, `test <n>\n` and the test images' lines.
+/// The digest of a data set of encoded images: SHA-256 of `train <n>\n`, the training images' lines, `test <n>\n` and
+/// the test images' lines.
 pub(crate) fn digest<T>(train: &Content<T>, test: &Content<T>) -> String {
     let counts = [train, test].map(|split| split.labels.len());
     let text = format!("train {}\n{}test {}\n{}", counts[0], train.lines, counts[1], test.lines);
@@ -168,8 +171,8 @@ impl Store {
         }
     }
 
-    /// What can be known of the files without reading them: SHA-256 of their names, classes, sizes and times of change. Wherever the folder is moved to, it is
-    /// the same; where a file was replaced, it is another.
+    /// What can be known of the files without reading them: SHA-256 of their names, classes, sizes and times of change.
+    /// Wherever the folder is moved to, it is the same; where a file was replaced, it is another.
     pub(crate) fn fingerprint(&self, manifest: &Manifest) -> Result<String, DataError> {
         let unreadable = |(path, source): (PathBuf, io::Error)| {
             let (dataset, file) = (manifest.name.clone(), path.display().to_string());
@@ -193,26 +196,30 @@ impl Store {
     pub(crate) fn in_folder(manifest: &Manifest, dir: &Path) -> Result<Self, DataError> {
         let images = manifest.images.as_ref().expect("a layout of image files has `images`");
         let folder = Folder { manifest, images, dir };
-        let split = |test: bool, count: usize| {
-            let below = if test { &images.test_folder } else { "train" };
-            let list = match (manifest.layout, test) {
-                (Layout::TinyImagenet, true) => folder.annotated(below)?,
-                (Layout::TinyImagenet, false) => folder.by_class(below, "images")?,
-                _ => folder.by_class(below, "")?,
-            };
+        let counted = |list: Listed, below: &str, count: usize| {
             if list.len() != count {
-                let found = format!("has {} images under {below}, not {count}", list.len());
+                let under = if below.is_empty() { String::new() } else { format!(" under {below}") };
+                let found = format!("has {} images{under}, not {count}", list.len());
                 return Err(folder.corrupt(found + &folder.strangers(&list)));
             }
             let (labels, paths) = list.into_iter().unzip();
             Ok(EncodedSplit { labels, place: Place::Files(paths) })
         };
-        Ok(Self { train: split(false, manifest.counts.train)?, test: split(true, manifest.counts.test)? })
+        let ([train, test], below) = match (manifest.layout, &images.test_folder, images.test_split) {
+            (_, _, Some(split)) => (folder.split(split)?, ["", ""]),
+            (Layout::TinyImagenet, Some(test), _) => {
+                ([folder.by_class("train", "images")?, folder.annotated(test)?], ["train", test])
+            }
+            (_, Some(test), _) => ([folder.by_class("train", "")?, folder.by_class(test, "")?], ["train", test]),
+            (_, None, None) => unreachable!("a manifest says which images are test images"),
+        };
+        let counts = manifest.counts;
+        Ok(Self { train: counted(train, below[0], counts.train)?, test: counted(test, below[1], counts.test)? })
     }
 
     /// The images in the shards of `list`.
     pub(crate) fn in_shards(manifest: &Manifest, list: &ShardList) -> Result<Self, DataError> {
-        let source = list.source(manifest).expect("who has the list looked for its source");
+        let source = list.source(manifest).expect("a list is only read with its source");
         let images = manifest.images.as_ref().expect("a layout of image files has `images`");
         let mut names = ClassNames::new(manifest, images);
         let mut split = |paths: &[PathBuf], count: usize| {
@@ -256,6 +263,6 @@ pub(crate) fn open_shards<'a>(
     let rows = shards.iter().try_fold(0usize, |rows, shard| rows.checked_add(shard.len())).unwrap_or(usize::MAX);
     match rows == count {
         true => Ok(shards),
-        false => Err((&paths[0], format!("and its {} sisters hold {rows} images, not {count}", paths.len() - 1))),
+        false => Err((&paths[0], format!("and {} more shards hold {rows} images, not {count}", paths.len() - 1))),
     }
 }

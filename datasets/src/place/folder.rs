@@ -1,7 +1,8 @@
 //! Image files in the folders of their official layouts, with their classes.
 
 use crate::error::DataError;
-use crate::manifest::{EncodedImages, Manifest};
+use crate::manifest::digest::Digest;
+use crate::manifest::{EncodedImages, Manifest, TestSplit};
 use std::collections::HashSet;
 use std::path::Path;
 use std::{fs, io};
@@ -40,7 +41,8 @@ impl Folder<'_> {
         }
     }
 
-    /// What to say of files whose names the data set's maker does not give: a Mac's notes, copies, downloads of the same name.
+    /// What to say of files whose names the data set's maker does not give: a Mac's notes, copies, downloads of the
+    /// same name.
     pub(crate) fn strangers(&self, list: &Listed) -> String {
         let strange = |path: &Path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -76,6 +78,23 @@ impl Folder<'_> {
             list.extend(paths.into_iter().map(|path| (class as u16, path)));
         }
         Ok(list)
+    }
+
+    /// The training and the test images of one folder with a folder a class: `<class id>/*`, by class and name.
+    pub(crate) fn split(&self, split: TestSplit) -> Result<[Listed; 2], DataError> {
+        let all = self.by_class("", "")?;
+        let mut test = HashSet::new();
+        for class in all.chunk_by(|a, b| a.0 == b.0) {
+            let rank = |(class, path): &(u16, Box<Path>)| {
+                let (id, name) = (&self.images.class_ids[usize::from(*class)], path.file_name().unwrap_or_default());
+                Digest::sha256(format!("{}/{id}/{}", split.seed, name.to_string_lossy()).as_bytes()).hex
+            };
+            let mut ranked: Vec<_> = class.iter().map(|image| (rank(image), image.1.clone())).collect();
+            ranked.sort_unstable();
+            test.extend(ranked.into_iter().take(split.held_out(class.len())).map(|(_, path)| path));
+        }
+        let (test, train) = all.into_iter().partition(|(_, path)| test.contains(path));
+        Ok([train, test])
     }
 
     /// `<split>/images/*` with the class ids that `<split>/val_annotations.txt` gives, in its order.

@@ -1,4 +1,5 @@
-//! Where a data set lies on this machine: embedded, in the data directory, in a system package's folder, or in the cache of what was fetched.
+//! Where a data set lies on this machine: embedded, in the data directory, in a system package's folder, or in the
+//! cache of what was fetched.
 
 pub(crate) mod cache;
 mod class_names;
@@ -8,7 +9,7 @@ pub(crate) mod folder;
 mod samples;
 pub(crate) mod trust;
 
-use crate::error::DataError;
+use crate::error::{Advice, DataError, Next};
 use crate::format::stored::{Bytes, StoredFile};
 use crate::manifest::Manifest;
 use crate::manifest::registry::manifest;
@@ -27,13 +28,13 @@ pub enum Status {
     Found {
         /// The folder the files are in.
         dir: PathBuf,
-        /// The place, for people, as in [`Dataset::source`](crate::Dataset::source).
+        /// The place in words, as in [`Dataset::source`](crate::Dataset::source).
         source: String,
         /// What is known of the content.
         known: Known,
     },
-    /// The hub's own cache has its shards, from whichever program; how many of them, and with what content, a [`fetch`](crate::fetch) says, which needs no
-    /// network for them.
+    /// The hub's own cache has its shards, from whichever program; how many of them, and with what content, a
+    /// [`fetch`](crate::fetch) says, which needs no network for them.
     InHubCache {
         /// The folder the shards are in.
         dir: PathBuf,
@@ -45,7 +46,7 @@ pub enum Status {
         /// Every place looked at and what is wrong with it.
         looked: Vec<String>,
         /// What to do next.
-        next: String,
+        next: Advice,
     },
 }
 
@@ -90,7 +91,7 @@ pub fn status(name: &str, options: &LoadOptions) -> Result<Status, DataError> {
     let manifest = manifest(name)?;
     Ok(match locate(manifest, options) {
         Ok(located) => located.status(manifest, options),
-        Err(Nowhere { looked, next }) => in_hub_cache(manifest, options).unwrap_or(Status::Missing { looked, next }),
+        Err(NotFound { looked, next }) => in_hub_cache(manifest, options).unwrap_or(Status::Missing { looked, next }),
     })
 }
 
@@ -104,7 +105,7 @@ fn in_hub_cache(manifest: &Manifest, options: &LoadOptions) -> Option<Status> {
 
 /// A data set's files, found.
 pub(crate) struct Located {
-    /// The place, for people.
+    /// The place in words.
     pub(crate) source: String,
     /// The folder; none for embedded files.
     pub(crate) dir: Option<PathBuf>,
@@ -118,7 +119,21 @@ impl Located {
     /// Whether it lies in the cache of what was fetched, or in the hub's: it may be fetched again.
     pub(crate) fn is_fetched(&self, manifest: &Manifest, options: &LoadOptions) -> bool {
         let in_cache = || fs::canonicalize(Cache::of(options)?.folder(manifest)).ok();
-        self.shards.is_some() || self.dir.is_some() && self.dir == in_cache()
+        manifest.own.is_none() && (self.shards.is_some() || self.dir.is_some() && self.dir == in_cache())
+    }
+
+    /// `error` of these files, with what helps where they lie.
+    pub(crate) fn blamed(&self, manifest: &Manifest, options: &LoadOptions, error: DataError) -> DataError {
+        match &manifest.own {
+            Some(own) => error.of_own(&own.dir),
+            None if self.is_fetched(manifest, options) => error.in_cache(),
+            None => error,
+        }
+    }
+
+    /// What results say of the place: of a data set of one's own, whose content its digest tells, not where it lies.
+    pub(crate) fn told<'a>(&'a self, manifest: &Manifest) -> &'a str {
+        if manifest.own.is_some() { "a folder of one's own" } else { &self.source }
     }
 
     /// As callers see it.
@@ -132,19 +147,19 @@ impl Located {
 }
 
 /// The fields of [`DataError::Missing`].
-pub(crate) struct Nowhere {
+pub(crate) struct NotFound {
     pub(crate) looked: Vec<String>,
-    pub(crate) next: String,
+    pub(crate) next: Advice,
 }
 
-impl Nowhere {
+impl NotFound {
     pub(crate) fn error(self, manifest: &Manifest) -> DataError {
         DataError::Missing { dataset: manifest.name.clone(), looked: self.looked, next: self.next }
     }
 }
 
 /// The first place that has all the files: the data directory, the system package, the cache.
-pub(crate) fn locate(manifest: &Manifest, options: &LoadOptions) -> Result<Located, Nowhere> {
+pub(crate) fn locate(manifest: &Manifest, options: &LoadOptions) -> Result<Located, NotFound> {
     if manifest.embedded {
         return Ok(Located {
             source: "embedded sample".to_owned(),
@@ -152,6 +167,15 @@ pub(crate) fn locate(manifest: &Manifest, options: &LoadOptions) -> Result<Locat
             files: manifest.files.iter().map(|file| samples::embedded(manifest, file)).collect(),
             shards: None,
         });
+    }
+    if let Some(own) = &manifest.own {
+        return match in_folder(manifest, &own.dir) {
+            Ok(files) => {
+                let source = called("folder", &own.dir, None);
+                Ok(Located { source, dir: Some(own.dir.clone()), files, shards: None })
+            }
+            Err(problem) => Err(NotFound { looked: vec![problem], next: Next::Describe(own.dir.clone()).into() }),
+        };
     }
     let mut looked = Vec::new();
     let mut places = Vec::new();
@@ -191,12 +215,12 @@ pub(crate) fn locate(manifest: &Manifest, options: &LoadOptions) -> Result<Locat
         }
         Err(error) => looked.push(format!("no access to the list of its shards in the cache ({error})")),
     }
-    Err(Nowhere { looked, next: next_step(manifest) })
+    Err(NotFound { looked, next: next_step(manifest) })
 }
 
 const CACHE: &str = "cache";
 
-/// What people call a folder of the cache.
+/// The name of a folder of the cache in messages and records.
 pub(crate) fn cached(dir: &Path, origin: Option<&str>) -> String {
     called(CACHE, dir, origin)
 }
@@ -208,8 +232,11 @@ fn called(place: &str, dir: &Path, origin: Option<&str>) -> String {
 /// The files of a folder, or what it lacks. Of image files only the folders are looked at: there may be a million.
 fn in_folder(manifest: &Manifest, dir: &Path) -> Result<Vec<StoredFile>, String> {
     if let Some(images) = &manifest.images {
-        ["train", &images.test_folder].map(|split| dir.join(split)).iter().try_for_each(|split| is_folder(split))?;
-        return Ok(Vec::new());
+        return match &images.test_folder {
+            Some(test) => ["train", test].iter().try_for_each(|split| is_folder(&dir.join(split))),
+            None => is_folder(dir),
+        }
+        .map(|()| Vec::new());
     }
     is_folder(dir)?;
     manifest.files.iter().map(|file| in_file(&dir.join(&file.path))).collect()
@@ -246,20 +273,18 @@ pub(crate) fn located_in(manifest: &Manifest, dir: &Path, source: String) -> Res
     Ok(Located { source, dir: Some(dir.to_owned()), files: in_folder(manifest, dir)?, shards: None })
 }
 
-fn next_step(manifest: &Manifest) -> String {
-    let what = match manifest.files.first() {
+fn next_step(manifest: &Manifest) -> Advice {
+    let first = match manifest.files.first() {
         Some(first) => {
             format!("{} (the first of {} files", manifest.folder.join(&first.path).display(), manifest.files.len())
         }
         None => format!("{} (with its images in folders", manifest.folder.join("train").display()),
     };
-    let fetch = match manifest.hub.is_empty() && manifest.archives.is_empty() {
-        true => String::new(),
-        false => format!("run `harness data fetch {}` where there is a network, or ", manifest.name),
-    };
-    let package =
-        manifest.system.as_ref().map_or_else(String::new, |package| format!(", or run `{}`", package.install));
-    format!("{fetch}set --data-dir or SLL_DATA_DIR to a folder that holds {what}; {}){package}", manifest.homepage)
+    let fetchable = !(manifest.hub.is_empty() && manifest.archives.is_empty());
+    let fetch = fetchable.then(|| Next::Fetch(manifest.name.clone()));
+    let bring = Next::DataDir(format!("{first}; {})", manifest.homepage));
+    let install = manifest.system.as_ref().map(|package| Next::Do(format!("run `{}`", package.install)));
+    Advice(fetch.into_iter().chain([bring]).chain(install).collect())
 }
 
 #[cfg(test)]
@@ -342,8 +367,10 @@ mod tests {
         assert_eq!(
             error.to_string(),
             format!(
-                "data set `small` was not found: no folder {}/small, no folder /nonexistent/package, no folder {}/cache/small; set --data-dir or \
-                 SLL_DATA_DIR to a folder that holds small/train-images.gz (the first of 4 files; https://example.org), or run `apt-get install small`",
+                "data set `small` was not found: no folder {}/small, no folder /nonexistent/package, no folder \
+                 {}/cache/small; set `data_dir` \
+                 to a folder that holds small/train-images.gz (the first of 4 files; https://example.org), or run \
+                 `apt-get install small`",
                 data.path().display(),
                 cache.path().display()
             )
@@ -351,10 +378,7 @@ mod tests {
         let unset = LoadOptions { system_dirs: false, ..options_in(cache.path()) };
         let Ok(Status::Missing { looked, next }) = status("mnist", &unset) else { panic!("found") };
         assert_eq!(looked[0], "no data directory is set");
-        assert!(
-            next.starts_with("run `harness data fetch mnist` where there is a network, or set --data-dir"),
-            "{next}"
-        );
+        assert!(next.to_string().starts_with("fetch mnist where there is a network, or set `data_dir`"), "{next}");
         assert!(status("nope", &unset).is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! Content that nobody published a digest of: the first one seen on a machine is written down, later ones are compared with it.
+//! Content that nobody published a digest of: the first one seen on a machine is written down, later ones are compared
+//! with it.
 
 use crate::error::{DataError, Problem};
 use crate::manifest::Manifest;
@@ -18,7 +19,7 @@ pub(crate) struct Seen<T> {
 }
 
 /// Reads all images of `store`, once, and makes `each` of them.
-pub(crate) fn see<T: Send>(
+pub(crate) fn digest_all<T: Send>(
     store: &Store,
     manifest: &Manifest,
     options: &LoadOptions,
@@ -36,7 +37,7 @@ pub(crate) fn see<T: Send>(
 }
 
 /// Reads all images and compares them with what was seen first on this machine, or makes them that; gives their digest.
-pub(crate) fn first_use(
+pub(crate) fn record_first(
     store: &Store,
     manifest: &Manifest,
     source: &str,
@@ -44,13 +45,14 @@ pub(crate) fn first_use(
 ) -> Result<String, DataError> {
     // Before they are read: what changes from then on is looked at again.
     let fingerprint = store.fingerprint(manifest)?;
-    let seen = see(store, manifest, options, |_| Ok(()))?;
-    compare(&seen.digest, &fingerprint, manifest, source, options)?;
+    let seen = digest_all(store, manifest, options, |_| Ok(()))?;
+    check_first(&seen.digest, &fingerprint, manifest, source, options)?;
     Ok(seen.digest)
 }
 
-/// [`first_use`] without reading the images, where they were read at `source` before and look no different from then.
-pub(crate) fn known(
+/// [`record_first`] without reading the images, where they were read at `source` before and look no different from
+/// then.
+pub(crate) fn recall(
     store: &Store,
     manifest: &Manifest,
     source: &str,
@@ -62,17 +64,28 @@ pub(crate) fn known(
     {
         return Ok(first.digest);
     }
-    first_use(store, manifest, source, options)
+    record_first(store, manifest, source, options)
 }
 
-/// Compares `digest`, of files that looked like `fingerprint` before they were read, with the one seen first on this machine, or makes it that.
-pub(crate) fn compare(
+/// Compares `digest`, of files that looked like `fingerprint` before they were read, with the one seen first on this
+/// machine, or makes it that.
+pub(crate) fn check_first(
     digest: &str,
     fingerprint: &str,
     manifest: &Manifest,
     source: &str,
     options: &LoadOptions,
 ) -> Result<(), DataError> {
+    if let Some(expected) = manifest.digest.as_ref().filter(|expected| expected.hex != digest) {
+        let changed = DataError::Changed {
+            dataset: manifest.name.clone(),
+            expected: expected.hex.clone(),
+            first: None,
+            found: digest.to_owned(),
+            record: manifest.own.as_ref().map(|own| own.dir.clone()).unwrap_or_default(),
+        };
+        return if options.allow_unverified { Ok(()) } else { Err(changed) };
+    }
     let Some(cache) = Cache::of(options) else { return Ok(()) };
     // Where the cache cannot be written, what others wrote there is compared with all the same.
     let lock = cache.lock_first_use(manifest, options);
@@ -103,7 +116,7 @@ pub(crate) fn compare(
             return Err(DataError::Changed {
                 dataset: manifest.name.clone(),
                 expected: first.digest,
-                first: first.sources.into_iter().next().unwrap_or_default(),
+                first: Some(first.sources.into_iter().next().unwrap_or_default()),
                 found: digest.to_owned(),
                 record: cache.first_use_path(manifest),
             });
@@ -155,7 +168,8 @@ mod tests {
         let stopped = load_manifest(&manifest, &LoadOptions { stop: Stop::new(|| true), ..options });
         assert!(matches!(stopped, Err(DataError::Interrupted { .. })), "{stopped:?}");
     }
-    /// The small data set of encoded images in folders under `data`, read while it is used; image `changed` in another class.
+    /// The small data set of encoded images in folders under `data`, read while it is used; image `changed` in another
+    /// class.
     fn in_folders(data: &std::path::Path, changed: Option<usize>) -> crate::Manifest {
         for (index, (path, image)) in encoded_files("class-folders").into_iter().enumerate() {
             let path = if changed == Some(index) { path.replace("n1", "n2") } else { path };
@@ -266,7 +280,7 @@ mod tests {
                 for digest in ["a", "b", "c", "d"] {
                     let (manifest, cache, first) = (&manifest, &cache, &first);
                     scope.spawn(move || {
-                        if compare(digest, "", manifest, digest, cache).is_ok() {
+                        if check_first(digest, "", manifest, digest, cache).is_ok() {
                             first.fetch_add(1, Ordering::Relaxed);
                         }
                     });

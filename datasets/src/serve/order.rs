@@ -5,7 +5,8 @@ use std::ops::Range;
 
 /// The order in which epoch `epoch` of a run with seed `seed` visits `n` images: a permutation of `0..n`.
 ///
-/// Fisher-Yates from the end, `for i in (1..n).rev() { swap(i, below(i + 1)) }`, on ChaCha8 keyed by (seed, epoch): the same on every machine.
+/// Fisher-Yates from the end, `for i in (1..n).rev() { swap(i, below(i + 1)) }`, on ChaCha8 keyed by (seed, epoch): the
+/// same on every machine.
 ///
 /// # Panics
 /// If `n` does not fit `u32`.
@@ -23,10 +24,12 @@ pub(crate) fn fixed_order(n: usize) -> Vec<u32> {
     order
 }
 
-/// An order for images that are read in `units`: the units are shuffled, and the images of as many of them as hold `window` images, over and over. Images far
-/// apart in the store meet in a batch, and no more than a window of them need be at hand.
+/// An order for images that are read in `units`: the units are shuffled, and the images of as many of them as hold
+/// `window` images, over and over. Images far apart in the store meet in a batch, and no more than a window of them
+/// need be at hand.
 ///
-/// A list of windows, a function of (seed, epoch) like [`epoch_order`]; for units of one image each their concatenation is a shuffle of all.
+/// A list of windows, a function of (seed, epoch) like [`epoch_order`]; for units of one image each their concatenation
+/// is a shuffle of all.
 pub(crate) fn windowed_order(seed: u64, epoch: u64, units: &[Range<usize>], window: usize) -> Vec<Window> {
     let mut generator = generator(ORDER, seed, epoch, 0);
     let mut units = units.to_vec();
@@ -51,7 +54,8 @@ pub(crate) fn windows(units: Vec<Range<usize>>, window: usize) -> Vec<Window> {
     windows
 }
 
-/// How many of `total` training images are left when the last `held_out` of them are held out, and how many of these are trained on.
+/// How many of `total` training images are left when the last `held_out` of them are held out, and how many of these
+/// are trained on.
 ///
 /// # Errors
 /// A sentence that names the setting, if there are too few images.

@@ -1,7 +1,8 @@
 //! Data sets larger than memory: read, decoded and augmented ahead of training, in bounded memory.
 //!
-//! Two threads work ahead of the consumer. One reads windows of encoded images, the next while the last is used; one decodes and augments a batch at a time on
-//! all cores. At hand are two windows of encoded images and [`AHEAD`] batches, whatever the data set's size.
+//! Two threads work ahead of the consumer. One reads windows of encoded images, the next while the last is used; one
+//! decodes and augments a batch at a time on all cores. At hand are two windows of encoded images and [`AHEAD`]
+//! batches, whatever the data set's size.
 
 use crate::augment::Augment;
 use crate::augment::evaluate::{Shape, evaluation};
@@ -103,10 +104,11 @@ impl Stream {
         Self { store: Arc::new(store), shape: Shape::of(manifest), train, test }
     }
 
-    /// Holds `held_out` training images out and evaluates on them, in place of the test images, then trains on `limit` of the others, if there is one.
+    /// Holds `held_out` training images out and evaluates on them, in place of the test images, then trains on `limit`
+    /// of the others, if there is one.
     ///
-    /// The training images are shuffled for that, once and for all, since those of a class may lie together: the last `held_out` of that order are held out,
-    /// the first `limit` trained on.
+    /// The training images are shuffled for that, once and for all, since those of a class may lie together: the last
+    /// `held_out` of that order are held out, the first `limit` trained on.
     ///
     /// # Errors
     /// A sentence, if there are too few images.
@@ -141,8 +143,9 @@ impl Stream {
 
     /// The training images in the order of (seed, epoch), augmented, `batch` at a time; the last batch may be smaller.
     ///
-    /// Order and augmentation are functions of (seed, epoch) and of the images' place in the source, which a folder and shards give differently. Without
-    /// [`Augment::resized_crop`] an image is first brought to its shape as for evaluation.
+    /// Order and augmentation are functions of (seed, epoch) and of the images' place in the source, which a folder and
+    /// shards give differently. Without [`Augment::resized_crop`] an image is first brought to its shape as for
+    /// evaluation.
     ///
     /// # Panics
     /// If `batch` is 0.
@@ -187,7 +190,7 @@ impl Stream {
         let (to_decoder, from_reader) = sync_channel(0);
         let (to_user, from_decoder) = sync_channel(AHEAD);
         let (reader, decoder, size) = (Arc::clone(&self.store), Arc::clone(&self.store), self.image_len());
-        // Nobody waits for these threads: each ends when what it sends to is gone.
+        // The threads are detached; each ends when its receiver is dropped.
         thread::spawn(move || read_ahead(reader.split(split), windows, &to_decoder));
         thread::spawn(move || decode_ahead(decoder.split(split), batch, size, &make, &from_reader, &to_user));
         Box::new(Counted { batches: from_decoder.into_iter(), left })

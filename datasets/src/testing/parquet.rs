@@ -1,5 +1,5 @@
-//! Parquet shards as the hub has them, for the tests and the benchmarks of several crates: a column `struct {bytes, path}` of encoded images and columns of
-//! classes, by Snappy.
+//! Parquet shards as the hub has them, for the tests and the benchmarks of several crates: a column `struct {bytes,
+//! path}` of encoded images and columns of classes, by Snappy.
 
 use polars_arrow::array::{Array, BinaryViewArray, StructArray, Utf8ViewArray};
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
@@ -10,8 +10,8 @@ use polars_parquet::write::{
 };
 use std::sync::Arc;
 
-/// A shard of `images` in row groups of `group` rows. `classes` are columns of one whole number each image. `names`, if any, are the classes' names that the
-/// hub's library writes into the footer, by the first of these columns.
+/// A shard of `images` in row groups of `group` rows. `classes` are columns of one whole number each image. `names`, if
+/// any, are the classes' names that the hub's library writes into the footer, by the first of these columns.
 pub fn shard<B: AsRef<[u8]>>(
     image: &str,
     classes: &[(&str, Box<dyn Array>)],

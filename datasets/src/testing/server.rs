@@ -32,7 +32,8 @@ pub enum Fault {
     NoRanges,
     /// Ranges are ignored, and the connection breaks after so many bytes, every time.
     CutWhole { bytes: usize },
-    /// The hub sends the bytes itself, with the whole file's length in a header of its own beside a part of it, as mirrors do.
+    /// The hub sends the bytes itself, with the whole file's length in a header of its own beside a part of it, as
+    /// mirrors do.
     Direct,
     /// Only the file itself can be asked for.
     NoHead,
@@ -256,7 +257,8 @@ impl Server {
         let oid = hex(&sha1::Sha1::digest(format!("blob {}\0{pointer}", pointer.len())));
         let size = content.len();
         format!(
-            "{{\"type\":\"file\",\"oid\":\"{oid}\",\"size\":{size},\"path\":\"{path}\",\"lfs\":{{\"oid\":\"{sha256}\",\"size\":{size},\"pointerSize\":{}}}}}",
+            "{{\"type\":\"file\",\"oid\":\"{oid}\",\"size\":{size},\"path\":\"{path}\",\
+             \"lfs\":{{\"oid\":\"{sha256}\",\"size\":{size},\"pointerSize\":{}}}}}",
             pointer.len()
         )
     }

@@ -120,13 +120,7 @@ impl Loader {
         };
         let image = data.shape;
         let normalise = Normalise::new(image, &data.mean, &data.std);
-        let feature = |which: usize| -> Tensor<2> {
-            let channels = normalise.channels.iter();
-            let values: Vec<f32> = channels.flat_map(|of| std::iter::repeat_n(of[which], normalise.area)).collect();
-            let features = values.len();
-            Tensor::from_data(TensorData::new(values, [1, features]), device)
-        };
-        let on_device = (*device != Device::flex()).then(|| [feature(0), feature(1)]);
+        let on_device = (*device != Device::flex()).then(|| rows(&normalise, device));
         let (device, batch) = (device.clone(), recipe.batch);
         Ok(Self { pixels, image, normalise, on_device, device, augment, batch, seed })
     }
@@ -259,6 +253,16 @@ fn narrowed(mut splits: Splits, recipe: &Recipe) -> std::result::Result<Splits, 
     Ok(splits)
 }
 
+/// A factor and a summand for each feature, on `device`.
+fn rows(normalise: &Normalise, device: &Device) -> [Tensor<2>; 2] {
+    [0, 1].map(|which| {
+        let channels = normalise.channels.iter();
+        let values: Vec<f32> = channels.flat_map(|of| std::iter::repeat_n(of[which], normalise.area)).collect();
+        let features = values.len();
+        Tensor::from_data(TensorData::new(values, [1, features]), device)
+    })
+}
+
 /// The classes of the images `chosen`.
 fn labels(classes: &[u16], chosen: &[u32]) -> Vec<usize> {
     chosen.iter().map(|&index| usize::from(classes[index as usize])).collect()
@@ -334,6 +338,7 @@ mod tests {
         for recipe in recipes() {
             let mut resident = loader(recipe.clone()).unwrap();
             resident.pixels = OnDevice::take(host(&resident).clone(), &Device::flex());
+            resident.on_device = Some(rows(&resident.normalise, &Device::flex()));
             same_batches(&resident, &loader(recipe).unwrap());
         }
     }

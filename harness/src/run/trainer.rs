@@ -4,7 +4,7 @@ use super::evaluate::{accuracy, unit_accuracies};
 use super::{Checkpoint, Loader, diagnostics};
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochPoint, RunResult};
-use crate::spec::{Request, RunSpec};
+use crate::spec::{Request, RunSpec, own_settings};
 use crate::store::{Kept, set_aside};
 use crate::{device, provenance, room};
 use baselines::bp::Bp;
@@ -96,6 +96,13 @@ pub fn train(
         return Err(Error::Missing(format!(
             "data set `{}`: the content is not the one this run was planned with (expected {expected}, found {found}); \
              run the command that planned it again: on other content it is another run",
+            spec.dataset
+        )));
+    }
+    if spec.data_settings != own_settings(&spec.dataset)? {
+        return Err(Error::Missing(format!(
+            "data set `{}`: its manifest is not the one this run was planned with; run the command that planned it again: \
+             with another manifest it is another run",
             spec.dataset
         )));
     }

@@ -10,6 +10,7 @@ use datasets::{Augment, Policy};
 use serde::{Deserialize, Serialize};
 use sll_core::NetworkSpec;
 use sll_core::optim::{OptimizerConfig, OptimizerKind, Schedule};
+use std::ffi::OsString;
 
 /// Bumped when the same spec would give other numbers than before, so that old results are not taken for new ones.
 const NUMERICS: u32 = 6;
@@ -20,7 +21,7 @@ const LIBTORCH_NUMERICS: u32 = 7;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunSpec {
-    /// A name of `harness data list`.
+    /// A name of `harness data list`, or of a data set of one's own.
     pub dataset: String,
     /// Draws weights, projections, masks, order and augmentation.
     #[serde(default)]
@@ -35,6 +36,9 @@ pub struct RunSpec {
     /// is another run. Filled in by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_digest: Option<String>,
+    /// SHA-256 of a data set of one's own's settings: classes, shape, normalisation, split. Filled in by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_settings: Option<String>,
     /// The network.
     pub network: NetworkSpec,
     /// The learning rule.
@@ -155,7 +159,11 @@ impl RunSpec {
         check_optimizer(&self.recipe.optimizer())?;
         check_precision(&self.network, self.device)?;
         self.recipe.schedule.validate()?;
-        let shape = datasets::manifest(&self.dataset)?.shape;
+        let shape = match datasets::manifest(&self.dataset) {
+            // A run made with a data set of one's own, which need not be here to read its result.
+            Err(_) if self.data_settings.is_some() => return Ok(()),
+            manifest => manifest?.shape,
+        };
         self.recipe.augment().problem(shape).map_or(Ok(()), |problem| Err(Error::Input(problem)))
     }
 
@@ -204,6 +212,12 @@ impl Request for RunSpec {
     /// The first 16 hex digits of the SHA-256 of the spec and of the numerics' version.
     fn id(&self) -> String {
         self.id_under(self.numerics())
+    }
+
+    /// The spec has the name of a data set of one's own; where it lies is no part of a run.
+    fn arguments(&self) -> Vec<OsString> {
+        let own = datasets::manifest(&self.dataset).ok().and_then(|manifest| manifest.own.as_ref());
+        own.map_or_else(Vec::new, |own| vec!["--dataset".into(), own.path.clone().into_os_string()])
     }
 
     fn threads(&self) -> Option<usize> {

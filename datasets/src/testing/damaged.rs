@@ -1,4 +1,4 @@
-//! Every decoder on bytes that nobody vouched for, for the tests below: each takes what it is given, and must
+//! Every decoder on untrusted bytes, for the tests below: each takes what it is given, and must
 //! neither panic nor write outside its folder nor take memory that the input does not justify.
 
 use crate::fetch::unpack::{Bounds, untar, unzip};
@@ -98,13 +98,8 @@ fn size(folder: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::{below, generator};
     use crate::testing::{gzip as gzipped, shard_of, small_cifar, small_idx, tar_of, zip_of};
     use proptest::prelude::*;
-    use rand_chacha::ChaCha8Rng;
-    use std::io::Read;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::time::Instant;
 
     /// A sound file of each kind.
     fn sound() -> Vec<Vec<u8>> {
@@ -146,74 +141,6 @@ mod tests {
     #[test]
     fn sound_files_are_read() {
         sound().iter().for_each(|file| all(file));
-    }
-
-    /// A number below `bound`, which is above 0.
-    fn draw(generator: &mut ChaCha8Rng, bound: usize) -> usize {
-        below(generator, bound.max(1))
-    }
-
-    /// A sound file with one to eight changes: bits flipped, bytes set to extremes, parts cut out, repeated or overwritten by others.
-    fn damaged(mut data: Vec<u8>, generator: &mut ChaCha8Rng) -> Vec<u8> {
-        for _ in 0..=draw(generator, 8) {
-            let at = draw(generator, data.len());
-            let end = (at + 1 + draw(generator, 32)).min(data.len());
-            match draw(generator, 6) {
-                _ if data.is_empty() => return data,
-                0 => data.truncate(at),
-                1 => drop(data.drain(at..end)),
-                2 => data.extend_from_within(at..end),
-                3 => data[at] ^= 1 << draw(generator, 8),
-                4 => data[at..end].fill([0, 1, 0x7f, 0x80, 0xff][draw(generator, 5)]),
-                _ => {
-                    let from = draw(generator, data.len() - (end - at) + 1);
-                    data.copy_within(from..from + (end - at), at);
-                }
-            }
-        }
-        data
-    }
-
-    /// Each decoder, or that named by `TARGET`, on damaged files for `SECONDS`, 600 if that is not set: `cargo test -p datasets --lib mutations -- --ignored
-    /// --nocapture`. A failure gives the bytes.
-    #[test]
-    #[ignore = "takes 70 minutes"]
-    fn mutations() {
-        let seconds = std::env::var("SECONDS").map_or(600, |seconds| seconds.parse().expect("a number"));
-        type Target = fn(&[u8], &Path);
-        let targets: [(&str, Target, &[usize]); 7] = [
-            ("idx", |data, _| idx(data), &[0, 1]),
-            ("cifar", |data, _| cifar(data), &[2]),
-            ("gzip", gzip, &[3, 6]),
-            ("picture", |data, _| picture(data), &[4, 9]),
-            ("shard", shard, &[5]),
-            ("tar_gz", tar_gz, &[6, 7]),
-            ("zip", zip, &[8]),
-        ];
-        let (sound, scratch) = (sound(), tempfile::tempdir().unwrap());
-        let only = std::env::var("TARGET").ok();
-        for (name, target, seeds) in
-            targets.into_iter().filter(|target| only.as_ref().is_none_or(|only| only == target.0))
-        {
-            let (started, mut executions) = (Instant::now(), 0u64);
-            while started.elapsed().as_secs() < seconds {
-                let mut generator = generator(*b"fuzzing\0", 0, 0, executions);
-                let seed = sound[seeds[draw(&mut generator, seeds.len())]].clone();
-                // What is compressed is damaged inside as often as outside.
-                let data = match name {
-                    "tar_gz" if draw(&mut generator, 2) == 0 => {
-                        let mut tar = Vec::new();
-                        flate2::read::GzDecoder::new(&seed[..]).read_to_end(&mut tar).unwrap();
-                        gzipped(&damaged(tar, &mut generator), "", 1)
-                    }
-                    _ => damaged(seed, &mut generator),
-                };
-                let outcome = catch_unwind(AssertUnwindSafe(|| target(&data, scratch.path())));
-                assert!(outcome.is_ok(), "{name} fails on execution {executions}: {} bytes {data:02x?}", data.len());
-                executions += 1;
-            }
-            println!("{name}: {executions} executions in {} s", started.elapsed().as_secs());
-        }
     }
 
     /// 200 cases, or `PROPTEST_CASES`.
