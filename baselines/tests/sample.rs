@@ -2,7 +2,7 @@
 
 use baselines::{Usual, rules};
 use burn::tensor::{Device, Tensor, TensorData};
-use datasets::{Images, LoadOptions};
+use datasets::{Images, LoadOptions, Splits};
 use sll_core::optim::OptimizerConfig;
 use sll_core::rule::Batch;
 use sll_core::{NetworkSpec, laws};
@@ -27,7 +27,7 @@ fn labels(images: &Images, range: std::ops::Range<usize>) -> Vec<usize> {
 fn every_rule_learns_the_sample() {
     laws::one_thread();
     let data = datasets::load("mnist-sample", &LoadOptions::default()).unwrap();
-    let (train, test) = (&data.train, &data.test);
+    let Splits { train, test } = data.in_memory().unwrap();
     let mut short = Vec::new();
     for info in rules() {
         let rule_spec = info.settings;

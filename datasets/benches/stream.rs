@@ -1,9 +1,9 @@
-//! Images a second and core, from JPEG files to augmented bytes, and from files and Parquet shards to bytes of which the digest is known:
-//! `cargo bench --workspace --profile dev --bench stream`, on Linux.
+//! Images a second and core, from JPEG files to augmented bytes, and from files and Parquet shards to bytes of which
+//! the digest is known: `cargo bench --workspace --profile dev --bench stream`, on Linux.
 //!
-//! What is measured is the processor time of the whole process: whoever else works on the machine takes none of it.
-//! The JPEGs are made up, of about ImageNet's bytes a pixel. "of 500 x 375" is how large ImageNet's are, brought to 224 x 224. The PNGs are the embedded sample of
-//! MNIST.
+//! What is measured is the processor time of the whole process: whoever else works on the machine takes none of it. The
+//! JPEGs are made up, of about ImageNet's bytes a pixel. "of 500 x 375" is how large ImageNet's are, brought to 224 x
+//! 224. The PNGs are the embedded sample of MNIST.
 
 use std::{cell::LazyCell, fs, path::Path, time::Duration};
 
@@ -85,10 +85,14 @@ const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 /// A manifest of `count` training images and a test image, brought to `side` x `side`.
 fn manifest(count: usize, side: u32, resize: u32) -> Manifest {
     let text = format!(
-        "name = 'made-up'\ntitle = 'Made up'\nlicence = 'none'\nhomepage = 'https://example.org'\nlayout = 'class-folders'\nfolder = 'made-up'\nclasses = 1\n\
-         class_names = ['a']\nshape = [3, {side}, {side}]\nmean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]\nnormalisation = 'none'\n\
-         [counts]\ntrain = {count}\ntest = 1\n[images]\nclass_ids = ['a']\nresize = {resize}\ntest_folder = 'val'\nstream = true\n\
-         [[hub]]\nrepo = 'made/up'\nrevision = '{COMMIT}'\ntrain = 'train.parquet'\ntest = 'test.parquet'\nimage = 'image'\nlabel = 'label'\n"
+        "name = 'made-up'\ntitle = 'Made up'\nlicence = 'none'\nhomepage = 'https://example.org'\nlayout = \
+         'class-folders'\nfolder = 'made-up'\nclasses = 1\n\
+         class_names = ['a']\nshape = [3, {side}, {side}]\nmean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]\n\
+         normalisation = 'none'\n\
+         [counts]\ntrain = {count}\ntest = 1\n[images]\nclass_ids = ['a']\nresize = {resize}\ntest_folder = 'val'\n\
+         stream = true\n\
+         [[hub]]\nrepo = 'made/up'\nrevision = '{COMMIT}'\ntrain = 'train.parquet'\ntest = 'test.parquet'\nimage = \
+         'image'\nlabel = 'label'\n"
     );
     Manifest::parse(&text).expect("a manifest")
 }
@@ -133,17 +137,19 @@ fn write_groups(folder: &Path, images: &[Vec<u8>], group: usize) {
 /// The digits of the embedded sample, as PNG.
 fn digits() -> Vec<Vec<u8>> {
     let sample = load("mnist-sample", &LoadOptions::default()).expect("it is embedded");
+    let images = &sample.in_memory().expect("a small data set").train;
     let encode = |index| {
         let mut png = Vec::new();
         let encoder = PngEncoder::new(&mut png);
-        let image = sample.train.image(index);
+        let image = images.image(index);
         image::ImageEncoder::write_image(encoder, image, 28, 28, image::ExtendedColorType::L8).expect("a vector");
         png
     };
-    (0..sample.train.len()).map(encode).collect()
+    (0..images.len()).map(encode).collect()
 }
 
-/// From files and from shards to bytes and their digest: what a first use and `data verify` do, and what a stream reads before it decodes.
+/// From files and from shards to bytes and their digest: what a first use and `data verify` do, and what a stream reads
+/// before it decodes.
 fn reading(c: &mut Criterion<ProcessorTime>) {
     let photographs: Vec<Vec<u8>> = (0..IMAGES).map(|index| jpeg(500, 375, index)).collect();
     for (name, images) in [("PNG of 28 x 28", digits()), ("JPEG of 500 x 375", photographs)] {
@@ -213,7 +219,7 @@ fn throughput(c: &mut Criterion<ProcessorTime>) {
             write_files(folder.path(), &images);
             let options = options(folder.path(), &folder.path().join("cache"));
             let data = load_manifest(&manifest(images.len(), side, resize), &options).expect("the data set");
-            data.stream.expect("a stream")
+            data.stream().expect("a stream").clone()
         });
         let mut group = c.benchmark_group(name);
         group.sample_size(10).measurement_time(SAMPLED).throughput(Throughput::Elements(u64::from(IMAGES)));

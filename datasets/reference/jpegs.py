@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The JPEGs of src/jpeg.rs's tests: `python3 jpegs.py`, in this folder, with Pillow (made with 13.0.0). Writes progressive.jpg, restarts.jpg, thumbnail.jpg."""
+"""The JPEGs of src/format/jpeg.rs's tests: `python3 jpegs.py`, in this folder, with Pillow (made with 13.0.0). Writes progressive.jpg, restarts.jpg, thumbnail.jpg."""
 
 import io
 import struct

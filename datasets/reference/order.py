@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The numbers pinned in src/order.rs and src/augment.rs, computed from the documented definition alone: `python3 order.py`.
+"""The numbers pinned in src/random.rs, src/serve/order.rs and src/augment, computed from the documented definition alone: `python3 order.py`.
 
 ChaCha with 8 rounds (D. J. Bernstein, "ChaCha, a variant of Salsa20", 2008), 64-bit block counter, key = seed || epoch || index || purpose.
 """

@@ -1,26 +1,27 @@
 //! From a name to a data set in memory.
 
-use crate::{
-    cifar,
-    dataset::{Dataset, Images, content_digest},
-    digest::{Algorithm, Digest},
-    encoded,
-    error::DataError,
-    fetch::obtain,
-    idx,
-    manifest::{Content, FileSpec, Manifest, Split},
-    options::LoadOptions,
-    registry::manifest,
-    source::Located,
-};
+use crate::augment::evaluate::{Shape, evaluation};
+use crate::error::DataError;
+use crate::fetch::locate_or_fetch;
+use crate::format::images::Images;
+use crate::format::{cifar, idx};
+use crate::manifest::digest::{Algorithm, Digest};
+use crate::manifest::registry::manifest;
+use crate::manifest::{FileContent, FileSpec, Manifest, Split};
+use crate::options::LoadOptions;
+use crate::place::encoded::{Content, Store};
+use crate::place::{Located, trust};
+use crate::serve::stream::Stream;
+use crate::serve::{Dataset, Served, Splits, content_digest};
 
 /// Loads, checks and decodes the data set `name`; fetches it first if it is not here and `options.online` allows it.
 ///
-/// A data set too large for memory comes with [`Dataset::stream`] set and no pixels in its splits.
+/// A data set too large for memory is served as a [`Stream`].
 ///
 /// # Errors
-/// [`DataError::Unknown`] for a name without a manifest, [`DataError::Missing`] or [`DataError::Fetch`] if no place or source has all the files, [`DataError::Corrupt`] for a file that is not
-/// in its layout, [`DataError::Read`] if the system cannot read one, [`DataError::Digest`] if the content is well-formed but not the official one and
+/// [`DataError::Unknown`] for a name without a manifest, [`DataError::Missing`] or [`DataError::Fetch`] if no place or
+/// source has all the files, [`DataError::Corrupt`] for a file that is not in its layout, [`DataError::Read`] if the
+/// system cannot read one, [`DataError::Digest`] if the content is well-formed but not the official one and
 /// `options.allow_unverified` is off.
 pub fn load(name: &str, options: &LoadOptions) -> Result<Dataset, DataError> {
     load_manifest(manifest(name)?, options)
@@ -31,12 +32,12 @@ pub fn load(name: &str, options: &LoadOptions) -> Result<Dataset, DataError> {
 /// # Errors
 /// Those of [`load`], without [`DataError::Unknown`].
 pub fn load_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Dataset, DataError> {
-    let located = obtain(manifest, options)?;
+    let located = locate_or_fetch(manifest, options)?;
     let outcome = match manifest.layout.is_encoded() {
-        true => encoded::load(manifest, &located, options),
+        true => load_images(manifest, &located, options),
         false => load_files(manifest, &located, options),
     };
-    outcome.map_err(|error| if located.is_fetched(manifest, options) { error.in_cache() } else { error })
+    outcome.map_err(|error| located.blamed(manifest, options, error))
 }
 
 /// Loads the official files that were found.
@@ -57,7 +58,7 @@ fn load_files(manifest: &Manifest, located: &Located, options: &LoadOptions) -> 
             differing.push((file, spec, found));
         }
     }
-    // Only now: a file that cannot be read at all is worse news than one that differs, wherever it stands.
+    // Only now: a file that cannot be read at all matters more than one that differs, wherever it stands.
     if let Some((file, spec, found)) = differing.first()
         && !options.allow_unverified
     {
@@ -72,18 +73,67 @@ fn load_files(manifest: &Manifest, located: &Located, options: &LoadOptions) -> 
         });
     }
     let digest = content_digest(&digests);
-    Ok(Dataset { train, test, digest, verified: differing.is_empty(), ..Dataset::empty(manifest, &located.source) })
+    let images = Served::Memory(Splits { train, test });
+    Ok(Dataset::new(manifest, located.told(manifest), images, digest, differing.is_empty()))
+}
+
+/// Loads what [`locate_or_fetch`](crate::fetch::locate_or_fetch) found.
+fn load_images(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Result<Dataset, DataError> {
+    let store = Store::open(manifest, located)?;
+    let described = |found: &str| manifest.digest.as_ref().is_some_and(|digest| digest.hex == found);
+    if manifest.is_streamed() {
+        let digest = trust::recall(&store, manifest, &located.source, options)?;
+        let images = Served::Stream(Stream::new(store, manifest));
+        return Ok(Dataset::new(manifest, located.told(manifest), images, digest.clone(), described(&digest)));
+    }
+    let shape = Shape::of(manifest);
+    let decode = |encoded: &[u8]| {
+        let mut pixels = vec![0; manifest.image_len()];
+        evaluation(&shape, encoded, &mut pixels)?;
+        Ok(pixels)
+    };
+    let fingerprint = store.fingerprint(manifest)?;
+    let seen = trust::digest_all(&store, manifest, options, decode)?;
+    trust::check_first(&seen.digest, &fingerprint, manifest, &located.source, options)?;
+    let (train, test) = (images(manifest, seen.train), images(manifest, seen.test));
+    let images = Served::Memory(Splits { train, test });
+    let verified = described(&seen.digest);
+    Ok(Dataset::new(manifest, located.told(manifest), images, seen.digest, verified))
+}
+
+/// The digest of the content of the data set `name`, where nobody published one or the data set is one's own: as
+/// [`Dataset::digest`] has it, without decoding an image, and without reading any where they were read before and their
+/// files look no different from then. None where there is a published one. Fetches what is not here as
+/// [`load`](crate::load) does.
+///
+/// # Errors
+/// Those of [`load`](crate::load).
+pub fn unpublished_digest(name: &str, options: &LoadOptions) -> Result<Option<String>, DataError> {
+    let manifest = manifest(name)?;
+    if manifest.names_content() {
+        return Ok(None);
+    }
+    let located = locate_or_fetch(manifest, options)?;
+    let digest = Store::open(manifest, &located).and_then(|s| trust::recall(&s, manifest, &located.source, options));
+    digest.map(Some).map_err(|error| located.blamed(manifest, options, error))
+}
+
+/// The decoded images of a split. Each is given back as it is copied: at no time are all there twice.
+fn images(manifest: &Manifest, content: Content<Vec<u8>>) -> Images {
+    let mut pixels = Vec::with_capacity(content.made.len() * manifest.image_len());
+    content.made.into_iter().for_each(|image| pixels.extend(image));
+    Images { shape: manifest.shape, pixels, labels: content.labels }
 }
 
 /// Adds one file's content to its split, or says what is wrong with it.
 fn decode(manifest: &Manifest, spec: &FileSpec, content: Vec<u8>, images: &mut Images) -> Result<(), String> {
     match spec.content {
-        Content::Images if images.pixels.is_empty() => {
+        FileContent::Images if images.pixels.is_empty() => {
             images.pixels = idx::images(content, spec.count, manifest.shape)?
         }
-        Content::Images => images.pixels.extend(idx::images(content, spec.count, manifest.shape)?),
-        Content::Labels => images.labels.extend(idx::labels(&content, spec.count, manifest.classes)?),
-        Content::Records => {
+        FileContent::Images => images.pixels.extend(idx::images(content, spec.count, manifest.shape)?),
+        FileContent::Labels => images.labels.extend(idx::labels(&content, spec.count, manifest.classes)?),
+        FileContent::Records => {
             cifar::append(&content, manifest.layout.label_bytes(), spec.count, manifest.classes, images)?
         }
     }
@@ -92,10 +142,9 @@ fn decode(manifest: &Manifest, spec: &FileSpec, content: Vec<u8>, images: &mut I
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
     use crate::testing::{Small, gzip, options_in, small_cifar, small_idx};
+    use std::fs;
 
     /// Writes the small data set in a data directory, changes its folder and loads it.
     fn loaded(small: &Small, allow_unverified: bool, change: impl Fn(&std::path::Path)) -> Result<Dataset, DataError> {
@@ -112,8 +161,14 @@ mod tests {
     #[test]
     fn idx_files_come_back_as_written() {
         let data = loaded(&small_idx(), false, |_| ()).unwrap();
-        assert_eq!(data.train, Images { shape: [1, 2, 2], pixels: (1..=16).collect(), labels: vec![0, 1, 2, 0] });
-        assert_eq!(data.test, Images { shape: [1, 2, 2], pixels: (101..=108).collect(), labels: vec![2, 1] });
+        assert_eq!(
+            data.in_memory().unwrap().train,
+            Images { shape: [1, 2, 2], pixels: (1..=16).collect(), labels: vec![0, 1, 2, 0] }
+        );
+        assert_eq!(
+            data.in_memory().unwrap().test,
+            Images { shape: [1, 2, 2], pixels: (101..=108).collect(), labels: vec![2, 1] }
+        );
         assert!(data.verified && data.source.starts_with("data directory "));
         assert_eq!((data.classes, data.class_names.len(), data.mean.len()), (3, 3, 1));
     }
@@ -122,8 +177,14 @@ mod tests {
     fn cifar_files_come_back_as_written() {
         for label_bytes in [1, 2] {
             let data = loaded(&small_cifar(label_bytes), false, |_| ()).unwrap();
-            assert_eq!(data.train, Images { shape: [3, 1, 2], pixels: (1..=18).collect(), labels: vec![0, 1, 2] });
-            assert_eq!(data.test, Images { shape: [3, 1, 2], pixels: (101..=106).collect(), labels: vec![1] });
+            assert_eq!(
+                data.in_memory().unwrap().train,
+                Images { shape: [3, 1, 2], pixels: (1..=18).collect(), labels: vec![0, 1, 2] }
+            );
+            assert_eq!(
+                data.in_memory().unwrap().test,
+                Images { shape: [3, 1, 2], pixels: (101..=106).collect(), labels: vec![1] }
+            );
             assert!(data.verified);
         }
     }
@@ -140,7 +201,10 @@ mod tests {
             fs::remove_file(folder.join("train-images.gz")).unwrap();
             fs::write(folder.join("train-images"), &small.contents[0]).unwrap();
         });
-        assert_eq!((&renamed.digest, &renamed.train), (&reference.digest, &reference.train));
+        assert_eq!(
+            (&renamed.digest, &renamed.in_memory().unwrap().train),
+            (&reference.digest, &reference.in_memory().unwrap().train)
+        );
         assert_eq!(plain.unwrap().digest, reference.digest);
     }
 
@@ -156,13 +220,13 @@ mod tests {
         assert!(error.is_digest_mismatch() && !error.is_missing());
         let message = error.to_string();
         assert!(message.contains("small/t10k-images.gz is not the official content (expected sha256:"), "{message}");
-        assert!(message.contains("1 of 4 files differ") && message.contains("--allow-unverified"), "{message}");
+        assert!(message.contains("1 of 4 files differ") && message.contains("`allow_unverified`"), "{message}");
 
         let allowed = loaded(&small, true, change).unwrap();
         let reference = loaded(&small, true, |_| ()).unwrap();
         assert!(!allowed.verified && reference.verified);
         assert_ne!(allowed.digest, reference.digest);
-        assert_eq!(allowed.test.pixels.last(), Some(&109));
+        assert_eq!(allowed.in_memory().unwrap().test.pixels.last(), Some(&109));
     }
 
     #[test]
@@ -171,7 +235,7 @@ mod tests {
         let changes: [(Change, &str); 5] = [
             (|small| gzip(&small.contents[0][..20], "", 9), "ends after 20 of 32 bytes"),
             (|small| gzip(&small.contents[1], "", 9), "starts with 0x00000801"),
-            (|small| gzip(&[&small.contents[0][..], &[0]].concat(), "", 9), "goes on after its 32 bytes"),
+            (|small| gzip(&[&small.contents[0][..], &[0]].concat(), "", 9), "continues after its 32 bytes"),
             (|small| gzip(&small.contents[2], "", 9), "declares dimensions [2, 2, 2], not [4, 2, 2]"),
             (|small| gzip(&small.contents[0], "", 9)[..25].to_vec(), "gzip stream that ends early"),
         ];

@@ -1,13 +1,17 @@
 //! What a caller may choose about where data come from.
 
-use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
 
 /// Where to look for data and what to accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadOptions {
     /// The folder that holds one folder for each data set, in the official layouts; none by default.
     pub data_dir: Option<PathBuf>,
-    /// Accept well-formed content whose digest is not the official one; [`Dataset::verified`](crate::Dataset::verified) is then false. Off by default.
+    /// Accept well-formed content whose digest is not the official one; [`Dataset::verified`](crate::Dataset::verified)
+    /// is then false. Off by default.
     pub allow_unverified: bool,
     /// Look in the folders of system packages too. On by default.
     pub system_dirs: bool,
@@ -17,11 +21,12 @@ pub struct LoadOptions {
     pub cache_dir: Option<PathBuf>,
     /// How the hub is reached.
     pub hub: HubOptions,
-    /// Told how far a download is.
+    /// Receives the progress of downloads.
     pub progress: Progress,
-    /// Told in a sentence what is waited for.
+    /// Receives sentences about what happens, such as what is waited for.
     pub notice: Notice,
-    /// Asked whether to give up: what was downloaded is kept, and the error is [`DataError::Interrupted`](crate::DataError::Interrupted).
+    /// Asked whether to give up: what was downloaded is kept, and the error is
+    /// [`DataError::Interrupted`](crate::DataError::Interrupted).
     pub stop: Stop,
 }
 
@@ -41,8 +46,8 @@ impl Default for LoadOptions {
     }
 }
 
-/// How the Hugging Face hub is reached. What is `None` comes from the environment, as for every client of the hub: `HF_ENDPOINT`; `HF_HUB_CACHE` or
-/// `HF_HOME`; `HF_TOKEN` or the file that `hf auth login` writes.
+/// How the Hugging Face hub is reached. What is `None` comes from the environment, as for every client of the hub:
+/// `HF_ENDPOINT`; `HF_HUB_CACHE` or `HF_HOME`; `HF_TOKEN` or the file that `hf auth login` writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubOptions {
     /// The server's address.
@@ -76,12 +81,13 @@ pub type Notice = Hook<dyn Fn(&str) + Send + Sync>;
 pub type Stop = Hook<dyn Fn() -> bool + Send + Sync>;
 
 impl Progress {
-    /// Calls `listener` with a file's name, the bytes that are there, and how many there will be (0 if unknown), many times a second.
+    /// Calls `listener` with a file's name, the bytes that are there, and how many there will be (0 if unknown), many
+    /// times a second.
     pub fn new(listener: impl Fn(&str, u64, u64) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(listener)))
     }
 
-    /// Tells the listener.
+    /// Calls the listener.
     pub(crate) fn report(&self, file: &str, done: u64, total: u64) {
         if let Some(listener) = &self.0 {
             listener(file, done, total);
@@ -95,7 +101,7 @@ impl Notice {
         Self(Some(Arc::new(listener)))
     }
 
-    /// Tells the listener.
+    /// Calls the listener.
     pub(crate) fn say(&self, sentence: &str) {
         if let Some(listener) = &self.0 {
             listener(sentence);
@@ -109,12 +115,12 @@ impl Stop {
         Self(Some(Arc::new(wanted)))
     }
 
-    /// Whether the caller has had enough.
+    /// Whether the caller asked to stop.
     pub(crate) fn requested(&self) -> bool {
         self.0.as_ref().is_some_and(|wanted| wanted())
     }
 
-    /// `reader`, which fails once the caller has had enough.
+    /// `reader`, which fails once the caller asked to stop.
     pub(crate) fn guard<R>(&self, reader: R) -> Guarded<'_, R> {
         Guarded { reader, stop: self }
     }

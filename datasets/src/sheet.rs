@@ -1,13 +1,11 @@
 //! A contact sheet: what augmentation makes of some images, with their classes, as a PNG.
 
+use crate::augment::{Augment, Policy};
+use crate::format::images::Images;
+use crate::format::picture::Picture;
+use crate::serve::order::epoch_order;
+use crate::serve::{Dataset, Served};
 use font8x8::legacy::BASIC_LEGACY;
-
-use crate::{
-    augment::{Augment, Policy},
-    dataset::Dataset,
-    order::epoch_order,
-    picture::Picture,
-};
 
 /// Images in a row.
 const COLUMNS: usize = 8;
@@ -28,12 +26,13 @@ type Cell = (Picture, String);
 pub struct ContactSheet {
     /// The sheet.
     pub png: Vec<u8>,
-    /// What is on it, for people.
+    /// What is on it, in words.
     pub shown: String,
 }
 
-/// Training images with class number and name below: eight, each as it is and augmented as in epochs 1 to 7; 64 different ones where nothing is augmented, or of
-/// a stream. A heading says which data set, which augmentation and which seed.
+/// Training images with class number and name below: eight, each as it is and augmented as in epochs 1 to 7; 64
+/// different ones where nothing is augmented, or of a stream. A heading says which data set, which augmentation and
+/// which seed.
 ///
 /// # Errors
 /// A sentence, if a streamed image cannot be read.
@@ -42,17 +41,20 @@ pub fn contact_sheet(data: &Dataset, augment: Augment, seed: u64) -> Result<Cont
         let name = data.class_names.get(usize::from(label)).map_or("", String::as_str);
         if name == label.to_string() { name.to_owned() } else { format!("{label} {name}") }
     };
-    let (order, cells): (_, Vec<Cell>) = match &data.stream {
-        None if augment == Augment::default() => (
+    let (order, cells): (_, Vec<Cell>) = match &data.images {
+        Served::Memory(splits) if augment == Augment::default() => (
             "the first images of epoch 1",
-            in_order(data, seed, COLUMNS * ROWS, caption).map(|(_, cell)| cell).collect(),
+            in_order(&splits.train, seed, COLUMNS * ROWS, caption).map(|(_, cell)| cell).collect(),
         ),
-        None => ("first column as it is, then epochs 1 to 7", augmentations(data, augment, seed, caption)),
-        Some(stream) => {
+        Served::Memory(splits) => {
+            let cells = augmentations(&splits.train, augment, seed, caption);
+            ("first column as it is, then epochs 1 to 7", cells)
+        }
+        Served::Stream(stream) => {
             let batch =
                 stream.train(seed, 0, COLUMNS * ROWS, augment).next().unwrap_or_else(|| Err("no images".into()))?;
             let planes = batch.pixels.chunks_exact(stream.image_len());
-            let pictures = planes.map(|planes| Picture::from_planes(planes, data.train.shape));
+            let pictures = planes.map(|planes| Picture::from_planes(planes, data.shape));
             ("the first images of epoch 1", pictures.zip(batch.labels.into_iter().map(caption)).collect())
         }
     };
@@ -78,22 +80,21 @@ fn described(augment: Augment) -> String {
 
 /// The first training images of the first epoch, with their place.
 fn in_order(
-    data: &Dataset,
+    images: &Images,
     seed: u64,
     count: usize,
     caption: impl Fn(u16) -> String,
 ) -> impl Iterator<Item = (usize, Cell)> {
-    let images = &data.train;
     epoch_order(seed, 0, images.len()).into_iter().take(count).map(move |index| {
         let index = index as usize;
         (index, (Picture::from_planes(images.image(index), images.shape), caption(images.labels[index])))
     })
 }
 
-fn augmentations(data: &Dataset, augment: Augment, seed: u64, caption: impl Fn(u16) -> String) -> Vec<Cell> {
-    let (images, shape) = (&data.train, data.train.shape);
+fn augmentations(images: &Images, augment: Augment, seed: u64, caption: impl Fn(u16) -> String) -> Vec<Cell> {
+    let shape = images.shape;
     let mut cells = Vec::new();
-    for (index, (picture, caption)) in in_order(data, seed, ROWS, caption) {
+    for (index, (picture, caption)) in in_order(images, seed, ROWS, caption) {
         cells.push((picture, caption.clone()));
         for epoch in 0..COLUMNS as u64 - 1 {
             let mut planes = vec![0; images.image_len()];
@@ -152,8 +153,8 @@ fn draw(heading: &[String; 2], cells: &[Cell]) -> Picture {
     sheet
 }
 
-/// Writes in black from the upper left corner on: in large letters if `room` pixels hold them, else in small ones, as many as they hold. What is not ASCII
-/// becomes `?`.
+/// Writes in black from the upper left corner on: in large letters if `room` pixels hold them, else in small ones, as
+/// many as they hold. What is not ASCII becomes `?`.
 fn write(sheet: &mut Picture, (left, top): (usize, usize), text: &str, room: usize) {
     let scale = if text.chars().count() * 16 <= room { 2 } else { 1 };
     for (place, character) in text.chars().take(room / (8 * scale)).enumerate() {
@@ -170,7 +171,8 @@ fn write(sheet: &mut Picture, (left, top): (usize, usize), text: &str, room: usi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LoadOptions, load};
+    use crate::load;
+    use crate::options::LoadOptions;
 
     #[test]
     fn a_sheet_shows_images_and_captions() {
@@ -181,8 +183,8 @@ mod tests {
         let sheet = Picture::decode(&drawn.png, 3).unwrap();
         assert_eq!((sheet.width, sheet.height), (GAP + 8 * (140 + GAP), 56 + 8 * (140 + 2 * LINE + GAP)));
         // The first image itself, five times as large.
-        let first = epoch_order(1, 0, data.train.len())[0] as usize;
-        for (at, &value) in data.train.image(first).iter().enumerate() {
+        let first = epoch_order(1, 0, data.in_memory().unwrap().train.len())[0] as usize;
+        for (at, &value) in data.in_memory().unwrap().train.image(first).iter().enumerate() {
             let pixel = ((56 + at / 28 * 5) * sheet.width + GAP + at % 28 * 5) * 3;
             assert_eq!(sheet.pixels[pixel..pixel + 3], [value; 3]);
         }
@@ -202,7 +204,7 @@ mod tests {
         let drawn = contact_sheet(&data, Augment::default(), 1).unwrap();
         assert!(drawn.shown.contains("no augmentation") && drawn.shown.contains("the first images"), "{}", drawn.shown);
         let sheet = Picture::decode(&drawn.png, 3).unwrap();
-        let place = Place::of(&Picture::from_planes(data.train.image(0), data.train.shape));
+        let place = Place::of(&Picture::from_planes(data.in_memory().unwrap().train.image(0), data.shape));
         let image = |cell: usize| {
             let (left, top) = place.corner(cell);
             let row = |row: usize| ((top + row) * sheet.width + left) * 3;

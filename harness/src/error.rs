@@ -68,9 +68,13 @@ impl From<sll_core::Error> for Error {
 impl From<datasets::DataError> for Error {
     fn from(error: datasets::DataError) -> Self {
         match error {
-            datasets::DataError::Unknown { .. } => Error::Input(error.to_string()),
+            datasets::DataError::Unknown { .. } => Error::Input(format!(
+                "{}; name one of your own by its folder or manifest",
+                crate::remedy::explain(&error)
+            )),
+            datasets::DataError::Own { .. } => Error::Input(crate::remedy::explain(&error)),
             datasets::DataError::Interrupted { .. } => Error::Interrupted,
-            _ => Error::Missing(error.to_string()),
+            _ => Error::Missing(crate::remedy::explain(&error)),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod pool;
 pub mod progress;
 pub mod provenance;
 pub mod record;
+pub mod remedy;
 pub mod report;
 pub mod room;
 pub mod run;

@@ -159,7 +159,9 @@ fn the_official_content_comes_out_of_shards() {
     for name in ["mnist", "fashion-mnist"] {
         let (folder, server) = (tempfile::tempdir().unwrap(), Server::start());
         let (source, data) = (pinned(&server, name), datasets::load(name, &options).unwrap());
-        for (pattern, images) in [(&source.train, &data.train), (&source.test, &data.test)] {
+        for (pattern, images) in
+            [(&source.train, &data.in_memory().unwrap().train), (&source.test, &data.in_memory().unwrap().test)]
+        {
             let encode = |index: usize| {
                 let mut png = Vec::new();
                 let encoder = image::codecs::png::PngEncoder::new(&mut png);

@@ -1,11 +1,10 @@
 //! Pillow's antialiased bilinear resize of bytes, byte for byte: rows, then columns, weights in fixed point.
 //!
-//! A library would do, but the one that is nearest to Pillow, fast_image_resize, is generic: its code for every kind of pixel and processor is compiled here,
-//! which takes four minutes of every build.
+//! A library would do, but the one that is nearest to Pillow, fast_image_resize, is generic: its code for every kind of
+//! pixel and processor is compiled here, which takes four minutes of every build.
 
+use crate::format::picture::Picture;
 use std::ops::Range;
-
-use crate::picture::Picture;
 
 /// Fraction bits of a weight: a byte, a weight of 1 and a bit of headroom fill 32 bits.
 const BITS: u32 = 32 - 8 - 2;
@@ -18,8 +17,9 @@ struct Taps {
     weights: Vec<i32>,
 }
 
-/// The taps of the output pixels `part` of all `to` along one axis: a triangle as wide as the scale `s = from / to`, at least as an input pixel, around the output pixel's centre
-/// `c = (i + 1/2) s`: pixel `x` weighs `1 - |x + 1/2 - c| / max(s, 1)`, the weights brought to a sum of 1 and rounded.
+/// The taps of the output pixels `part` of all `to` along one axis: a triangle as wide as the scale `s = from / to`, at
+/// least as an input pixel, around the output pixel's centre `c = (i + 1/2) s`: pixel `x` weighs `1 - |x + 1/2 - c| /
+/// max(s, 1)`, the weights brought to a sum of 1 and rounded.
 fn taps(from: usize, to: usize, part: Range<usize>) -> Vec<Taps> {
     let scale = from as f64 / to as f64;
     let reach = scale.max(1.0);
@@ -78,7 +78,8 @@ pub(crate) fn resize(picture: &Picture, width: usize, height: usize) -> Picture 
     part(picture, [width, height], 0..width, 0..height)
 }
 
-/// The pixels `across` x `down` of the image at another `size` (width, height). Nothing else of that image is made, however large it would be.
+/// The pixels `across` x `down` of the image at another `size` (width, height). Nothing else of that image is made,
+/// however large it would be.
 pub(crate) fn part(picture: &Picture, size: [usize; 2], across: Range<usize>, down: Range<usize>) -> Picture {
     let (channels, [width, height]) = (picture.channels, size);
     let line = picture.width * channels;
@@ -109,7 +110,8 @@ pub(crate) fn part(picture: &Picture, size: [usize; 2], across: Range<usize>, do
 mod tests {
     use super::*;
 
-    /// By hand: to half the size, a pixel weighs 1/8, 3/8, 3/8, 1/8 of four, and 3/7, 3/7, 1/7 at the border; to twice the size, 3/4 and 1/4.
+    /// By hand: to half the size, a pixel weighs 1/8, 3/8, 3/8, 1/8 of four, and 3/7, 3/7, 1/7 at the border; to twice
+    /// the size, 3/4 and 1/4.
     #[test]
     fn weights_by_hand() {
         let one = f64::from(1 << BITS);

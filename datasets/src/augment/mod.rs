@@ -1,33 +1,35 @@
 //! Augmentation on bytes, before normalisation, as torchvision's transforms do on PIL images.
 
 mod bilinear;
+pub(crate) mod evaluate;
 mod ops;
 mod policy;
 #[cfg(test)]
 mod reference;
 mod resize;
 
-use rand_chacha::rand_core::Rng;
-
 pub use self::policy::Policy;
 pub(crate) use self::resize::centre;
-use crate::{
-    order::{AUGMENT, CROP, POLICY, below, generator},
-    picture::Picture,
-};
+use crate::format::picture::Picture;
+use crate::random::{AUGMENT, CROP, POLICY, below, generator};
+use rand_chacha::rand_core::Rng;
 
-/// In this order: random resized crop, random crop after zero padding, random horizontal flip, AutoAugment: torchvision's `RandomResizedCrop(size)`,
-/// `RandomCrop(size, padding)`, `RandomHorizontalFlip()` and `AutoAugment(policy)`.
+/// In this order: random resized crop, random crop after zero padding, random horizontal flip, AutoAugment:
+/// torchvision's `RandomResizedCrop(size)`, `RandomCrop(size, padding)`, `RandomHorizontalFlip()` and
+/// `AutoAugment(policy)`.
 ///
-/// The outcome is a function of (seed, epoch, index) alone, ChaCha8 keyed by them, whatever the batch and its order; `index` is the image's place in its
-/// split. Crop, flip and policy draw from streams of their own: switching one on does not change the others.
+/// The outcome is a function of (seed, epoch, index) alone, ChaCha8 keyed by them, whatever the batch and its order;
+/// `index` is the image's place in its split. Crop, flip and policy draw from streams of their own: switching one on
+/// does not change the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Augment {
     /// Whether to mirror an image left to right, with probability 1/2.
     pub flip: bool,
-    /// Zero pixels added on each side before a crop of the image's own size; 0 leaves the image in place. Padding is byte 0, hence black, not the mean.
+    /// Zero pixels added on each side before a crop of the image's own size; 0 leaves the image in place. Padding is
+    /// byte 0, hence black, not the mean.
     pub crop_padding: usize,
-    /// Whether a random part of an image, 8 to 100 percent of its area, is taken at the image's shape, in place of the whole.
+    /// Whether a random part of an image, 8 to 100 percent of its area, is taken at the image's shape, in place of the
+    /// whole.
     pub resized_crop: bool,
     /// The learned policy that is applied last, if any.
     pub policy: Option<Policy>,
@@ -92,7 +94,7 @@ impl Augment {
         !self.resized_crop && self.policy.is_none()
     }
 
-    /// Where image `index` is put in `epoch`; for who does that elsewhere than on the host.
+    /// Where image `index` is put in `epoch`; for callers that crop on the device.
     // The flip is drawn before the crop, so that padding does not change which images are flipped.
     pub fn place_of(&self, seed: u64, epoch: u64, index: u64) -> Place {
         let mut generator = generator(AUGMENT, seed, epoch, index);
@@ -132,7 +134,8 @@ impl Augment {
     }
 }
 
-/// The rows (columns) of a crop starting at `offset` of the padded image that lie on the image itself; may be empty where the padding exceeds the image.
+/// The rows (columns) of a crop starting at `offset` of the padded image that lie on the image itself; may be empty
+/// where the padding exceeds the image.
 fn covered(offset: usize, padding: usize, size: usize) -> std::ops::Range<usize> {
     let start = padding.saturating_sub(offset).min(size);
     let end = (size + padding).saturating_sub(offset).min(size);
@@ -152,7 +155,8 @@ mod tests {
         dst
     }
 
-    /// By hand: padded by 1, the image [[1, 2, 3], [4, 5, 6]] is [[0; 5], [0, 1, 2, 3, 0], [0, 4, 5, 6, 0], [0; 5]]; crops of 2 x 3 from (top, left).
+    /// By hand: padded by 1, the image [[1, 2, 3], [4, 5, 6]] is [[0; 5], [0, 1, 2, 3, 0], [0, 4, 5, 6, 0], [0; 5]];
+    /// crops of 2 x 3 from (top, left).
     #[test]
     fn crops_by_hand() {
         assert_eq!(placed(1, false, 0, 0), [0, 0, 0, 0, 1, 2]);
@@ -230,7 +234,8 @@ mod tests {
         assert_ne!(run20(1, 2, 3), run20(1, 2, 40));
     }
 
-    /// 81 places and two directions: every one occurs, flips in half of 4000 draws to within 5 standard deviations (32).
+    /// 81 places and two directions: every one occurs, flips in half of 4000 draws to within 5 standard deviations
+    /// (32).
     #[test]
     fn every_place_and_direction_occurs() {
         let image: Vec<u8> = (1..=81).collect();

@@ -2,7 +2,7 @@
 //!
 //! `x` is a value 0 to 255 of one channel of one pixel.
 
-use crate::picture::{Picture, luma};
+use crate::format::picture::{Picture, luma};
 
 /// Applies `table` to every value: `x -> table[channel][x]`.
 fn look_up(picture: &mut Picture, table: &[[u8; 256]]) {
@@ -43,7 +43,8 @@ fn histograms(picture: &Picture) -> Vec<[usize; 256]> {
     counts
 }
 
-/// `x -> 255 (x - low) / (high - low)` for each channel, `low` and `high` its smallest and largest value; nothing where they are equal.
+/// `x -> 255 (x - low) / (high - low)` for each channel, `low` and `high` its smallest and largest value; nothing where
+/// they are equal.
 pub(crate) fn autocontrast(picture: &mut Picture) {
     let table = |counts: &[usize; 256]| {
         let low = counts.iter().position(|&count| count > 0).unwrap_or(0);
@@ -60,7 +61,8 @@ pub(crate) fn autocontrast(picture: &mut Picture) {
     look_up(picture, &tables);
 }
 
-/// `x -> (step / 2 + #values below x) / step` for each channel, `step` = (#values - #values of the largest) / 255, integers all; nothing where `step` is 0.
+/// `x -> (step / 2 + #values below x) / step` for each channel, `step` = (#values - #values of the largest) / 255,
+/// integers all; nothing where `step` is 0.
 pub(crate) fn equalize(picture: &mut Picture) {
     let table = |counts: &[usize; 256]| {
         let used = counts.iter().filter(|&&count| count > 0);
@@ -80,7 +82,8 @@ pub(crate) fn equalize(picture: &mut Picture) {
     look_up(picture, &tables);
 }
 
-/// `x -> d + factor (x - d)`, cut off to 0..255 and to an integer: Pillow's blend of a degenerate image's value `d`, in 32-bit floats.
+/// `x -> d + factor (x - d)`, cut off to 0..255 and to an integer: Pillow's blend of a degenerate image's value `d`, in
+/// 32-bit floats.
 fn blend(degenerate: u8, value: u8, factor: f32) -> u8 {
     (f32::from(degenerate) + factor * (f32::from(value) - f32::from(degenerate))) as u8
 }
@@ -119,8 +122,8 @@ pub(crate) fn sharpness(picture: &mut Picture, factor: f32) {
     }
 }
 
-/// Moves the pixel at `(a x + b y + c, d x + e y + f)` to `(x, y)`, for `matrix = [a, b, c, d, e, f]` and the pixels' centres, without interpolation; what
-/// comes from outside is black. In 16.16 fixed point, as Pillow computes it.
+/// Moves the pixel at `(a x + b y + c, d x + e y + f)` to `(x, y)`, for `matrix = [a, b, c, d, e, f]` and the pixels'
+/// centres, without interpolation; what comes from outside is black. In 16.16 fixed point, as Pillow computes it.
 pub(crate) fn affine(picture: &mut Picture, matrix: [f64; 6]) {
     let fixed = |value: f64| (value * 65536.0 + 0.5).floor() as i64;
     let [a, b, c, d, e, f] = matrix;

@@ -1,10 +1,12 @@
-//! AutoAugment (Cubuk et al. 2019, arXiv 1805.09501): one of 25 pairs of operations, each applied with its probability, as torchvision does it.
-
-use rand_chacha::{ChaCha8Rng, rand_core::Rng};
-use serde::{Deserialize, Serialize};
+//! AutoAugment (Cubuk et al. 2019, arXiv 1805.09501): one of 25 pairs of operations, each applied with its probability,
+//! as torchvision does it.
 
 use super::ops;
-use crate::{order::below, picture::Picture};
+use crate::format::picture::Picture;
+use crate::random::below;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+use serde::{Deserialize, Serialize};
 
 /// A learned policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,8 +132,8 @@ fn linspace(end: f32, magnitude: u8) -> f32 {
     if magnitude < 5 { step * f32::from(magnitude) } else { end - step * f32::from(9 - magnitude) }
 }
 
-/// Applies `op` with a magnitude of 0 to 9. Shears up to 0.3, translations up to 150/331 of the side, rotations up to 30 degrees, blends by 1 +- 0.9 at most:
-/// of these, `negative` ones go the other way.
+/// Applies `op` with a magnitude of 0 to 9. Shears up to 0.3, translations up to 150/331 of the side, rotations up to
+/// 30 degrees, blends by 1 +- 0.9 at most: of these, `negative` ones go the other way.
 fn apply(op: Op, magnitude: u8, negative: bool, picture: &mut Picture) {
     let signed = |end: f32| if negative { -linspace(end, magnitude) } else { linspace(end, magnitude) };
     let pixels = |side: usize| f64::from(signed((150.0 / 331.0 * side as f64) as f32).trunc());
@@ -164,10 +166,8 @@ fn apply(op: Op, magnitude: u8, negative: bool, picture: &mut Picture) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        augment::reference::{picture, short_digest},
-        order::{POLICY, generator},
-    };
+    use crate::augment::reference::{picture, short_digest};
+    use crate::random::{POLICY, generator};
 
     /// The rows of a file of `reference/ops.py`, cut into columns.
     fn table(text: &str) -> impl Iterator<Item = Vec<&str>> {
@@ -189,7 +189,8 @@ mod tests {
         assert_eq!(expected.next(), None);
     }
 
-    /// Expected: `reference/magnitudes.tsv`, made by `reference/ops.py`; torchvision 0.24's own `_apply_op` gives the same 840 digests.
+    /// Expected: `reference/magnitudes.tsv`, made by `reference/ops.py`; torchvision 0.24's own `_apply_op` gives the
+    /// same 840 digests.
     #[test]
     fn every_operation_at_every_magnitude_and_sign_is_torchvisions() {
         let ops = [
@@ -220,7 +221,8 @@ mod tests {
         assert_eq!(checked, 3 * 14 * 10 * 2);
     }
 
-    /// Expected: `reference/policy.tsv`, made by `reference/ops.py`: torchvision's formulas and tables, Pillow's operations, our random numbers.
+    /// Expected: `reference/policy.tsv`, made by `reference/ops.py`: torchvision's formulas and tables, Pillow's
+    /// operations, our random numbers.
     #[test]
     fn whole_policies_are_torchvisions() {
         let mut checked = 0;

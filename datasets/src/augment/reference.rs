@@ -1,8 +1,10 @@
 //! The images that `reference/ops.py` makes its expected values from.
 
-use crate::{Digest, picture::Picture};
+use crate::format::picture::Picture;
+use crate::manifest::digest::Digest;
 
-/// The image of a size such as `12x9x3` (width, height, channels): noise over a slope, the same numbers as in `reference/ops.py`.
+/// The image of a size such as `12x9x3` (width, height, channels): noise over a slope, the same numbers as in
+/// `reference/ops.py`.
 pub(crate) fn picture(size: &str) -> Picture {
     let [width, height, channels] = size.split('x').map(|side| side.parse().unwrap()).collect::<Vec<usize>>()[..]
     else {

@@ -1,10 +1,11 @@
 //! Sizes: the crops of training and evaluation on ImageNet.
 
-use rand_chacha::ChaCha8Rng;
-
+use super::bilinear::part;
 pub(crate) use super::bilinear::resize;
-use super::{bilinear::part, policy::uniform};
-use crate::{order::below, picture::Picture};
+use super::policy::uniform;
+use crate::format::picture::Picture;
+use crate::random::below;
+use rand_chacha::ChaCha8Rng;
 
 /// The part of an image from `(left, top)` on.
 pub(crate) fn crop(picture: &Picture, left: usize, top: usize, width: usize, height: usize) -> Picture {
@@ -16,8 +17,8 @@ pub(crate) fn crop(picture: &Picture, left: usize, top: usize, width: usize, hei
     Picture { width, height, channels, pixels }
 }
 
-/// For evaluation: the shorter side to `side`, then the centre of `height` x `width`; torchvision's `Resize(side)` and `CenterCrop`. Only the centre is made,
-/// since a line of pixels, resized, would fill gigabytes.
+/// For evaluation: the shorter side to `side`, then the centre of `height` x `width`; torchvision's `Resize(side)` and
+/// `CenterCrop`. Only the centre is made, since a line of pixels, resized, would fill gigabytes.
 pub(crate) fn centre(picture: &Picture, side: usize, height: usize, width: usize) -> Picture {
     let (short, long) = (picture.width.min(picture.height).max(1), picture.width.max(picture.height).max(1));
     let other = side * long / short;
@@ -36,8 +37,9 @@ pub(crate) struct Area {
     pub(crate) height: usize,
 }
 
-/// A crop of 8 to 100 percent of the image's area and a ratio of sides of 3/4 to 4/3, its logarithm drawn evenly; after ten that do not fit, the largest
-/// centred crop of an allowed ratio. torchvision's `RandomResizedCrop`. Each try draws area and ratio, one that fits top and left.
+/// A crop of 8 to 100 percent of the image's area and a ratio of sides of 3/4 to 4/3, its logarithm drawn evenly; after
+/// ten that do not fit, the largest centred crop of an allowed ratio. torchvision's `RandomResizedCrop`. Each try draws
+/// area and ratio, one that fits top and left.
 pub(crate) fn random_area(width: usize, height: usize, generator: &mut ChaCha8Rng) -> Area {
     let (low, high) = ((3.0f64 / 4.0).ln(), (4.0f64 / 3.0).ln());
     for _ in 0..10 {
@@ -64,13 +66,12 @@ pub(crate) fn random_area(width: usize, height: usize, generator: &mut ChaCha8Rn
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        augment::reference::picture,
-        order::{CROP, generator},
-    };
+    use crate::augment::reference::picture;
+    use crate::random::{CROP, generator};
 
-    /// Expected: `reference/resize.tsv`, made by `reference/ops.py`: Pillow's own bytes. Where the height shrinks and the width does not, or hardly,
-    /// Pillow 13 takes columns before rows, other than its predecessors and this: then a byte may be one off.
+    /// Expected: `reference/resize.tsv`, made by `reference/ops.py`: Pillow's own bytes. Where the height shrinks and
+    /// the width does not, or hardly, Pillow 13 takes columns before rows, other than its predecessors and this: then a
+    /// byte may be one off.
     #[test]
     fn sizes_are_pillows() {
         let mut others = 0;

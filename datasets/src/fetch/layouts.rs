@@ -1,22 +1,20 @@
-//! Every data set that is fetched, from a hub and from archives on this machine: under its manifest's own names, at its pinned commit. Pixels and digests are
-//! made up; ImageNet has all its images, the others, whose number decides nothing, a tenth.
-
-use std::path::Path;
+//! Every data set that is fetched, from a hub and from archives on this machine: under its manifest's own names, at its
+//! pinned commit. Pixels and digests are made up; ImageNet has all its images, the others, whose number decides
+//! nothing, a tenth.
 
 use super::*;
-use crate::{
-    Augment, Digest, HubOptions,
-    load::load_manifest,
-    manifest::{Content, HubSource, Layout, Split},
-    manifests,
-    picture::Picture,
-    testing::{
-        gzip, options_in,
-        server::{Server, TOKEN},
-        shard_of, tar_of, zip_of,
-    },
-    verify::verify_manifest,
-};
+use crate::augment::Augment;
+use crate::fetch::verify::verify_manifest;
+use crate::format::picture::Picture;
+use crate::load::load_manifest;
+use crate::manifest::digest::Digest;
+use crate::manifest::registry::manifests;
+use crate::manifest::{FileContent, HubSource, Layout, Split};
+use crate::options::HubOptions;
+use crate::serve::{Served, Splits};
+use crate::testing::server::{Server, TOKEN};
+use crate::testing::{gzip, options_in, shard_of, tar_of, zip_of};
+use std::path::Path;
 
 /// Different images of each data set; the others are copies of them.
 const PICTURES: usize = 50;
@@ -86,16 +84,16 @@ impl<'a> MadeUp<'a> {
             *start += file.count;
             let [_, height, width] = self.manifest.shape;
             let mut bytes: Vec<u8> = match file.content {
-                Content::Images => [word(0x803), word(file.count), word(height), word(width)].concat(),
-                Content::Labels => [word(0x801), word(file.count)].concat(),
-                Content::Records => Vec::new(),
+                FileContent::Images => [word(0x803), word(file.count), word(height), word(width)].concat(),
+                FileContent::Labels => [word(0x801), word(file.count)].concat(),
+                FileContent::Records => Vec::new(),
             };
             for image in images {
                 let (class, planes) = (self.class(image) as u8, &planes[image % PICTURES]);
                 match file.content {
-                    Content::Images => bytes.extend(planes),
-                    Content::Labels => bytes.push(class),
-                    Content::Records => {
+                    FileContent::Images => bytes.extend(planes),
+                    FileContent::Labels => bytes.push(class),
+                    FileContent::Records => {
                         bytes.extend(&[99 - class.min(99), class][2 - self.manifest.layout.label_bytes()..]);
                         bytes.extend(planes);
                     }
@@ -117,7 +115,7 @@ impl<'a> MadeUp<'a> {
                     (Layout::TinyImagenet, Split::Train) => format!("train/{id}/images"),
                     (Layout::TinyImagenet, Split::Test) => "val/images".to_owned(),
                     (_, Split::Train) => format!("train/{id}"),
-                    (_, Split::Test) => format!("{}/{id}", images.test_folder),
+                    (_, Split::Test) => format!("{}/{id}", images.test_folder.as_ref().unwrap()),
                 };
                 files.push((format!("{root}/{folder}/{image}.JPEG"), &self.pngs[image % PICTURES][..]));
             }
@@ -146,7 +144,8 @@ impl<'a> MadeUp<'a> {
     }
 }
 
-/// Caches in `folder`, `server` for the hub, an account that may have what is gated, and nothing of this machine's packages.
+/// Caches in `folder`, `server` for the hub, an account that may have what is gated, and nothing of this machine's
+/// packages.
 fn online(folder: &Path, server: &Server) -> LoadOptions {
     let options = options_in(folder);
     let hub =
@@ -203,7 +202,7 @@ fn serve_on_hub(manifest: &Manifest, server: &Server) {
 
 /// Fetches it, loads it where that takes no gigabyte, and gives the digest of its content.
 fn fetched(manifest: &Manifest, options: &LoadOptions, source: &str) -> String {
-    let located = obtain(manifest, options).unwrap();
+    let located = locate_or_fetch(manifest, options).unwrap();
     assert!(located.source.contains(source), "{} is not from {source}", located.source);
     let offline = LoadOptions { online: false, ..options.clone() };
     if manifest.layout.is_encoded() && !manifest.is_streamed() {
@@ -213,18 +212,14 @@ fn fetched(manifest: &Manifest, options: &LoadOptions, source: &str) -> String {
     }
     let data = load_manifest(manifest, &offline).unwrap();
     assert_eq!(data.verified, manifest.has_digest());
-    match &data.stream {
-        None => {
-            assert_eq!((data.train.len(), data.test.len()), (manifest.counts.train, manifest.counts.test));
+    match &data.images {
+        Served::Memory(Splits { train, test }) => {
+            assert_eq!((train.len(), test.len()), (manifest.counts.train, manifest.counts.test));
             assert!(
-                data.train
-                    .labels
-                    .iter()
-                    .enumerate()
-                    .all(|(image, &class)| usize::from(class) == image % manifest.classes)
+                train.labels.iter().enumerate().all(|(image, &class)| usize::from(class) == image % manifest.classes)
             );
         }
-        Some(stream) => {
+        Served::Stream(stream) => {
             let batch = stream.train(0, 0, 8, Augment::default()).next().unwrap().unwrap();
             assert_eq!((batch.labels.len(), batch.pixels.len()), (8, 8 * manifest.image_len()));
         }
@@ -245,7 +240,7 @@ fn is_fetched(name: &str) {
             hub: HubOptions { token: None, ..online(folder.path(), &server).hub },
             ..online(folder.path(), &server)
         };
-        let refused = obtain(&manifest, &stranger).err().unwrap().to_string();
+        let refused = locate_or_fetch(&manifest, &stranger).err().unwrap().to_string();
         assert!(refused.contains("accept the licence"), "{refused}");
     }
     let from_hub =
@@ -260,8 +255,8 @@ fn is_fetched(name: &str) {
     }
     if manifest.archives.is_empty() {
         let folder = tempfile::tempdir().unwrap();
-        let gone = obtain(&manifest, &online(folder.path(), &server)).err().unwrap().to_string();
-        assert!(gone.contains("does not have it (404") && gone.contains("--data-dir"), "{gone}");
+        let gone = locate_or_fetch(&manifest, &online(folder.path(), &server)).err().unwrap().to_string();
+        assert!(gone.contains("does not have it (404") && gone.contains("`data_dir`"), "{gone}");
     }
 }
 
@@ -274,7 +269,7 @@ macro_rules! layouts {
 
         #[test]
         fn no_data_set_is_left_out() {
-            let fetched = manifests().iter().filter(|manifest| !manifest.embedded).map(|manifest| manifest.name.as_str());
+            let fetched = manifests().iter().filter(|m| !m.embedded).map(|m| m.name.as_str());
             assert_eq!(fetched.collect::<Vec<_>>(), [$($name),*]);
         }
     };

@@ -1,39 +1,40 @@
-//! From the first source that has a data set into the cache: the hub's cache, the hub, the official archive. Nothing is published before it was checked.
+//! From the first source that has a data set into the cache: the hub's cache, the hub, the official archive. Nothing is
+//! published before it was checked.
 
+mod convert;
 #[cfg(test)]
 mod layouts;
 #[cfg(test)]
 mod tests;
+pub(crate) mod unpack;
+pub(crate) mod verify;
 
+use crate::error::{Advice, Attempt, DataError, Next, Problem};
+use crate::fetch::unpack::{Bounds, Failure, unpack};
+use crate::files::atomic::rename;
+use crate::manifest::registry::manifest;
+use crate::manifest::{ArchiveFormat, ArchiveSource, Manifest};
+use crate::net::{Reach, fetch_archive, hub_shards};
+use crate::options::LoadOptions;
+use crate::place::cache::{Cache, ShardList};
+use crate::place::compare::{FileCheck, compare};
+use crate::place::encoded::Store;
+use crate::place::folder::is_image;
+use crate::place::{Located, Status, cached, locate, located_in, trust};
 use std::path::Path;
 
-use crate::{
-    archive::{Bounds, Failure, unpack},
-    atomic::rename,
-    cache::{Cache, ShardList},
-    convert,
-    error::DataError,
-    folder::is_image,
-    manifest::{ArchiveFormat, ArchiveSource, Manifest},
-    net::{Problem, Reach, fetch_archive, hub_shards},
-    options::LoadOptions,
-    registry::manifest,
-    source::{Located, Status, cached, locate, located_in},
-    store::Store,
-    trust,
-    verify::{FileCheck, compare},
-};
-
-/// Fetches the data set `name`, unless it is on this machine already, and says where it is. Data in the hub's own cache need no network.
+/// Fetches the data set `name`, unless it is on this machine already, and says where it is. Data in the hub's own cache
+/// need no network.
 ///
 /// What lies in the cache is compared with its digests, and replaced if it is damaged.
 ///
-/// Two processes may do so at once: the second waits, and finds it there. A process that was killed leaves nothing that is taken for a data set; what it
-/// had downloaded is gone on with.
+/// Two processes may do so at once: the second waits, and finds it there. A process that was killed leaves nothing that
+/// is taken for a data set; the next fetch resumes its downloads.
 ///
 /// # Errors
-/// [`DataError::Unknown`] for a name without a manifest, [`DataError::Fetch`] if no source has it, with each source's reason; [`DataError::Missing`] if it
-/// is not here and `options.online` is off; [`DataError::Interrupted`] if `options.stop` says so.
+/// [`DataError::Unknown`] for a name without a manifest, [`DataError::Fetch`] if no source has it, with each source's
+/// reason; [`DataError::Missing`] if it is not here and `options.online` is off; [`DataError::Interrupted`] if
+/// `options.stop` says so.
 pub fn fetch(name: &str, options: &LoadOptions) -> Result<Status, DataError> {
     let manifest = manifest(name)?;
     fetch_manifest(manifest, options).map(|located| located.status(manifest, options))
@@ -41,7 +42,7 @@ pub fn fetch(name: &str, options: &LoadOptions) -> Result<Status, DataError> {
 
 /// [`fetch`] for a manifest of one's own.
 pub(crate) fn fetch_manifest(manifest: &Manifest, options: &LoadOptions) -> Result<Located, DataError> {
-    let located = obtain(manifest, options)?;
+    let located = locate_or_fetch(manifest, options)?;
     if !located.is_fetched(manifest, options) {
         return Ok(located);
     }
@@ -60,7 +61,11 @@ pub(crate) fn fetch_manifest(manifest: &Manifest, options: &LoadOptions) -> Resu
     }
     let problem = problem.in_cache();
     match options.online {
-        true => Err(unfetched(manifest, attempts, format!("what is in the cache cannot be used: {problem}"))),
+        true => {
+            let cached = Problem::new(format!("what it has cannot be used: {}", problem.problem()), problem.next());
+            attempts.insert(0, ("cache".to_owned(), cached));
+            Err(unfetched(manifest, attempts, problem.next()))
+        }
         false => Err(problem),
     }
 }
@@ -69,7 +74,7 @@ pub(crate) fn fetch_manifest(manifest: &Manifest, options: &LoadOptions) -> Resu
 fn sound(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Result<(), DataError> {
     if manifest.layout.is_encoded() {
         let store = Store::open(manifest, located)?;
-        return trust::known(&store, manifest, &located.source, options).map(drop);
+        return trust::recall(&store, manifest, &located.source, options).map(drop);
     }
     match compare(manifest, located)?.files.into_iter().find(|file| !file.ok) {
         None => Ok(()),
@@ -82,21 +87,26 @@ fn sound(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Resul
     }
 }
 
-/// [`fetch`] without looking at what is here already, where not having the data set is a [`Status`] and not an error: [`Status::Missing`] then has each source's reason.
+/// [`fetch`] without looking at what is here already, where not having the data set is a [`Status`] and not an error:
+/// [`Status::Missing`] then has each source's reason.
 ///
 /// # Errors
 /// [`DataError::Unknown`] and [`DataError::Interrupted`] alone.
 pub fn status_or_fetch(name: &str, options: &LoadOptions) -> Result<Status, DataError> {
     let manifest = manifest(name)?;
-    match obtain(manifest, options).map(|located| located.status(manifest, options)) {
+    match locate_or_fetch(manifest, options).map(|located| located.status(manifest, options)) {
         Err(DataError::Missing { looked, next, .. }) => Ok(Status::Missing { looked, next }),
-        Err(DataError::Fetch { attempts, next, .. }) => Ok(Status::Missing { looked: attempts, next }),
+        Err(DataError::Fetch { attempts, next, .. }) => {
+            let looked =
+                attempts.into_iter().map(|attempt| format!("{}: {}", attempt.source, attempt.problem)).collect();
+            Ok(Status::Missing { looked, next })
+        }
         outcome => outcome,
     }
 }
 
 /// The data set's files where they are, fetched if they are nowhere.
-pub(crate) fn obtain(manifest: &Manifest, options: &LoadOptions) -> Result<Located, DataError> {
+pub(crate) fn locate_or_fetch(manifest: &Manifest, options: &LoadOptions) -> Result<Located, DataError> {
     let mut nowhere = match locate(manifest, options) {
         Ok(located) => return Ok(located),
         Err(nowhere) => nowhere,
@@ -107,7 +117,7 @@ pub(crate) fn obtain(manifest: &Manifest, options: &LoadOptions) -> Result<Locat
     let mut attempts = Vec::new();
     match try_all(manifest, options, false, &mut attempts) {
         Ok(Some(located)) => return Ok(located),
-        // Whatever else went wrong, it went wrong since the caller had had enough.
+        // The caller asked to stop; any other error follows from that.
         _ if options.stop.requested() => return Err(DataError::Interrupted { dataset: manifest.name.clone() }),
         Ok(None) => {}
         Err(problem) => attempts.push(("cache".to_owned(), problem)),
@@ -115,15 +125,15 @@ pub(crate) fn obtain(manifest: &Manifest, options: &LoadOptions) -> Result<Locat
     if options.online {
         return Err(unfetched(manifest, attempts, nowhere.next));
     }
-    // Of what is here, and was refused, that is the news.
+    // What was found and refused goes into the message.
     nowhere.looked.extend(attempts.into_iter().map(|(source, problem)| format!("{source}: {}", problem.text)));
     Err(nowhere.error(manifest))
 }
 
-fn unfetched(manifest: &Manifest, mut attempts: Vec<(String, Problem)>, next: String) -> DataError {
+fn unfetched(manifest: &Manifest, mut attempts: Vec<(String, Problem)>, next: Advice) -> DataError {
     attempts.dedup();
-    let sentence = |(source, problem): &(String, Problem)| format!("{source}: {}; {}", problem.text, problem.next);
-    let attempts = attempts.iter().map(sentence).collect();
+    let attempt = |(source, problem): (String, Problem)| Attempt { source, problem: problem.text, next: problem.next };
+    let attempts = attempts.into_iter().map(attempt).collect();
     DataError::Fetch { dataset: manifest.name.clone(), attempts, next }
 }
 
@@ -153,7 +163,7 @@ fn try_all(
                 Err(problem) if reach == Reach::Network => {
                     attempts.push((format!("hub {}", manifest.hub[hub].repo), problem))
                 }
-                // What the hub's cache lacks is no news; what it has and is refused is.
+                // An empty cache of the hub is not an error; refused content in it is.
                 Err(problem) if problem.absent => {}
                 Err(problem) => attempts.push((format!("the hub's cache of {}", manifest.hub[hub].repo), problem)),
             }
@@ -169,7 +179,7 @@ fn try_all(
 }
 
 fn found(manifest: &Manifest, cache: &Cache, options: &LoadOptions) -> Result<Option<Located>, Problem> {
-    // What was begun elsewhere is gone on with no more.
+    // Partial downloads from other sources are no longer needed.
     for url in manifest.archives.iter().flat_map(|archive| urls(manifest, archive)) {
         let _ = std::fs::remove_file(cache.part(&url)?);
     }
@@ -199,7 +209,7 @@ fn from_hub(
     if manifest.layout.is_encoded() {
         let list = ShardList::new(source, shards);
         let store = Store::in_shards(manifest, &list).map_err(unusable(SHARDS))?;
-        trust::first_use(&store, manifest, &origin, options).map_err(unusable(SHARDS))?;
+        trust::record_first(&store, manifest, &origin, options).map_err(unusable(SHARDS))?;
         return cache.remember_shards(manifest, &list);
     }
     let incoming = cache.incoming(manifest)?;
@@ -222,7 +232,7 @@ fn from_archive(
                 fetch_archive(&url, &part, archive.max_bytes, None, options)?;
                 parts.push(part);
             }
-            // Only when all are there: what is in `incoming` is not gone on with.
+            // Only when all are there: nothing in `incoming` is resumed.
             for (file, part) in manifest.files.iter().zip(&parts) {
                 let target = incoming.path().join(&file.path);
                 rename(part, &target).map_err(|error| Problem::file("write", &target, &error))?;
@@ -244,13 +254,13 @@ fn from_archive(
                 Failure::Disk(file, error) => Problem::write(&file, archive.max_bytes, &error),
                 Failure::Archive(problem) => {
                     remove(&parts);
-                    Problem::new(format!("the archive {problem}"), "use another source, or --data-dir")
+                    Problem::new(format!("the archive {problem}"), [Next::OtherSource, Next::OwnFiles])
                 }
             })?;
         }
     }
     let outcome = check_and_publish(manifest, cache, incoming, (&archive.url, NOTHING), options);
-    // Published or wrong: either way the download has done its work. What was interrupted goes on from it.
+    // Published or wrong: the download is no longer needed. An interrupted check resumes from it.
     if outcome.is_ok() || !options.stop.requested() {
         remove(&parts);
     }
@@ -274,7 +284,7 @@ fn check_and_publish(
     options: &LoadOptions,
 ) -> Result<(), Problem> {
     let incomplete =
-        |problem| Problem::new(format!("it is incomplete ({problem})"), "use another source, or --data-dir");
+        |problem| Problem::new(format!("it is incomplete ({problem})"), [Next::OtherSource, Next::OwnFiles]);
     let located = located_in(manifest, incoming.path(), "download".to_owned()).map_err(incomplete)?;
     if manifest.layout.is_encoded() {
         let store = Store::in_folder(manifest, incoming.path()).map_err(unusable(kept))?;
@@ -283,7 +293,7 @@ fn check_and_publish(
         let parent = folder.parent().and_then(|parent| std::fs::canonicalize(parent).ok());
         let folder = parent.zip(folder.file_name()).map_or(folder.clone(), |(parent, name)| parent.join(name));
         let source = cached(&folder, Some(origin));
-        trust::first_use(&store, manifest, &source, options).map_err(unusable(kept))?;
+        trust::record_first(&store, manifest, &source, options).map_err(unusable(kept))?;
     } else {
         let verification = compare(manifest, &located).map_err(unusable(kept))?;
         if let Some(file) = verification.files.iter().find(|file| !file.ok) {
@@ -294,12 +304,15 @@ fn check_and_publish(
                 .map_or_else(|| file.problem.clone().unwrap_or_default(), |found| format!("found {found}"));
             let expected = file.expected.as_ref().map_or_else(String::new, |digest| format!("expected {digest}, "));
             let text = format!("{name} is not the official content ({expected}{found})");
-            return Err(Problem::new(text, format!("{kept}; use another source, or --data-dir")));
+            return Err(Problem::new(format!("{text}; {kept}"), [Next::OtherSource, Next::OwnFiles]));
         }
     }
     cache.publish(incoming, manifest, origin).map(drop)
 }
 
 fn unusable(kept: &str) -> impl Fn(DataError) -> Problem {
-    move |error| Problem::new(error.to_string(), format!("{kept}; use another source, or --data-dir"))
+    move |error| {
+        let next = error.next().or([Next::OtherSource, Next::OwnFiles]);
+        Problem::new(format!("{}; {kept}", error.problem()), next)
+    }
 }

@@ -1,19 +1,20 @@
 //! The real client against a real server on this machine: every source, every container, and what goes wrong.
 
-use std::{fs, path::Path, time::Duration};
-
 use super::*;
-use crate::{
-    Dataset, Digest, HubOptions,
-    load::load_manifest,
-    manifest::{HubSource, Split},
-    testing::{
-        Small, encoded_files, encoded_images, gzip, options_in,
-        server::{COMMIT, Fault, Server, TOKEN},
-        shard_of, small_cifar, small_encoded, small_idx, tar_of, zip_of,
-    },
-    verify::verify_manifest,
+use crate::Dataset;
+use crate::fetch::verify::verify_manifest;
+use crate::load::load_manifest;
+use crate::manifest::digest::Digest;
+use crate::manifest::{HubSource, Split};
+use crate::options::HubOptions;
+use crate::testing::server::{COMMIT, Fault, Server, TOKEN};
+use crate::testing::{
+    Small, encoded_files, encoded_images, gzip, options_in, shard_of, small_cifar, small_encoded, small_idx, tar_of,
+    zip_of,
 };
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
 /// The hub's entry of a small data set.
 fn hub(revision: &str, coarse: bool) -> HubSource {
@@ -69,7 +70,10 @@ fn from_files(small: &Small) -> Dataset {
 }
 
 fn same(found: &Dataset, expected: &Dataset) {
-    assert_eq!((&found.digest, &found.train, &found.test), (&expected.digest, &expected.train, &expected.test));
+    assert_eq!(
+        (&found.digest, &found.in_memory().unwrap().train, &found.in_memory().unwrap().test),
+        (&expected.digest, &expected.in_memory().unwrap().train, &expected.in_memory().unwrap().test)
+    );
     assert_eq!(found.verified, expected.verified);
 }
 
@@ -160,7 +164,14 @@ fn encoded_images_are_one_data_set_in_folders_shards_tar_and_zip() {
         let manifest = small_encoded(layout).manifest;
         let local = LoadOptions { data_dir: Some(folder.path().to_owned()), ..options_in(folder.path()) };
         let expected = load_manifest(&manifest, &local).unwrap();
-        assert_eq!((expected.train.len(), expected.test.len(), expected.train.image_len()), (6, 4, 192));
+        assert_eq!(
+            (
+                expected.in_memory().unwrap().train.len(),
+                expected.in_memory().unwrap().test.len(),
+                expected.in_memory().unwrap().train.image_len()
+            ),
+            (6, 4, 192)
+        );
         assert!(!expected.verified, "nobody published a digest");
         assert!(verify_manifest(&manifest, &local).unwrap().ok());
 
@@ -198,7 +209,7 @@ fn images_that_changed_since_their_first_use_are_refused() {
     let other = LoadOptions { data_dir: Some(folder.path().join("data")), ..options };
     let error = load_manifest(&manifest, &other).unwrap_err().to_string();
     assert!(error.contains(&first.digest) && error.contains("first used on this machine"), "{error}");
-    assert!(error.contains("hub owner/small at") && error.contains("--allow-unverified"), "{error}");
+    assert!(error.contains("hub owner/small at") && error.contains("`allow_unverified`"), "{error}");
     let verification = verify_manifest(&manifest, &other).unwrap();
     assert!(!verification.ok() && verification.files[0].expected.as_ref().unwrap().hex == first.digest);
     assert!(load_manifest(&manifest, &LoadOptions { allow_unverified: true, ..other }).is_ok());
@@ -212,7 +223,7 @@ fn fails(small: &Small, options: &LoadOptions, words: &[&str]) {
     for word in words {
         assert!(text.contains(word), "no `{word}` in: {text}");
     }
-    assert!(text.contains("data set `small`") && text.contains("SLL_DATA_DIR"), "{text}");
+    assert!(text.contains("data set `small`") && text.contains("`data_dir`"), "{text}");
     assert!(locate(&small.manifest, options).is_err(), "something was left: {text}");
 }
 
@@ -227,9 +238,9 @@ fn each_fault_of_the_hub_says_what_it_is_and_leaves_nothing() {
         (Fault::Status(429), &["too many requests", "(429)", "wait 7 s"]),
         (Fault::Status(503), &["503", "try again later"]),
         (Fault::Loop, &["redirects in a loop"]),
-        (Fault::Silent { bytes: 0 }, &["does not answer", "goes on where it stopped"]),
+        (Fault::Silent { bytes: 0 }, &["does not answer", "resumes where it stopped"]),
         (Fault::Other, &[shard, "another content than announced"]),
-        (Fault::Longer, &[shard, "goes on after"]),
+        (Fault::Longer, &[shard, "continues after"]),
     ];
     for (fault, words) in faults {
         let folder = tempfile::tempdir().unwrap();
@@ -309,11 +320,14 @@ fn a_dead_server_and_a_server_that_is_no_hub_are_named() {
     fails(
         &small,
         &LoadOptions { online: true, ..options_in(folder.path()) },
-        &["cannot connect to", "HTTPS_PROXY", "--offline"],
+        &["cannot connect to", "HTTPS_PROXY", "off the network"],
     );
     fails(&small, &online(folder.path(), &server), &["does not have it (404"]);
     let offline = load_manifest(&small.manifest, &options_in(folder.path())).unwrap_err();
-    assert!(matches!(&offline, DataError::Missing { next, .. } if next.contains("--data-dir")), "{offline}");
+    assert!(
+        matches!(&offline, DataError::Missing { next, .. } if next.to_string().contains("`data_dir`")),
+        "{offline}"
+    );
 }
 
 #[test]
@@ -341,7 +355,7 @@ fn a_download_that_was_cut_goes_on_where_it_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let options = online(folder.path(), &server);
     server.fault(shard, Fault::Cut { bytes: 350, times: 1 });
-    fails(&small, &options, &["goes on where it stopped"]);
+    fails(&small, &options, &["resumes where it stopped"]);
     same(&load_manifest(&small.manifest, &options).unwrap(), &from_files(&small));
     assert!(ranges("bytes=350-") >= 1, "{:?}", server.log());
 
@@ -387,7 +401,7 @@ fn what_was_begun_elsewhere_goes_once_the_data_set_is_there() {
     let options = online(folder.path(), &server);
     server.fault("train-images.gz", Fault::Cut { bytes: 20, times: 1 });
     server.fault("/plain", Fault::Flood);
-    fails(&small, &options, &["goes on after", "the connection broke"]);
+    fails(&small, &options, &["continues after", "the connection broke"]);
     let parts = || fs::read_dir(folder.path().join("cache/.partial")).unwrap().count();
     assert_eq!(parts(), 1, "what was downloaded is kept");
     server.heal();
@@ -429,8 +443,8 @@ fn a_full_disk_is_named_and_leaves_nothing() {
     same(&load_manifest(&small.manifest, &options).unwrap(), &from_files(&small));
 }
 
-/// On a disk of 96 KiB, made for this test in a namespace of its own. Where none can be made it says so and is done: that a full disk is told from a bad archive
-/// is tested in `archive.rs`, with a writer that runs full.
+/// On a disk of 96 KiB, made for this test in a namespace of its own. Where none can be made it says so and is done:
+/// that a full disk is told from a bad archive is tested in `archive.rs`, with a writer that runs full.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_archive_that_fills_the_disk_is_kept_and_unpacked_when_there_is_room() {
@@ -454,7 +468,8 @@ fn an_archive_that_fills_the_disk_is_kept_and_unpacked_when_there_is_room() {
     };
     let server = Server::start();
     let mut small = small_cifar(1);
-    // 70,000 bytes of training images, which are much smaller in an archive: there is room for that, but not for what comes out.
+    // 70,000 bytes of training images, which are much smaller in an archive: there is room for that, but not for what
+    // comes out.
     let record = small.contents[0][..7].to_vec();
     small.contents[0] = record.repeat(10_000);
     small.manifest.counts.train = 10_000;
@@ -491,7 +506,7 @@ fn a_disk_that_fills_up_on_the_way_from_the_hub_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let options = online(folder.path(), &server);
     server.fault("train-00000-of-00002.parquet", Fault::Cut { bytes: 300, times: 1 });
-    fails(&small, &options, &["goes on where it stopped"]);
+    fails(&small, &options, &["resumes where it stopped"]);
     let blobs = fs::read_dir(folder.path().join("hub/datasets--owner--small/blobs")).unwrap();
     let part = blobs.map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some()).unwrap();
     fs::remove_file(&part).unwrap();
@@ -571,7 +586,10 @@ fn what_was_fetched_and_is_damaged_is_fetched_again() {
     for damaged in [&content[..20], &other] {
         fs::write(&victim, damaged).unwrap();
         let problem = load_manifest(&small.manifest, &options).unwrap_err().to_string();
-        assert!(problem.contains("train-images") && problem.contains("run `harness data fetch small`"), "{problem}");
+        assert!(
+            problem.contains("train-images") && problem.contains("fetch small where there is a network"),
+            "{problem}"
+        );
         let located = fetch_manifest(&small.manifest, &options).unwrap();
         assert!(located.source.contains("cache/small"), "{}", located.source);
         same(&load_manifest(&small.manifest, &options).unwrap(), &expected);
@@ -580,7 +598,7 @@ fn what_was_fetched_and_is_damaged_is_fetched_again() {
     fs::write(&victim, &other).unwrap();
     fs::remove_dir_all(folder.path().join("hub")).unwrap();
     let problem = fetch_manifest(&small.manifest, &LoadOptions { online: false, ..options.clone() }).err().unwrap();
-    assert!(problem.to_string().contains("train-images is not the official content; run `harness"), "{problem}");
+    assert!(problem.to_string().contains("train-images is not the official content; fetch small"), "{problem}");
     assert_eq!(fs::read(&victim).unwrap(), other, "nothing is thrown away");
     // A user's own folder is the user's.
     let own = LoadOptions { data_dir: Some(folder.path().join("cache")), cache_dir: None, ..options };

@@ -1,18 +1,16 @@
 //! An official archive, or official files one by one, over HTTP.
 
+use super::download::{Check, Goal, download};
+use super::http::{Ask, Client};
+use super::pace::{going, retried, wait};
+use crate::error::Problem;
+use crate::manifest::digest::Digest;
+use crate::options::LoadOptions;
 use std::path::Path;
-
 use ureq::http::Method;
 
-use super::{
-    Problem,
-    download::{Check, Goal, download},
-    http::{Ask, Client},
-    pace::{going, retried, wait},
-};
-use crate::{digest::Digest, options::LoadOptions};
-
-/// Downloads `url` to `part`, going on where an earlier try stopped. At most `max_bytes`; checked against `digest` if there is one.
+/// Downloads `url` to `part`, going on where an earlier try stopped. At most `max_bytes`; checked against `digest` if
+/// there is one.
 pub(crate) fn fetch_archive(
     url: &str,
     part: &Path,

@@ -1,20 +1,14 @@
-//! One file from a server to a partial file: resumed where it was cut, bounded, and given away only if its digest is right.
+//! One file from a server to a partial file: resumed where it was cut, bounded, and given away only if its digest is
+//! right.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{Read, Write},
-    path::Path,
-};
-
-use super::{
-    Problem,
-    http::{Pending, Pieces},
-    pace::{Pace, SLOWEST, going, pause, wait},
-};
-use crate::{
-    digest::{Algorithm, Digest},
-    options::{LoadOptions, Stop},
-};
+use super::http::{Pending, Pieces};
+use super::pace::{Pace, SLOWEST, going, pause, wait};
+use crate::error::{Next, Problem};
+use crate::manifest::digest::{Algorithm, Digest};
+use crate::options::{LoadOptions, Stop};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::Path;
 
 /// What a server has from some byte of a file on.
 pub(super) enum Answer {
@@ -26,7 +20,7 @@ pub(super) enum Answer {
 
 /// What a file must be.
 pub(super) struct Goal<'a> {
-    /// What people call it.
+    /// Its name in messages.
     pub(super) name: &'a str,
     /// Its bytes, if the server said so.
     pub(super) size: Option<u64>,
@@ -41,15 +35,16 @@ pub(super) struct Goal<'a> {
 pub(super) enum Check {
     /// By a digest of its bytes.
     Digest(Digest),
-    /// By its object name in git: of its bytes or, for a file in git's large file storage, of the pointer that holds its SHA-256.
+    /// By its object name in git: of its bytes or, for a file in git's large file storage, of the pointer that holds
+    /// its SHA-256.
     Git(String),
     /// Not at all.
     Nothing,
 }
 
 impl Check {
-    /// The name of the content of the file at `path` if it is right: its digest in hexadecimal, the hub's ETag; empty where nothing is known.
-    /// Fails if `stop` says so on the way.
+    /// The name of the content of the file at `path` if it is right: its digest in hexadecimal, the hub's ETag; empty
+    /// where nothing is known. Fails if `stop` says so on the way.
     pub(super) fn name(&self, path: &Path, stop: &Stop) -> std::io::Result<Option<String>> {
         let digest = |algorithm| Digest::of_reader(algorithm, &mut stop.guard(File::open(path)?));
         match self {
@@ -77,14 +72,15 @@ fn git_name(length: u64, content: impl Read) -> std::io::Result<String> {
     Ok(Digest::of_reader(Algorithm::Sha1, &mut head.as_bytes().chain(content))?.hex)
 }
 
-/// Git's name of the pointer that stands for a file in git's large file storage.
+/// Git's name of the pointer in place of a file in git's large file storage.
 pub(super) fn pointer_name(sha256: &str, size: u64) -> String {
     let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n");
     git_name(pointer.len() as u64, pointer.as_bytes()).expect("bytes in memory can be read")
 }
 
-/// Downloads to `part`, which may hold the start of the file from an earlier try. `open(from)` asks for the file from byte `from` on. When this returns `Ok`,
-/// `part` is whole and has passed the goal's check, which gives its name; a file that does not pass is removed.
+/// Downloads to `part`, which may hold the start of the file from an earlier try. `open(from)` asks for the file from
+/// byte `from` on. When this returns `Ok`, `part` is whole and has passed the goal's check, which gives its name; a
+/// file that does not pass is removed.
 pub(super) fn download(
     part: &Path,
     goal: &Goal<'_>,
@@ -201,7 +197,7 @@ fn attempt(
             drop(file);
             let _ = std::fs::remove_file(part);
             return Err(Problem::new(
-                format!("{} goes on after the {limit} bytes it may have", goal.name),
+                format!("{} continues after the {limit} bytes it may have", goal.name),
                 "use another source: this is not the file that was asked for",
             ));
         }
@@ -212,10 +208,9 @@ fn attempt(
     }
     file.sync_all().map_err(failed)?;
     match goal.size {
-        Some(size) if at < size => Err(Problem::passing(
-            format!("{} was cut after {at} of {size} bytes", goal.name),
-            "run the same command again: it goes on where it stopped",
-        )),
+        Some(size) if at < size => {
+            Err(Problem::passing(format!("{} was cut after {at} of {size} bytes", goal.name), Next::Again))
+        }
         _ => Ok(true),
     }
 }
@@ -224,7 +219,8 @@ fn attempt(
 mod tests {
     use super::*;
 
-    /// Expected: `printf abc | git hash-object --stdin`, and the same of the pointer that `printf abc | git lfs clean` writes.
+    /// Expected: `printf abc | git hash-object --stdin`, and the same of the pointer that `printf abc | git lfs clean`
+    /// writes.
     #[test]
     fn gits_name_of_a_file_or_of_its_pointer_passes() {
         let folder = tempfile::tempdir().unwrap();

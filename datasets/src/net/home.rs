@@ -1,4 +1,5 @@
-//! Where the hub and its cache are, as every client of the hub has it from the environment. (hf-hub 0.5 looks at `HF_HOME` alone.)
+//! Where the hub and its cache are, as every client of the hub has it from the environment. (hf-hub 0.5 looks at
+//! `HF_HOME` alone.)
 
 use std::path::PathBuf;
 
@@ -10,7 +11,8 @@ fn set(variable: &impl Fn(&str) -> Option<String>, name: &str) -> Option<String>
     variable(name).filter(|value| !value.is_empty())
 }
 
-/// The hub's folder: `HF_HOME`, else `$XDG_CACHE_HOME/huggingface`, else `~/.cache/huggingface`; none where there is no home.
+/// The hub's folder: `HF_HOME`, else `$XDG_CACHE_HOME/huggingface`, else `~/.cache/huggingface`; none where there is no
+/// home.
 pub(super) fn home(variable: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let below = |name, path: &str| set(variable, name).map(|folder| PathBuf::from(folder).join(path));
     set(variable, "HF_HOME")

@@ -1,29 +1,21 @@
-//! Requests by a blocking client, each in a thread of its own, so that who asked can stop waiting at any time; the thread ends when its server has been silent
-//! for too long.
+//! Requests by a blocking client, each in a thread of its own, so that who asked can stop waiting at any time; the
+//! thread ends when its server has been silent for too long.
 //!
-//! What a server has from some byte on is told by the status and `Content-Range`. Lengths do not tell it, since mirrors state the whole file's in answers that
-//! are a part of it.
+//! What a server has from some byte on is told by the status and `Content-Range`. Lengths do not tell it, since mirrors
+//! state the whole file's in answers that are a part of it.
 
-use std::{
-    io::{self, Read},
-    sync::mpsc::{Receiver, sync_channel},
-    thread,
-    time::Duration,
-};
-
-use ureq::{
-    Agent, Body,
-    config::AutoHeaderValue,
-    http::{HeaderMap, Method, Request, Response},
-    tls::{RootCerts, TlsConfig},
-};
-
-use super::{
-    Problem,
-    download::Answer,
-    pace::{Pace, wait},
-};
+use super::download::Answer;
+use super::pace::{Pace, wait};
+use crate::error::{Next, Problem};
 use crate::options::LoadOptions;
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::Duration;
+use ureq::config::AutoHeaderValue;
+use ureq::http::{HeaderMap, Method, Request, Response};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body};
 
 /// Pieces of a body that wait for who asked, and the bytes of one.
 const AHEAD: usize = 4;
@@ -63,7 +55,8 @@ impl Reply {
         self.header("content-length")?.parse().ok()
     }
 
-    /// The file that was asked for from byte `from` on. `refused` names an answer that is neither the file nor a part of it.
+    /// The file that was asked for from byte `from` on. `refused` names an answer that is neither the file nor a part
+    /// of it.
     pub(super) fn file(self, from: u64, refused: impl Fn(&Self) -> Problem) -> Result<Answer, Problem> {
         let range = self.header("content-range").and_then(content_range);
         match self.status {
@@ -75,7 +68,7 @@ impl Reply {
                     Some(from) => Ok(Answer::Bytes { from, total, pieces: self.pieces }),
                     None => Err(Problem::new(
                         format!("the server sends another part of {} than was asked for", self.url),
-                        "use another source, or --data-dir",
+                        [Next::OtherSource, Next::OwnFiles],
                     )),
                 }
             }
@@ -129,7 +122,8 @@ impl<'a> Ask<'a> {
 pub(super) struct Client(Agent);
 
 impl Client {
-    /// A client that waits no longer than `silence` for an address, a connection, the head of an answer, or more of its body.
+    /// A client that waits no longer than `silence` for an address, a connection, the head of an answer, or more of its
+    /// body.
     pub(super) fn new(silence: Duration) -> Self {
         let limit = Some(silence);
         let config = Agent::config_builder()
@@ -197,7 +191,8 @@ impl Client {
     }
 }
 
-/// The answer to `ask`, and where it is from in the end. The token goes along where a server sends on to itself, and nowhere else.
+/// The answer to `ask`, and where it is from in the end. The token goes along where a server sends on to itself, and
+/// nowhere else.
 fn followed(agent: &Agent, ask: Ask) -> Result<(String, Response<Body>), Problem> {
     let (mut url, mut token) = (ask.url.to_owned(), ask.token);
     for _ in 0..=MAX_REDIRECTS {
@@ -235,14 +230,14 @@ fn joined(url: &str, location: &str) -> String {
     }
 }
 
-/// All of a body that has at most `max_bytes`. `name` is what people call it.
+/// All of a body that has at most `max_bytes`. `name` is its name in messages.
 pub(super) fn whole(pieces: &Pieces, name: &str, max_bytes: usize, options: &LoadOptions) -> Result<Vec<u8>, Problem> {
     let (mut all, mut pace) = (Vec::new(), Pace::new(options.hub.silence));
     while let Some(piece) = wait(options, pieces)? {
         all.extend(&piece);
         if all.len() > max_bytes {
             return Err(Problem::new(
-                format!("{name} goes on after {max_bytes} bytes"),
+                format!("{name} continues after {max_bytes} bytes"),
                 "check HF_ENDPOINT, or use another source: no data set here has such a list",
             ));
         }

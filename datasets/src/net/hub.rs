@@ -1,41 +1,30 @@
 //! Parquet shards from the Hugging Face hub into the hub's own cache.
 //!
-//! hf-hub knows the hub's addresses, its cache's layout and its answer about a data set; the requests are our own, and so is [`download`], since hf-hub 0.5 writes
-//! whatever a server answers into the cache, compares no digest, has no time-outs, and gives up on a lock after five seconds.
-//! A shard's digest comes from the hub's list of files, which names each by its object in git. (It also has the SHA-256, under a key that not every mirror has.)
+//! hf-hub knows the hub's addresses, its cache's layout and its answer about a data set; the requests are our own, and
+//! so is [`download`], since hf-hub 0.5 writes whatever a server answers into the cache, compares no digest, has no
+//! time-outs, and gives up on a lock after five seconds. A shard's digest comes from the hub's list of files, which
+//! names each by its object in git. (It also has the SHA-256, under a key that not every mirror has.)
 
-use std::{
-    cell::Cell,
-    env,
-    fs::{self, File},
-    path::{Path, PathBuf},
-};
-
-use hf_hub::{
-    CacheRepo, Repo, RepoType,
-    api::{
-        RepoInfo,
-        sync::{Api, ApiBuilder, ApiRepo},
-    },
-};
+use super::download::{Answer, Check, Goal, download, pointer_name};
+use super::home;
+use super::http::{Ask, Client, Pending, Reply, whole};
+use super::pace::{going, retried, wait};
+use super::token::token;
+use crate::error::{Next, Problem};
+use crate::files::atomic::rename;
+use crate::files::lock::lock;
+use crate::manifest::HubSource;
+use crate::manifest::digest::Digest;
+use crate::options::{HubOptions, LoadOptions};
+use hf_hub::api::RepoInfo;
+use hf_hub::api::sync::{Api, ApiBuilder, ApiRepo};
+use hf_hub::{CacheRepo, Repo, RepoType};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-
-use super::{
-    Problem,
-    download::{Answer, Check, Goal, download, pointer_name},
-    home,
-    http::{Ask, Client, Pending, Reply, whole},
-    pace::{going, retried, wait},
-    token::token,
-};
-use crate::{
-    atomic::rename,
-    digest::Digest,
-    lock::lock,
-    manifest::HubSource,
-    options::{HubOptions, LoadOptions},
-};
+use std::cell::Cell;
+use std::env;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
 /// No list of files is longer, in bytes and in answers. ImageNet's 308 shards take 100 kB in one.
 const MAX_LIST_BYTES: usize = 50_000_000;
@@ -159,7 +148,7 @@ impl<'a> Hub<'a> {
         }
     }
 
-    /// An answer in JSON of at most `max_bytes`, how many it has, and the address where it goes on.
+    /// An answer in JSON of at most `max_bytes`, how many it has, and the address of the next one.
     fn json<T: for<'t> Deserialize<'t>>(
         &self,
         url: &str,
@@ -217,7 +206,7 @@ impl<'a> Hub<'a> {
                 None => return self.chosen(shards, pattern),
             }
         }
-        let text = format!("the hub's list of {} goes on after {MAX_LIST_ANSWERS} answers", self.source.repo);
+        let text = format!("the hub's list of {} continues after {MAX_LIST_ANSWERS} answers", self.source.repo);
         Err(Problem::new(text, "check HF_ENDPOINT, or use another source: no data set here has such a list"))
     }
 
@@ -229,12 +218,13 @@ impl<'a> Hub<'a> {
             false => Ok(shards),
             true => Err(Problem::absent(
                 format!("{} at {} has no file {pattern}", self.source.repo, self.source.revision),
-                "use another source, or --data-dir",
+                [Next::OtherSource, Next::OwnFiles],
             )),
         }
     }
 
-    /// The same from the cache, where only a finished fetch leaves names; whether all shards are there shows when their rows are counted.
+    /// The same from the cache, where only a finished fetch leaves names; whether all shards are there shows when their
+    /// rows are counted.
     fn cached(&self) -> Result<(String, Vec<Shard>, Vec<Shard>), Problem> {
         let revision = &self.source.revision;
         let commit = match is_commit(revision) {
@@ -259,7 +249,8 @@ impl<'a> Hub<'a> {
         Ok((commit, list(&self.source.train)?, list(&self.source.test)?))
     }
 
-    /// One shard, from the cache or the hub: `blobs/<digest>` with a link `snapshots/<commit>/<name>`, as every client of the hub keeps it.
+    /// One shard, from the cache or the hub: `blobs/<digest>` with a link `snapshots/<commit>/<name>`, as every client
+    /// of the hub keeps it.
     fn fetch(&self, commit: &str, shard: &Shard) -> Result<PathBuf, Problem> {
         let link = self.cache.pointer_path(commit).join(&shard.name);
         let Ok(Digest { hex: oid, .. }) = format!("sha1:{}", shard.oid).parse() else {
@@ -305,7 +296,8 @@ impl<'a> Hub<'a> {
         name.map(|name| name.is_some()).map_err(|error| Problem::file("read", path, &error))
     }
 
-    /// The blob that is `shard`, if another commit or another client brought it here. What `link` leads to is known to be none.
+    /// The blob that is `shard`, if another commit or another client brought it here. What `link` leads to is known to
+    /// be none.
     fn blob(&self, blobs: &Path, link: &Path, shard: &Shard, check: &Check) -> Result<Option<PathBuf>, Problem> {
         let wrong = fs::canonicalize(link).ok();
         for entry in fs::read_dir(blobs).into_iter().flatten().flatten() {
@@ -367,7 +359,8 @@ fn next_link(header: &str) -> Option<&str> {
     next.split_once('<')?.1.split_once('>').map(|(address, _)| address)
 }
 
-/// Whether the blob of `shard` is called `name`: a small file's by its name in git; a large one's by its SHA-256, which decides git's name of its pointer.
+/// Whether the blob of `shard` is called `name`: a small file's by its name in git; a large one's by its SHA-256, which
+/// decides git's name of its pointer.
 fn is_called(name: &str, shard: &Shard) -> bool {
     name == shard.oid || name.len() == 64 && pointer_name(name, shard.size) == shard.oid
 }

@@ -1,13 +1,10 @@
 //! Waiting for a server: no longer than it may be silent or slow, and no longer than the caller wants to.
 
-use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError},
-    thread,
-    time::{Duration, Instant},
-};
-
-use super::Problem;
+use crate::error::Problem;
 use crate::options::{LoadOptions, Stop};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// How often the caller is asked whether to stop.
 const LOOK: Duration = Duration::from_millis(100);
@@ -30,7 +27,7 @@ pub(super) fn wait<T>(options: &LoadOptions, from: &Receiver<Result<T, Problem>>
     }
 }
 
-/// Fails if the caller has had enough.
+/// Fails if the caller asked to stop.
 pub(super) fn going(stop: &Stop) -> Result<(), Problem> {
     if stop.requested() { Err(Problem::stopped()) } else { Ok(()) }
 }
@@ -88,10 +85,9 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::sync_channel;
-
     use super::*;
     use crate::testing::options_in;
+    use std::sync::mpsc::sync_channel;
 
     #[test]
     fn who_waits_is_told_of_silence_of_a_stop_and_of_a_reader_that_is_gone() {

@@ -1,31 +1,21 @@
 //! Downloads against answers made by hand, and the hub's cache against a server on this machine.
 
-use std::{
-    cell::RefCell,
-    fs,
-    path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{SyncSender, sync_channel},
-    },
-    time::{Duration, Instant},
-};
-
-use super::{
-    Problem, Reach,
-    download::{Answer, Check, Goal, download},
-    fetch_archive,
-    http::{Piece, Pieces},
-    hub_shards,
-};
-use crate::{
-    Digest, HubOptions, HubSource, LoadOptions, Stop,
-    testing::{
-        options_in,
-        server::{Fault, Server},
-    },
-};
+use super::download::{Answer, Check, Goal, download};
+use super::http::{Piece, Pieces};
+use super::{Reach, fetch_archive, hub_shards};
+use crate::error::Problem;
+use crate::manifest::HubSource;
+use crate::manifest::digest::Digest;
+use crate::options::{HubOptions, LoadOptions, Stop};
+use crate::testing::options_in;
+use crate::testing::server::{Fault, Server};
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// A body of these pieces; who keeps the sender keeps it from ending.
 fn body(pieces: Vec<Piece>) -> (SyncSender<Piece>, Pieces) {
@@ -371,7 +361,7 @@ fn a_server_that_trickles_is_given_up_and_what_came_is_kept() {
 #[test]
 fn a_list_without_an_end_is_refused() {
     for (fault, words) in
-        [(Fault::Endless, "goes on after 1000 answers"), (Fault::Flood, "goes on after 50000000 bytes")]
+        [(Fault::Endless, "continues after 1000 answers"), (Fault::Flood, "continues after 50000000 bytes")]
     {
         let shards = Shards::start();
         shards.server.fault("/plain", fault);

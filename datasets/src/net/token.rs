@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-/// `HF_TOKEN`, the file that `HF_TOKEN_PATH` names, or `token` in `home`, the hub's folder, where `hf auth login` writes it; none if
-/// `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set.
+/// `HF_TOKEN`, the file that `HF_TOKEN_PATH` names, or `token` in `home`, the hub's folder, where `hf auth login`
+/// writes it; none if `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set.
 pub(super) fn token(variable: impl Fn(&str) -> Option<String>, home: Option<PathBuf>) -> Option<String> {
     let set = |name| variable(name).filter(|value| !value.is_empty());
     if set("HF_HUB_DISABLE_IMPLICIT_TOKEN").is_some() {

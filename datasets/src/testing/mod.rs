@@ -1,24 +1,19 @@
 //! Data sets of a few bytes, in the official layouts and in others' containers, for the tests.
 
+mod damaged;
 pub(crate) mod parquet;
 pub(crate) mod server;
 
-use std::{
-    fs,
-    io::{Cursor, Write},
-    path::Path,
-    time::Duration,
-};
-
+use crate::format::picture::Picture;
+use crate::manifest::digest::Digest;
+use crate::manifest::{FileContent, Manifest, Split};
+use crate::options::{HubOptions, LoadOptions};
 use flate2::{Compression, GzBuilder};
 use polars_arrow::array::PrimitiveArray;
-
-use crate::{
-    digest::Digest,
-    manifest::{Content, Manifest, Split},
-    options::{HubOptions, LoadOptions},
-    picture::Picture,
-};
+use std::fs;
+use std::io::{Cursor, Write};
+use std::path::Path;
+use std::time::Duration;
 
 /// Options that look at nothing of this machine's user: caches under `folder`, and no hub.
 pub(crate) fn options_in(folder: &Path) -> LoadOptions {
@@ -96,17 +91,17 @@ impl Small {
     pub(crate) fn pngs(&self, split: Split) -> Vec<(Vec<u8>, u8)> {
         let (shape, size) = (self.manifest.shape, self.manifest.image_len());
         let label_bytes = self.manifest.layout.label_bytes();
-        let content = |kind: Content| {
+        let content = |kind: FileContent| {
             let position = self.manifest.files.iter().position(|file| file.split == split && file.content == kind);
             position.map(|position| self.contents[position].clone())
         };
         let png = |planes: &[u8]| Picture::from_planes(planes, shape).encode_png();
-        match content(Content::Records) {
+        match content(FileContent::Records) {
             Some(records) => {
                 records.chunks(label_bytes + size).map(|r| (png(&r[label_bytes..]), r[label_bytes - 1])).collect()
             }
             None => {
-                let (images, labels) = (content(Content::Images).unwrap(), content(Content::Labels).unwrap());
+                let (images, labels) = (content(FileContent::Images).unwrap(), content(FileContent::Labels).unwrap());
                 images[16..].chunks(size).map(png).zip(labels[8..].iter().copied()).collect()
             }
         }
@@ -146,7 +141,8 @@ pub(crate) fn small_idx() -> Small {
     )
 }
 
-/// Three training images and a test image of 3 x 1 x 2, pixels 1.. and 101.., as CIFAR records with one label byte or, after the coarse one, two.
+/// Three training images and a test image of 3 x 1 x 2, pixels 1.. and 101.., as CIFAR records with one label byte or,
+/// after the coarse one, two.
 pub(crate) fn small_cifar(label_bytes: usize) -> Small {
     let record = |label: u8, first: u8| {
         [&[99 - label, label][2 - label_bytes..], &(first..first + 6).collect::<Vec<_>>()].concat()
@@ -164,9 +160,12 @@ pub(crate) fn small_cifar(label_bytes: usize) -> Small {
 /// A data set of encoded images: six training and four test images of three classes, at 8 x 8.
 pub(crate) fn small_encoded(layout: &str) -> Small {
     let text = format!(
-        "name = 'small'\ntitle = 'small'\nlicence = 'none'\nhomepage = 'https://example.org'\nlayout = '{layout}'\nfolder = 'small'\nclasses = 3\n\
-         class_names = ['a', 'b', 'c']\nshape = [3, 8, 8]\nmean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]\nnormalisation = 'made up'\n\
-         [counts]\ntrain = 6\ntest = 4\n[images]\nclass_ids = ['n1', 'n2', 'n3']\nresize = 10\ntest_folder = 'val'\nstream = false\n"
+        "name = 'small'\ntitle = 'small'\nlicence = 'none'\nhomepage = 'https://example.org'\nlayout = '{layout}'\n\
+         folder = 'small'\nclasses = 3\n\
+         class_names = ['a', 'b', 'c']\nshape = [3, 8, 8]\nmean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]\n\
+         normalisation = 'made up'\n\
+         [counts]\ntrain = 6\ntest = 4\n[images]\nclass_ids = ['n1', 'n2', 'n3']\nresize = 10\ntest_folder = 'val'\n\
+         stream = false\n"
     );
     Small { manifest: Manifest::parse(&text).unwrap(), contents: Vec::new() }
 }
@@ -209,15 +208,18 @@ pub(crate) fn encoded_files(layout: &str) -> Vec<(String, Vec<u8>)> {
 fn small(layout: &str, shape: [usize; 3], counts: [usize; 2], files: Vec<(&str, &str, &str, usize, Vec<u8>)>) -> Small {
     let per_channel = vec![0.5; shape[0]];
     let mut text = format!(
-        "name = 'small'\ntitle = 'small'\nlicence = 'none'\nhomepage = 'https://example.org'\nlayout = '{layout}'\nfolder = 'small'\nclasses = 3\n\
-         class_names = ['a', 'b', 'c']\nshape = {shape:?}\nmean = {per_channel:?}\nstd = {per_channel:?}\nnormalisation = 'made up'\n\
+        "name = 'small'\ntitle = 'small'\nlicence = 'none'\nhomepage = 'https://example.org'\nlayout = '{layout}'\n\
+         folder = 'small'\nclasses = 3\n\
+         class_names = ['a', 'b', 'c']\nshape = {shape:?}\nmean = {per_channel:?}\nstd = {per_channel:?}\n\
+         normalisation = 'made up'\n\
          [counts]\ntrain = {}\ntest = {}\n",
         counts[0], counts[1]
     );
     for (path, split, content, count, bytes) in &files {
         let digest = Digest::sha256(bytes);
         text += &format!(
-            "[[files]]\npath = '{path}'\nsplit = '{split}'\ncontent = '{content}'\ncount = {count}\ndigest = '{digest}'\n"
+            "[[files]]\npath = '{path}'\nsplit = '{split}'\ncontent = '{content}'\ncount = {count}\ndigest = \
+             '{digest}'\n"
         );
     }
     Small { manifest: Manifest::parse(&text).unwrap(), contents: files.into_iter().map(|file| file.4).collect() }

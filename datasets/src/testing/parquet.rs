@@ -1,20 +1,17 @@
-//! Parquet shards as the hub has them, for the tests and the benchmarks of several crates: a column `struct {bytes, path}` of encoded images and columns of
-//! classes, by Snappy.
+//! Parquet shards as the hub has them, for the tests and the benchmarks of several crates: a column `struct {bytes,
+//! path}` of encoded images and columns of classes, by Snappy.
 
-use std::sync::Arc;
-
-use polars_arrow::{
-    array::{Array, BinaryViewArray, StructArray, Utf8ViewArray},
-    datatypes::{ArrowDataType, ArrowSchema, Field},
-    record_batch::RecordBatchT,
-};
+use polars_arrow::array::{Array, BinaryViewArray, StructArray, Utf8ViewArray};
+use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
+use polars_arrow::record_batch::RecordBatchT;
 use polars_parquet::write::{
     CompressionOptions, Encoding, FileWriter, KeyValue, StatisticsOptions, Version, WriteOptions, row_group_iter,
     schema_to_metadata_key,
 };
+use std::sync::Arc;
 
-/// A shard of `images` in row groups of `group` rows. `classes` are columns of one whole number each image. `names`, if any, are the classes' names that the
-/// hub's library writes into the footer, by the first of these columns.
+/// A shard of `images` in row groups of `group` rows. `classes` are columns of one whole number each image. `names`, if
+/// any, are the classes' names that the hub's library writes into the footer, by the first of these columns.
 pub fn shard<B: AsRef<[u8]>>(
     image: &str,
     classes: &[(&str, Box<dyn Array>)],

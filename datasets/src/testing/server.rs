@@ -1,15 +1,12 @@
 //! A server on 127.0.0.1 that behaves like the hub, and like a plain file server, with faults on request.
 
-use std::{
-    collections::HashMap,
-    io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
-};
-
 use sha1::Digest;
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 /// The commit that a data set is at unless a test says otherwise.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -35,7 +32,8 @@ pub enum Fault {
     NoRanges,
     /// Ranges are ignored, and the connection breaks after so many bytes, every time.
     CutWhole { bytes: usize },
-    /// The hub sends the bytes itself, with the whole file's length in a header of its own beside a part of it, as mirrors do.
+    /// The hub sends the bytes itself, with the whole file's length in a header of its own beside a part of it, as
+    /// mirrors do.
     Direct,
     /// Only the file itself can be asked for.
     NoHead,
@@ -259,7 +257,8 @@ impl Server {
         let oid = hex(&sha1::Sha1::digest(format!("blob {}\0{pointer}", pointer.len())));
         let size = content.len();
         format!(
-            "{{\"type\":\"file\",\"oid\":\"{oid}\",\"size\":{size},\"path\":\"{path}\",\"lfs\":{{\"oid\":\"{sha256}\",\"size\":{size},\"pointerSize\":{}}}}}",
+            "{{\"type\":\"file\",\"oid\":\"{oid}\",\"size\":{size},\"path\":\"{path}\",\
+             \"lfs\":{{\"oid\":\"{sha256}\",\"size\":{size},\"pointerSize\":{}}}}}",
             pointer.len()
         )
     }

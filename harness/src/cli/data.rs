@@ -2,14 +2,15 @@
 
 use super::{DataOptions, print};
 use crate::error::{Error, Result};
+use crate::remedy;
 use crate::talk::say;
 use clap::{Args, Subcommand};
-use datasets::{Augment, DataError, Known, LoadOptions, Manifest, Policy, Status};
+use datasets::{Augment, DataError, HowToDescribe, Known, LoadOptions, Manifest, Policy, Status, TestSplit};
 use std::path::{Path, PathBuf};
 
 const SOURCES: &str = "\
 A data set is looked for in this order:
-  1. --data-dir DIR or SLL_DATA_DIR, in the official file layouts (README.md lists them)
+  1. --data-dir DIR or SLL_DATA_DIR, in the official file layouts (docs/data.md lists them)
   2. a system package (Debian: dataset-fashion-mnist)
   3. what was fetched before: SLL_CACHE, else ~/.cache/sll; and the Hugging Face hub's own cache (HF_HOME)
   4. the hub (HF_ENDPOINT names a mirror, HF_TOKEN an account for gated data), then the official archive;
@@ -35,27 +36,52 @@ enum DataCommand {
     List,
     /// Bring a data set to this machine, from the hub or its official archive; runs and tables do it by themselves.
     Fetch {
-        /// A name of `data list`.
+        /// A name of `data list`, or a folder or manifest of your own.
         name: String,
     },
     /// Print the folder where a data set lies.
     Path {
-        /// A name of `data list`.
+        /// A name of `data list`, or a folder or manifest of your own.
         name: String,
     },
     /// Draw training images and what augmentation makes of them, with their classes, as a PNG.
     Show(ShowArgs),
     /// Compare the content with the official digests, file by file; of every data set found, or of one.
     Verify {
-        /// A name of `data list`.
+        /// A name of `data list`, or a folder or manifest of your own.
         name: Option<String>,
     },
+    /// Write the manifest of a folder of your own: counts, classes, image size, mean, standard deviation, digest. The
+    /// folder holds a folder of images (PNG, JPEG) for each class, or `train` and `test` (or `val`) with one for each.
+    Describe(DescribeArgs),
+}
+
+/// What `data describe` is told.
+#[derive(Args, Debug)]
+struct DescribeArgs {
+    /// The folder.
+    dir: PathBuf,
+    /// Where the manifest goes; DIR/dataset.toml by default, which `--dataset DIR` reads.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The data set's name; the folder's by default.
+    #[arg(long)]
+    name: Option<String>,
+    /// Height and width of the images; by default the shortest side of any of them, at most 224.
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    size: Option<u64>,
+    /// Test images in a hundred of each class, where the folder has no test images of its own.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=99))]
+    test_percent: u8,
+    /// Which images these are.
+    #[arg(long, value_name = "SEED", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    split_seed: u64,
 }
 
 /// What `data show` draws.
 #[derive(Args, Debug)]
 struct ShowArgs {
-    /// A name of `data list`.
+    /// A name of `data list`, or a folder or manifest of your own.
     name: String,
     /// Where the PNG goes; NAME.png by default.
     #[arg(long, value_name = "FILE")]
@@ -88,25 +114,53 @@ fn policy(name: &str) -> std::result::Result<Policy, String> {
 /// Runs one of the subcommands.
 pub fn main(args: DataArgs) -> Result<()> {
     let options = args.data.load_options()?;
+    let own = |name: &str| -> Result<String> { Ok(datasets::resolve(name, &options)?.name.clone()) };
     match args.command {
         DataCommand::List => list(&options),
-        DataCommand::Fetch { name } => match datasets::fetch(&name, &options)? {
+        DataCommand::Fetch { name } => match datasets::fetch(&own(&name)?, &options)? {
             Status::Found { source, .. } => print(&format!("{name}: {source}")),
             _ => print(&format!("{name}: embedded in this program, nothing to fetch")),
         },
-        DataCommand::Path { name } => match here(&name, &options)? {
+        DataCommand::Path { name } => match here(&own(&name)?, &options)? {
             Status::Found { dir, .. } => print(&dir.display().to_string()),
             Status::Embedded => {
                 Err(Error::Input(format!("data set `{name}` is embedded in this program: it has no folder")))
             }
             Status::InHubCache { dir, .. } => print(&dir.display().to_string()),
-            Status::Missing { looked, next } => {
-                Err(Error::Missing(format!("data set `{name}` is not on this machine: {}; {next}", looked.join(", "))))
-            }
+            Status::Missing { looked, next } => Err(Error::Missing(format!(
+                "data set `{name}` is not on this machine: {}; {}",
+                looked.join(", "),
+                remedy::advice(&next)
+            ))),
         },
-        DataCommand::Show(show) => draw(&show, &options),
-        DataCommand::Verify { name } => verify(name, &options),
+        DataCommand::Show(show) => draw(&ShowArgs { name: own(&show.name)?, ..show }, &options),
+        DataCommand::Verify { name } => verify(name.as_deref().map(own).transpose()?, &options),
+        DataCommand::Describe(describe) => write_manifest(&describe, &options),
     }
+}
+
+fn write_manifest(args: &DescribeArgs, options: &LoadOptions) -> Result<()> {
+    let how = HowToDescribe {
+        name: args.name.clone(),
+        side: args.size.map(|side| side as usize),
+        test_split: TestSplit { seed: args.split_seed, percent: args.test_percent },
+    };
+    let described = datasets::describe(&args.dir, &how, options)?;
+    described.notes.iter().for_each(|note| say!("{note}"));
+    let path = args.out.clone().unwrap_or_else(|| args.dir.join("dataset.toml"));
+    let text = described.in_file(&path)?;
+    crate::atomic::write_atomically(&path, text.as_bytes())?;
+    let manifest = Manifest::parse(&text).map_err(Error::Failed)?;
+    let ([c, h, w], counts) = (manifest.shape, manifest.counts);
+    say!(
+        "{}: {} classes, {} + {} images of {c}x{h}x{w}; run it with --dataset {}",
+        manifest.name,
+        manifest.classes,
+        counts.train,
+        counts.test,
+        if args.out.is_none() { args.dir.display() } else { path.display() }
+    );
+    print(&path.display().to_string())
 }
 
 /// Where a data set is, without a network: shards in the hub's cache are made ready.
@@ -128,8 +182,10 @@ fn list(options: &LoadOptions) -> Result<()> {
             Status::Found { source, known, .. } => found(manifest, &source, &known),
             Status::InHubCache { dir, source } => in_hub_cache(&manifest.name, &dir, &source),
             // Of a data directory that was named, it is worth saying what it lacks.
-            Status::Missing { looked, next } if options.data_dir.is_some() => format!("missing: {}; {next}", looked[0]),
-            Status::Missing { next, .. } => format!("missing: {next}"),
+            Status::Missing { looked, next } if options.data_dir.is_some() => {
+                format!("missing: {}; {}", looked[0], remedy::advice(&next))
+            }
+            Status::Missing { next, .. } => format!("missing: {}", remedy::advice(&next)),
         };
         print(&format!("{:<20} {:>4} classes, {size:<41} {state}", manifest.name, manifest.classes))?;
     }
@@ -183,14 +239,14 @@ fn verify(name: Option<String>, options: &LoadOptions) -> Result<()> {
     let only = names.len() == 1;
     for name in names {
         if let (Status::Missing { next, .. }, false) = (datasets::status(&name, options)?, only) {
-            print(&format!("{name}: not on this machine; {next}"))?;
+            print(&format!("{name}: not on this machine; {}", remedy::advice(&next)))?;
             continue;
         }
         let verification = match datasets::verify(&name, options) {
             Err(error @ (DataError::Unknown { .. } | DataError::Interrupted { .. })) => return Err(error.into()),
             Err(error @ DataError::Missing { .. }) if only => return Err(error.into()),
             Err(error) => {
-                print(&format!("{name}: {error}"))?;
+                print(&format!("{name}: {}", remedy::explain(&error)))?;
                 wrong.push(name);
                 continue;
             }

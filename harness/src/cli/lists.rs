@@ -1,6 +1,6 @@
 //! `harness networks` and `harness rules`.
 
-use super::{print, print_json, sizes};
+use super::{Input, input, print, print_json};
 use crate::error::Result;
 use crate::spec::DeviceName;
 use crate::{device, room};
@@ -38,10 +38,10 @@ pub struct NetworksArgs {
     /// Hidden units, channels of the first convolution, or width of a token.
     #[arg(long)]
     width: Option<usize>,
-    /// Input as CxHxW, like 3x32x32; by default what the network is meant for.
-    #[arg(long, value_name = "CxHxW", value_parser = sizes)]
-    input: Option<[usize; 3]>,
-    /// Classes; by default those of the data the network is meant for.
+    /// Input as CxHxW, like 3x32x32, or as a data set; by default what the network is meant for.
+    #[arg(long, value_name = "CxHxW|DATASET", value_parser = input)]
+    input: Option<Input>,
+    /// Classes; by default those of the data set, or of the data the network is meant for.
     #[arg(long)]
     classes: Option<usize>,
     /// Batch norm after convolutions.
@@ -84,7 +84,8 @@ pub fn networks(args: NetworksArgs) -> Result<()> {
             batch_norm: args.batch_norm,
             ..NetworkSpec::named(named.name)
         };
-        let (input, classes) = (args.input.unwrap_or(named.usual.0), args.classes.unwrap_or(named.usual.1));
+        let input = args.input.map_or(named.usual.0, |input| input.image);
+        let classes = args.classes.or(args.input.and_then(|input| input.classes)).unwrap_or(named.usual.1);
         room::check_weights(&spec, input, classes)?;
         let net = spec.build(input, classes, 0, &device::open(DeviceName::Flex)?)?;
         let lines = net.layer_names().into_iter().zip(net.costs()).map(|(name, cost)| LayerLine {

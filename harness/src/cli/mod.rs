@@ -161,6 +161,27 @@ fn whole(value: usize) -> toml::Value {
     toml::Value::Integer(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
+/// What goes into a network.
+#[derive(Clone, Copy, Debug)]
+struct Input {
+    /// Channels, height, width.
+    image: [usize; 3],
+    /// Classes, where a data set says how many.
+    classes: Option<usize>,
+}
+
+/// Sizes like `3x32x32`, or those of a data set: a name of `data list`, or a folder or manifest.
+fn input(text: &str) -> std::result::Result<Input, String> {
+    sizes(text).map(|image| Input { image, classes: None }).or_else(|wrong| {
+        let stop = datasets::Stop::new(crate::interrupt::requested);
+        match datasets::resolve(text, &LoadOptions { stop, ..LoadOptions::default() }) {
+            Ok(manifest) => Ok(Input { image: manifest.shape, classes: Some(manifest.classes) }),
+            Err(datasets::DataError::Unknown { .. }) => Err(format!("{wrong}, or name a data set")),
+            Err(error) => Err(crate::remedy::explain(&error)),
+        }
+    })
+}
+
 /// Three sizes like `3x32x32`, each at least 1.
 fn sizes(text: &str) -> std::result::Result<[usize; 3], String> {
     let size =

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::progress::RunProgress;
 use crate::run::{self, Events};
-use crate::spec::{Request, RunSpec};
+use crate::spec::{Request, RunSpec, name_dataset};
 use crate::store::Store;
 use crate::talk::say;
 use clap::Args;
@@ -40,9 +40,10 @@ pub struct RunArgs {
 pub fn main(args: RunArgs) -> Result<()> {
     args.parent.into_iter().for_each(interrupt::follow);
     let permission = args.data.allow_unverified.then_some(("allow_unverified", Value::Boolean(true)));
-    let (table, origin) = args.spec.table(permission.into_iter().collect())?;
-    let mut spec = RunSpec::from_table(table, &origin)?;
     let options = args.data.load_options()?;
+    let (mut table, origin) = args.spec.table(permission.into_iter().collect())?;
+    name_dataset(&mut table, &options)?;
+    let mut spec = RunSpec::from_table(table, &origin)?;
     let here = LoadOptions { online: !args.dry_run && options.online, ..options.clone() };
     match spec.pin_data(&here) {
         // The spec of a run on data that are not here yet is worth seeing, too.

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::experiment::shown;
 use crate::spec::assemble;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// SLL on mlp-2x800, mnist-sample, the paper's MLP recipe.
@@ -26,7 +26,7 @@ pub struct SpecArgs {
     /// Network: `harness networks` lists them.
     #[arg(long)]
     network: Option<String>,
-    /// Data set: `harness data list` lists them.
+    /// Data set: a name of `harness data list`, or a folder of class folders or a manifest (.toml) of your own.
     #[arg(long)]
     dataset: Option<String>,
     /// Hidden layers, convolutions or encoder blocks.
@@ -123,6 +123,12 @@ impl SpecArgs {
         let flags = flags.map(|(key, value)| match key {
             "rule.name" => format!(" --rule {}", shown(&value)),
             "network.name" => format!(" --network {}", shown(&value)),
+            // Of a data set of one's own, which has a path, the last part.
+            "dataset" => {
+                let value = shown(&value);
+                let name = Path::new(&value).file_name().unwrap_or_default().to_string_lossy();
+                format!(" --dataset {name}")
+            }
             _ => format!(" --set {key}={}", shown(&value)),
         });
         let pairs = self.set.iter().map(|pair| format!(" --set '{pair}'"));

@@ -4,7 +4,7 @@ use super::settle::{Settled, settle};
 use super::{Experiment, Kind, Parameter, Profile, Row, Sweep};
 use crate::error::{Error, Result};
 use crate::paper::{self, Quoted};
-use crate::spec::{DeviceName, RunSpec, merge, set};
+use crate::spec::{DeviceName, RunSpec, merge, own_settings, set};
 use datasets::LoadOptions;
 use toml::{Table, Value};
 
@@ -84,7 +84,10 @@ pub struct PlannedCell {
 }
 
 /// Decides on data, column by column, and writes down every run.
-pub fn expand(experiment: Experiment, choices: &Choices, data: &LoadOptions) -> Result<Plan> {
+pub fn expand(mut experiment: Experiment, choices: &Choices, data: &LoadOptions) -> Result<Plan> {
+    for column in experiment.columns.iter_mut().filter(|column| column.missing.is_none()) {
+        column.dataset.clone_from(&datasets::resolve(&column.dataset, data)?.name);
+    }
     let mut lines = Vec::new();
     let mut settled = Vec::new();
     for column in &experiment.columns {
@@ -146,6 +149,9 @@ fn cell<'a>(
     base.insert("allow_unverified".into(), column.unverified.into());
     if let Some(digest) = &column.digest {
         base.insert("data_digest".into(), digest.clone().into());
+    }
+    if let Some(settings) = own_settings(&column.dataset)? {
+        base.insert("data_settings".into(), settings.into());
     }
     base.insert("rule".into(), rule.clone().into());
     let mut network = column.column.network.clone();

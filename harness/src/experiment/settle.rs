@@ -2,6 +2,7 @@
 
 use super::{Amount, Choices, Column, Profile};
 use crate::error::Result;
+use crate::remedy;
 use crate::spec::unpublished;
 use datasets::{DataError, LoadOptions, Status};
 
@@ -79,7 +80,7 @@ pub(super) fn settle<'a>(
         (Status::InHubCache { .. }, _) => Ok(vec![full(None)]),
         (Status::Missing { .. }, _) if choices.assume_present => Ok(vec![full(None)]),
         (Status::Missing { next, .. }, sample) => {
-            let missing = format!("{} is not on this machine; {next}", column.dataset);
+            let missing = format!("{} is not on this machine; {}", column.dataset, remedy::advice(&next));
             let amount = column.amount("sample", choices.device);
             match (choices.profile, sample, amount) {
                 (Profile::Quick, Some(sample), Some(amount)) => {
@@ -111,7 +112,7 @@ enum Content {
 fn content(column: &Column, choices: &Choices, data: &LoadOptions) -> Result<Content> {
     let (name, allowed) = (&column.dataset, choices.allow_unverified);
     let pinned = |(digest, unverified)| Content::Pinned { digest, unverified };
-    let found = match datasets::manifest(name)?.has_digest() {
+    let found = match datasets::manifest(name)?.names_content() {
         false => unpublished(name, allowed, data).map(|found| found.map_or(Content::Official, pinned)),
         true => match (not_official(name, data)?, allowed) {
             (None, _) => Ok(Content::Official),
@@ -120,11 +121,11 @@ fn content(column: &Column, choices: &Choices, data: &LoadOptions) -> Result<Con
                 .map(|data| pinned((data.digest, true))),
         },
     };
-    use DataError::{Changed, Corrupt, Read, Record};
+    use DataError::{Changed, Corrupt, Own, Read, Record};
     match found {
         // A data set that is damaged leaves its own cells empty, not the table.
-        Err(error @ (Changed { .. } | Corrupt { .. } | Read { .. } | Record { .. })) => {
-            Ok(Content::Unusable(error.to_string()))
+        Err(error @ (Changed { .. } | Corrupt { .. } | Own { .. } | Read { .. } | Record { .. })) => {
+            Ok(Content::Unusable(remedy::explain(&error)))
         }
         outcome => Ok(outcome?),
     }

@@ -72,7 +72,14 @@ impl Pool {
                 started += 1;
                 let title = format!("[{started}/{to_do}] {}", job.title);
                 let threads = job.request.threads().or(self.threads).unwrap_or_else(|| share(at_once));
-                match start(job, title.clone(), started, self.command::<R>(threads, store), bars.as_ref(), &lines) {
+                match start(
+                    job,
+                    title.clone(),
+                    started,
+                    self.command(&job.request, threads, store),
+                    bars.as_ref(),
+                    &lines,
+                ) {
                     Ok(process) => running.0.push(process),
                     Err(error) => failures.push(format!("  {title}: {error}")),
                 }
@@ -102,10 +109,10 @@ impl Pool {
         running.0.is_empty() || (running.0.len() < self.at_once.max(1) && fits)
     }
 
-    fn command<R: Request>(&self, threads: usize, store: &Store) -> Result<std::process::Command> {
+    fn command<R: Request>(&self, request: &R, threads: usize, store: &Store) -> Result<std::process::Command> {
         let mut command = std::process::Command::new(this_program()?);
         command.args([R::SUBCOMMAND, "--spec", "-", "--parent"]).arg(std::process::id().to_string());
-        command.arg("--results").arg(store.results()).args(&self.arguments);
+        command.arg("--results").arg(store.results()).args(&self.arguments).args(request.arguments());
         command.env("RAYON_NUM_THREADS", threads.to_string());
         Ok(command)
     }

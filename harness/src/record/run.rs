@@ -5,6 +5,7 @@ use crate::spec::{Request, RunSpec};
 use serde::{Deserialize, Serialize};
 use sll_core::memory::StepBytes;
 use sll_core::rule::StepCost;
+use std::ffi::OsString;
 
 /// A finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -123,6 +124,12 @@ impl Request for RunSpec {
     /// The first 16 hex digits of the SHA-256 of the spec and of the numerics' version.
     fn id(&self) -> String {
         self.id_under(self.numerics())
+    }
+
+    /// The spec has the name of a data set of one's own; where it lies is no part of a run.
+    fn arguments(&self) -> Vec<OsString> {
+        let own = datasets::manifest(&self.dataset).ok().and_then(|manifest| manifest.own.as_ref());
+        own.map_or_else(Vec::new, |own| vec!["--dataset".into(), own.path.clone().into_os_string()])
     }
 
     fn threads(&self) -> Option<usize> {

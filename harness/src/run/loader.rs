@@ -9,17 +9,16 @@ use super::resident::{Plan, Resident, numbers};
 use crate::error::{Error, Result};
 use crate::spec::Recipe;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use datasets::{Augment, Batches, Dataset, Images, Normalise, Stream, StreamBatch, epoch_order};
+use datasets::{Augment, Batches, Dataset, Images, Normalise, Served, Splits, Stream, StreamBatch, epoch_order};
 use sll_core::rng::mix;
 use sll_core::rule::Batch;
 use std::sync::Mutex;
 
 /// Serves one data set to one run.
 pub struct Loader {
-    train: Images,
-    test: Images,
-    /// Where the pixels are, if not in `train` and `test`.
-    elsewhere: Elsewhere,
+    pixels: Pixels,
+    /// Channels, height and width of an image.
+    image: [usize; 3],
     normalise: Normalise,
     /// The same on a device that is not the host: a factor and a summand for each feature.
     on_device: Option<[Tensor<2>; 2]>,
@@ -29,21 +28,29 @@ pub struct Loader {
     seed: u64,
 }
 
-enum Elsewhere {
-    No,
+/// Where the images are.
+enum Pixels {
+    /// In memory.
+    Host(Splits),
+    /// On the device.
     Device(Box<OnDevice>),
+    /// Nowhere as a whole: they are read while they are used.
     Stream(Streamed),
 }
 
-/// Both splits on the device.
+/// Both splits on the device, and their labels on the host.
 struct OnDevice {
     train: Resident,
     test: Resident,
+    train_labels: Vec<u16>,
+    test_labels: Vec<u16>,
 }
 
 impl OnDevice {
-    fn take(train: &mut Images, test: &mut Images, device: &Device) -> Elsewhere {
-        Elsewhere::Device(Box::new(Self { train: Resident::take(train, device), test: Resident::take(test, device) }))
+    fn take(mut splits: Splits, device: &Device) -> Pixels {
+        let (train, test) = (Resident::take(&mut splits.train, device), Resident::take(&mut splits.test, device));
+        let (train_labels, test_labels) = (splits.train.labels, splits.test.labels);
+        Pixels::Device(Box::new(Self { train, test, train_labels, test_labels }))
     }
 }
 
@@ -96,44 +103,40 @@ type Evaluated<'a> = (Tensor<2>, &'a [u16]);
 impl Loader {
     /// Splits `data` as the recipe asks. `device` is without autodiff.
     pub fn new(data: Dataset, recipe: &Recipe, seed: u64, device: &Device) -> std::result::Result<Self, String> {
-        let (mut train, mut test) = (data.train, data.test);
         let named = |problem| format!("{problem}, in data set {}", data.name);
-        let images = data.stream.map(|images| images.narrowed(recipe.validation, recipe.train_limit));
-        let images = images.transpose().map_err(named)?;
-        if images.is_none() {
-            narrow(&mut train, &mut test, recipe).map_err(named)?;
-        }
-        let normalise = Normalise::new(train.shape, &data.mean, &data.std);
-        let feature = |which: usize| -> Tensor<2> {
-            let channels = normalise.channels.iter();
-            let values: Vec<f32> = channels.flat_map(|of| std::iter::repeat_n(of[which], normalise.area)).collect();
-            let features = values.len();
-            Tensor::from_data(TensorData::new(values, [1, features]), device)
-        };
-        let on_device = (*device != Device::flex()).then(|| [feature(0), feature(1)]);
         let augment = recipe.augment();
-        let mut elsewhere = match images {
-            Some(images) => Elsewhere::Stream(Streamed { images, under_way: Mutex::new(None) }),
-            None => Elsewhere::No,
+        let pixels = match data.images {
+            Served::Stream(images) => {
+                let images = images.narrowed(recipe.validation, recipe.train_limit).map_err(named)?;
+                Pixels::Stream(Streamed { images, under_way: Mutex::new(None) })
+            }
+            Served::Memory(splits) => {
+                let splits = narrowed(splits, recipe).map_err(named)?;
+                match Resident::suits(&splits.train, &augment, device) {
+                    true => OnDevice::take(splits, device),
+                    false => Pixels::Host(splits),
+                }
+            }
         };
-        if matches!(elsewhere, Elsewhere::No) && Resident::suits(&train, &augment, device) {
-            elsewhere = OnDevice::take(&mut train, &mut test, device);
-        }
+        let image = data.shape;
+        let normalise = Normalise::new(image, &data.mean, &data.std);
+        let on_device = (*device != Device::flex()).then(|| rows(&normalise, device));
         let (device, batch) = (device.clone(), recipe.batch);
-        Ok(Self { train, test, elsewhere, normalise, on_device, device, augment, batch, seed })
+        Ok(Self { pixels, image, normalise, on_device, device, augment, batch, seed })
     }
 
     /// Images trained on and evaluated on.
     pub fn counts(&self) -> (usize, usize) {
-        match &self.elsewhere {
-            Elsewhere::Stream(streamed) => (streamed.images.train_len(), streamed.images.test_labels().len()),
-            _ => (self.train.len(), self.test.len()),
+        match &self.pixels {
+            Pixels::Host(splits) => (splits.train.len(), splits.test.len()),
+            Pixels::Device(images) => (images.train_labels.len(), images.test_labels.len()),
+            Pixels::Stream(streamed) => (streamed.images.train_len(), streamed.images.test_labels().len()),
         }
     }
 
     /// Channels, height and width of an image.
     pub fn image(&self) -> [usize; 3] {
-        self.train.shape
+        self.image
     }
 
     /// Steps of one epoch.
@@ -143,9 +146,12 @@ impl Loader {
 
     /// Epoch `number`, counted from 0.
     pub fn epoch(&self, number: usize) -> Epoch {
-        let order = epoch_order(self.seed, number as u64, self.train.len());
-        let plan = match &self.elsewhere {
-            Elsewhere::Device(images) => Some(images.train.plan(&order, &self.augment, self.seed, number as u64)),
+        let order = match &self.pixels {
+            Pixels::Stream(_) => Vec::new(),
+            _ => epoch_order(self.seed, number as u64, self.counts().0),
+        };
+        let plan = match &self.pixels {
+            Pixels::Device(images) => Some(images.train.plan(&order, &self.augment, self.seed, number as u64)),
             _ => None,
         };
         Epoch { number, order, plan }
@@ -156,34 +162,36 @@ impl Loader {
         let number = epoch.number;
         let seed = mix(mix(self.seed, number as u64 + 1), step as u64 + 1);
         let range = step * self.batch..((step + 1) * self.batch).min(epoch.order.len());
-        let batch = match (&self.elsewhere, &epoch.plan) {
-            (Elsewhere::Stream(streamed), _) => {
+        let batch = match &self.pixels {
+            Pixels::Stream(streamed) => {
                 let start = || streamed.images.train(self.seed, number as u64, self.batch, self.augment);
                 let batch = streamed.batch(number, step, start)?;
                 let labels = batch.labels.into_iter().map(usize::from).collect();
                 Batch::new(self.features(batch.pixels), labels, seed)
             }
-            (Elsewhere::Device(images), Some(plan)) => {
+            Pixels::Device(images) => {
+                let plan = epoch.plan.as_ref().expect("an epoch on a device has a plan");
                 let (pixels, classes) = images.train.batch(plan, range.clone());
-                let labels = self.labels(&epoch.order[range]);
+                let labels = labels(&images.train_labels, &epoch.order[range]);
                 Batch { classes: Some(classes), ..Batch::new(self.normalised(pixels), labels, seed) }
             }
-            _ => {
-                let chosen = &epoch.order[range];
-                Batch::new(self.features(self.in_memory(number, chosen)), self.labels(chosen), seed)
+            Pixels::Host(splits) => {
+                let (images, chosen) = (&splits.train, &epoch.order[range]);
+                let pixels = self.augmented(images, number, chosen);
+                Batch::new(self.features(pixels), labels(&images.labels, chosen), seed)
             }
         };
         let classes = batch.classes.clone().or_else(|| self.send(&batch.labels));
         Ok(Batch { step: (number * self.steps() + step) as u64, epoch: number, classes, ..batch })
     }
 
-    fn in_memory(&self, epoch: usize, chosen: &[u32]) -> Vec<u8> {
-        let size = self.train.image_len();
+    fn augmented(&self, images: &Images, epoch: usize, chosen: &[u32]) -> Vec<u8> {
+        let size = images.image_len();
         let mut pixels = vec![0; chosen.len() * size];
         for (&index, pixels) in chosen.iter().zip(pixels.chunks_exact_mut(size)) {
-            let image = self.train.image(index as usize);
+            let image = images.image(index as usize);
             let (epoch, index) = (epoch as u64, u64::from(index));
-            self.augment.apply(image, self.train.shape, pixels, self.seed, epoch, index);
+            self.augment.apply(image, self.image, pixels, self.seed, epoch, index);
         }
         pixels
     }
@@ -194,27 +202,22 @@ impl Loader {
         (self.device != Device::flex()).then(|| numbers(values(), [labels.len()], &self.device))
     }
 
-    fn labels(&self, chosen: &[u32]) -> Vec<usize> {
-        chosen.iter().map(|&index| usize::from(self.train.labels[index as usize])).collect()
-    }
-
     /// The evaluation images in order, `batch` at a time. Fails as [`batch`](Self::batch) does.
     pub fn test(&self, batch: usize) -> Box<dyn Iterator<Item = Result<Evaluated<'_>>> + '_> {
-        let size = self.train.image_len();
-        match &self.elsewhere {
-            Elsewhere::Stream(streamed) => {
+        match &self.pixels {
+            Pixels::Stream(streamed) => {
                 let mut batches = streamed.images.test(batch);
                 let x = |pixels| self.features(pixels);
                 let labels = streamed.images.test_labels().chunks(batch);
                 Box::new(labels.map(move |labels| Ok((x(following(&mut batches)?.pixels), labels))))
             }
-            Elsewhere::Device(images) => {
-                let batches = self.test.labels.chunks(batch).enumerate();
+            Pixels::Device(images) => {
+                let batches = images.test_labels.chunks(batch).enumerate();
                 let rows = move |i: usize, n: usize| images.test.slice(i * batch..i * batch + n);
                 Box::new(batches.map(move |(i, labels)| Ok((self.normalised(rows(i, labels.len())), labels))))
             }
-            Elsewhere::No => {
-                let images = self.test.pixels.chunks(batch * size).zip(self.test.labels.chunks(batch));
+            Pixels::Host(Splits { test, .. }) => {
+                let images = test.pixels.chunks(batch * test.image_len()).zip(test.labels.chunks(batch));
                 Box::new(images.map(move |(pixels, labels)| Ok((self.features(pixels.to_vec()), labels))))
             }
         }
@@ -222,7 +225,7 @@ impl Loader {
 
     /// Rows of features: on the host in one pass, elsewhere from bytes that are sent there.
     fn features(&self, pixels: Vec<u8>) -> Tensor<2> {
-        let features = self.train.image_len();
+        let features: usize = self.image.iter().product();
         let shape = [pixels.len() / features, features];
         if self.on_device.is_none() {
             return Tensor::from_data(TensorData::new(self.normalise.apply(&pixels), shape), &self.device);
@@ -240,14 +243,29 @@ impl Loader {
 
 /// Takes the recipe's `validation` images from the end of the training images, to evaluate on, and leaves the first
 /// `train_limit` of the others.
-fn narrow(train: &mut Images, test: &mut Images, recipe: &Recipe) -> std::result::Result<(), String> {
-    let (kept, trained) = datasets::parts(train.len(), recipe.validation, recipe.train_limit)?;
-    let held_out = split_off(train, kept);
+fn narrowed(mut splits: Splits, recipe: &Recipe) -> std::result::Result<Splits, String> {
+    let (kept, trained) = datasets::parts(splits.train.len(), recipe.validation, recipe.train_limit)?;
+    let held_out = split_off(&mut splits.train, kept);
     if recipe.validation.is_some() {
-        *test = held_out;
+        splits.test = held_out;
     }
-    split_off(train, trained);
-    Ok(())
+    split_off(&mut splits.train, trained);
+    Ok(splits)
+}
+
+/// A factor and a summand for each feature, on `device`.
+fn rows(normalise: &Normalise, device: &Device) -> [Tensor<2>; 2] {
+    [0, 1].map(|which| {
+        let channels = normalise.channels.iter();
+        let values: Vec<f32> = channels.flat_map(|of| std::iter::repeat_n(of[which], normalise.area)).collect();
+        let features = values.len();
+        Tensor::from_data(TensorData::new(values, [1, features]), device)
+    })
+}
+
+/// The classes of the images `chosen`.
+fn labels(classes: &[u16], chosen: &[u32]) -> Vec<usize> {
+    chosen.iter().map(|&index| usize::from(classes[index as usize])).collect()
 }
 
 /// Keeps the first `count` images and gives the others.
@@ -300,6 +318,11 @@ mod tests {
         }
     }
 
+    fn host(loader: &Loader) -> &Splits {
+        let Pixels::Host(splits) = &loader.pixels else { panic!("a small data set is in memory") };
+        splits
+    }
+
     /// The last batch has one image.
     fn recipes() -> [Recipe; 3] {
         let augmented = Recipe { flip: true, crop_padding: 4, ..Recipe::default() };
@@ -314,8 +337,8 @@ mod tests {
     fn images_on_a_device_make_the_hosts_batches() {
         for recipe in recipes() {
             let mut resident = loader(recipe.clone()).unwrap();
-            let (train, test) = (&mut resident.train, &mut resident.test);
-            resident.elsewhere = OnDevice::take(train, test, &Device::flex());
+            resident.pixels = OnDevice::take(host(&resident).clone(), &Device::flex());
+            resident.on_device = Some(rows(&resident.normalise, &Device::flex()));
             same_batches(&resident, &loader(recipe).unwrap());
         }
     }
@@ -327,7 +350,7 @@ mod tests {
         for recipe in recipes() {
             let data = datasets::load("mnist-sample", &datasets::LoadOptions::default()).expect("embedded");
             let resident = Loader::new(data, &recipe, 7, &Device::libtorch()).unwrap();
-            assert!(matches!(resident.elsewhere, Elsewhere::Device(_)));
+            assert!(matches!(resident.pixels, Pixels::Device(_)));
             same_batches(&resident, &loader(recipe).unwrap());
         }
     }
@@ -337,7 +360,7 @@ mod tests {
         let loader = loader(Recipe::default()).unwrap();
         let (x, _) = loader.test(4).next().unwrap().unwrap();
         let x = x.into_data().try_to_vec::<f32>().unwrap();
-        let pixel = loader.test.pixels[400];
+        let pixel = host(&loader).test.pixels[400];
         assert!((x[400] - (f32::from(pixel) / 255.0 - 0.1307) / 0.3081).abs() < 1e-5);
     }
 
@@ -346,7 +369,7 @@ mod tests {
         let loader = loader(Recipe { validation: Some(500), ..Recipe::default() }).unwrap();
         assert_eq!(loader.counts(), (3500, 500));
         let data = datasets::load("mnist-sample", &datasets::LoadOptions::default()).unwrap();
-        assert_eq!(loader.test.labels, data.train.labels[3500..]);
+        assert_eq!(host(&loader).test.labels, data.in_memory().unwrap().train.labels[3500..]);
         let error = super::tests::loader(Recipe { validation: Some(4000), ..Recipe::default() }).err().unwrap();
         assert!(error.contains("4000 training images"), "{error}");
     }

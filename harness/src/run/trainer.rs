@@ -4,7 +4,7 @@ use super::evaluate::{accuracy, unit_accuracies};
 use super::{Checkpoint, Loader, diagnostics};
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochPoint, RunResult};
-use crate::spec::{Request, RunSpec};
+use crate::spec::{Request, RunSpec, own_settings};
 use crate::store::{Kept, set_aside};
 use crate::{device, provenance, room};
 use baselines::bp::Bp;
@@ -99,6 +99,13 @@ pub fn train(
             spec.dataset
         )));
     }
+    if spec.data_settings != own_settings(&spec.dataset)? {
+        return Err(Error::Missing(format!(
+            "data set `{}`: its manifest is not the one this run was planned with; run the command that planned it again: \
+             with another manifest it is another run",
+            spec.dataset
+        )));
+    }
     let (mut training, info) = Training::new(spec, data, device)?;
     if let Some(kept) = checkpoint {
         training.resume(spec, kept, &info, events)?;
@@ -114,7 +121,7 @@ pub fn train(
 
 impl Training {
     fn new(spec: &RunSpec, data: Dataset, device: burn::tensor::Device) -> Result<(Self, DataInfo)> {
-        let (image, classes) = (data.train.shape, data.classes);
+        let (image, classes) = (data.shape, data.classes);
         let mut info = DataInfo {
             name: data.name.clone(),
             digest: data.digest.clone(),
@@ -445,8 +452,13 @@ mod tests {
         let text = "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\", width = 24 }\nrule = { name = \"sll\" }\n\
                     recipe = { train_limit = 256, epochs = 1, diagnostics = true }";
         let spec = RunSpec::from_toml(text, "test").unwrap();
-        let batches =
-            datasets::load(&spec.dataset, &LoadOptions::default()).unwrap().test.len().div_ceil(EVALUATION_BATCH);
+        let batches = datasets::load(&spec.dataset, &LoadOptions::default())
+            .unwrap()
+            .in_memory()
+            .unwrap()
+            .test
+            .len()
+            .div_ceil(EVALUATION_BATCH);
         let run = |looks| {
             let mut events = Late { looks: Cell::new(looks), epochs: 0 };
             (train(&spec, &LoadOptions::default(), None, &mut events), events.epochs)

@@ -23,10 +23,28 @@ pub(crate) fn unpublished(
     }
 }
 
+/// Reads the data set of one's own that `table` names by its folder or manifest, and puts its name in the path's place:
+/// no spec and no result holds a path.
+pub(crate) fn name_dataset(table: &mut toml::Table, options: &LoadOptions) -> Result<()> {
+    if let Some(toml::Value::String(dataset)) = table.get_mut("dataset") {
+        dataset.clone_from(&datasets::resolve(dataset, options)?.name);
+    }
+    Ok(())
+}
+
+/// What [`RunSpec::data_settings`] is of the data set `name`.
+pub(crate) fn own_settings(name: &str) -> Result<Option<String>> {
+    let manifest = datasets::manifest(name)?;
+    Ok(manifest.own.as_ref().map(|_| manifest.settings_digest()))
+}
+
 impl RunSpec {
     /// Says which content is meant: pins the digest where no digest is published, and where unverified data are allowed
     /// and the content is not official. Drops that permission where it is not needed.
     pub fn pin_data(&mut self, options: &LoadOptions) -> Result<()> {
+        if self.data_settings.is_none() {
+            self.data_settings = own_settings(&self.dataset)?;
+        }
         if self.data_digest.is_some() {
             return Ok(());
         }

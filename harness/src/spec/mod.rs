@@ -6,7 +6,7 @@ mod layers;
 mod run;
 mod weighing;
 
-pub(crate) use data::unpublished;
+pub(crate) use data::{name_dataset, own_settings, unpublished};
 pub use device::DeviceName;
 pub use layers::{assemble, merge, set, values};
 pub(crate) use run::MOST_EPOCHS;
@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use sll_core::optim::{OptimizerConfig, OptimizerKind};
 use sll_core::{Network, NetworkSpec, Precision};
+use std::ffi::OsString;
 
 /// A request: described by a spec, named by its digest, made by a process of its own, kept as one JSON file.
 pub trait Request: Clone + PartialEq + Serialize + DeserializeOwned + Send {
@@ -37,6 +38,10 @@ pub trait Request: Clone + PartialEq + Serialize + DeserializeOwned + Send {
     /// The spec as TOML.
     fn to_toml(&self) -> String {
         toml::to_string(self).expect("a spec is plain data")
+    }
+    /// What the process that makes it is told beside the spec.
+    fn arguments(&self) -> Vec<OsString> {
+        Vec::new()
     }
     /// Threads of the process that makes it, where the numbers depend on them.
     fn threads(&self) -> Option<usize>;

@@ -17,7 +17,7 @@ const LIBTORCH_NUMERICS: u32 = 7;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunSpec {
-    /// A name of `harness data list`.
+    /// A name of `harness data list`, or of a data set of one's own.
     pub dataset: String,
     /// Draws weights, projections, masks, order and augmentation.
     #[serde(default)]
@@ -32,6 +32,9 @@ pub struct RunSpec {
     /// content is another run. Filled in by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_digest: Option<String>,
+    /// SHA-256 of a data set of one's own's settings: classes, shape, normalisation, split. Filled in by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_settings: Option<String>,
     /// The network.
     pub network: NetworkSpec,
     /// The learning rule.
@@ -152,7 +155,11 @@ impl RunSpec {
         check_optimizer(&self.recipe.optimizer())?;
         check_precision(&self.network, self.device)?;
         self.recipe.schedule.validate()?;
-        let shape = datasets::manifest(&self.dataset)?.shape;
+        let shape = match datasets::manifest(&self.dataset) {
+            // A run made with a data set of one's own, which need not be here to read its result.
+            Err(_) if self.data_settings.is_some() => return Ok(()),
+            manifest => manifest?.shape,
+        };
         self.recipe.augment().problem(shape).map_or(Ok(()), |problem| Err(Error::Input(problem)))
     }
 

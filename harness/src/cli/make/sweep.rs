@@ -4,7 +4,7 @@ use super::{MakeArgs, called, make};
 use crate::cli::spec_args::SpecArgs;
 use crate::error::{Error, Result};
 use crate::experiment::{Amount, Column, Experiment, Kind, Parameter, Row, Sweep, find};
-use crate::spec::{DeviceName, RunSpec, values};
+use crate::spec::{DeviceName, RunSpec, name_dataset, values};
 use clap::Args;
 use std::collections::BTreeMap;
 
@@ -52,6 +52,7 @@ fn described(args: &SweepArgs) -> Result<(Experiment, String)> {
         return Err(Error::Input("--seed: a sweep runs the seeds 0, 1, ...; --seeds N says how many".into()));
     }
     let (mut table, origin) = args.spec.table(Vec::new())?;
+    name_dataset(&mut table, &args.make.data.load_options()?)?;
     let spec = RunSpec::from_table(table.clone(), &origin)?;
     let parameters: Vec<Parameter> = args.over.iter().map(|over| parameter(over)).collect::<Result<_>>()?;
     let mut part = |key: &str| table.remove(key).and_then(|part| part.as_table().cloned()).unwrap_or_default();

@@ -1,0 +1,4 @@
+//! Files that several processes share.
+
+pub(crate) mod atomic;
+pub(crate) mod lock;

@@ -1,0 +1,417 @@
+//! What a data set officially is: the fields of `manifests/*.toml`.
+
+pub(crate) mod digest;
+pub(crate) mod registry;
+
+use crate::format::idx;
+use crate::manifest::digest::{Algorithm, Digest};
+use serde::Deserialize;
+use std::path::PathBuf;
+
+/// What a data set officially is.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The name by which it is asked for.
+    pub name: String,
+    /// One line that says what it is.
+    pub title: String,
+    /// The licence of the data.
+    pub licence: String,
+    /// The page of its owner.
+    pub homepage: String,
+    /// The format of its files.
+    pub layout: Layout,
+    /// Its folder under the data directory.
+    pub folder: PathBuf,
+    /// Whether it is part of the program; then it is looked for nowhere else.
+    #[serde(default)]
+    pub embedded: bool,
+    /// The number of classes.
+    pub classes: usize,
+    /// One name for each class, in label order.
+    pub class_names: Vec<String>,
+    /// Channels, height, width of every image.
+    pub shape: [usize; 3],
+    /// Mean of pixel/255 over the training images, one for each channel.
+    pub mean: Vec<f32>,
+    /// Standard deviation of pixel/255 over the training images, one for each channel.
+    pub std: Vec<f32>,
+    /// What `mean` and `std` are and who measured them.
+    pub normalisation: String,
+    /// Images in each split.
+    pub counts: Counts,
+    /// A system package that ships it, if there is one.
+    pub system: Option<SystemPackage>,
+    /// What its encoded images need beyond this; of the layouts of image files alone.
+    pub images: Option<EncodedImages>,
+    /// The digest of the content, as [`Dataset::digest`](crate::Dataset::digest) has it, where whoever made the
+    /// manifest took it; of the layouts of image files alone, since the others have one for each file.
+    pub digest: Option<Digest>,
+    /// Where it lies, if it is a data set of one's own.
+    #[serde(skip)]
+    pub own: Option<Own>,
+    /// Where the hub has it, in the order in which they are tried.
+    #[serde(default)]
+    pub hub: Vec<HubSource>,
+    /// Its official archives, in the order in which they are tried, after the hub.
+    #[serde(default)]
+    pub archives: Vec<ArchiveSource>,
+    /// Its files, in the order of [`Dataset::digest`](crate::Dataset::digest); empty for the layouts of image files.
+    #[serde(default)]
+    pub files: Vec<FileSpec>,
+}
+
+/// The format of a data set's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// MNIST's IDX files, one of images and one of labels for each split; gzipped, or plain without `.gz`.
+    Idx,
+    /// CIFAR-10's binary records: a label byte, then the image.
+    #[serde(rename = "cifar-10")]
+    Cifar10,
+    /// CIFAR-100's binary records: a coarse and a fine label byte, then the image; the fine label is the class.
+    #[serde(rename = "cifar-100")]
+    Cifar100,
+    /// Image files in one folder a class: `train/<class id>/*`, and likewise for the test images.
+    ClassFolders,
+    /// Tiny-ImageNet's folders: `train/<class id>/images/*`, `val/images/*` and `val/val_annotations.txt`.
+    TinyImagenet,
+}
+
+impl Layout {
+    /// Whether it consists of image files, encoded and of any size.
+    pub fn is_encoded(self) -> bool {
+        matches!(self, Self::ClassFolders | Self::TinyImagenet)
+    }
+
+    /// Label bytes before each image of a record; the last of them is the class.
+    pub(crate) fn label_bytes(self) -> usize {
+        match self {
+            Self::Idx | Self::ClassFolders | Self::TinyImagenet => 0,
+            Self::Cifar10 => 1,
+            Self::Cifar100 => 2,
+        }
+    }
+}
+
+/// Images in each split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Training images.
+    pub train: usize,
+    /// Test images.
+    pub test: usize,
+}
+
+/// A system package that ships a data set.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SystemPackage {
+    /// The folder it puts the files in.
+    pub dir: PathBuf,
+    /// The command that installs it.
+    pub install: String,
+}
+
+/// What encoded images need to become images of one shape.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncodedImages {
+    /// The class's folder, one for each class, in label order.
+    pub class_ids: Vec<String>,
+    /// The shorter side before the centre is cut out, at the manifest's shape, for evaluation.
+    pub resize: usize,
+    /// The folder of the images that are evaluated on, beside `train`; none if `test_split` chooses them.
+    pub test_folder: Option<String>,
+    /// How the images that are evaluated on are chosen, where all lie in one folder.
+    pub test_split: Option<TestSplit>,
+    /// Whether there are too many to hold them decoded in memory.
+    pub stream: bool,
+}
+
+/// Test images by chance: in each class the images are ordered by the SHA-256 of `<seed>/<class id>/<file name>`, and
+/// the first `percent` of them, rounded, at least one, are test images. Nothing but names decides, and every class is
+/// in both splits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestSplit {
+    /// Another seed is another choice.
+    pub seed: u64,
+    /// Test images in a hundred.
+    pub percent: u8,
+}
+
+/// Where a data set of one's own lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Own {
+    /// The folder or manifest that named it, absolute.
+    pub path: PathBuf,
+    /// The folder that holds its files, absolute.
+    pub dir: PathBuf,
+}
+
+/// A data set on the Hugging Face hub, as Parquet shards with encoded images.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HubSource {
+    /// Owner and name.
+    pub repo: String,
+    /// The commit it is taken at; of a manifest of one's own, a branch will do. Where the commit is gone, the archives
+    /// are next: the hub's own conversion (`refs/convert/parquet`) would be no second source, since the hub remakes and
+    /// deletes it, as it did Imagenette's.
+    pub revision: String,
+    /// Whether the hub wants an account's token and the licence accepted.
+    #[serde(default)]
+    pub gated: bool,
+    /// The shards of the training images; one `*` in the file's name matches anything.
+    pub train: String,
+    /// The shards of the test images, likewise.
+    pub test: String,
+    /// The column of images: `struct {bytes, path}`.
+    pub image: String,
+    /// The column of classes.
+    pub label: String,
+    /// The column of CIFAR-100's coarse classes, which its official files hold too.
+    pub coarse_label: Option<String>,
+}
+
+/// An official archive.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArchiveSource {
+    /// Where it is; of `files`, the folder, with a slash at its end.
+    pub url: String,
+    /// What it is.
+    pub format: ArchiveFormat,
+    /// The folder inside it that holds the data set.
+    pub root: String,
+    /// The digest of the archive itself, if its owner or a widely used library states one.
+    pub digest: Option<Digest>,
+    /// What is neither downloaded nor unpacked beyond: bytes in all.
+    pub max_bytes: u64,
+}
+
+/// The format of an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArchiveFormat {
+    /// No archive: each of the manifest's files by itself.
+    Files,
+    /// A gzipped tar.
+    TarGz,
+    /// A zip.
+    Zip,
+}
+
+/// Which part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// The training images.
+    Train,
+    /// The test images.
+    Test,
+}
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileContent {
+    /// Pixels without labels (IDX).
+    Images,
+    /// Labels without pixels (IDX).
+    Labels,
+    /// Labels and pixels in records (CIFAR).
+    Records,
+}
+
+/// One file of a data set.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSpec {
+    /// Its official name inside the data set's folder.
+    pub path: String,
+    /// The split it belongs to.
+    pub split: Split,
+    /// What it holds.
+    pub content: FileContent,
+    /// How many images, labels or records.
+    pub count: usize,
+    /// The digest of its content, decompressed.
+    pub digest: Digest,
+}
+
+impl TestSplit {
+    /// How many of a class's `images` are test images.
+    pub(crate) fn held_out(self, images: usize) -> usize {
+        ((images * usize::from(self.percent) + 50) / 100).max(1)
+    }
+}
+
+impl HubSource {
+    /// The name of its content at `commit` in messages and records.
+    pub(crate) fn origin(&self, commit: &str) -> String {
+        format!("hub {} at {commit}", self.repo)
+    }
+}
+
+impl Manifest {
+    /// Parses a manifest and checks that it agrees with itself: a data set of one's own, in the form of
+    /// `datasets/manifests/*.toml`.
+    ///
+    /// # Errors
+    /// A sentence that names the manifest and the field.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let manifest: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        match manifest.problem() {
+            Some(problem) => Err(format!("manifest `{}`: {problem}", manifest.name)),
+            None => Ok(manifest),
+        }
+    }
+
+    fn problem(&self) -> Option<String> {
+        let most = if self.layout.is_encoded() { 1 << 16 } else { 256 };
+        if self.class_names.len() != self.classes || self.classes == 0 || self.classes > most {
+            return Some(format!(
+                "`class_names` has {} names, `classes` says {}",
+                self.class_names.len(),
+                self.classes
+            ));
+        }
+        if self.mean.len() != self.shape[0] || self.std.len() != self.shape[0] || self.std.iter().any(|&std| std <= 0.0)
+        {
+            return Some(format!("`mean` and `std` need {} values each, `std` above zero", self.shape[0]));
+        }
+        if self.layout == Layout::Idx && self.shape[0] != 1 {
+            return Some(format!("`shape` has {} channels, layout idx has one", self.shape[0]));
+        }
+        if let Some(archive) = self.archives.iter().find(|a| a.format != ArchiveFormat::Files && a.digest.is_none()) {
+            return Some(format!("the archive {} has no `digest`", archive.url));
+        }
+        if let Some(problem) = self.encoded_problem() {
+            return Some(problem);
+        }
+        if self.digest.as_ref().is_some_and(|digest| !self.layout.is_encoded() || digest.algorithm != Algorithm::Sha256)
+        {
+            return Some("`digest` is a SHA-256, of the layouts of image files alone".to_owned());
+        }
+        if self.layout.is_encoded() {
+            return None;
+        }
+        let contents: &[FileContent] = if self.layout == Layout::Idx {
+            &[FileContent::Images, FileContent::Labels]
+        } else {
+            &[FileContent::Records]
+        };
+        if self.files.iter().any(|file| !contents.contains(&file.content)) {
+            return Some(format!("`files` of layout {:?} hold {contents:?}", self.layout));
+        }
+        for (split, expected) in [(Split::Train, self.counts.train), (Split::Test, self.counts.test)] {
+            for &content in contents {
+                let counted: usize = self
+                    .files
+                    .iter()
+                    .filter(|file| file.split == split && file.content == content)
+                    .map(|file| file.count)
+                    .sum();
+                if counted != expected {
+                    return Some(format!(
+                        "`files` count {counted} {content:?} for {split:?}, `counts` says {expected}"
+                    ));
+                }
+            }
+        }
+        None
+    }
+
+    /// What is wrong with the keys that only layouts of image files have.
+    fn encoded_problem(&self) -> Option<String> {
+        match (&self.images, self.layout.is_encoded()) {
+            (None, false) => None,
+            (Some(images), true) if !self.files.is_empty() || ![1, 3].contains(&self.shape[0]) => {
+                Some(format!("layout {:?} has one or three channels and no `files`; {images:?}", self.layout))
+            }
+            (Some(images), true) if images.class_ids.len() != self.classes => {
+                Some(format!("`class_ids` has {} names, `classes` says {}", images.class_ids.len(), self.classes))
+            }
+            (Some(images), true) if images.resize < self.shape[1].max(self.shape[2]) => {
+                Some(format!("`resize` = {} is less than `shape` {:?}", images.resize, self.shape))
+            }
+            (Some(images), true) if images.test_folder.is_some() == images.test_split.is_some() => {
+                Some("`images` has either `test_folder` or `test_split`".to_owned())
+            }
+            (Some(EncodedImages { test_split: Some(split), .. }), true)
+                if self.layout != Layout::ClassFolders || !(1..=99).contains(&split.percent) =>
+            {
+                Some("`test_split` takes 1 to 99 `percent` of the images in class folders".to_owned())
+            }
+            (Some(_), true) => None,
+            (found, _) => {
+                Some(format!("layout {:?} and `images` ({}) do not go together", self.layout, found.is_some()))
+            }
+        }
+    }
+
+    /// Whether the manifest has the content's digest; otherwise the first content seen on a machine is trusted, and
+    /// results say so.
+    pub fn has_digest(&self) -> bool {
+        !self.layout.is_encoded() || self.digest.is_some()
+    }
+
+    /// Whether the name says what the content is: it has a published digest, and is nobody's own.
+    pub fn names_content(&self) -> bool {
+        self.has_digest() && self.own.is_none()
+    }
+
+    /// SHA-256 of what decides the pixels and labels of a run beside the files' content: classes, shape, normalisation,
+    /// and how images are brought to their shape and split.
+    pub fn settings_digest(&self) -> String {
+        let images = self.images.as_ref().map(|i| (&i.class_ids, i.resize, i.stream, &i.test_folder, i.test_split));
+        let settings = (self.layout, self.classes, self.shape, &self.mean, &self.std, images);
+        Digest::sha256(format!("{settings:?}").as_bytes()).hex
+    }
+
+    /// Whether it is too large to be decoded into memory: it is read through [`Stream`](crate::Stream).
+    pub fn is_streamed(&self) -> bool {
+        self.images.as_ref().is_some_and(|images| images.stream)
+    }
+
+    /// Bytes in one image, `C * H * W`.
+    pub fn image_len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Bytes in the decompressed content of one of its files.
+    pub(crate) fn content_len(&self, file: &FileSpec) -> usize {
+        match file.content {
+            FileContent::Images => idx::IMAGES_HEADER + file.count * self.image_len(),
+            FileContent::Labels => idx::LABELS_HEADER + file.count,
+            FileContent::Records => file.count * (self.layout.label_bytes() + self.image_len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MNIST: &str = include_str!("../../manifests/mnist.toml");
+
+    #[test]
+    fn a_manifest_that_contradicts_itself_names_the_field() {
+        for (from, to, named) in [
+            ("classes = 10", "classes = 11", "`class_names`"),
+            ("train = 60000", "train = 59999", "59999"),
+            ("mean = [0.1307]", "mean = []", "`mean`"),
+            ("content = \"labels\"", "content = \"records\"", "`files`"),
+            ("sha256:ba89", "sha512:ba89", "sha512"),
+            ("licence", "license", "license"),
+        ] {
+            let message = Manifest::parse(&MNIST.replace(from, to)).unwrap_err();
+            assert!(message.contains(named), "{from} -> {to}: {message}");
+        }
+    }
+}
