@@ -18,7 +18,9 @@ fn updates_reach_as_far_up_as_the_register_says_and_no_further() {
             assert_eq!(after[..4], before[..4], "{} moves a hidden layer", info.title);
             continue;
         }
-        let reaches = |hops| laws::reaches(net, CHANGED, hops, spec.learning_epoch(), build);
+        // A head that starts at zero sends nothing back in its first step; what a rule reaches, a second step doubles.
+        let steps = if info.reach == Reach::Own { 2 } else { 1 };
+        let reaches = |hops| laws::reaches(net, CHANGED, hops, spec.learning_epoch(), steps, build);
         match info.reach {
             Reach::Own => reaches(0),
             Reach::Next => reaches(1),

@@ -223,9 +223,9 @@ pub fn local(shallow: impl Fn() -> Network, deep: impl Fn() -> Network, shared: 
     assert_eq!(a[..shared], b[..shared], "a lower layer's update depends on the layers above it");
 }
 
-/// How far up the update of a layer reaches: after one step of `epoch`, weights of layer `changed` have no influence,
+/// How far up the update of a layer reaches: after `steps` of `epoch`, weights of layer `changed` have no influence,
 /// bit for bit, on the update of any layer more than `hops` below it, and do have one on the layer `hops` below.
-pub fn reaches(net: impl Fn() -> Network, changed: usize, hops: usize, epoch: usize, build: Build) {
+pub fn reaches(net: impl Fn() -> Network, changed: usize, hops: usize, epoch: usize, steps: u64, build: Build) {
     let other = || {
         let mut other = net();
         for slot in other.weights().swap_remove(changed) {
@@ -234,9 +234,6 @@ pub fn reaches(net: impl Fn() -> Network, changed: usize, hops: usize, epoch: us
         }
         other
     };
-    // A head that starts at zero sends nothing back in its first step; of reach that is not 0 a second step has twice
-    // as much.
-    let steps = if hops == 0 { 2 } else { 1 };
     let step = |mut net: Network| {
         let (mut rule, mut updater) = (build(&mut net).expect("the rule fits the network"), descent());
         for step in 0..steps {

@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn lower_is_local_and_all_reaches_the_top_through_goodness() {
         laws::local(|| laws::small_mlp(2), || laws::small_mlp(4), 2, LOWER);
-        laws::reaches(|| laws::small_mlp(3), 2, 2, 0, ALL);
+        laws::reaches(|| laws::small_mlp(3), 2, 2, 0, 1, ALL);
     }
 
     #[test]

@@ -218,8 +218,8 @@ mod tests {
 
     #[test]
     fn a_layer_is_reached_by_its_partner_alone() {
-        laws::reaches(|| laws::small_mlp(4), 1, 1, 0, TFF);
-        laws::reaches(|| laws::small_mlp(4), 2, 0, 0, TFF);
+        laws::reaches(|| laws::small_mlp(4), 1, 1, 0, 1, TFF);
+        laws::reaches(|| laws::small_mlp(4), 2, 0, 0, 1, TFF);
         let alone: Build = &|net| Ok(Box::new(TffConfig { overlap: false, ..TffConfig::default() }.init(net, 3)?));
         laws::local(|| laws::small_mlp(2), || laws::small_mlp(4), 2, alone);
     }
