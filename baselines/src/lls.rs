@@ -18,7 +18,7 @@ use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule};
 use sll_core::summary::{MapSummary, Summary};
-use sll_core::{Cut, Error, Network, Result};
+use sll_core::{Cut, Error, Network, NetworkSpec, Result};
 
 /// What is learned between the fixed basis and the local posterior.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +118,11 @@ impl Rule for LlsConfig {
 
     fn title(&self) -> String {
         Self::VARIANTS[self.mix as usize].title.into()
+    }
+
+    fn numerics(&self, _network: &NetworkSpec) -> u32 {
+        // `m` and `M` came to start small.
+        if self.mix == Mix::None { 0 } else { 8 }
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sll_core::layer::Activation;
 use sll_core::optim::OptimizerKind;
 use sll_core::rule::LearningRule;
-use sll_core::{Network, Result};
+use sll_core::{Network, NetworkSpec, Result};
 use std::sync::LazyLock;
 
 /// What the update of a layer in one step may depend on, besides the layers below it; held to by `tests/locality.rs`.
@@ -110,6 +110,12 @@ pub trait Rule: Copy + PartialEq + 'static {
         self.preparation().1
     }
 
+    /// The `Numerics N` of CHANGELOG.md since which the same settings give the numbers that they give now on `network`; 0
+    /// where the rule itself never gave others.
+    fn numerics(&self, _network: &NetworkSpec) -> u32 {
+        0
+    }
+
     /// The units and the optimiser that its authors train it with, where ReLU and Adam are not what it was made for.
     fn usual(&self) -> Usual {
         Usual::default()
@@ -175,6 +181,13 @@ macro_rules! register {
             pub fn learning_epoch(&self) -> usize {
                 match self {
                     $(Self::$variant(config) => config.learning_epoch(),)*
+                }
+            }
+
+            /// As [`Rule::numerics`].
+            pub fn numerics(&self, network: &NetworkSpec) -> u32 {
+                match self {
+                    $(Self::$variant(config) => config.numerics(network),)*
                 }
             }
 

@@ -23,7 +23,7 @@ use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule};
 use sll_core::summary::{MapSummary, Summary};
-use sll_core::{Cut, Error, Network, Result, Shape};
+use sll_core::{Cut, Error, Network, NetworkSpec, Result, Shape};
 
 /// Settings of the local losses.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,7 +34,13 @@ pub struct SimilarityConfig {
     /// How feature maps are pooled for the prediction head.
     pub summary: MapSummary,
     /// Whether a learned layer comes before the similarity, as in the authors' code.
+    #[serde(skip_serializing_if = "is_projected")]
     pub projection: bool,
+}
+
+/// Of [`SimilarityConfig::projection`]: a run is named as before there was a choice, and told apart by its numerics.
+fn is_projected(projection: &bool) -> bool {
+    *projection
 }
 
 impl Default for SimilarityConfig {
@@ -96,6 +102,11 @@ impl Rule for SimilarityConfig {
             _ => 2,
         };
         Self::VARIANTS[variant].title.into()
+    }
+
+    fn numerics(&self, _network: &NetworkSpec) -> u32 {
+        // Heads came to start at zero, and the learned layer before the similarity came.
+        8
     }
 }
 

@@ -22,7 +22,7 @@ use sll_core::op::inject_all;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
-use sll_core::{Cut, Error, Network, Pass, Result, Shape};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, Shape};
 use std::ops::Range;
 
 /// Settings of SP.
@@ -71,6 +71,11 @@ impl Rule for SpConfig {
 
     fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
         Ok(Box::new(self.init(net, seed)?))
+    }
+
+    fn numerics(&self, network: &NetworkSpec) -> u32 {
+        // On maps the mean over positions came to be compared, not the sum.
+        if network.sees_vectors() { 0 } else { 8 }
     }
 }
 

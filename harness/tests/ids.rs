@@ -78,6 +78,26 @@ fn kept_runs_are_found_under_the_names_they_had() {
 }
 
 #[test]
+fn runs_of_a_rule_that_changed_have_other_names_and_all_others_keep_theirs() {
+    let names_stay = |network: &str, rule: &str| {
+        let text = format!("dataset = \"fashion-mnist\"\nnetwork = {{ name = \"{network}\" }}\nrule = {{ {rule} }}");
+        let spec = RunSpec::from_toml(&text, "test").unwrap();
+        spec.id() == spec.id_under(NUMERICS)
+    };
+    for network in ["mlp-2x800", "cnn-1"] {
+        for rule in ["bp", "fa", "dfa", "pepita", "lls", "sll"] {
+            assert!(names_stay(network, &format!("name = \"{rule}\"")), "{rule} on {network}");
+        }
+        for rule in ["name = \"tff\"", "name = \"similarity\"", "name = \"lls\", mix = \"m\""] {
+            assert!(!names_stay(network, rule), "{rule} on {network}");
+        }
+    }
+    for rule in ["name = \"sp\"", "name = \"ff\"", "name = \"lc-ff\""] {
+        assert!(names_stay("mlp-2x800", rule) && !names_stay("cnn-1", rule), "{rule}");
+    }
+}
+
+#[test]
 fn kept_weighings_are_found_under_the_names_they_had() {
     let found = WEIGHINGS.map(|(text, _)| name_of(&MemorySpec::from_table(text.parse().unwrap(), "test").unwrap()));
     assert_eq!(found, WEIGHINGS.map(|(_, id)| id));

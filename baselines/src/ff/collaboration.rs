@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::{Cut, Network, Result};
+use sll_core::{Cut, Network, NetworkSpec, Result};
 use std::ops::Range;
 
 /// Which other layers' goodness counts.
@@ -91,6 +91,11 @@ impl Rule for LcffConfig {
 
     fn title(&self) -> String {
         Self::VARIANTS[self.others as usize].title.into()
+    }
+
+    fn numerics(&self, network: &NetworkSpec) -> u32 {
+        // Labels on maps became orthogonal waves.
+        if network.sees_vectors() { 0 } else { 8 }
     }
 }
 

@@ -29,7 +29,7 @@ use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::{Cut, Error, Network, Pass, Result};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result};
 use std::ops::Range;
 
 /// How a class is read out.
@@ -131,6 +131,11 @@ impl Rule for FfConfig {
 
     fn title(&self) -> String {
         Self::VARIANTS[self.read_out as usize].title.into()
+    }
+
+    fn numerics(&self, network: &NetworkSpec) -> u32 {
+        // Labels on maps became orthogonal waves.
+        if network.sees_vectors() { 0 } else { 8 }
     }
 }
 

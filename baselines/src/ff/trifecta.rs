@@ -21,7 +21,7 @@ use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::{Cut, Error, Network, Result};
+use sll_core::{Cut, Error, Network, NetworkSpec, Result};
 use std::ops::Range;
 
 /// Settings of TFF.
@@ -65,6 +65,11 @@ impl Rule for TffConfig {
 
     fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
         Ok(Box::new(self.init(net, seed)?))
+    }
+
+    fn numerics(&self, _network: &NetworkSpec) -> u32 {
+        // A pair came to have one loss. Where pairs do not overlap, every layer has always had its own.
+        if self.overlap { 8 } else { 0 }
     }
 }
 

@@ -155,12 +155,20 @@ fn legend(report: &Report) -> String {
     let earlier: Vec<&RunResult> = report.runs().filter(|run| run.numerics != run.spec.numerics()).collect();
     if !earlier.is_empty() {
         let versions = distinct(earlier.iter().copied(), |run| run.numerics.to_string());
+        let now = distinct(earlier.iter().copied(), |run| run.spec.numerics().to_string());
         lines.push(format!(
-            "{} runs were made under earlier numerics ({versions}; now {}): the same spec gives other numbers now, \
+            "{} runs were made under earlier numerics ({versions}; now {now}): the same spec gives other numbers now, \
              within the noise between seeds unless a note says more.",
-            earlier.len(),
-            earlier[0].spec.numerics()
+            earlier.len()
         ));
+        let changed = |run: &&RunResult| run.numerics < run.spec.rule.numerics(&run.spec.network);
+        let changed = distinct(earlier.iter().copied().filter(changed), |run| run.spec.rule.title());
+        if !changed.is_empty() {
+            lines.push(format!(
+                "**{changed}**: the rule itself has changed since these runs (CHANGELOG.md). They say nothing of it as \
+                 it is now."
+            ));
+        }
     }
     let dirty = report.runs().filter(|run| run.provenance.is_dirty()).count();
     if dirty > 0 {
@@ -236,6 +244,15 @@ mod tests {
         report.cells[0].runs[0].numerics = 2;
         report.cells[0].runs[1].provenance.harness = "0.1.0 (abc + uncommitted changes)".into();
         has(&page(&report), &["- 1 runs were made under earlier numerics (2;", "- 1 runs are of **uncommitted code**"]);
+    }
+
+    #[test]
+    fn rules_that_changed_since_their_runs_are_named() {
+        let mut report = example::table();
+        report.cells[0].runs[0].numerics = 2;
+        assert!(!page(&report).contains("the rule itself has changed"));
+        report.cells[0].runs[0].spec.rule = toml::from_str("name = \"tff\"").unwrap();
+        has(&page(&report), &["(2; now 8)", "- **TFF**: the rule itself has changed since these runs (CHANGELOG.md)."]);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use sll_core::NetworkSpec;
 use sll_core::optim::{OptimizerConfig, OptimizerKind, Schedule};
 
-/// Bumped when the same spec would give other numbers than before, so that old results are not taken for new ones.
+/// The `Numerics N` of CHANGELOG.md since which the same spec gives the numbers that it gives now. What changes them takes
+/// the next `N`, here or in [`baselines::register::Rule::numerics`], so that old results are not taken for new ones.
 const NUMERICS: u32 = 6;
 /// The same of LibTorch's devices.
 const LIBTORCH_NUMERICS: u32 = 7;
@@ -185,12 +186,14 @@ impl RunSpec {
         refusal(&self.rule, &mut net, false)
     }
 
-    /// The version of the numerics on the spec's device: within one, the same spec gives the same numbers.
+    /// The version of the numerics, which is the later one of the device's and the rule's: within one, the same spec
+    /// gives the same numbers.
     pub fn numerics(&self) -> u32 {
-        match self.device {
+        let device = match self.device {
             DeviceName::Flex => NUMERICS,
             DeviceName::CpuTch | DeviceName::Cuda(_) => LIBTORCH_NUMERICS,
-        }
+        };
+        device.max(self.rule.numerics(&self.network))
     }
 
     /// The name that the spec had under an earlier version of the numerics.

@@ -161,6 +161,11 @@ impl NetworkSpec {
         }
     }
 
+    /// Whether its layers see an image as a vector: it is an MLP.
+    pub fn sees_vectors(&self) -> bool {
+        self.find().is_ok_and(|named| matches!(named.kind, Kind::Mlp { .. }))
+    }
+
     fn find(&self) -> Result<&'static Named> {
         NAMED.iter().find(|n| n.name == self.name).ok_or_else(|| {
             let known: Vec<_> = NAMED.iter().map(|n| n.name).collect();
