@@ -110,8 +110,8 @@ pub trait Rule: Copy + PartialEq + 'static {
         self.preparation().1
     }
 
-    /// The `Numerics N` of CHANGELOG.md since which the same settings give the numbers that they give now on `network`; 0
-    /// where the rule itself never gave others.
+    /// The `Numerics N` of CHANGELOG.md since which the same settings give the numbers that they give now on `network`;
+    /// 0 where the rule itself never gave others.
     fn numerics(&self, _network: &NetworkSpec) -> u32 {
         0
     }

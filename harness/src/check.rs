@@ -54,8 +54,8 @@ const NETWORKS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The suite: every rule and variant with its default settings on the networks it runs on, and SLLi+ with two units. A rule
-/// that is not at home with ReLU and Adam has the units and the optimiser of its own that it names.
+/// The suite: every rule and variant with its default settings on the networks it runs on, and SLLi+ with two units. A
+/// rule that is not at home with ReLU and Adam has the units and the optimiser of its own that it names.
 pub fn suite() -> Result<Vec<(String, RunSpec)>> {
     let two_units = RuleSpec::Sll(SllConfig { units: Some(2), ..SllConfig::default() });
     let rules = || baselines::rules().iter().map(|info| info.settings).chain([two_units]);
@@ -78,8 +78,8 @@ pub fn suite() -> Result<Vec<(String, RunSpec)>> {
     Ok(suite)
 }
 
-/// Runs what of the suite has `filter` in its name, in a store of its own, so that nothing old is taken for new; one thread a
-/// run, for equal bits.
+/// Runs what of the suite has `filter` in its name, in a store of its own, so that nothing old is taken for new; one
+/// thread a run, for equal bits.
 pub fn measure(jobs: usize, filter: &str) -> Result<Baseline> {
     let folder = tempfile::tempdir().map_err(|e| Error::Missing(format!("cannot make a temporary folder: {e}")))?;
     let store = Store::open(folder.path())?;

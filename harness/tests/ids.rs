@@ -1,5 +1,5 @@
-//! The names of runs and weighings: what is kept under them must be found again. A new version of the numerics gives other
-//! names on purpose; under the old version they stay.
+//! The names of runs and weighings: what is kept under them must be found again. A new version of the numerics gives
+//! other names on purpose; under the old version they stay.
 
 use harness::spec::{MemorySpec, Request, RunSpec, name_of};
 

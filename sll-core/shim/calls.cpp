@@ -83,8 +83,8 @@ void sll_libtorch_calls_begin() {
   }
 }
 
-// Ends that, and tells of each operator: its name, calls from outside LibTorch, all calls, and copies between host and device.
-// Behind the name of a call that copies values below it stands " (copy)".
+// Ends that, and tells of each operator: its name, calls from outside LibTorch, all calls, and copies between host and
+// device. Behind the name of a call that copies values below it stands " (copy)".
 void sll_libtorch_calls_end(void* told, void (*tell)(void*, const char*, uint64_t, uint64_t, uint64_t)) {
   try {
     if (counting == at::INVALID_CALLBACK_HANDLE) return;

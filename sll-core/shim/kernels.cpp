@@ -1,5 +1,6 @@
-// Operators of LibTorch that tch has no names for, for `src/op/libtorch`. Tensors are tch's, which are pointers to at::Tensor;
-// what comes back in `out` belongs to the caller. A function gives no text, or what went wrong, to be freed by the caller.
+// Operators of LibTorch that tch has no names for, for `src/op/libtorch`. Tensors are tch's, which are pointers to
+// at::Tensor; what comes back in `out` belongs to the caller. A function gives no text, or what went wrong, to be freed
+// by the caller.
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_fused_adam.h>
@@ -103,8 +104,8 @@ char* sll_libtorch_batch_norm_backward(at::Tensor** out, const at::Tensor* dy, c
   });
 }
 
-// A step of Adam in place for each of `count` parameters, whose parameter, gradient and moments follow on each other. The
-// corrections of the moments are in `rate` and `epsilon` already.
+// A step of Adam in place for each of `count` parameters, whose parameter, gradient and moments follow on each other.
+// The corrections of the moments are in `rate` and `epsilon` already.
 char* sll_libtorch_adam(at::Tensor* const* parts, size_t count, double rate, double beta_1, double beta_2, double epsilon,
                         double decay, bool decoupled) {
   return guarded([&] {
@@ -122,7 +123,8 @@ char* sll_libtorch_adam(at::Tensor* const* parts, size_t count, double rate, dou
   });
 }
 
-// The end of a step of Adamax in place, `u` multiplied by its coefficient and `fresh` being the norm of the gradient already.
+// The end of a step of Adamax in place, `u` multiplied by its coefficient and `fresh` being the norm of the gradient
+// already.
 char* sll_libtorch_adamax(at::Tensor* theta, const at::Tensor* m, at::Tensor* u, const at::Tensor* fresh, double rate) {
   return guarded([&] {
     at::maximum_out(*u, *u, *fresh);

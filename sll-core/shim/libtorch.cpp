@@ -1,5 +1,5 @@
-// What `src/memory/libtorch.rs` asks of LibTorch. Only c10 and ATen's public headers are used, so that one source serves
-// LibTorch with and without CUDA. No exception leaves a function.
+// What `src/memory/libtorch.rs` asks of LibTorch. Only c10 and ATen's public headers are used, so that one source
+// serves LibTorch with and without CUDA. No exception leaves a function.
 
 #include <ATen/Context.h>
 #include <ATen/Version.h>
@@ -110,8 +110,8 @@ void sll_libtorch_full_precision() {
   }
 }
 
-// Freed memory stays with the process: LibTorch's allocator on the CPU asks glibc, which gives large blocks back at once and
-// gets them page by page again in every step.
+// Freed memory stays with the process: LibTorch's allocator on the CPU asks glibc, which gives large blocks back at
+// once and gets them page by page again in every step.
 void sll_libtorch_keep_freed() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_MAX, 0);

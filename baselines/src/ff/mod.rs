@@ -53,8 +53,8 @@ pub struct FfConfig {
     /// Factor `s` on goodness less threshold. A sum of squares in place of the mean is `s` times the width of the
     /// layer; of 4 and 20 neither is better at every size of the label (`sweep tune-ff`).
     pub steepness: f64,
-    /// Size of the label in the image, in units of the normalised pixels: 10 in a vector and 1 on a map when absent, where
-    /// the label lies over the whole image (`sweep tune-ff`, `sweep tune-ff-cnn`).
+    /// Size of the label in the image, in units of the normalised pixels: 10 in a vector and 1 on a map when absent,
+    /// where the label lies over the whole image (`sweep tune-ff`, `sweep tune-ff-cnn`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_scale: Option<f64>,
     /// How a class is read out.

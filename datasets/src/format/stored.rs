@@ -63,7 +63,8 @@ impl StoredFile {
 /// How every member of a gzip stream begins.
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// The content of a gzip stream's members, no more than `limit` bytes. Zeros behind a member pad it, as for gzip(1): tapes and disks have blocks.
+/// The content of a gzip stream's members, no more than `limit` bytes. Zeros behind a member pad it, as for gzip(1):
+/// tapes and disks have blocks.
 fn gunzip(mut stored: impl BufRead, limit: u64, content: &mut Vec<u8>) -> std::io::Result<()> {
     let mut otherwise = "it begins like none; if it was unpacked already, take .gz off its name";
     loop {

@@ -140,7 +140,7 @@ impl SpecArgs {
         let whole = |value: Option<usize>| value.map(whole);
         let switch = |value: bool| value.then_some(Value::Boolean(true));
         let pairs = [
-            ("rule.name", text(&self.rule)),
+            ("rule.name", text(&self.rule.as_ref().map(|rule| rule.to_lowercase()))),
             ("network.name", text(&self.network)),
             ("dataset", text(&self.dataset)),
             ("network.depth", whole(self.depth)),

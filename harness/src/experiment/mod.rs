@@ -216,6 +216,11 @@ impl Experiment {
                 return wrong(format!("`{}` has no `values`", parameter.parameter));
             }
         }
+        if let Some(Sweep { parameter, and: Some(other), .. }) = &self.sweep
+            && *parameter == other.parameter
+        {
+            return wrong(format!("`{parameter}` is swept twice; give all its values at once, or another parameter"));
+        }
         match (self.kind, &self.sweep) {
             (Kind::Sweep, None) => wrong("a sweep needs [sweep] with `parameter`, `label` and `values`".into()),
             (Kind::Table, Some(_)) => wrong("a table has no [sweep]; kind = \"sweep\" has".into()),
@@ -227,6 +232,7 @@ impl Experiment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use baselines::RuleSpec;
 
     fn all() -> Vec<Experiment> {
         let of = |kind| catalogue::names(&[kind]).into_iter().map(move |name| find(name, kind).unwrap());
@@ -255,8 +261,10 @@ mod tests {
     fn no_two_rows_of_an_experiment_are_one() {
         for Experiment { name, rows, .. } in all() {
             for (i, row) in rows.iter().enumerate() {
+                // With all settings, those that are left out included.
+                let rule = |row: &Row| row.rule.clone().map(|rule| rule.try_into::<RuleSpec>().unwrap());
                 let same = |other: &&Row| {
-                    (&other.rule, &other.recipe, &other.network) == (&row.rule, &row.recipe, &row.network)
+                    (rule(other), &other.recipe, &other.network) == (rule(row), &row.recipe, &row.network)
                 };
                 assert!(!rows[..i].iter().any(|other| same(&other)), "{name}: {} twice", row.label);
             }
@@ -274,6 +282,7 @@ mod tests {
             ("name = \"ablation_width\"", "name = \"../x\"", "`name`"),
             ("parameter = \"network.width\"", "parameter = \"width\"", "`parameter`"),
             ("kind = \"sweep\"", "kind = \"table\"", "[sweep]"),
+            ("[sweep]", "[sweep.and]\nparameter = \"network.width\"\nlabel = \"w\"\nvalues = [1]\n\n[sweep]", "twice"),
             ("title =", "titel =", "titel"),
         ] {
             let error = error(from, to);

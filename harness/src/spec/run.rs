@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use sll_core::NetworkSpec;
 use sll_core::optim::{OptimizerConfig, OptimizerKind, Schedule};
 
-/// The `Numerics N` of CHANGELOG.md since which the same spec gives the numbers that it gives now. What changes them takes
-/// the next `N`, here or in [`baselines::register::Rule::numerics`], so that old results are not taken for new ones.
+/// The `Numerics N` of CHANGELOG.md since which the same spec gives the numbers that it gives now. What changes them
+/// takes the next `N`, here or in [`baselines::register::Rule::numerics`], so that old results are not taken for new
+/// ones.
 const NUMERICS: u32 = 6;
 /// The same of LibTorch's devices.
 const LIBTORCH_NUMERICS: u32 = 7;

@@ -1,6 +1,5 @@
 //! Optimiser steps in place: Adam and gradient descent by LibTorch's fused kernels, one pass over all values and one
-//! call for all parameters of a layer; Adamax, which it
-//! has no such kernel for, in six.
+//! call for all parameters of a layer; Adamax, which it has no such kernel for, in six.
 
 use super::super::update::{AdamStep, AdamaxStep, Decay, SgdStep, UpdateOps};
 use super::{owned, shim, writable};
