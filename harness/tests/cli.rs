@@ -119,7 +119,7 @@ fn a_dry_run_of_a_run_refuses_what_the_real_one_does() {
     let folder = tempfile::tempdir().unwrap();
     let dry = |args: &[&str]| run(folder.path(), &[&["run", "--dry-run"], args].concat());
     fails(&dry(&["--units", "9"]), 2, &["units", "1 to 3"]);
-    fails(&dry(&["--rule", "dtp", "--network", "cnn-1"]), 2, &["cannot run on this network"]);
+    fails(&dry(&["--rule", "DTP", "--network", "cnn-1"]), 2, &["cannot run on this network"]);
     #[cfg(not(feature = "tch"))]
     fails(&dry(&["--device", "cuda:0"]), 3, &["--features tch"]);
     assert!(dry(&[]).status.success() && !folder.path().join("runs").exists());
