@@ -4,12 +4,10 @@
 //!
 //! Keeps every layer's activations until the backward pass has gone by: memory grows with depth.
 
+use crate::local::train_classifier;
 use crate::register::{EVERY, Reach, Rule, Variant, Variants};
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use sll_core::divergence::cross_entropy;
 use sll_core::memory::{LocalUnit, MemoryModel, Pattern};
-use sll_core::op::inject;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Network, Result};
@@ -41,12 +39,8 @@ impl Rule for BpConfig {
 impl LearningRule for Bp {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
         batch.check(net.classes())?;
-        let logits = net.forward(Tensor::from_inner(batch.x.clone()), &batch.pass());
-        let values = logits.clone().inner();
-        let (loss, _, error) = cross_entropy(values, batch.targets(net.classes(), &batch.x.device()));
-        let grads = inject(logits, error * (1.0 / batch.len() as f64));
-        updater.step(net, 0..net.depth(), grads);
-        Ok(StepReport { loss: loss.mean(), units: Vec::new() })
+        let loss = train_classifier(net, 0..net.depth(), batch.x.clone(), batch, updater);
+        Ok(StepReport { loss, units: Vec::new() })
     }
 
     fn cut(&self) -> Cut {

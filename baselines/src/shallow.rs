@@ -1,11 +1,10 @@
 //! Shallow learning: the output layer alone learns, on hidden layers as they were drawn. The control that says what a
 //! rule's training of hidden layers is worth (in the comparison of Frenkel, Lefebvre & Bol 2021, for one).
 
+use crate::local::train_classifier;
 use crate::register::{Rule, Variant, Variants};
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use sll_core::divergence::cross_entropy;
-use sll_core::op::inject;
+use sll_core::layer::LayerCost;
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Network, Result};
@@ -41,11 +40,8 @@ impl LearningRule for Shallow {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
         batch.check(net.classes())?;
         let h = net.forward_plain(0..self.output.start, batch.x.clone(), &batch.pass());
-        let logits = net.forward_range(self.output.clone(), Tensor::from_inner(h), &batch.pass());
-        let values = logits.clone().inner();
-        let (loss, _, error) = cross_entropy(values, batch.targets(net.classes(), &batch.x.device()));
-        updater.step(net, self.output.clone(), inject(logits, error * (1.0 / batch.len() as f64)));
-        Ok(StepReport { loss: loss.mean(), units: Vec::new() })
+        let loss = train_classifier(net, self.output.clone(), h, batch, updater);
+        Ok(StepReport { loss, units: Vec::new() })
     }
 
     fn cut(&self) -> Cut {
@@ -53,11 +49,11 @@ impl LearningRule for Shallow {
     }
 
     fn cost(&self, net: &Network) -> StepCost {
-        let hidden = net.costs()[..self.output.start].iter().map(|c| c.forward).sum::<u64>();
-        let output = &net.costs()[self.output.clone()];
-        let forward = output.iter().map(|c| c.forward).sum::<u64>();
-        let again = output.iter().map(|c| c.again).sum::<u64>();
-        StepCost { forward: hidden + forward, backward: 2 * forward + again - output[0].input_grad, rule: 0 }
+        let costs = net.costs();
+        let output = &costs[self.output.clone()];
+        let there = |layers: &[LayerCost]| layers.iter().map(|layer| layer.forward).sum::<u64>();
+        let again: u64 = output.iter().map(|layer| layer.again).sum();
+        StepCost { forward: there(&costs), backward: 2 * there(output) + again - output[0].input_grad, rule: 0 }
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

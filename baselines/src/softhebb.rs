@@ -11,10 +11,10 @@
 //!
 //! One layer's activations are kept: memory is constant in depth. The hidden layers see no label and no optimiser.
 
+use crate::local::train_classifier;
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
-use sll_core::divergence::cross_entropy;
 use sll_core::layer::WeightSlot;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
@@ -175,11 +175,7 @@ impl SoftHebb {
     fn learn_classes(&self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Tensor<1> {
         let output = net.depth() - 1;
         let features = net.valid().forward_range(0..output, batch.x.clone(), &Pass::Eval);
-        let logits = net.forward_range(output..output + 1, Tensor::from_inner(features), &batch.pass());
-        let targets = batch.targets(net.classes(), &batch.x.device());
-        let (loss, _, error) = cross_entropy(logits.clone().inner(), targets);
-        updater.step(net, output..output + 1, inject(logits, error * (1.0 / batch.len() as f64)));
-        loss.mean()
+        train_classifier(net, output..output + 1, features, batch, updater)
     }
 }
 

@@ -69,15 +69,15 @@ impl Divergence {
             _ => {
                 let (log_bc, s) = half_way(log_p.clone(), log_q.clone());
                 let (child, parent) = (log_q.exp() - s.clone(), log_p.exp() - s);
-                let bc = || log_bc.clone().exp();
-                let (value, scale) = match self {
-                    Divergence::Neg2LogBc => return Diverged { value: log_bc * -2.0, child, parent },
-                    Divergence::NegLogBc => {
-                        return Diverged { value: log_bc * -1.0, child: child * 0.5, parent: parent * 0.5 };
+                match self {
+                    Divergence::Neg2LogBc => Diverged { value: log_bc * -2.0, child, parent },
+                    Divergence::NegLogBc => Diverged { value: log_bc * -1.0, child: child * 0.5, parent: parent * 0.5 },
+                    _ => {
+                        let bc = log_bc.exp();
+                        let value = (bc.clone() * -1.0 + 1.0) * 2.0;
+                        Diverged { value, child: child * bc.clone(), parent: parent * bc }
                     }
-                    _ => ((bc() * -1.0 + 1.0) * 2.0, bc()),
-                };
-                Diverged { value, child: child * scale.clone(), parent: parent * scale }
+                }
             }
         }
     }

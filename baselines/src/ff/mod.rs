@@ -21,10 +21,10 @@ pub use goodness::{Goodness, normalise};
 pub use label::Labels;
 pub use trifecta::{Tff, TffConfig};
 
+use crate::local::train_classifier;
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use sll_core::divergence::cross_entropy;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
@@ -166,11 +166,7 @@ impl LearningRule for Ff {
         }
         if self.read_out == ReadOut::Classifier {
             let h = self.hidden(net, self.labels.neutral(batch.x.clone()), &batch.replay());
-            let output = net.forward_range(self.units[last].clone(), Tensor::from_inner(h), &batch.pass());
-            let logits = output.clone().inner();
-            let targets = batch.targets(net.classes(), &logits.device());
-            let (_, _, error) = cross_entropy(logits, targets);
-            updater.step(net, self.units[last].clone(), inject(output, error * (1.0 / b as f64)));
+            train_classifier(net, self.units[last].clone(), h, batch, updater);
         }
         let loss = loss.expect("a hidden unit") / last as f64;
         Ok(StepReport { loss, units: Vec::new() })
