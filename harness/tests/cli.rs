@@ -1,5 +1,8 @@
 //! The real program, on real files, as a user runs it.
 
+mod common;
+
+use common::{harness, run, stderr};
 use flate2::{Compression, write::GzEncoder};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -7,22 +10,6 @@ use std::process::{Command, Output, Stdio};
 
 /// A small run: two epochs of an MLP of width 64 on 2,000 embedded images.
 const SMALL: &[&str] = &["run", "--width", "64", "--train-limit", "2000", "--epochs", "2", "--lr", "0.003"];
-
-fn harness(results: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
-    // Whatever this machine has or could fetch is none of these tests' business.
-    command.env("SLL_OFFLINE", "1").env("SLL_CACHE", results.join("cache")).env("HF_HOME", results.join("hub"));
-    command.env("SLL_RESULTS", results).env("RAYON_NUM_THREADS", "1").env_remove("SLL_DATA_DIR").stdin(Stdio::null());
-    command
-}
-
-fn run(results: &Path, args: &[&str]) -> Output {
-    harness(results).args(args).output().expect("the program starts")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 fn json(output: &Output) -> serde_json::Value {
     assert!(output.status.success(), "{}", stderr(output));

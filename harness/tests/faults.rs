@@ -1,6 +1,9 @@
 //! Faults that users meet: signals, closed streams, numbers that are none, damaged and foreign files, killed processes.
 //! The real program, on real files.
 
+mod common;
+
+use common::{clean, harness, run, stderr};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -32,31 +35,12 @@ const WILD: &[&str] = &[
     "32",
 ];
 
-fn clean(command: &mut Command, results: &Path) {
-    command.env("SLL_OFFLINE", "1").env("SLL_CACHE", results.join("cache")).env("HF_HOME", results.join("hub"));
-    command.env("SLL_RESULTS", results).env("RAYON_NUM_THREADS", "1").env_remove("SLL_DATA_DIR").stdin(Stdio::null());
-}
-
-fn harness(results: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
-    clean(&mut command, results);
-    command
-}
-
 /// The program behind a shell that does `before` first.
 fn behind(before: &str, results: &Path, args: &[&str]) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{before}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_harness")]).args(args);
     clean(&mut command, results);
     command
-}
-
-fn run(results: &Path, args: &[&str]) -> Output {
-    harness(results).args(args).output().expect("the program starts")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn json(output: &Output) -> Value {

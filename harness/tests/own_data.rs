@@ -1,18 +1,10 @@
 //! A data set of one's own: 200 images in PNG and JPEG, trained on by the real program from a folder and a manifest.
 
+mod common;
+
+use common::{run, stderr};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-
-fn harness(results: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
-    command.env("SLL_OFFLINE", "1").env("SLL_CACHE", results.join("cache")).env("HF_HOME", results.join("hub"));
-    command.env("SLL_RESULTS", results).env("RAYON_NUM_THREADS", "1").env_remove("SLL_DATA_DIR").stdin(Stdio::null());
-    command.args(args).output().expect("the program starts")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use std::process::Output;
 
 fn text(output: &Output) -> String {
     assert!(output.status.success(), "{}", stderr(output));
@@ -69,8 +61,8 @@ fn a_folder_and_its_manifest_are_one_run_and_no_result_has_a_path() {
         let (parent, results) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let dir = stripes(parent.path(), split);
         let dir = dir.to_str().unwrap();
-        let run = |dataset: &str| harness(results.path(), &[&SMALL[..], &[dataset]].concat());
-        let first = run(dir);
+        let trained = |dataset: &str| run(results.path(), &[&SMALL[..], &[dataset]].concat());
+        let first = trained(dir);
         let result: serde_json::Value = serde_json::from_str(&text(&first)).unwrap();
         assert_eq!((&result["data"]["name"], &result["data"]["verified"]), (&"stripes".into(), &true.into()));
         assert_eq!((&result["data"]["train"], &result["data"]["test"]), (&160.into(), &40.into()));
@@ -82,22 +74,22 @@ fn a_folder_and_its_manifest_are_one_run_and_no_result_has_a_path() {
             assert!(kept.contains("stripes") && !kept.contains(parent.path().to_str().unwrap()), "{kept}");
         }
 
-        let manifest = text(&harness(results.path(), &["data", "describe", dir]));
+        let manifest = text(&run(results.path(), &["data", "describe", dir]));
         let manifest = manifest.trim();
         assert!(manifest.ends_with("stripes/dataset.toml"), "{manifest}");
         for form in [manifest, dir] {
-            let again = run(form);
+            let again = trained(form);
             assert!(stderr(&again).contains("is in the store already"), "{}", stderr(&again));
             assert_eq!(text(&again), text(&first));
         }
         // Another manifest of the same images is another run.
         let changed = std::fs::read_to_string(manifest).unwrap().replace("resize = 16", "resize = 18");
         std::fs::write(manifest, changed).unwrap();
-        let other = run(manifest);
+        let other = trained(manifest);
         assert!(!stderr(&other).contains("is in the store already") && text(&other) != text(&first));
 
-        assert!(text(&harness(results.path(), &["data", "verify", dir])).contains("ok    200 images"));
-        assert!(text(&harness(results.path(), &["networks", "mlp-2x800", "--input", dir])).contains("3x16x16       2"));
+        assert!(text(&run(results.path(), &["data", "verify", dir])).contains("ok    200 images"));
+        assert!(text(&run(results.path(), &["networks", "mlp-2x800", "--input", dir])).contains("3x16x16       2"));
         // A sweep's processes find it, too, and its page has the name alone.
         let sweep = [
             "sweep",
@@ -118,12 +110,12 @@ fn a_folder_and_its_manifest_are_one_run_and_no_result_has_a_path() {
             "--jobs",
             "1",
         ];
-        let page = text(&harness(results.path(), &sweep));
+        let page = text(&run(results.path(), &sweep));
         assert!(page.contains("stripes") && !page.contains(parent.path().to_str().unwrap()), "{page}");
         // What is left of a run names no path: who resumes it names the data set again.
         let spec = run_folder.join("spec.toml");
         fails(
-            &harness(results.path(), &["run", "--spec", spec.to_str().unwrap()]),
+            &run(results.path(), &["run", "--spec", spec.to_str().unwrap()]),
             2,
             &["there is no data set `stripes`", "your own by its folder or manifest"],
         );
@@ -134,24 +126,24 @@ fn a_folder_and_its_manifest_are_one_run_and_no_result_has_a_path() {
 fn what_is_wrong_with_ones_own_data_is_said_before_a_run() {
     let (parent, results) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let dir = stripes(parent.path(), true);
-    let run = || harness(results.path(), &[&SMALL[..], &[dir.to_str().unwrap()]].concat());
-    let describe = || harness(results.path(), &["data", "describe", dir.to_str().unwrap()]);
+    let trained = || run(results.path(), &[&SMALL[..], &[dir.to_str().unwrap()]].concat());
+    let describe = || run(results.path(), &["data", "describe", dir.to_str().unwrap()]);
     text(&describe());
-    text(&run());
+    text(&trained());
     // Changed content of an image, an image more, a damaged one, a class that is gone.
     let victim = dir.join("val/down/198.jpg");
     let sound = std::fs::read(&victim).unwrap();
     std::fs::copy(dir.join("val/down/160.png"), &victim).unwrap();
-    fails(&run(), 3, &["are not those that were described", "run `harness data describe", "--allow-unverified"]);
-    fails(&harness(results.path(), &["data", "verify", dir.to_str().unwrap()]), 1, &["not the official content"]);
+    fails(&trained(), 3, &["are not those that were described", "run `harness data describe", "--allow-unverified"]);
+    fails(&run(results.path(), &["data", "verify", dir.to_str().unwrap()]), 1, &["not the official content"]);
     std::fs::write(dir.join("val/down/more.png"), &sound).unwrap();
-    fails(&run(), 2, &["has 41 images under val, not 40", "run `harness data describe"]);
+    fails(&trained(), 2, &["has 41 images under val, not 40", "run `harness data describe"]);
     std::fs::remove_file(dir.join("val/down/more.png")).unwrap();
     std::fs::write(&victim, &sound[..sound.len() / 2]).unwrap();
-    fails(&run(), 3, &["are not those that were described"]);
+    fails(&trained(), 3, &["are not those that were described"]);
     fails(&describe(), 2, &["198.jpg", "no sound PNG or JPEG", "replace or remove"]);
     std::fs::remove_dir_all(dir.join("val/down")).unwrap();
-    fails(&run(), 2, &["val/down"]);
+    fails(&trained(), 2, &["val/down"]);
     fails(&describe(), 2, &["has no class `down` in `val`, which `train` has"]);
-    fails(&harness(results.path(), &["run", "--dataset", "no/such/folder"]), 2, &["no/such/folder cannot be found"]);
+    fails(&run(results.path(), &["run", "--dataset", "no/such/folder"]), 2, &["no/such/folder cannot be found"]);
 }

@@ -1,8 +1,10 @@
 //! What commands leave in the results folder, with the real program: experiments of one's own, what is kept and what is
 //! not, runs carried from one store to another.
 
+mod common;
+
+use common::{run, stderr};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 const TABLE: &str = r#"
 name = "mine"
@@ -42,25 +44,14 @@ const GRID: &[&str] = &[
     "grid",
 ];
 
-fn harness(results: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
-    command.env("SLL_OFFLINE", "1").env("SLL_CACHE", results.join("cache")).env("HF_HOME", results.join("hub"));
-    command.env("SLL_RESULTS", results).env("RAYON_NUM_THREADS", "1").env_remove("SLL_DATA_DIR").stdin(Stdio::null());
-    command.args(args).output().expect("the program starts")
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 fn ok(results: &Path, args: &[&str]) -> (String, String) {
-    let output = harness(results, args);
+    let output = run(results, args);
     assert!(output.status.success(), "{args:?}: {}", stderr(&output));
     (String::from_utf8(output.stdout.clone()).unwrap(), stderr(&output))
 }
 
 fn fails(results: &Path, args: &[&str], code: i32, words: &[&str]) {
-    let output = harness(results, args);
+    let output = run(results, args);
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
     words.iter().for_each(|word| assert!(text.contains(word), "no `{word}` in: {text}"));
