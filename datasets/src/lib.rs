@@ -43,6 +43,7 @@ pub use error::{Advice, Attempt, DataError, Next};
 pub use fetch::verify::verify;
 pub use fetch::{fetch, status_or_fetch};
 pub use files::atomic::{TEMPORARY, YOUNG, sweep, write_atomically};
+pub use files::lock::wait_for;
 pub use format::images::Images;
 pub use load::{load, load_manifest, unpublished_digest};
 pub use manifest::digest::{Algorithm, Digest};

@@ -15,16 +15,28 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) fn lock(path: &Path, work: &str, options: &LoadOptions) -> Result<File, Problem> {
     let failed = |error| Problem::file("lock", path, &error);
     let file = open(path).map_err(failed)?;
-    let mut said = false;
+    let tell = || {
+        options.notice.say(&format!("another process {work} and holds {}; waiting for it", path.display()));
+    };
+    match wait_for(&file, || options.stop.requested(), &mut Some(tell)).map_err(failed)? {
+        true => Ok(file),
+        false => Err(Problem::stopped()),
+    }
+}
+
+/// Locks `file`; gives `false` where it was `stopped` first. While somebody else holds it, `waiting` is called, once.
+///
+/// # Errors
+/// If the system cannot lock it.
+pub fn wait_for(file: &File, stopped: impl Fn() -> bool, waiting: &mut Option<impl FnOnce()>) -> io::Result<bool> {
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-            Err(TryLockError::WouldBlock) if options.stop.requested() => return Err(Problem::stopped()),
+            Ok(()) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if stopped() => return Ok(false),
             Err(TryLockError::WouldBlock) => {
-                if !std::mem::replace(&mut said, true) {
-                    let holds = path.display();
-                    options.notice.say(&format!("another process {work} and holds {holds}; waiting for it"));
+                if let Some(waiting) = waiting.take() {
+                    waiting();
                 }
                 thread::sleep(PAUSE);
             }

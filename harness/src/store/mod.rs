@@ -15,8 +15,8 @@ pub(crate) use kept::{sealed, unsealed};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::spec::{MemorySpec, Request, RunSpec};
-use datasets::{YOUNG, sweep};
-use std::fs::{self, File, TryLockError};
+use datasets::{YOUNG, sweep, wait_for};
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -111,7 +111,10 @@ impl Store {
             fs::create_dir_all(&folder).map_err(|e| Error::file("create", &folder, e))?;
             let lock = File::options().create(true).append(true).open(&path);
             let lock = lock.map_err(|e| Error::file("lock", &path, e))?;
-            wait_for(&lock, &path, &mut waiting)?;
+            let held = wait_for(&lock, interrupt::requested, &mut waiting);
+            if !held.map_err(|e| Error::file("lock", &path, e))? {
+                return Err(Error::Interrupted);
+            }
             // Whoever held it may have removed the folder, and the lock with it.
             let inode = |meta: std::io::Result<fs::Metadata>| meta.ok().map(|meta| meta.ino());
             if inode(lock.metadata()) == inode(fs::metadata(&path)) {
@@ -121,23 +124,6 @@ impl Store {
         // All that is written here is written under the lock: what is half written is a killed process's.
         sweep(&folder, Duration::ZERO);
         Ok(Claim::new(lock, folder, id.to_string()))
-    }
-}
-
-/// Locks `lock`, the file at `path`; calls `waiting` once if somebody else holds it.
-fn wait_for(lock: &File, path: &Path, waiting: &mut Option<impl FnOnce()>) -> Result<()> {
-    loop {
-        match lock.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::Error(e)) => return Err(Error::file("lock", path, e)),
-            Err(TryLockError::WouldBlock) if interrupt::requested() => return Err(Error::Interrupted),
-            Err(TryLockError::WouldBlock) => {
-                if let Some(waiting) = waiting.take() {
-                    waiting();
-                }
-                std::thread::sleep(Duration::from_millis(100));
-            }
-        }
     }
 }
 
