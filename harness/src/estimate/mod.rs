@@ -11,7 +11,7 @@ pub use clock::{Load, makespan};
 use crate::error::Result;
 use crate::experiment::{Choices, Experiment, expand};
 use crate::spec::{MemorySpec, RunSpec};
-use datasets::{LoadOptions, Normalise};
+use datasets::{Augment, LoadOptions, Normalise};
 use pace::Paces;
 use sll_core::rng::mix;
 use std::collections::HashMap;
@@ -37,15 +37,25 @@ pub struct Crew<'a> {
 }
 
 /// What is known of the runs of `specs`, which are timed for a moment.
-fn loads(specs: &[&RunSpec], crew: Crew, reading: &HashMap<String, f64>) -> Result<Vec<Load>> {
+fn loads<'a>(specs: &[&'a RunSpec], crew: Crew, reading: &HashMap<String, f64>) -> Result<Vec<Load>> {
     let keys: Vec<MemorySpec> = specs.iter().map(|spec| step_of(spec, crew.threads)).collect::<Result<_>>()?;
     let paces = Paces::measure(&keys, crew, TIME)?;
-    let load = |(spec, key): (&&RunSpec, &MemorySpec)| {
+    // Rules and seeds of one data set and augmentation share the time of an image.
+    let mut made: Vec<((&str, Augment), f64)> = Vec::new();
+    let load = |(spec, key): (&&'a RunSpec, &MemorySpec)| {
+        let kind = (spec.dataset.as_str(), spec.recipe.augment());
+        let image = match made.iter().find(|(of, _)| *of == kind) {
+            Some((_, image)) => *image,
+            None => {
+                made.push((kind, image_time(spec)?));
+                made[made.len() - 1].1
+            }
+        };
         let (train, test) = images(spec)?;
         Ok(Load {
             pace: paces.of(key),
             reading: reading.get(&spec.dataset).copied().unwrap_or(0.0),
-            batches: train as f64 * image_time(spec)?,
+            batches: train as f64 * image,
             steps: train.div_ceil(spec.recipe.batch),
             evaluated: test,
             epochs: spec.recipe.epochs,

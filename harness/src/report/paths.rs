@@ -95,7 +95,7 @@ mod tests {
             ("first /data dir/sets/cifar-10/a.bin; replace", "first cifar-10/a.bin in the data directory; replace"),
             ("(/data dir/sets)", "(the data directory)"),
             ("a system package /usr/share/dataset-x: it", "a system package dataset-x: it"),
-            ("harness table '/home/u/my.toml'", "harness table 'my.toml'"),
+            ("harness table '/elsewhere/my.toml'", "harness table 'my.toml'"),
             ("https://a.b/c and a/b, 1 / 2", "https://a.b/c and a/b, 1 / 2"),
             ("embedded sample", "embedded sample"),
         ] {

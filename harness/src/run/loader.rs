@@ -12,6 +12,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use datasets::{Augment, Batches, Dataset, Images, Normalise, Served, Splits, Stream, StreamBatch, epoch_order};
 use sll_core::rng::mix;
 use sll_core::rule::Batch;
+use std::borrow::Cow;
 use std::sync::Mutex;
 
 /// Serves one data set to one run.
@@ -167,7 +168,7 @@ impl Loader {
                 let start = || streamed.images.train(self.seed, number as u64, self.batch, self.augment);
                 let batch = streamed.batch(number, step, start)?;
                 let labels = batch.labels.into_iter().map(usize::from).collect();
-                Batch::new(self.features(batch.pixels), labels, seed)
+                Batch::new(self.features(batch.pixels.into()), labels, seed)
             }
             Pixels::Device(images) => {
                 let plan = epoch.plan.as_ref().expect("an epoch on a device has a plan");
@@ -178,7 +179,7 @@ impl Loader {
             Pixels::Host(splits) => {
                 let (images, chosen) = (&splits.train, &epoch.order[range]);
                 let pixels = self.augmented(images, number, chosen);
-                Batch::new(self.features(pixels), labels(&images.labels, chosen), seed)
+                Batch::new(self.features(pixels.into()), labels(&images.labels, chosen), seed)
             }
         };
         let classes = batch.classes.clone().or_else(|| self.send(&batch.labels));
@@ -207,7 +208,7 @@ impl Loader {
         match &self.pixels {
             Pixels::Stream(streamed) => {
                 let mut batches = streamed.images.test(batch);
-                let x = |pixels| self.features(pixels);
+                let x = |pixels: Vec<u8>| self.features(pixels.into());
                 let labels = streamed.images.test_labels().chunks(batch);
                 Box::new(labels.map(move |labels| Ok((x(following(&mut batches)?.pixels), labels))))
             }
@@ -218,19 +219,19 @@ impl Loader {
             }
             Pixels::Host(Splits { test, .. }) => {
                 let images = test.pixels.chunks(batch * test.image_len()).zip(test.labels.chunks(batch));
-                Box::new(images.map(move |(pixels, labels)| Ok((self.features(pixels.to_vec()), labels))))
+                Box::new(images.map(move |(pixels, labels)| Ok((self.features(pixels.into()), labels))))
             }
         }
     }
 
     /// Rows of features: on the host in one pass, elsewhere from bytes that are sent there.
-    fn features(&self, pixels: Vec<u8>) -> Tensor<2> {
+    fn features(&self, pixels: Cow<[u8]>) -> Tensor<2> {
         let features: usize = self.image.iter().product();
         let shape = [pixels.len() / features, features];
         if self.on_device.is_none() {
             return Tensor::from_data(TensorData::new(self.normalise.apply(&pixels), shape), &self.device);
         }
-        let sent = Tensor::<2, Int>::from_data(TensorData::new(pixels, shape), (&self.device, DType::U8));
+        let sent = Tensor::<2, Int>::from_data(TensorData::new(pixels.into_owned(), shape), (&self.device, DType::U8));
         self.normalised(sent.float())
     }
 

@@ -5,7 +5,7 @@ use super::file;
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochDiagnostics, LayerDiagnostics, PeakBytes, Provenance, RunResult};
 use crate::spec::{Request, RunSpec};
-use polars::prelude::{DataFrame, DataType};
+use polars::prelude::DataFrame;
 use sll_core::posterior::{Affinity, UnitPosterior};
 use sll_core::rule::StepCost;
 use std::path::Path;
@@ -75,11 +75,11 @@ impl Row<'_> {
     }
 
     fn number(&self, column: &str) -> Option<f64> {
-        self.frame.column(column).ok()?.cast(&DataType::Float64).ok()?.f64().ok()?.get(self.index)
+        self.frame.column(column).ok()?.get(self.index).ok()?.extract()
     }
 
     fn count(&self, column: &str) -> Option<u64> {
-        self.frame.column(column).ok()?.cast(&DataType::UInt64).ok()?.u64().ok()?.get(self.index)
+        self.frame.column(column).ok()?.get(self.index).ok()?.extract()
     }
 
     fn flag(&self, column: &str) -> Option<bool> {
