@@ -25,6 +25,7 @@ use sll_core::divergence::cross_entropy;
 use sll_core::learned::{Learned, Matrix, load_all, record_all};
 use sll_core::op::{Product, inject};
 use sll_core::optim::Updater;
+use sll_core::output::OutputLoss;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
 use sll_core::summary::{MapSummary, Summary};
@@ -164,6 +165,7 @@ impl DfConfig {
     /// Builds the rule for `net`; anchors and feedback are drawn from `seed`.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Df> {
         self.validate()?;
+        OutputLoss::only_cross_entropy(net, "DF")?;
         let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
         if classes < 2 {
             return Err(Error::Unsupported { rule: "DF".into(), reason: "it needs two classes; use BP".into() });

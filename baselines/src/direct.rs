@@ -1,7 +1,6 @@
 //! What direct feedback rules share: a forward pass through all units, then the output error sent straight to each.
 
 use burn::tensor::Tensor;
-use sll_core::divergence::cross_entropy;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream, upload};
@@ -41,7 +40,7 @@ pub fn step(
         x = output.clone().detach();
         outputs.push(output);
     }
-    let (loss, _, error) = cross_entropy(x.inner(), batch.targets(net.classes(), &batch.x.device()));
+    let (loss, error) = net.loss().evaluate(x.inner(), batch.targets(net.classes(), &batch.x.device()));
     let error = error * (1.0 / batch.len() as f64);
     for (index, unit) in units.iter().enumerate().rev() {
         let Some(output) = outputs.pop() else { break };

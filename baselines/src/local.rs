@@ -4,11 +4,11 @@
 //! h_l = f_l(sg(h_{l-1})),   dh_l = ∂L_l/∂h_l,   update unit l,   go on with sg(h_l)
 //! ```
 //!
-//! The last unit ends in the network's classifier and is trained by cross-entropy. One unit's activations are held at a
+//! The last unit ends in the network's classifier and is trained by the network's loss, cross-entropy if
+//! nothing else is said. One unit's activations are held at a
 //! time, and layer `l`'s update depends on nothing above it.
 
 use burn::tensor::Tensor;
-use sll_core::divergence::cross_entropy;
 use sll_core::memory::{LocalUnit, MemoryModel, Pattern};
 use sll_core::op::inject;
 use sll_core::optim::{OptimizerConfig, Updater};
@@ -149,7 +149,7 @@ impl<O: Objective> LearningRule for Local<O> {
     }
 }
 
-/// Trains the unit that ends in the network's classifier by cross-entropy on the detached input `h`; gives the loss.
+/// Trains the unit that ends in the network's classifier by the network's loss on the detached input `h`; gives the loss.
 pub fn train_classifier(
     net: &mut Network,
     unit: Range<usize>,
@@ -160,7 +160,7 @@ pub fn train_classifier(
     let output = net.forward_range(unit.clone(), Tensor::from_inner(h), &batch.pass());
     let logits = output.clone().inner();
     let targets = batch.targets(net.classes(), &logits.device());
-    let (loss, _, error) = cross_entropy(logits, targets);
+    let (loss, error) = net.loss().evaluate(logits, targets);
     updater.step(net, unit, inject(output, error * (1.0 / batch.len() as f64)));
     loss.mean()
 }

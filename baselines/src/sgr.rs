@@ -28,6 +28,7 @@ use sll_core::learned::{Learned, Matrix, load_all, record_all};
 use sll_core::op::Product;
 use sll_core::op::{inject, inject_all};
 use sll_core::optim::Updater;
+use sll_core::output::OutputLoss;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
 use sll_core::summary::{MapSummary, Summary};
@@ -141,6 +142,7 @@ impl SgrConfig {
     /// Builds the rule for `net`; heads are drawn from `seed`.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Sgr> {
         self.validate()?;
+        OutputLoss::only_cross_entropy(net, "SGR")?;
         let (units, classes) = (net.units(self.units.map_or(Cut::EveryLayer, Cut::Units))?, net.classes());
         let purpose = if self.heads == Heads::Learned { Purpose::Learned } else { Purpose::Projection };
         let heads = units[..units.len() - 1].iter().enumerate().map(|(index, unit)| {

@@ -2,7 +2,7 @@
 
 use super::Network;
 use crate::error::{Error, Result};
-use crate::layer::{Activation, Conv, Dense, Pool};
+use crate::layer::{BatchNormAt, Conv, Dense, Hidden, Pool};
 use crate::rng::{Purpose, Stream};
 use crate::{layer::Layer, shape::Shape};
 use burn::tensor::Device;
@@ -67,12 +67,12 @@ impl Plan {
     }
 }
 
-/// Builds `plan` for images `[c, h, w]`.
+/// Builds `plan` for images `[c, h, w]`. Convolutions alone have batch norm, dense layers alone dropout.
 pub fn cnn(
     [mut c, mut h, mut w]: [usize; 3],
     plan: &Plan,
     classes: usize,
-    (activation, norm, dropout): (Activation, bool, f64),
+    hidden: Hidden,
     seed: u64,
     device: &Device,
 ) -> Result<Network> {
@@ -90,16 +90,17 @@ pub fn cnn(
             let reason = format!("this network pools {pools} times and needs images of at least {side}x{side}");
             return Err(Error::setting("input", format!("{height}x{width}"), reason));
         }
-        let conv = Conv::new([c, h, w], (channels, 3), pool, activation, norm, &mut next(), device);
+        let conv = Conv::new([c, h, w], (channels, 3), pool, hidden, &mut next(), device);
         if let Shape::Map { c: channels, h: height, w: width } = conv.output() {
             (c, h, w) = (channels, height, width);
         }
         builder = builder.layer(conv);
     }
     let mut n = c * h * w;
+    let dense = Hidden { batch_norm: BatchNormAt::None, ..hidden };
     for &m in &plan.dense {
-        builder = builder.layer(Dense::new(n, m, activation, dropout, &mut next(), device));
+        builder = builder.layer(Dense::new(n, m, dense, &mut next(), device));
         n = m;
     }
-    builder.layer(Dense::new(n, classes, Activation::None, 0.0, &mut next(), device)).build(device)
+    builder.layer(Dense::linear(n, classes, hidden.start, &mut next(), device)).build(device)
 }

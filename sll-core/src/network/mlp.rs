@@ -2,7 +2,7 @@
 
 use super::Network;
 use crate::error::Result;
-use crate::layer::{Activation, Dense};
+use crate::layer::{Dense, Hidden};
 use crate::rng::{Purpose, Stream};
 use burn::tensor::Device;
 
@@ -11,7 +11,7 @@ pub fn mlp(
     inputs: usize,
     (width, depth): (usize, usize),
     classes: usize,
-    (activation, dropout): (Activation, f64),
+    hidden: Hidden,
     seed: u64,
     device: &Device,
 ) -> Result<Network> {
@@ -19,9 +19,9 @@ pub fn mlp(
     let mut n = inputs;
     for layer in 0..depth {
         let mut stream = Stream::new(seed, Purpose::Weights, &[layer as u64]);
-        builder = builder.layer(Dense::new(n, width, activation, dropout, &mut stream, device));
+        builder = builder.layer(Dense::new(n, width, hidden, &mut stream, device));
         n = width;
     }
     let mut stream = Stream::new(seed, Purpose::Weights, &[depth as u64]);
-    builder.layer(Dense::new(n, classes, Activation::None, 0.0, &mut stream, device)).build(device)
+    builder.layer(Dense::linear(n, classes, hidden.start, &mut stream, device)).build(device)
 }

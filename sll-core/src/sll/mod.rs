@@ -22,6 +22,7 @@ use crate::memory::{LocalUnit, MemoryModel, Pattern};
 use crate::network::{Cut, Network};
 use crate::op::Product;
 use crate::optim::{OptimizerConfig, Updater};
+use crate::output::OutputLoss;
 use crate::projection::{Projection, ProjectionConfig};
 use crate::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
 use crate::segments::Segments;
@@ -64,6 +65,7 @@ struct Projected {
 impl SllConfig {
     /// Builds the rule for `net`; projections are drawn from `projection_seed`, or from `seed`.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Sll> {
+        OutputLoss::only_cross_entropy(net, "SLL")?;
         let classes = net.classes();
         let (projection, codes) = (self.validate(classes)?, self.codes(classes));
         let (units, seed) = (net.units(self.cut())?, self.projection_seed.unwrap_or(seed));
