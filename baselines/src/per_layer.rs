@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The longest list.
-const MOST: usize = 32;
+const MOST: usize = 8;
 
 /// One value for all layers, or a list whose first value is the first layer's and whose last is all further ones'.
 #[derive(Clone, Copy, Debug)]

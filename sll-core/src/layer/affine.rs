@@ -171,6 +171,41 @@ impl WeightSlot<'_> {
         }
     }
 
+    /// The weights as they lie in memory: `[n, m]`, or `[o, c k²]`.
+    pub fn matrix(&self) -> Tensor<2> {
+        match self {
+            WeightSlot::Matrix(a) => a.weight.val().inner(),
+            WeightSlot::Kernel(k) => k.weight.val().inner().flatten(1, 3),
+        }
+    }
+
+    /// Replaces the weights by what lies as [`WeightSlot::matrix`] gives them.
+    pub fn set_matrix(&mut self, matrix: Tensor<2>) {
+        match self {
+            WeightSlot::Matrix(a) => set(&mut a.weight, matrix),
+            WeightSlot::Kernel(k) => {
+                let shape = k.weight.dims();
+                set(&mut k.weight, matrix.reshape(shape));
+            }
+        }
+    }
+
+    /// Sends the signal through these weights, which lie as [`WeightSlot::matrix`] gives them.
+    pub fn set_feedback(&mut self, matrix: Tensor<2>) {
+        match self {
+            WeightSlot::Matrix(a) => a.feedback = Some(Tensor::from_inner(matrix)),
+            WeightSlot::Kernel(k) => k.feedback = Some(Tensor::from_inner(matrix.reshape(k.weight.dims()))),
+        }
+    }
+
+    /// The feedback weights, if there are any, as [`WeightSlot::matrix`] gives the weights.
+    pub fn feedback(&self) -> Option<Tensor<2>> {
+        match self {
+            WeightSlot::Matrix(a) => a.feedback.clone().map(Tensor::inner),
+            WeightSlot::Kernel(k) => k.feedback.clone().map(|feedback| feedback.inner().flatten(1, 3)),
+        }
+    }
+
     /// The same weights for a moment.
     pub fn by_ref(&mut self) -> WeightSlot<'_> {
         match self {

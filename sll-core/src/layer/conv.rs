@@ -208,6 +208,10 @@ impl Stages for Conv {
         }
     }
 
+    fn norms_input(&self) -> bool {
+        self.norm_at == BatchNormAt::Before
+    }
+
     fn pre_activation_shape(&self) -> Shape {
         Shape::Map { c: self.kernel.weight.dims()[0], h: self.height, w: self.width }
     }

@@ -213,6 +213,10 @@ impl Stages for Dense {
         h
     }
 
+    fn norms_input(&self) -> bool {
+        self.norm_at == BatchNormAt::Before
+    }
+
     fn pre_activation_shape(&self) -> Shape {
         self.output()
     }

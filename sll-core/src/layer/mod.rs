@@ -101,6 +101,11 @@ pub trait Stages {
     /// The pooling behind the activation; the identity where there is none.
     fn pool(&self, h: Tensor<2>) -> Tensor<2>;
 
+    /// Whether batch norm of the input is part of the pre-activation.
+    fn norms_input(&self) -> bool {
+        false
+    }
+
     /// What one sample's `z` looks like.
     fn pre_activation_shape(&self) -> Shape;
 }

@@ -159,6 +159,22 @@ impl Network {
         self.layers[index].stages()
     }
 
+    /// What layer `index` makes of `x` before dropout and pooling; `None` where it has no such stages.
+    pub fn respond(&self, index: usize, x: Tensor<2>, pass: &Pass) -> Option<Tensor<2>> {
+        let (stages, pass) = (self.stages(index)?, pass.at(index));
+        let _activations = scope(Category::Activations);
+        let z = stages.pre_activation(self.precision.enter(x), &pass);
+        Some(self.precision.leave(stages.respond(z, &pass)))
+    }
+
+    /// What layer `index` passes on of what [`Network::respond`] gave: dropout and pooling.
+    pub fn pass_on(&self, index: usize, h: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        let Some(stages) = self.stages(index) else { return h };
+        let _activations = scope(Category::Activations);
+        let h = stages.drop(self.precision.enter(h), &pass.at(index));
+        self.precision.leave(stages.pool(h))
+    }
+
     /// The weights of each layer's affine maps; see [`Layer::weights`].
     pub fn weights(&mut self) -> Vec<Vec<WeightSlot<'_>>> {
         self.layers.iter_mut().map(|layer| layer.weights()).collect()

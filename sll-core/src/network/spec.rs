@@ -180,6 +180,11 @@ impl NetworkSpec {
         self.find().is_ok_and(|named| matches!(named.kind, Kind::Mlp { .. }))
     }
 
+    /// Whether it has feature maps: it is convolutional.
+    pub fn has_maps(&self) -> bool {
+        self.find().is_ok_and(|named| matches!(named.kind, Kind::Cnn { .. }))
+    }
+
     fn find(&self) -> Result<&'static Named> {
         NAMED.iter().find(|n| n.name == self.name).ok_or_else(|| {
             let known: Vec<_> = NAMED.iter().map(|n| n.name).collect();
