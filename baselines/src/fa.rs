@@ -306,6 +306,8 @@ impl LearningRule for Fa {
         let report = Bp.step(net, batch, updater)?;
         if follows {
             self.follow(net, before);
+            // Or the layers would hold what it was until the next step.
+            self.install(net);
         }
         self.constrain(net);
         Ok(report)
