@@ -149,6 +149,7 @@ mod tests {
     use crate::bp::Bp;
     use burn::tensor::{Device, Tensor};
     use sll_core::laws::{self, Build};
+    use sll_core::output::OutputLoss;
 
     const DFA: Build = &|net| Ok(Box::new(DfaConfig::default().init(net, 3)?));
 
@@ -160,7 +161,9 @@ mod tests {
             dfa.feedback[0].matrix = Tensor::<2>::from_data(output, &Device::flex()).transpose();
             Ok(Box::new(dfa))
         };
-        laws::close_update(|| laws::small_mlp(1), tied, &|_| Ok(Box::new(Bp)), 1e-5);
+        for loss in [OutputLoss::CrossEntropy, OutputLoss::Bce, OutputLoss::Mse] {
+            laws::close_update(|| laws::small_mlp(1).trained_by(loss), tied, &|_| Ok(Box::new(Bp)), 1e-5);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@
 
 use super::is_zero;
 use super::peer::Peers;
-use super::{Goodness, Labels, contrastive_cost, goodness, layer_goodness, normalise, units};
+use super::{Goodness, Labels, contrastive_cost, goodness, layer_goodness, normalise, units, untrained_output};
 use crate::register::{Reach, Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -109,6 +109,7 @@ impl LcffConfig {
     /// Checks the settings and builds the rule for `net`.
     pub fn init(&self, net: &Network) -> Result<Lcff> {
         let units = units(net, "LC-FF")?;
+        untrained_output(net)?;
         let goodness = Goodness::new(self.threshold, self.steepness)?;
         Ok(Lcff {
             others: self.others,

@@ -118,6 +118,17 @@ fn units(net: &Network, rule: &str) -> Result<Vec<Range<usize>>> {
     Ok(units)
 }
 
+/// Refuses a loss of an output that is not trained.
+fn untrained_output(net: &Network) -> Result<()> {
+    match net.loss().is_usual() {
+        true => Ok(()),
+        false => {
+            let reason = "classes are read out by goodness and the output is not trained; leave it out";
+            Err(Error::setting("loss", format!("{:?}", net.loss()), reason))
+        }
+    }
+}
+
 /// For each sample a class that is not its own, each with the same probability.
 fn wrong_labels(batch: &Batch, classes: usize) -> Vec<usize> {
     let shifts = Stream::new(batch.seed, Purpose::Negative, &[]).below(batch.len(), classes - 1);
@@ -163,6 +174,9 @@ impl FfConfig {
     /// Checks the settings and builds the rule for `net`. Nothing is drawn at random beforehand.
     pub fn init(&self, net: &Network) -> Result<Ff> {
         let units = units(net, "FF")?;
+        if self.read_out == ReadOut::Goodness {
+            untrained_output(net)?;
+        }
         let goodness = Goodness::new(self.threshold, self.steepness)?;
         let labels = Labels::new(net, self.label_scale, "FF")?;
         let hidden = units.len() - 1;
@@ -353,6 +367,10 @@ mod tests {
     fn networks_without_goodness_are_refused() {
         let error = FfConfig::default().init(&laws::small_vit(true)).err().unwrap().to_string();
         assert!(error.contains("FF cannot run") && error.contains("MLP"), "{error}");
+        let squared = laws::small_mlp(2).trained_by(sll_core::output::OutputLoss::Mse);
+        let error = FfConfig::default().init(&squared).err().unwrap().to_string();
+        assert!(error.contains("`loss` = Mse"), "{error}");
+        assert!(FfConfig { read_out: ReadOut::Classifier, ..FfConfig::default() }.init(&squared).is_ok());
         let config = FfConfig { threshold: -1.0, ..FfConfig::default() };
         assert!(config.init(&laws::small_mlp(2)).err().unwrap().to_string().contains("threshold"));
     }

@@ -13,7 +13,7 @@
 //! rows are held. A class is chosen by `K` forward passes, by the goodness of the last
 //! hidden layer.
 
-use super::{contrastive_cost, goodness, units, wrong_labels};
+use super::{contrastive_cost, goodness, units, untrained_output, wrong_labels};
 use crate::register::{Reach, Rule, Variant, Variants};
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, activation};
@@ -140,6 +140,7 @@ impl TffConfig {
         Error::check_gain("steepness", self.steepness)?;
         Error::check_gain("label_scale", self.label_scale)?;
         let (units, classes) = (units(net, "TFF")?, net.classes());
+        untrained_output(net)?;
         let label = Learned::new(LabelChannel::new(net, self.label_scale, seed));
         Ok(Tff { config: *self, units, classes, label })
     }
