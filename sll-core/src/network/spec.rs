@@ -454,6 +454,25 @@ mod tests {
     }
 
     #[test]
+    fn what_responds_and_is_passed_on_is_the_layers_output() {
+        let device = Device::flex();
+        for toy in [crate::toy::mlp(2), crate::toy::cnn(false), crate::toy::cnn(true)] {
+            for at in [BatchNormAt::None, BatchNormAt::Before, BatchNormAt::Between, BatchNormAt::After] {
+                let net = NetworkSpec { batch_norm: at, ..toy.spec.clone() }.build(toy.image, 4, 5, &device).unwrap();
+                let x = crate::toy::batch(&net, 1).x;
+                for pass in [Pass::Replay { seed: 1 }, Pass::Eval] {
+                    let net = if pass == Pass::Eval { net.valid() } else { net.duplicate() };
+                    let parts = net.pass_on(0, net.respond(0, x.clone(), &pass).unwrap(), &pass);
+                    let whole = net.forward_plain(0..1, x.clone(), &pass);
+                    parts
+                        .into_data()
+                        .assert_approx_eq::<f32>(&whole.into_data(), burn::tensor::Tolerance::absolute(1e-5));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_a_network_starts_with_is_a_setting() {
         let spec = NetworkSpec { bias: Bias::Zero, initial: Initial::Orthogonal, ..NetworkSpec::named("mlp-2x800") };
         let zero = build(&NetworkSpec { width: Some(8), ..spec.clone() }, [1, 4, 4], 4);
