@@ -53,6 +53,8 @@ const BUILTIN: &[(&str, &str)] = builtin![
     "ablation_dropout",
     "precision",
     "tune_dropout",
+    "tune_dropout_cifar10",
+    "tune_sll_cifar10",
     "tune_cnn",
     "tune_dkp",
     "tune_drtp",

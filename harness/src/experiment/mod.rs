@@ -81,11 +81,29 @@ pub struct Row {
     /// Changes to the columns' network.
     #[serde(default)]
     pub network: toml::Table,
+    /// Changes that hold in one column, by the column's label; they come last.
+    #[serde(default)]
+    pub on: BTreeMap<String, Changes>,
     /// Why there is no rule.
     pub missing: Option<String>,
     /// A reference line of a sweep: the swept parameter does not apply to it.
     #[serde(default)]
     pub fixed: bool,
+}
+
+/// What a row changes in one column, such as a rate that was chosen on that column's held-out images.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    /// Changes to the rule.
+    #[serde(default)]
+    pub rule: toml::Table,
+    /// Changes to the recipe.
+    #[serde(default)]
+    pub recipe: toml::Table,
+    /// Changes to the network.
+    #[serde(default)]
+    pub network: toml::Table,
 }
 
 /// One column: a data set with network and recipe.
