@@ -358,11 +358,12 @@ impl Training {
         let bytes = &mut self.state.peak_bytes;
         bytes.total = bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.library + bytes.step_peak;
         let accuracies = || self.state.curve.iter().map(|point| point.test_accuracy);
+        let last = accuracies().next_back().filter(|_| diverged_at_step.is_none());
         Ok(RunResult {
             run_id: spec.id(),
             numerics: spec.numerics(),
-            test_accuracy: accuracies().next_back().unwrap_or(0.0),
-            best_test_accuracy: accuracies().fold(0.0, f64::max),
+            test_accuracy: last,
+            best_test_accuracy: accuracies().reduce(f64::max),
             evaluated_on: if spec.recipe.validation.is_some() { "validation" } else { "test" }.into(),
             epochs: self.state.epochs,
             seconds: self.state.seconds,
