@@ -25,5 +25,6 @@ pub mod sealed;
 pub mod spec;
 pub mod step;
 pub mod store;
+pub mod suggest;
 pub mod talk;
 pub mod weigh;

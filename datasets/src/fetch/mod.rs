@@ -111,7 +111,7 @@ pub(crate) fn locate_or_fetch(manifest: &Manifest, options: &LoadOptions) -> Res
         Ok(located) => return Ok(located),
         Err(nowhere) => nowhere,
     };
-    if manifest.hub.is_empty() && manifest.archives.is_empty() {
+    if !manifest.is_fetchable() {
         return Err(nowhere.error(manifest));
     }
     let mut attempts = Vec::new();

@@ -361,6 +361,11 @@ impl Manifest {
         !self.layout.is_encoded() || self.digest.is_some()
     }
 
+    /// Whether there is anywhere to fetch it from.
+    pub fn is_fetchable(&self) -> bool {
+        !(self.hub.is_empty() && self.archives.is_empty())
+    }
+
     /// Whether the name says what the content is: it has a published digest, and is nobody's own.
     pub fn names_content(&self) -> bool {
         self.has_digest() && self.own.is_none()

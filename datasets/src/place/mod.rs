@@ -280,7 +280,7 @@ fn next_step(manifest: &Manifest) -> Advice {
         }
         None => format!("{} (with its images in folders", manifest.folder.join("train").display()),
     };
-    let fetchable = !(manifest.hub.is_empty() && manifest.archives.is_empty());
+    let fetchable = manifest.is_fetchable();
     let fetch = fetchable.then(|| Next::Fetch(manifest.name.clone()));
     let bring = Next::DataDir(format!("{first}; {})", manifest.homepage));
     let install = manifest.system.as_ref().map(|package| Next::Do(format!("run `{}`", package.install)));
