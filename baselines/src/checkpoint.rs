@@ -47,6 +47,9 @@ impl Rule for CheckpointConfig {
 
 impl CheckpointConfig {
     /// Cuts `net` into segments.
+    ///
+    /// # Errors
+    /// If there are to be more segments than the network has units.
     pub fn init(&self, net: &Network) -> Result<CheckpointedBp> {
         let places = net.units(Cut::EveryLayer)?.len();
         if let Some(segments) = self.segments.filter(|n| !(1..=places).contains(n)) {

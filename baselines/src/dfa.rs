@@ -103,6 +103,9 @@ impl Rule for DfaConfig {
 
 impl DfaConfig {
     /// Draws the feedback matrices for `net` from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Dfa> {
         Error::check_gain("feedback_gain", self.feedback_gain)?;
         let feedback = direct::feedback(net, self.feedback_gain, seed)?;

@@ -47,11 +47,17 @@ pub trait Objective: Send {
     }
 
     /// See [`LearningRule::record`].
+    ///
+    /// # Errors
+    /// If the parts cannot be written.
     fn record(&self) -> Result<Vec<Vec<u8>>> {
         Ok(Vec::new())
     }
 
     /// See [`LearningRule::load`].
+    ///
+    /// # Errors
+    /// If the parts are not those of this objective.
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
         sll_core::learned::load_all::<sll_core::learned::Matrix>([], record)
     }
@@ -65,6 +71,9 @@ pub struct Local<O> {
 
 impl<O: Objective> Local<O> {
     /// Cuts `net` at every layer.
+    ///
+    /// # Errors
+    /// Those of [`Network::units`].
     pub fn new(net: &Network, objective: O) -> Result<Self> {
         Ok(Self { units: net.units(Cut::EveryLayer)?, objective })
     }

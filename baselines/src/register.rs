@@ -93,6 +93,9 @@ pub trait Rule: Copy + PartialEq + 'static {
     const VARIANTS: Variants<Self>;
 
     /// Builds the rule for `net`; what it draws at random is drawn from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range, or the rule cannot run on `net`.
     fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>>;
 
     /// The name in tables: the variant that these settings make of the rule.
@@ -150,6 +153,9 @@ macro_rules! register {
 
         impl RuleSpec {
             /// Builds the rule for `net`; what it draws at random is drawn from `seed`.
+            ///
+            /// # Errors
+            /// As [`Rule::build`].
             pub fn init(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
                 match self {
                     $(Self::$variant(config) => config.build(net, seed),)*

@@ -148,7 +148,7 @@ fn measured_bytes_are_within_two_percent_of_the_model_and_slls_do_not_grow_with_
             "{name}: SLL holds {peak}, {activations} bytes a layer"
         );
         let [_, activations] = slopes(&spec, image, batch, leaky);
-        let kept = 0.9 * (4 * output) as f64;
+        let kept = 0.9 * f64::from(4 * output);
         assert!(activations > kept, "{name}: an output a layer goes unnoticed ({activations} of {kept})");
     }
 }

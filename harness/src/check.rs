@@ -139,6 +139,7 @@ impl Baseline {
     }
 
     /// With the entries of `measured` in place of those of the same name.
+    #[must_use]
     pub fn replaced(mut self, measured: Baseline) -> Self {
         for now in measured.entries {
             match self.entries.iter_mut().find(|entry| entry.name == now.name) {
@@ -150,6 +151,7 @@ impl Baseline {
     }
 
     /// Only the entries with `filter` in their names.
+    #[must_use]
     pub fn filtered(mut self, filter: &str) -> Self {
         self.entries.retain(|entry| entry.name.contains(filter));
         self

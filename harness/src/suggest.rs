@@ -39,7 +39,7 @@ mod tests {
     fn serdes_list_of_known_words_is_read_whatever_its_form() {
         #[derive(Debug, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
-        #[allow(dead_code)] // only read by name
+        #[allow(dead_code, reason = "only read by name")]
         struct One {
             align_weight: f64,
         }

@@ -75,6 +75,9 @@ impl Rule for TffConfig {
 
 impl TffConfig {
     /// Draws the label images for `net` from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range, or the rule cannot run on `net`.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Tff> {
         Error::check_gain("steepness", self.steepness)?;
         Error::check_gain("label_scale", self.label_scale)?;

@@ -161,7 +161,7 @@ fn try_all(
             match from_hub(manifest, hub, reach, &cache, options) {
                 Ok(()) => return found(manifest, &cache, options),
                 Err(problem) if reach == Reach::Network => {
-                    attempts.push((format!("hub {}", manifest.hub[hub].repo), problem))
+                    attempts.push((format!("hub {}", manifest.hub[hub].repo), problem));
                 }
                 // An empty cache of the hub is not an error; refused content in it is.
                 Err(problem) if problem.absent => {}

@@ -301,9 +301,7 @@ mod tests {
         small.package(system.path());
         let options = LoadOptions { data_dir: Some(data.path().to_owned()), ..options_in(cache.path()) };
         let source = |options: &LoadOptions| {
-            locate(&small.manifest, options)
-                .map(|found| found.source)
-                .unwrap_or_else(|nowhere| nowhere.looked.join(", "))
+            locate(&small.manifest, options).map_or_else(|nowhere| nowhere.looked.join(", "), |found| found.source)
         };
 
         assert_eq!(source(&options), format!("system package {}", system.path().display()));

@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn names_choose_and_mistakes_are_told_with_the_right_ones() {
-        let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        let names = |names: &[&str]| names.iter().map(std::string::ToString::to_string).collect::<Vec<_>>();
         assert_eq!(networks(&[]).unwrap().len(), CASES.len());
         assert_eq!(
             rules(&names(&["sll", "FA"])).unwrap().iter().map(|r| r.title).collect::<Vec<_>>(),

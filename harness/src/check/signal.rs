@@ -107,7 +107,10 @@ mod tests {
     impl LearningRule for Tampered {
         fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> sll_core::Result<StepReport> {
             let rows = |net: &mut Network| -> Vec<Vec<Tensor<2>>> {
-                net.weights().into_iter().map(|slots| slots.iter().map(|slot| slot.rows()).collect()).collect()
+                net.weights()
+                    .into_iter()
+                    .map(|slots| slots.iter().map(sll_core::layer::WeightSlot::rows).collect())
+                    .collect()
             };
             let before = rows(net);
             let report = self.rule.step(net, batch, updater)?;

@@ -1,7 +1,7 @@
 //! Devices by name. The only place that knows which backends are compiled in.
 
 // Without LibTorch only its tests explain a card.
-#[cfg_attr(not(feature = "tch"), allow(dead_code))]
+#[cfg_attr(not(feature = "tch"), allow(dead_code, reason = "GPUs are LibTorch's"))]
 mod card;
 mod setup;
 
@@ -123,7 +123,7 @@ pub fn meter(name: DeviceName) -> Box<dyn Meter> {
 }
 
 #[cfg(feature = "tch")]
-#[allow(deprecated)] // burn-tch goes away in burn 0.23; this is the one place to change then
+#[allow(deprecated, reason = "burn-tch goes away in burn 0.23; this is the one place to change then")]
 fn libtorch(cuda: Option<usize>) -> Result<Device> {
     sll_core::memory::libtorch::watch();
     sll_core::memory::libtorch::full_precision();

@@ -1,7 +1,7 @@
 //! What a command, and the paper's recipe, will take on this machine.
 //!
 //! [`pace`] times the very networks and rules of a plan, in as many processes at once as runs will go on, with the
-//! threads that a run gets; [`clock`] is the arithmetic.
+//! threads that a run gets; `clock` is the arithmetic.
 
 mod clock;
 pub mod pace;

@@ -1,4 +1,4 @@
-//! A report as Markdown: the main table here, what stands under it in [`super::details`].
+//! A report as Markdown: the main table here, what stands under it in `details.rs`.
 
 use super::grid::{Grid, escape};
 use super::stats::{CellStats, aggregate_text, quoted_text};

@@ -293,7 +293,7 @@ mod tests {
             let epoch = loader.epoch(epoch);
             (0..loader.steps()).map(|step| loader.batch(&epoch, step).unwrap()).collect::<Vec<_>>()
         };
-        let sizes: Vec<usize> = epoch(0).iter().map(|b| b.len()).collect();
+        let sizes: Vec<usize> = epoch(0).iter().map(sll_core::rule::Batch::len).collect();
         assert_eq!(sizes, [300, 300, 300, 100]);
         let labels = |e| epoch(e).into_iter().flat_map(|b| b.labels).collect::<Vec<_>>();
         assert_eq!(labels(1), labels(1));
@@ -346,7 +346,7 @@ mod tests {
 
     #[cfg(feature = "tch")]
     #[test]
-    #[allow(deprecated)]
+    #[allow(deprecated, reason = "burn-tch goes away in burn 0.23")]
     fn images_on_libtorch_make_the_hosts_batches() {
         for recipe in recipes() {
             let data = datasets::load("mnist-sample", &datasets::LoadOptions::default()).expect("embedded");

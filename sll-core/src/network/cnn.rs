@@ -68,6 +68,9 @@ impl Plan {
 }
 
 /// Builds `plan` for images `[c, h, w]`.
+///
+/// # Errors
+/// If the plan does not fit the image, or two layers do not fit together.
 pub fn cnn(
     [mut c, mut h, mut w]: [usize; 3],
     plan: &Plan,

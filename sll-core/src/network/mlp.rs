@@ -7,6 +7,9 @@ use crate::rng::{Purpose, Stream};
 use burn::tensor::Device;
 
 /// `inputs - width x depth - classes`.
+///
+/// # Errors
+/// Those of [`NetworkBuilder::build`](super::NetworkBuilder::build).
 pub fn mlp(
     inputs: usize,
     (width, depth): (usize, usize),

@@ -174,6 +174,9 @@ impl NetworkSpec {
     }
 
     /// Checks the name alone; a wrong one is an error that lists the right ones.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the names that there are.
     pub fn check_name(&self) -> Result<()> {
         self.find().map(|_| ())
     }
@@ -246,6 +249,10 @@ impl NetworkSpec {
     }
 
     /// Builds the network for images `[c, h, w]` of `classes` classes with weights drawn from `seed`, on `device`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a setting that is out of its range, belongs to another network, or does not fit the
+    /// image.
     pub fn build(&self, image: [usize; 3], classes: usize, seed: u64, device: &Device) -> Result<Network> {
         let named = self.find()?;
         self.check_sizes(image, classes)?;

@@ -25,6 +25,9 @@ pub struct Sizes {
 }
 
 /// Patch embedding, `blocks` encoder blocks, head.
+///
+/// # Errors
+/// If the patch does not divide the image.
 pub fn vit(image: [usize; 3], sizes: Sizes, classes: usize, seed: u64, device: &Device) -> Result<Network> {
     let [_, h, w] = image;
     let Sizes { patch, width, blocks, heads, ratio, class_token } = sizes;

@@ -63,6 +63,9 @@ struct Projected {
 
 impl SllConfig {
     /// Builds the rule for `net`; projections are drawn from `projection_seed`, or from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range, or the network cannot be cut into as many units.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Sll> {
         let classes = net.classes();
         let (projection, codes) = (self.validate(classes)?, self.codes(classes));

@@ -137,7 +137,7 @@ fn make(
             pool.make(if args.older { &left } else { &jobs }, &store)
         }
     };
-    if let Err(Error::Interrupted) = outcome {
+    if matches!(outcome, Err(Error::Interrupted)) {
         return Err(Error::Interrupted);
     }
     // What ran is written down even if some runs failed.

@@ -241,7 +241,7 @@ pub(crate) mod tests {
     fn slopes_are_bytes_a_layer() {
         let drawn = drawn(100);
         let [bp, sll] = &drawn.panels[0][..] else { panic!("two lines") };
-        assert_eq!(bp.slope(|found| found.bytes.step()), Some((1 << 20) as f64));
+        assert_eq!(bp.slope(|found| found.bytes.step()), Some(f64::from(1 << 20)));
         assert_eq!(sll.slope(|found| found.bytes.step()), Some(100.0));
         assert_eq!(sll.slope(|found| found.bytes.optimizer_state), Some(8192.0));
         assert!((bp.analytic_deviation().unwrap() - 1.0).abs() < 1e-3);

@@ -69,7 +69,7 @@ mod tests {
     fn what_is_kept_changes_only_on_purpose() {
         let clean = About { records: 2, ..About::default() };
         let dirty = About { dirty: 1, ..clean.clone() };
-        let ids = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<BTreeSet<_>>();
+        let ids = |names: &[&str]| names.iter().map(std::string::ToString::to_string).collect::<BTreeSet<_>>();
         let none = ShelfFlags::default();
         let of = |about, kept: &[&str], quick, flags| Shelf::of(about, &ids(&["a", "b"]), &ids(kept), quick, flags);
         assert_eq!(of(&clean, &[], false, none), (Shelf::Kept, None));
