@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Everything that waits for a GPU, on a machine that has one, python3 with torch, and nothing else: no cargo, no network.
+# Everything that waits for a GPU, on a machine that has one, python3 with torch, and nothing else: no cargo, no
+# network.
 #
 #   scripts/gpu.sh --harness BIN --out DIR [--data DIR] [--device cuda:0] [--minutes 25] [--jobs 4] [--dry]
 #
 # BIN is `harness`, built elsewhere with `--features tch` and stripped; LibTorch is that of this machine's torch, unless
-# LIBTORCH says where another one is. DIR of --data holds data sets in their official layouts. Leaves in the folder of --out:
+# LIBTORCH says where another one is. DIR of --data holds data sets in their official layouts. Leaves in the folder of
+# --out:
 #
 #   parity.md, parity.json   one step of every rule against flex; parity-bf16.md the same in mixed precision
-#   steps.md, steps/*.json   step time and peak memory of every rule on the paper's networks, PyTorch's BP and SLL beside them
-#   results/                 Tables 1, 2 and 3's memory in the short profile, as far as the time goes; a later call goes on
-#   log.txt                  what was done when
+#   steps.md, steps/*.json   step time and peak memory of every rule on the paper's networks, PyTorch's BP and SLL
+#   beside them results/                 Tables 1, 2 and 3's memory in the short profile, as far as the time goes; a
+#   later call goes on log.txt                  what was done when
 #
 # --dry does the same with few rules, small batches and the quick profile: on a CPU (--device cpu-tch) it takes minutes.
 set -euo pipefail

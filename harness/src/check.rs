@@ -1,5 +1,5 @@
-//! The regression on accuracy, memory and updates: a small fixed suite on the embedded samples, every rule on two networks,
-//! against a committed baseline.
+//! The regression on accuracy, memory and updates: a small fixed suite on the embedded samples, every rule on two
+//! networks, against a committed baseline.
 
 mod signal;
 

@@ -39,8 +39,8 @@ fn a_run_prints_one_object_and_the_second_time_comes_from_the_store() {
     let parts = ["parameters", "optimizer_state", "fixed", "library", "step_peak"].map(|k| bytes[k].as_u64().unwrap());
     assert_eq!(parts.iter().sum::<u64>(), bytes["total"].as_u64().unwrap());
     let values = result["parameters"].as_u64().unwrap();
-    // Tensor handles and graph nodes come on top of the values; those of parameters that the first step frees go off the
-    // optimiser's state.
+    // Tensor handles and graph nodes come on top of the values; those of parameters that the first step frees go off
+    // the optimiser's state.
     let close = |measured: u64, exact: u64| measured + 4_096 >= exact && measured < exact + 20_000;
     assert!(close(parts[0], 4 * values) && close(parts[1], 8 * values), "{bytes}");
     let second = run(folder.path(), SMALL);

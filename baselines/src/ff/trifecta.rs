@@ -1,7 +1,8 @@
 //! TFF: the Trifecta (Dooms, Tsang & Oramas 2023), three changes to FF that let it train deep convolutional networks.
 //!
 //! ```text
-//! L_l = mean softplus(-α (G_l⁺ - G_l⁻)),   G_l = mean over the map of h_l²    (SymBa; one image, right and wrong label)
+//! L_l = mean softplus(-α (G_l⁺ - G_l⁻)),   G_l = mean over the map of h_l²    (SymBa; one image, right and wrong
+//! label)
 //! ```
 //!
 //! Batch norm stands in for length normalisation (give the network `batch_norm = true`), and layers are trained in

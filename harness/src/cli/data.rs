@@ -210,8 +210,8 @@ pub fn found(manifest: &Manifest, source: &str, known: &Known) -> String {
 /// What `data list` and `doctor` say of a data set that the hub's cache has.
 pub fn in_hub_cache(name: &str, dir: &Path, source: &str) -> String {
     format!(
-        "in the Hugging Face cache (content not checked; `harness data fetch {name}` does, without a network, and so do runs): \
-         {source}, {}",
+        "in the Hugging Face cache (content not checked; `harness data fetch {name}` does, without a network, and so \
+         do runs): {source}, {}",
         dir.display()
     )
 }
@@ -268,7 +268,7 @@ fn verify(name: Option<String>, options: &LoadOptions) -> Result<()> {
     if wrong.is_empty() {
         return Ok(());
     }
-    let next = "replace them with the official files (what was fetched, `harness data fetch NAME` replaces), or run with \
-                --allow-unverified, which marks every result";
+    let next = "replace them with the official files (what was fetched, `harness data fetch NAME` replaces), or run \
+                with --allow-unverified, which marks every result";
     Err(Error::Failed(format!("not the official content: {}; {next}", wrong.join(", "))))
 }

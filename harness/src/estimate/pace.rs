@@ -249,7 +249,8 @@ mod tests {
 
     fn spec(network: &str, rule: &str, batch: usize) -> MemorySpec {
         let text = format!(
-            "image = [1, 8, 8]\nclasses = 10\nbatch = {batch}\nnetwork = {{ name = \"mlp-2x800\", width = {network} }}\n\
+            "image = [1, 8, 8]\nclasses = 10\nbatch = {batch}\nnetwork = {{ name = \"mlp-2x800\", width = {network} \
+             }}\n\
              rule = {{ name = \"{rule}\" }}"
         );
         MemorySpec::from_table(text.parse().unwrap(), "test").unwrap()

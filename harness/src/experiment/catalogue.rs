@@ -127,7 +127,8 @@ pub fn check_name(name: &str, origin: &str) -> Result<()> {
     match !name.is_empty() && !RESERVED.contains(&name) && name.len() <= 100 && name.chars().all(plain) {
         true => Ok(()),
         false => Err(Error::Input(format!(
-            "{origin}: `name` = \"{name}\": take letters, digits, - and _, and none of {}: its results' folder has that name",
+            "{origin}: `name` = \"{name}\": take letters, digits, - and _, and none of {}: its results' folder has \
+             that name",
             RESERVED.join(", ")
         ))),
     }

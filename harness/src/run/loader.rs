@@ -93,8 +93,8 @@ fn following(batches: &mut Batches) -> Result<StreamBatch> {
 /// or the files changed under the run.
 fn lost(problem: String) -> Error {
     Error::Missing(format!(
-        "an image cannot be used: {problem}; replace that file (or, if it was fetched, remove it and run `harness data fetch \
-         NAME`) and run the same command again: it goes on after the last finished epoch"
+        "an image cannot be used: {problem}; replace that file (or, if it was fetched, remove it and run `harness data \
+         fetch NAME`) and run the same command again: it goes on after the last finished epoch"
     ))
 }
 

@@ -101,8 +101,8 @@ pub fn train(
     }
     if spec.data_settings != own_settings(&spec.dataset)? {
         return Err(Error::Missing(format!(
-            "data set `{}`: its manifest is not the one this run was planned with; run the command that planned it again: \
-             with another manifest it is another run",
+            "data set `{}`: its manifest is not the one this run was planned with; run the command that planned it \
+             again: with another manifest it is another run",
             spec.dataset
         )));
     }
@@ -169,8 +169,8 @@ impl Training {
             };
             if state.data_digest != info.digest {
                 return Err(Error::Missing(format!(
-                    "{} was made on other content of data set `{}` (sha256:{}, now sha256:{}); bring that content back, or \
-                     start afresh with --force",
+                    "{} was made on other content of data set `{}` (sha256:{}, now sha256:{}); bring that content \
+                     back, or start afresh with --force",
                     path.display(),
                     spec.dataset,
                     state.data_digest,
@@ -450,7 +450,8 @@ mod tests {
 
     #[test]
     fn a_signal_is_seen_between_steps_and_while_evaluating_and_measuring() {
-        let text = "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\", width = 24 }\nrule = { name = \"sll\" }\n\
+        let text = "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\", width = 24 }\nrule = { name = \
+                    \"sll\" }\n\
                     recipe = { train_limit = 256, epochs = 1, diagnostics = true }";
         let spec = RunSpec::from_toml(text, "test").unwrap();
         let batches = datasets::load(&spec.dataset, &LoadOptions::default())

@@ -115,7 +115,9 @@ fn check_precision(network: &NetworkSpec, device: DeviceName) -> Result<()> {
     match network.precision.is_single() || device != DeviceName::Flex {
         true => Ok(()),
         false => Err(Error::Input(
-            "`precision` = \"bf16\": flex computes in single precision; use --device cpu-tch or cuda:N, or leave it out".into(),
+            "`precision` = \"bf16\": flex computes in single precision; use --device cpu-tch or cuda:N, or leave it \
+             out"
+            .into(),
         )),
     }
 }

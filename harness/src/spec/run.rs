@@ -180,7 +180,8 @@ impl RunSpec {
         (preparation >= self.recipe.epochs).then(|| {
             let (epochs, rule) = (self.recipe.epochs, self.rule.title());
             format!(
-                "`epochs` = {epochs}: {rule} prepares for {preparation} (`{key}`) before its output is trained; take more"
+                "`epochs` = {epochs}: {rule} prepares for {preparation} (`{key}`) before its output is trained; take \
+                 more"
             )
         })
     }

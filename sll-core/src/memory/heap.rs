@@ -93,7 +93,8 @@ pub struct HeapMeter;
 
 impl Meter for HeapMeter {
     fn definition(&self) -> &'static str {
-        "bytes requested from the process's heap by the training step, counted at every allocation (flex keeps tensors there)"
+        "bytes requested from the process's heap by the training step, counted at every allocation (flex keeps tensors \
+         there)"
     }
 
     fn live(&self) -> usize {

@@ -121,12 +121,12 @@ impl Meter for LibTorchMeter {
     fn definition(&self) -> &'static str {
         match self.card {
             None => {
-                "bytes of tensors that LibTorch's CPU allocator hands out to the training step, as it reports them itself; \
-                 what oneDNN and MKL pack for themselves is not among them"
+                "bytes of tensors that LibTorch's CPU allocator hands out to the training step, as it reports them \
+                 itself; what oneDNN and MKL pack for themselves is not among them"
             }
             Some(_) => {
-                "bytes of blocks that LibTorch's CUDA caching allocator hands out to the training step, as it reports them \
-                 itself: what PyTorch's max_memory_allocated counts"
+                "bytes of blocks that LibTorch's CUDA caching allocator hands out to the training step, as it reports \
+                 them itself: what PyTorch's max_memory_allocated counts"
             }
         }
     }

@@ -54,7 +54,8 @@ pub struct MakeArgs {
     /// Keep every run's state after its last epoch, so that a profile of more epochs resumes from it.
     #[arg(long)]
     keep_state: bool,
-    /// Say what would be run, a line a run on stdout, check all that the runs check, say what they would cost, and stop.
+    /// Say what would be run, a line a run on stdout, check all that the runs check, say what they would cost, and
+    /// stop.
     #[arg(long)]
     dry_run: bool,
     /// Run nothing: write what the store has.

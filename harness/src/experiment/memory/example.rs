@@ -8,7 +8,8 @@ use sll_core::rule::StepCost;
 /// A measurement of `rule` on an MLP of `depth` whose step holds `step` bytes, most of them activations.
 pub fn footprint(rule: &str, depth: usize, step: u64) -> Footprint {
     let text = format!(
-        "image = [1, 8, 8]\nclasses = 10\nbatch = 4\nnetwork = {{ name = \"mlp-2x800\", depth = {depth} }}\nrule = {{ {rule} }}"
+        "image = [1, 8, 8]\nclasses = 10\nbatch = 4\nnetwork = {{ name = \"mlp-2x800\", depth = {depth} }}\nrule = {{ \
+         {rule} }}"
     );
     let text = if rule.contains('=') {
         text

@@ -190,8 +190,8 @@ impl FigureData {
         match grown.is_empty() {
             true => Ok(()),
             false => Err(Error::Failed(format!(
-                "{}: a step must not hold more in a deeper network, but it does, so a layer's bytes outlive the layer (look \
-                 for a tensor or a graph that the rule keeps):\n{}",
+                "{}: a step must not hold more in a deeper network, but it does, so a layer's bytes outlive the layer \
+                 (look for a tensor or a graph that the rule keeps):\n{}",
                 self.figure.name,
                 grown.join("\n")
             ))),

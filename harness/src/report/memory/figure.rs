@@ -95,8 +95,8 @@ fn verdict(lines: &[Line]) -> String {
     let mut text = String::new();
     if !flat.is_empty() {
         text += &format!(
-            "Slope 0 in depth, of the step's peak and of its activations: {}. What they add for a layer, at most {FLAT:.0} \
-             bytes between the two deepest, are handles of tensors and reported losses, no activation.\n",
+            "Slope 0 in depth, of the step's peak and of its activations: {}. What they add for a layer, at most \
+             {FLAT:.0} bytes between the two deepest, are handles of tensors and reported losses, no activation.\n",
             flat.join("; ")
         );
     }

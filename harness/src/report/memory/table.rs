@@ -42,18 +42,18 @@ pub fn render(report: &TableData) -> String {
 
 fn how(report: &TableData) -> String {
     format!(
-        "- **GiB** is 2^30 bytes, **GB** 10^9. The paper says GB and not which; both are printed. Reductions do not depend \
-         on it.\n\
-         - **measured** is at the real batch. **extrapolated** is by the law `bytes = a + b batch` through the first two \
-         small batches, where the real one was predicted above {:.1} GiB or was not asked for; the law is checked on a third \
-         batch, and wherever the real one was measured. A peak is the largest of several such laws, and long matrices come in \
-         larger chunks beyond some size: far from its batches the law is an approximation, a few percent off at these sizes \
-         and tens where a network is small.\n\
-         - **Units alone**: no implementation that keeps one unit's activations can save more of what BP's layers keep than \
-         1 − largest unit / all of them. A quoted reduction above it needs something more, such as running a unit again in \
-         place of keeping it, or fewer parameters, or another implementation of BP.\n\
-         - **Less than BP, checkpointed**: BP that keeps segments' inputs and runs segments again, for one more forward \
-         pass. It needs no local rule, and is what a saving has to be set against where time may be spent.\n",
+        "- **GiB** is 2^30 bytes, **GB** 10^9. The paper says GB and not which; both are printed. Reductions do not \
+         depend on it.\n\
+         - **measured** is at the real batch. **extrapolated** is by the law `bytes = a + b batch` through the first \
+         two small batches, where the real one was predicted above {:.1} GiB or was not asked for; the law is checked \
+         on a third batch, and wherever the real one was measured. A peak is the largest of several such laws, and \
+         long matrices come in larger chunks beyond some size: far from its batches the law is an approximation, a few \
+         percent off at these sizes and tens where a network is small.\n\
+         - **Units alone**: no implementation that keeps one unit's activations can save more of what BP's layers keep \
+         than 1 − largest unit / all of them. A quoted reduction above it needs something more, such as running a unit \
+         again in place of keeping it, or fewer parameters, or another implementation of BP.\n\
+         - **Less than BP, checkpointed**: BP that keeps segments' inputs and runs segments again, for one more \
+         forward pass. It needs no local rule, and is what a saving has to be set against where time may be spent.\n",
         report.limit as f64 / GIB
     )
 }
@@ -158,8 +158,8 @@ fn sizes(first: &Row, column: &Column, filled: &FilledColumn) -> String {
     }
     let quoted = quoted.map_or("nothing".into(), |gb| format!("{gb} GB"));
     format!(
-        "{grid}\nThe paper's text leaves the size open and quotes {quoted} for BP. The size whose BP comes nearest stands, by \
-         the law through batches {} and {}.\n",
+        "{grid}\nThe paper's text leaves the size open and quotes {quoted} for BP. The size whose BP comes nearest \
+         stands, by the law through batches {} and {}.\n",
         column.probes[0], column.probes[1]
     )
 }

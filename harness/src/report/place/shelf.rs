@@ -45,14 +45,14 @@ impl Shelf {
         } else if about.dirty > 0 && !flags.allow_dirty {
             let (dirty, records) = (about.dirty, about.records);
             let why = format!(
-                "{dirty} of its {records} records are of uncommitted code, which nobody can get; commit it and run them again, or \
-                 --allow-dirty keeps them, marked"
+                "{dirty} of its {records} records are of uncommitted code, which nobody can get; commit it and run \
+                 them again, or --allow-dirty keeps them, marked"
             );
             (Shelf::Local, Some(why))
         } else if lost > 0 && !flags.replace {
             let why = format!(
-                "the page that is kept has {lost} records that this one has not; `harness runs import` takes runs over from its \
-                 runs.parquet (--older shows those of earlier numerics), or --replace lets them go"
+                "the page that is kept has {lost} records that this one has not; `harness runs import` takes runs over \
+                 from its runs.parquet (--older shows those of earlier numerics), or --replace lets them go"
             );
             (Shelf::Local, Some(why))
         } else {
