@@ -44,7 +44,8 @@ threads=$(getconf _NPROCESSORS_ONLN)
 
 python=${PYTHON:-python3}
 if [[ -z ${LIBTORCH:-} ]]; then
-  LIBTORCH=$("$python" -c 'import os, torch; print(os.path.dirname(torch.__file__))') || fail "no torch in $python; set PYTHON or LIBTORCH"
+  LIBTORCH=$("$python" -c 'import os, torch; print(os.path.dirname(torch.__file__))') ||
+    fail "no torch in $python; set PYTHON or LIBTORCH"
 fi
 export LIBTORCH CUDA_DEVICE_ORDER=PCI_BUS_ID # cuda:N is nvidia-smi's number N
 export LD_LIBRARY_PATH=$LIBTORCH/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
@@ -74,7 +75,10 @@ timed "$out/parity.md" "$harness" parity --device "$device"
 timed "$out/parity-bf16.md" "$harness" parity --device "$device" --precision bf16
 
 # network, batch, image, classes, optimiser
-networks=("mlp-3x1000 128 3x32x32 10 adamax" "cnn-3 128 3x32x32 10 adam" "vit-7 128 3x32x32 10 adamw" "vit-12 128 3x224x224 1000 adamw")
+networks=(
+  "mlp-3x1000 128 3x32x32 10 adamax" "cnn-3 128 3x32x32 10 adam"
+  "vit-7 128 3x32x32 10 adamw" "vit-12 128 3x224x224 1000 adamw"
+)
 steps=12
 "$harness" rules --format json >"$out/rules.json"
 rules=()
@@ -118,5 +122,6 @@ for table in table1 table2; do
   timed "$out/$table.md" "$harness" table "$table" --profile "$profile" --device "$device" --jobs "$jobs" \
     --results "$out/results" ${data:+--data-dir "$data"} ${dry:+--epochs 1 --seeds 1}
 done
-[[ -n $dry ]] || timed "$out/table3.md" "$harness" footprint table3 --device "$device" --jobs 1 --memory 70 --results "$out/results"
+[[ -n $dry ]] ||
+  timed "$out/table3.md" "$harness" footprint table3 --device "$device" --jobs 1 --memory 70 --results "$out/results"
 say "finished"

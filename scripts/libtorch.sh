@@ -30,8 +30,10 @@ done
 
 make() {
   local folder=$1 partial wheels=(-r "$here/libtorch-cpu.txt")
-  [[ $(uname -sm) == "Linux x86_64" ]] || fail "PyPI's torch is used on Linux x86-64 only (this is $(uname -sm)); set LIBTORCH instead"
-  python3 -m pip --version >/dev/null 2>&1 || fail "python3 with pip is needed; or unpack LibTorch 2.9 yourself and set LIBTORCH"
+  [[ $(uname -sm) == "Linux x86_64" ]] ||
+    fail "PyPI's torch is used on Linux x86-64 only (this is $(uname -sm)); set LIBTORCH instead"
+  python3 -m pip --version >/dev/null 2>&1 ||
+    fail "python3 with pip is needed; or unpack LibTorch 2.9 yourself and set LIBTORCH"
   [[ $kind == cpu ]] || wheels+=(-r "$here/libtorch-cuda.txt")
   mkdir -p "$root"
   exec 9>"$root/.lock"
