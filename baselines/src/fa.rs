@@ -12,7 +12,7 @@ use crate::bp::Bp;
 use crate::register::{EVERY, Reach, Rule, Variant, Variants};
 use serde::{Deserialize, Serialize};
 use sll_core::layer::WeightSlot;
-use sll_core::memory::{LocalUnit, MemoryModel, Pattern};
+use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -172,9 +172,9 @@ impl LearningRule for Fa {
         Bp.cost(net)
     }
 
-    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
         let whole = Pattern::Local(vec![LocalUnit::whole(0..net.depth())]);
-        MemoryModel::of(net, batch, optimizer, &whole, (self.values, 0))
+        MemoryUse::of(net, batch, optimizer, &whole, (self.values, 0))
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

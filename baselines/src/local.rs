@@ -9,7 +9,7 @@
 
 use burn::tensor::Tensor;
 use sll_core::divergence::cross_entropy;
-use sll_core::memory::{LocalUnit, MemoryModel, Pattern};
+use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
 use sll_core::op::inject;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -130,7 +130,7 @@ impl<O: Objective> LearningRule for Local<O> {
         StepCost { rule: self.objective.macs(), ..StepCost::of_units(net, &self.units) }
     }
 
-    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
         let heads = self.objective.temporaries(batch)?.into_iter().chain([0]);
         let units = self
             .units
@@ -138,7 +138,7 @@ impl<O: Objective> LearningRule for Local<O> {
             .zip(heads)
             .map(|(unit, head)| LocalUnit { segments: vec![unit.clone()], head: head as u64 });
         let values = (self.fixed_values(net), self.learned_values());
-        MemoryModel::of(net, batch, optimizer, &Pattern::Local(units.collect()), values)
+        MemoryUse::of(net, batch, optimizer, &Pattern::Local(units.collect()), values)
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

@@ -5,7 +5,7 @@ use baselines::lls::{Bases, LlsConfig};
 use baselines::local::{Local, Objective};
 use burn::tensor::{Device, Tensor};
 use sll_core::laws;
-use sll_core::memory::{Category, CountingAllocator, HeapMeter, MemoryModel, Meter, StepBytes, scope};
+use sll_core::memory::{Category, CountingAllocator, HeapMeter, MemoryUse, Meter, StepBytes, scope};
 use sll_core::optim::{OptimizerConfig, OptimizerKind, Updater};
 use sll_core::rule::{Batch, LearningRule};
 use sll_core::sll::SllConfig;
@@ -61,7 +61,7 @@ fn sound(net: &Network) -> Box<dyn LearningRule> {
 }
 
 /// Measured bytes over modelled ones, less one.
-fn off(found: StepBytes, model: MemoryModel) -> f64 {
+fn off(found: StepBytes, model: MemoryUse) -> f64 {
     found.total() as f64 / model.step.total() as f64 - 1.0
 }
 

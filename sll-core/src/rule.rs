@@ -1,7 +1,7 @@
 //! What every learning rule is: something that turns a batch into an update of a chain of layers.
 
 use crate::error::{Error, Result};
-use crate::memory::MemoryModel;
+use crate::memory::MemoryUse;
 use crate::network::{Cut, Network};
 use crate::optim::{OptimizerConfig, Updater};
 use crate::pass::Pass;
@@ -181,7 +181,7 @@ pub trait LearningRule: Send {
     fn fixed_values(&self, net: &Network) -> usize;
 
     /// Analytic bytes of training with batches of `batch` samples; `None` where a rule or a layer is not modelled.
-    fn memory(&self, _net: &Network, _batch: usize, _optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+    fn memory(&self, _net: &Network, _batch: usize, _optimizer: &OptimizerConfig) -> Option<MemoryUse> {
         None
     }
 

@@ -7,8 +7,9 @@ use crate::experiment::memory::cell::MemoryCell;
 use crate::experiment::memory::table::{FilledColumn, GIB, TableData};
 use crate::experiment::memory::{Column, Row, quoted};
 use crate::paper::QuotedMemory;
-use crate::record::{Bytes, Footprint};
+use crate::record::Footprint;
 use crate::report::grid::{Grid, escape, grouped};
+use sll_core::memory::MemoryUse;
 use std::path::{Path, PathBuf};
 
 /// The rule that runs segments again.
@@ -83,9 +84,9 @@ fn main(rows: &[Row], column: &Column, filled: &FilledColumn) -> Grid {
             continue;
         };
         let bytes = value.bytes.total() as f64;
-        let of = |base: usize, part: fn(&Bytes) -> u64| filled.reduction((index, base), |value| part(&value.bytes));
-        let (total, step) = (of(0, Bytes::total), of(0, Bytes::step));
-        let against = checkpointed.and_then(|base| of(base, Bytes::total));
+        let of = |base: usize, part: fn(&MemoryUse) -> u64| filled.reduction((index, base), |value| part(&value.bytes));
+        let (total, step) = (of(0, MemoryUse::total), of(0, MemoryUse::step_peak));
+        let against = checkpointed.and_then(|base| of(base, MemoryUse::total));
         let quoted = quoted(column, row);
         let unsigned = |value: Option<f64>| value.map_or("—".to_string(), |value| format!("{value:.2} %"));
         grid.push(vec![
@@ -165,7 +166,7 @@ fn sizes(first: &Row, column: &Column, filled: &FilledColumn) -> String {
 }
 
 fn parts(rows: &[Row], filled: &FilledColumn) -> Grid {
-    let names = Bytes::default().parts().map(|(name, _)| name.to_string());
+    let names = MemoryUse::default().parts().map(|(name, _)| name.to_string());
     let mut grid =
         Grid::new(["rule".to_string()].into_iter().chain(names).chain(["step's peak".into(), "total".into()]));
     for (row, cell) in rows.iter().zip(&filled.cells) {
@@ -176,7 +177,7 @@ fn parts(rows: &[Row], filled: &FilledColumn) -> Grid {
             if value.measured || index < 4 { mib(bytes) } else { "—".into() }
         };
         line.extend(value.bytes.parts().into_iter().enumerate().map(seen));
-        line.extend([mib(value.bytes.step()), mib(value.bytes.total())]);
+        line.extend([mib(value.bytes.step_peak()), mib(value.bytes.total())]);
         grid.push(line);
     }
     grid
