@@ -80,7 +80,9 @@ impl From<datasets::DataError> for Error {
                 crate::remedy::explain(&error),
                 did_you_mean(name, valid.split(", "))
             )),
-            datasets::DataError::Own { .. } => Error::Input(crate::remedy::explain(&error)),
+            datasets::DataError::Own { .. }
+            | datasets::DataError::Manifest { .. }
+            | datasets::DataError::Setting { .. } => Error::Input(crate::remedy::explain(&error)),
             datasets::DataError::Interrupted { .. } => Error::Interrupted,
             _ => Error::Missing(crate::remedy::explain(&error)),
         }

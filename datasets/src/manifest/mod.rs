@@ -3,6 +3,7 @@
 pub(crate) mod digest;
 pub(crate) mod registry;
 
+use crate::error::DataError;
 use crate::format::idx;
 use crate::manifest::digest::{Algorithm, Digest};
 use serde::Deserialize;
@@ -263,11 +264,12 @@ impl Manifest {
     /// `datasets/manifests/*.toml`.
     ///
     /// # Errors
-    /// A sentence that names the manifest and the field.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let manifest: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+    /// [`DataError::Manifest`], which names the manifest and the field.
+    pub fn parse(text: &str) -> Result<Self, DataError> {
+        let wrong = |problem| DataError::Manifest { problem };
+        let manifest: Self = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
         match manifest.problem() {
-            Some(problem) => Err(format!("manifest `{}`: {problem}", manifest.name)),
+            Some(problem) => Err(wrong(format!("manifest `{}`: {problem}", manifest.name))),
             None => Ok(manifest),
         }
     }
@@ -415,7 +417,7 @@ mod tests {
             ("sha256:ba89", "sha512:ba89", "sha512"),
             ("licence", "license", "license"),
         ] {
-            let message = Manifest::parse(&MNIST.replace(from, to)).unwrap_err();
+            let message = Manifest::parse(&MNIST.replace(from, to)).unwrap_err().to_string();
             assert!(message.contains(named), "{from} -> {to}: {message}");
         }
     }

@@ -36,7 +36,7 @@ pub fn loading(device: DeviceName, options: &LoadOptions) -> Result<Vec<Loading>
     let (device, mut found) = (device::open(device)?, Vec::new());
     for (name, sample, augmentation, recipe) in kinds {
         let Some(name) = at_hand(name, sample, options)? else { continue };
-        let loader = Loader::new(datasets::load(name, options)?, &recipe, 0, &device).map_err(Error::Input)?;
+        let loader = Loader::new(datasets::load(name, options)?, &recipe, 0, &device)?;
         found.push(Loading { dataset: name.to_string(), augmentation, rate: rate(&loader)? });
     }
     Ok(found)

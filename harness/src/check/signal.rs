@@ -3,7 +3,7 @@
 //! good output layer still learns).
 
 use crate::device;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::run::Loader;
 use crate::spec::{Recipe, RunSpec};
 use datasets::LoadOptions;
@@ -36,7 +36,7 @@ pub fn measure(spec: &RunSpec, build: Build) -> Result<Vec<Signal>> {
     let data = datasets::load(&spec.dataset, &LoadOptions::default())?;
     let mut net = spec.network.build(data.shape, data.classes, spec.seed, &device)?;
     let recipe = Recipe { batch: BATCH, ..spec.recipe.clone() };
-    let loader = Loader::new(data, &recipe, spec.seed, &device).map_err(Error::Input)?;
+    let loader = Loader::new(data, &recipe, spec.seed, &device)?;
     let images = loader.epoch(0);
     let mut rule = build(&mut net)?;
     let config = OptimizerConfig { kind: OptimizerKind::Sgd, ..OptimizerConfig::default() };

@@ -151,7 +151,7 @@ fn write_manifest(args: &DescribeArgs, options: &LoadOptions) -> Result<()> {
     let path = args.out.clone().unwrap_or_else(|| args.dir.join("dataset.toml"));
     let text = described.in_file(&path)?;
     crate::atomic::write_atomically(&path, text.as_bytes())?;
-    let manifest = Manifest::parse(&text).map_err(Error::Failed)?;
+    let manifest = Manifest::parse(&text)?;
     let ([c, h, w], counts) = (manifest.shape, manifest.counts);
     say!(
         "{}: {} classes, {} + {} images of {c}x{h}x{w}; run it with --dataset {}",
@@ -224,7 +224,7 @@ fn draw(show: &ShowArgs, options: &LoadOptions) -> Result<()> {
         return Err(Error::Input(problem));
     }
     let data = datasets::load(&show.name, options)?;
-    let sheet = datasets::contact_sheet(&data, augment, show.seed).map_err(Error::Missing)?;
+    let sheet = datasets::contact_sheet(&data, augment, show.seed)?;
     say!("{}", sheet.shown);
     let path = show.out.clone().unwrap_or_else(|| format!("{}.png", show.name).into());
     crate::atomic::write_atomically(&path, &sheet.png)?;

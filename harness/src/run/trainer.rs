@@ -130,7 +130,7 @@ impl Training {
             train: 0,
             test: 0,
         };
-        let loader = Loader::new(data, &spec.recipe, spec.seed, &device).map_err(Error::Input)?;
+        let loader = Loader::new(data, &spec.recipe, spec.seed, &device)?;
         (info.train, info.test) = loader.counts();
         let meter = device::meter(spec.device);
         room::check_weights(&spec.network, image, classes)?;

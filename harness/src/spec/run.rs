@@ -3,7 +3,7 @@
 use super::{DeviceName, MOST_SAMPLES, check_optimizer, check_precision, name_of, narrow, refusal, typed, within};
 use crate::error::{Error, Result};
 use baselines::RuleSpec;
-use datasets::{Augment, Policy};
+use datasets::{Augment, DataError, Policy};
 use serde::{Deserialize, Serialize};
 use sll_core::NetworkSpec;
 use sll_core::optim::{OptimizerConfig, OptimizerKind, Schedule};
@@ -192,7 +192,7 @@ impl RunSpec {
     /// Where the recipe asks for more than there are.
     pub fn trained_on(&self) -> Result<usize> {
         let counted = datasets::manifest(&self.dataset)?.counts.train;
-        let wrong = |problem| Error::Input(format!("{problem}, in data set {}", self.dataset));
+        let wrong = |error: DataError| Error::Input(format!("{}, in data set {}", error.problem(), self.dataset));
         Ok(datasets::parts(counted, self.recipe.validation, self.recipe.train_limit).map_err(wrong)?.1)
     }
 
