@@ -14,6 +14,7 @@ pub use expand::{Choices, Plan, PlannedCell, PlannedColumn, expand, shown};
 
 use crate::error::{Error, Result};
 use crate::spec::DeviceName;
+use crate::suggest::of_serde;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -198,7 +199,7 @@ pub fn find(name: &str, kind: Kind) -> Result<Experiment> {
 /// Reads an experiment; `origin` names it in errors.
 pub fn parse(text: &str, origin: &str) -> Result<Experiment> {
     let experiment: Experiment =
-        toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", e.to_string().trim())))?;
+        toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", of_serde(&e.to_string()))))?;
     let experiment = Experiment { origin: origin.to_string(), ..experiment };
     experiment.validate()?;
     Ok(experiment)
@@ -311,7 +312,7 @@ mod tests {
     #[test]
     fn a_wrong_name_gets_the_right_ones() {
         let error = find("table9", Kind::Table).unwrap_err().to_string();
-        assert!(error.contains("table9") && error.contains("table1"), "{error}");
+        assert!(error.contains("table9") && error.contains("did you mean `table"), "{error}");
         assert!(find("table1", Kind::Sweep).unwrap_err().to_string().contains("ablation_width"));
     }
 }
