@@ -10,7 +10,7 @@ use crate::direct::{self, Feedback, Layout};
 use crate::register::{EVERY, Reach, Rule, Usual, Variant, Variants};
 use serde::{Deserialize, Serialize};
 use sll_core::layer::Activation;
-use sll_core::memory::{MemoryModel, Pattern};
+use sll_core::memory::{MemoryUse, Pattern};
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Error, Network, Result};
@@ -105,6 +105,9 @@ impl Rule for DfaConfig {
 
 impl DfaConfig {
     /// Draws the feedback matrices for `net` from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Dfa> {
         Error::check_gain("feedback_gain", self.feedback_gain)?;
         let feedback = Feedback::draw(net, self.feedback_gain, self.feedback, seed)?;
@@ -133,9 +136,9 @@ impl LearningRule for Dfa {
         StepCost { rule: self.fixed_values(net) as u64, ..StepCost::of_units(net, &self.units) }
     }
 
-    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
         let units = Pattern::Feedback(self.units.clone());
-        MemoryModel::of(net, batch, optimizer, &units, (self.fixed_values(net), 0))
+        MemoryUse::of(net, batch, optimizer, &units, (self.fixed_values(net), 0))
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

@@ -1,7 +1,8 @@
 //! TFF: the Trifecta (Dooms, Tsang & Oramas 2023), three changes to FF that let it train deep convolutional networks.
 //!
 //! ```text
-//! L_l = mean softplus(-α (G_l⁺ - G_l⁻)),   G_l = mean over the map of h_l²    (SymBa; one image, right and wrong label)
+//! L_l = mean softplus(-α (G_l⁺ - G_l⁻)),   G_l = mean over the map of h_l²    (SymBa; one image, right and wrong
+//! label)
 //! ```
 //!
 //! Batch norm stands in for length normalisation (give the network `batch_norm = "before"`, as the authors' has it), and
@@ -18,7 +19,7 @@ use crate::register::{Reach, Rule, Variant, Variants};
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
-use sll_core::layer::{Activation, BatchNormAt, Bias, Conv, Dense, Hidden, Layer, Pool, Stages, Start};
+use sll_core::layer::{Activation, BatchNormAt, Bias, Conv, ConvConfig, Dense, Hidden, Layer, Pool, Stages, Start};
 use sll_core::learned::{Learned, load_all, record_all};
 use sll_core::op::Product;
 use sll_core::op::inject;
@@ -77,7 +78,8 @@ impl LabelChannel {
         let (values, map, row) = match (net.input(), stages.pre_activation_shape()) {
             (Shape::Map { c, h, w }, Shape::Map { c: channels, .. }) => {
                 let side = (inputs / c).isqrt();
-                let conv = Conv::new([1, h, w], (channels, side), Pool::None, hidden, stream, &device);
+                let config = ConvConfig { input: [1, h, w], channels, side, hidden, pool: Pool::None };
+                let conv = config.init(stream, &device);
                 (h * w, Some(conv), None)
             }
             (input, output) => {
@@ -136,6 +138,9 @@ impl Rule for TffConfig {
 
 impl TffConfig {
     /// Draws the label images for `net` from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range, or the rule cannot run on `net`.
     pub fn init(&self, net: &mut Network, seed: u64) -> Result<Tff> {
         Error::check_gain("steepness", self.steepness)?;
         Error::check_gain("label_scale", self.label_scale)?;
@@ -330,7 +335,8 @@ mod tests {
         let both = Tensor::cat(vec![batch.x.clone(), shown], 1);
         let hidden = Hidden { batch_norm: BatchNormAt::Before, ..Hidden::default() };
         let stream = &mut Stream::new(9, Purpose::Weights, &[]);
-        let mut whole = Conv::new([2, h, w], (4, 3), Pool::None, hidden, stream, net.device());
+        let config = ConvConfig { input: [2, h, w], channels: 4, side: 3, hidden, pool: Pool::None };
+        let mut whole = config.init(stream, net.device());
         let own = net.weights()[0][0].rows();
         let read = label.map.clone().unwrap().weights()[0].rows();
         let rows = Tensor::cat(vec![own, read], 1);

@@ -37,28 +37,39 @@ pub struct Conv {
     width: usize,
 }
 
-impl Conv {
-    /// A `k x k` convolution from a `[c, h, w]` map to `channels` channels, then `pool`; of `hidden` it has no dropout.
-    pub fn new(
-        [c, h, w]: [usize; 3],
-        (channels, k): (usize, usize),
-        pool: Pool,
-        hidden: Hidden,
-        stream: &mut Stream,
-        device: &Device,
-    ) -> Self {
+/// What a [`Conv`] is made from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConvConfig {
+    /// Channels, height and width of the map that it takes.
+    pub input: [usize; 3],
+    /// Channels of the map that it gives.
+    pub channels: usize,
+    /// Side of the kernel.
+    pub side: usize,
+    /// What it has in common with other hidden layers; it has no dropout.
+    pub hidden: Hidden,
+    /// Pooling behind that.
+    pub pool: Pool,
+}
+
+impl ConvConfig {
+    /// The layer, its weights drawn from `stream`.
+    pub fn init(&self, stream: &mut Stream, device: &Device) -> Conv {
+        let Self { input: [c, height, width], channels, side, hidden, pool } = *self;
         let normed = if hidden.batch_norm == BatchNormAt::Before { c } else { channels };
-        Self {
-            kernel: Kernel::new(c, channels, k, hidden.start, stream, device),
+        Conv {
+            kernel: Kernel::new(c, channels, side, hidden.start, stream, device),
             norm: (!hidden.batch_norm.is_none()).then(|| BatchNormConfig::new(normed).init(device)),
             norm_at: hidden.batch_norm,
             pool,
             activation: hidden.activation,
-            height: h,
-            width: w,
+            height,
+            width,
         }
     }
+}
 
+impl Conv {
     /// The batch norm if it stands `at` this place.
     fn norm(&self, at: BatchNormAt) -> Option<&BatchNorm> {
         self.norm.as_ref().filter(|_| self.norm_at == at)
@@ -227,7 +238,9 @@ mod tests {
         let (c, o, side) = (2, 3, 4usize);
         let device = Device::flex();
         let mut stream = Stream::new(3, Purpose::Weights, &[]);
-        let layer = Conv::new([c, side, side], (o, 3), Pool::Max2, Hidden::default(), &mut stream, &device);
+        let config =
+            ConvConfig { input: [c, side, side], channels: o, side: 3, hidden: Hidden::default(), pool: Pool::Max2 };
+        let layer = config.init(&mut stream, &device);
         let image = stream.normal(c * side * side, 1.0);
         let out = layer.forward(upload(image.clone(), [1, c * side * side], &device), &Pass::Eval);
         let out = out.into_data().try_to_vec::<f32>().unwrap();

@@ -13,8 +13,8 @@ mod start;
 
 pub use affine::{Affine, Kernel, WeightSlot};
 pub use batch_norm::BatchNormAt;
-pub use block::EncoderBlock;
-pub use conv::{Conv, Pool};
+pub use block::{EncoderBlock, EncoderBlockConfig};
+pub use conv::{Conv, ConvConfig, Pool};
 pub use dense::{Activation, Dense, Hidden};
 pub use erased::DynLayer;
 pub(crate) use erased::Slot;
