@@ -29,6 +29,7 @@ pub mod memory;
 pub mod network;
 pub mod op;
 pub mod optim;
+pub mod output;
 mod pass;
 pub mod posterior;
 mod precision;

@@ -246,12 +246,11 @@ impl Training {
 
     /// One epoch: mean loss, and the step of the first loss that is not finite.
     fn epoch(&mut self, spec: &RunSpec, epoch: usize, events: &mut dyn Events) -> Result<(f64, Option<u64>)> {
-        let (steps, total) = (self.loader.steps(), self.loader.steps() * spec.recipe.epochs);
+        let steps = self.loader.steps();
         let (mut sum, mut held) = (0.0, Vec::with_capacity(LOSSES_HELD));
         let images = self.loader.epoch(epoch);
         for step in 0..steps {
-            let factor = spec.recipe.schedule.factor(epoch, epoch * steps + step, total);
-            self.updater.set_lr(self.base_lr * factor);
+            self.updater.set_lr(self.base_lr * spec.recipe.lr_factor(epoch, step, steps));
             // The batch belongs to the step: it is made inside the window that is measured.
             let live = self.meter.live();
             self.meter.begin_step();

@@ -1,6 +1,7 @@
 //! A layer: one link of the chain, any burn module with a forward pass on rows of features.
 
 mod affine;
+mod batch_norm;
 mod block;
 mod conv;
 mod dense;
@@ -8,16 +9,19 @@ mod erased;
 mod head;
 mod norm;
 mod patch;
+mod start;
 
 pub use affine::{Affine, Kernel, WeightSlot};
+pub use batch_norm::BatchNormAt;
 pub use block::{EncoderBlock, EncoderBlockConfig};
 pub use conv::{Conv, ConvConfig, Pool};
-pub use dense::{Activation, Dense};
+pub use dense::{Activation, Dense, Hidden};
 pub use erased::DynLayer;
 pub(crate) use erased::Slot;
 pub use head::TokenHead;
 pub use norm::Norm;
 pub use patch::PatchEmbedding;
+pub use start::{Bias, Initial, Start};
 
 use crate::memory::LayerMemory;
 use crate::{pass::Pass, shape::Shape};
@@ -75,16 +79,32 @@ pub trait Layer: Module {
     }
 }
 
-/// `forward = pool(activate(pre_activation(x)))`, the three taken one by one.
+/// `forward = pool(drop(respond(pre_activation(x))))`, taken one by one.
 pub trait Stages {
-    /// `z = x W + b`, or the convolution, flattened: `[b, input]` to `[b, units · positions]`.
-    fn pre_activation(&self, x: Tensor<2>) -> Tensor<2>;
+    /// `z = x W + b`, or the convolution, flattened: `[b, input]` to `[b, units · positions]`. Batch norm of the input,
+    /// where the layer has it there, is part of it.
+    fn pre_activation(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2>;
 
-    /// `h = dropout(φ(norm(z)))`, of the shape of `z`.
-    fn activate(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2>;
+    /// `φ(z)` with the batch norms around it, of the shape of `z`.
+    fn respond(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2>;
+
+    /// Dropout; the identity where there is none.
+    fn drop(&self, h: Tensor<2>, _pass: &Pass) -> Tensor<2> {
+        h
+    }
+
+    /// `h = drop(respond(z))`, of the shape of `z`.
+    fn activate(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        self.drop(self.respond(z, pass), pass)
+    }
 
     /// The pooling behind the activation; the identity where there is none.
     fn pool(&self, h: Tensor<2>) -> Tensor<2>;
+
+    /// Whether batch norm of the input is part of the pre-activation.
+    fn norms_input(&self) -> bool {
+        false
+    }
 
     /// What one sample's `z` looks like.
     fn pre_activation_shape(&self) -> Shape;

@@ -10,7 +10,7 @@ pub use spec::{NetworkSpec, catalogue};
 use crate::error::{Error, Result};
 use crate::layer::{DynLayer, Joins, Layer, LayerCost, Slot, Stages, WeightSlot};
 use crate::memory::{Category, LayerMemory, scope};
-use crate::{pass::Pass, precision::Precision, shape::Shape};
+use crate::{output::OutputLoss, pass::Pass, precision::Precision, shape::Shape};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use std::ops::Range;
 
@@ -30,6 +30,7 @@ pub struct Network {
     layers: Vec<Box<dyn DynLayer>>,
     device: Device,
     precision: Precision,
+    loss: OutputLoss,
 }
 
 /// Builds a [`Network`] layer by layer.
@@ -58,7 +59,8 @@ impl NetworkBuilder {
         }
         match self.0.last().map(|layer| layer.output()) {
             Some(Shape::Flat(_)) => {
-                Ok(Network { layers: self.0, device: device.clone(), precision: Precision::default() })
+                let (precision, loss) = (Precision::default(), OutputLoss::default());
+                Ok(Network { layers: self.0, device: device.clone(), precision, loss })
             }
             Some(other) => Err(Error::setting("network", other, "the last layer must give one logit a class")),
             None => Err(Error::setting("network", "empty", "a chain needs at least one layer")),
@@ -87,6 +89,17 @@ impl Network {
     /// See [`in_precision`](Self::in_precision).
     pub fn precision(&self) -> Precision {
         self.precision
+    }
+
+    /// Has its output trained by `loss`.
+    #[must_use]
+    pub fn trained_by(self, loss: OutputLoss) -> Self {
+        Self { loss, ..self }
+    }
+
+    /// What its output is trained by.
+    pub fn loss(&self) -> OutputLoss {
+        self.loss
     }
 
     /// Number of layers.
@@ -150,6 +163,22 @@ impl Network {
         self.layers[index].stages()
     }
 
+    /// What layer `index` makes of `x` before dropout and pooling; `None` where it has no such stages.
+    pub fn respond(&self, index: usize, x: Tensor<2>, pass: &Pass) -> Option<Tensor<2>> {
+        let (stages, pass) = (self.stages(index)?, pass.at(index));
+        let _activations = scope(Category::Activations);
+        let z = stages.pre_activation(self.precision.enter(x), &pass);
+        Some(self.precision.leave(stages.respond(z, &pass)))
+    }
+
+    /// What layer `index` passes on of what [`Network::respond`] gave: dropout and pooling.
+    pub fn pass_on(&self, index: usize, h: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        let Some(stages) = self.stages(index) else { return h };
+        let _activations = scope(Category::Activations);
+        let h = stages.drop(self.precision.enter(h), &pass.at(index));
+        self.precision.leave(stages.pool(h))
+    }
+
     /// The weights of each layer's affine maps; see [`Layer::weights`].
     pub fn weights(&mut self) -> Vec<Vec<WeightSlot<'_>>> {
         self.layers.iter_mut().map(|layer| layer.weights()).collect()
@@ -185,14 +214,14 @@ impl Network {
     #[must_use]
     pub fn valid(&self) -> Network {
         let layers = self.layers.iter().map(|layer| layer.valid()).collect();
-        Network { layers, device: self.device.clone().inner(), precision: self.precision }
+        Network { layers, device: self.device.clone().inner(), ..*self }
     }
 
     /// A copy.
     #[must_use]
     pub fn duplicate(&self) -> Network {
         let layers = self.layers.iter().map(|layer| layer.duplicate()).collect();
-        Network { layers, device: self.device.clone(), precision: self.precision }
+        Network { layers, device: self.device.clone(), ..*self }
     }
 
     /// The units of `cut`, as ranges of layers.

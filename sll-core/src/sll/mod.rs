@@ -22,6 +22,7 @@ use crate::memory::{LocalUnit, MemoryUse, Pattern};
 use crate::network::{Cut, Network};
 use crate::op::Product;
 use crate::optim::{OptimizerConfig, Updater};
+use crate::output::OutputLoss;
 use crate::projection::{Projection, ProjectionConfig};
 use crate::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
 use crate::segments::Segments;
@@ -67,6 +68,7 @@ impl SllConfig {
     /// # Errors
     /// If a setting is out of its range, or the network cannot be cut into as many units.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Sll> {
+        OutputLoss::only_cross_entropy(net, "SLL")?;
         let classes = net.classes();
         let (projection, codes) = (self.validate(classes)?, self.codes(classes));
         let (units, seed) = (net.units(self.cut())?, self.projection_seed.unwrap_or(seed));
