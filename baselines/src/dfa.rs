@@ -12,6 +12,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::layer::Activation;
 use sll_core::memory::{MemoryModel, Pattern};
+use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -136,8 +137,8 @@ impl LearningRule for Dfa {
         MemoryModel::of(net, batch, optimizer, &units, (self.fixed_values(net), 0))
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        self.feedback.iter().map(|b| b.dims()[0] * b.dims()[1]).sum()
+    fn parts(&self) -> Vec<Part<'_>> {
+        Part::fixed_list("feedback", self.feedback.iter().cloned())
     }
 }
 

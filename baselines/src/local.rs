@@ -10,6 +10,7 @@
 use burn::tensor::Tensor;
 use sll_core::divergence::cross_entropy;
 use sll_core::memory::{LocalUnit, MemoryModel, Pattern};
+use sll_core::named::Part;
 use sll_core::op::inject;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -36,19 +37,9 @@ pub trait Objective: Send {
         None
     }
 
-    /// See [`LearningRule::fixed_values`].
-    fn fixed_values(&self) -> usize {
-        0
-    }
-
-    /// See [`LearningRule::learned_values`].
-    fn learned_values(&self) -> usize {
-        0
-    }
-
-    /// See [`LearningRule::record`].
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        Ok(Vec::new())
+    /// See [`LearningRule::parts`].
+    fn parts(&self) -> Vec<Part<'_>> {
+        Vec::new()
     }
 
     /// See [`LearningRule::load`].
@@ -132,16 +123,8 @@ impl<O: Objective> LearningRule for Local<O> {
         MemoryModel::of(net, batch, optimizer, &Pattern::Local(units.collect()), values)
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        self.objective.fixed_values()
-    }
-
-    fn learned_values(&self) -> usize {
-        self.objective.learned_values()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        self.objective.record()
+    fn parts(&self) -> Vec<Part<'_>> {
+        self.objective.parts()
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::memory::MemoryModel;
+use crate::named::Part;
 use crate::network::{Cut, Network};
 use crate::optim::{OptimizerConfig, Updater};
 use crate::pass::Pass;
@@ -171,8 +172,16 @@ pub trait LearningRule: Send {
     /// Multiply-accumulates of a step, per sample.
     fn cost(&self, net: &Network) -> StepCost;
 
+    /// What the rule keeps besides the network's parameters, by name, each part once; learned ones in the order in which
+    /// [`LearningRule::load`] takes them. Feedback weights inside layers belong to the network.
+    fn parts(&self) -> Vec<Part<'_>> {
+        Vec::new()
+    }
+
     /// Values that the rule keeps fixed: projections and feedback weights.
-    fn fixed_values(&self, net: &Network) -> usize;
+    fn fixed_values(&self, _net: &Network) -> usize {
+        self.parts().iter().map(Part::fixed_values).sum()
+    }
 
     /// Analytic bytes of training with batches of `batch` samples; `None` where a rule or a layer is not modelled.
     fn memory(&self, _net: &Network, _batch: usize, _optimizer: &OptimizerConfig) -> Option<MemoryModel> {
@@ -181,12 +190,12 @@ pub trait LearningRule: Send {
 
     /// Values that the rule learns besides the network's parameters.
     fn learned_values(&self) -> usize {
-        0
+        self.parts().iter().filter_map(Part::as_learned).map(|part| part.num_params()).sum()
     }
 
     /// What the rule has learned, for checkpoints, in parts.
     fn record(&self) -> Result<Vec<Vec<u8>>> {
-        Ok(Vec::new())
+        self.parts().iter().filter_map(Part::as_learned).map(|part| part.record()).collect()
     }
 
     /// Restores what [`LearningRule::record`] gave.

@@ -14,6 +14,7 @@ use super::{Goodness, Labels, contrastive_cost, goodness, layer_goodness, normal
 use crate::register::{Reach, Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use sll_core::named::Part;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -165,8 +166,8 @@ impl LearningRule for Lcff {
         StepCost { rule: cost.rule + again, ..cost }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        self.labels.values()
+    fn parts(&self) -> Vec<Part<'_>> {
+        self.labels.parts()
     }
 }
 

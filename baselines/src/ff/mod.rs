@@ -25,6 +25,7 @@ use crate::local::train_classifier;
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use sll_core::named::Part;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
@@ -200,8 +201,8 @@ impl LearningRule for Ff {
         }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        self.labels.values()
+    fn parts(&self) -> Vec<Part<'_>> {
+        self.labels.parts()
     }
 }
 

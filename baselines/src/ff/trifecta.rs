@@ -15,7 +15,8 @@ use super::{contrastive_cost, goodness, layer_goodness, units, wrong_labels};
 use crate::register::{Reach, Rule, Variant, Variants};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
-use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
@@ -167,16 +168,8 @@ impl LearningRule for Tff {
         StepCost { backward: cost.backward + crossed + 2 * costs[0].input_grad, rule: images, ..cost }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
-    }
-
-    fn learned_values(&self) -> usize {
-        self.images.num_params()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        record_all([&self.images])
+    fn parts(&self) -> Vec<Part<'_>> {
+        vec![Part::learned("label_images", &self.images)]
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
