@@ -43,7 +43,7 @@ pub struct Part<'a> {
 /// What a rule keeps.
 pub enum Kept<'a> {
     /// A matrix that stays as it was drawn.
-    Fixed(Tensor<2>),
+    Fixed(Box<Tensor<2>>),
     /// What the rule learns.
     Learned(&'a dyn Learnable),
 }
@@ -51,7 +51,7 @@ pub enum Kept<'a> {
 impl<'a> Part<'a> {
     /// A fixed matrix.
     pub fn fixed(name: impl Into<String>, matrix: Tensor<2>) -> Self {
-        Self { name: name.into(), kept: Kept::Fixed(matrix) }
+        Self { name: name.into(), kept: Kept::Fixed(Box::new(matrix)) }
     }
 
     /// A learned module.

@@ -158,9 +158,8 @@ impl Network {
     /// Names the first tensor that is missing or has another shape.
     pub fn set_tensors(&mut self, source: &mut Source) -> Result<()> {
         let layers = self.layers.iter_mut().enumerate();
-        let mut each = layers.map(|(i, layer)| {
-            layer.set_tensors(&mut |name: &str| source(&of_layer(i, name)), &of_layer(i, "").trim_end_matches('.'))
-        });
+        let mut each = layers
+            .map(|(i, layer)| layer.set_tensors(&mut |name: &str| source(&of_layer(i, name)), &format!("layers.{i}")));
         each.try_for_each(|outcome| outcome)
     }
 
