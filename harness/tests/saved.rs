@@ -139,7 +139,7 @@ fn python_reads_safetensors() -> bool {
     let found = found.is_ok_and(|output| output.status.success());
     if !found {
         let text = "SKIPPED: python3 with numpy and safetensors is not here, so that no Python read a saved network";
-        writeln!(std::io::stderr(), "{text} (pip install numpy safetensors)").unwrap();
+        std::io::stderr().write_all(format!("{text} (pip install numpy safetensors)\n").as_bytes()).unwrap();
     }
     found
 }
