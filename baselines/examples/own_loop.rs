@@ -1,4 +1,4 @@
-//! A training loop of your own. `cargo run -p baselines --example own_loop`
+//! A training loop of your own. `cargo run --example own_loop`
 //!
 //! The harness's loop is this one with checks, measurements and files around it: every step asks the rule for an
 //! update, at the learning rate that the schedule gives, here
@@ -74,6 +74,10 @@ fn main() -> Result<()> {
     let sample = Sample::load();
     let mut training = Training::new(&sample, "SLL")?;
     for epoch in 0..EPOCHS {
+        // Each epoch resumes in new objects, as if the one before had been another process.
+        let saved = training.save()?;
+        training = Training::new(&sample, "SLL")?;
+        training.load(saved)?;
         let loss = training.epoch(&sample, epoch)?;
         let accuracy = sample.accuracy(&training.net, &*training.rule);
         println!("epoch {}: loss {loss:.3}, {accuracy:.1} % of the test images", epoch + 1);

@@ -1,4 +1,4 @@
-//! A network of your own, trained by rules that know nothing of it. `cargo run -p baselines --example own_network`
+//! A network of your own, trained by rules that know nothing of it. `cargo run --example own_network`
 //!
 //! A network is a chain of layers that ends in one logit a class. The layer here is a residual one,
 //!

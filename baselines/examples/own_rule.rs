@@ -1,4 +1,4 @@
-//! A learning rule of your own in one file. `cargo run -p baselines --example own_rule`
+//! A learning rule of your own in one file. `cargo run --example own_rule`
 //!
 //! Local regression: each hidden layer is to tell the class through a fixed random matrix `R_l [n_l, K]`, by squares,
 //!
