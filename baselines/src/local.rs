@@ -18,6 +18,37 @@ use sll_core::{Cut, Network, Pass, Result};
 use std::ops::Range;
 
 /// The objective of the units below the last one.
+///
+/// ```
+/// use baselines::local::{Local, Objective};
+/// use burn::tensor::{Device, Tensor};
+/// use sll_core::optim::{OptimizerConfig, Updater};
+/// use sll_core::rule::{Batch, LearningRule};
+/// use sll_core::NetworkSpec;
+///
+/// /// Small outputs: `L_l = |h_l|² / 2`, so `dh_l = h_l / b`. (`examples/own_rule.rs` learns something.)
+/// struct Small;
+///
+/// impl Objective for Small {
+///     fn signal(&mut self, _unit: usize, h: Tensor<2>, batch: &Batch, _updater: &mut Updater) -> Tensor<2> {
+///         h * (1.0 / batch.len() as f64)
+///     }
+///
+///     fn macs(&self) -> u64 {
+///         0
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let mut net = NetworkSpec { width: Some(8), ..NetworkSpec::named("mlp-2x800") }.build([1, 2, 2], 3, 0, &device)?;
+/// let mut rule = Local::new(&net, Small)?;
+/// let before = net.params();
+/// let mut updater = OptimizerConfig::default().init()?;
+/// updater.set_lr(0.1);
+/// rule.step(&mut net, &Batch::new(Tensor::ones([2, 4], &device), vec![0, 2], 0), &mut updater)?;
+/// assert!(net.params().iter().zip(&before).all(|(now, before)| now != before));
+/// # Ok::<(), sll_core::Error>(())
+/// ```
 pub trait Objective: Send {
     /// The signal `dL_l/dh_l [b, n_l]` (batch mean) for the output `h_l [b, n_l]` of unit `unit`. A head of its own
     /// that the objective learns is moved here.

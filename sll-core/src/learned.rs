@@ -96,6 +96,15 @@ impl<M: Module> Learned<M> {
 }
 
 /// A [`Learned`] module behind a pointer, as a rule shows what it has learned.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use sll_core::learned::{Learnable, Learned, Matrix};
+///
+/// let head = Learned::new(Matrix::new(vec![1.0, 2.0, 3.0, 4.0], [2, 2], &Device::flex().autodiff()));
+/// let learned: &dyn Learnable = &head;
+/// assert_eq!((learned.num_params(), learned.tensors().len()), (4, 1));
+/// ```
 pub trait Learnable {
     /// See [`Learned::num_params`].
     fn num_params(&self) -> usize;

@@ -146,6 +146,49 @@ impl StepCost {
 }
 
 /// A learning rule. It is built for one network and keeps what it needs besides the network's parameters.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use sll_core::divergence::cross_entropy;
+/// use sll_core::op::inject;
+/// use sll_core::optim::{OptimizerConfig, Updater};
+/// use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
+/// use sll_core::{Cut, Network, NetworkSpec, Result};
+///
+/// /// The last layer learns alone: `dv = (softmax(v) - y) / b`.
+/// struct LastLayer;
+///
+/// impl LearningRule for LastLayer {
+///     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
+///         let last = net.depth() - 1;
+///         let h = net.forward_plain(0..last, batch.x.clone(), &batch.pass());
+///         let output = net.forward_range(last..last + 1, Tensor::from_inner(h), &batch.pass());
+///         let logits = output.clone().inner();
+///         let (loss, _, error) = cross_entropy(logits.clone(), batch.targets(net.classes(), &logits.device()));
+///         updater.step(net, last..last + 1, inject(output, error * (1.0 / batch.len() as f64)));
+///         Ok(StepReport { loss: loss.mean(), units: Vec::new() })
+///     }
+///
+///     fn cut(&self) -> Cut {
+///         Cut::Whole
+///     }
+///
+///     fn cost(&self, net: &Network) -> StepCost {
+///         let costs = net.costs();
+///         let forward = costs.iter().map(|cost| cost.forward).sum();
+///         StepCost { forward, backward: costs[net.depth() - 1].forward, rule: 0 }
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let mut net = NetworkSpec { width: Some(8), ..NetworkSpec::named("mlp-2x800") }.build([1, 2, 2], 3, 0, &device)?;
+/// let mut updater = OptimizerConfig::default().init()?;
+/// updater.set_lr(0.1);
+/// let batch = Batch::new(Tensor::ones([2, 4], &device), vec![1, 1], 0);
+/// let mut loss = || Ok(LastLayer.step(&mut net, &batch, &mut updater)?.loss.into_scalar::<f32>());
+/// assert!(loss()? > loss()?);
+/// # Ok::<(), sll_core::Error>(())
+/// ```
 pub trait LearningRule: Send {
     /// One training step: updates `net` through `updater` and holds nothing of the batch afterwards.
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport>;

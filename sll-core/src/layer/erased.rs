@@ -10,7 +10,7 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::{Gradients, Tensor, TensorData};
 
 /// A [`Layer`] behind a pointer: everything a rule, an optimiser or a checkpoint does with one.
-pub trait DynLayer: Send {
+pub(crate) trait DynLayer: Send {
     /// See [`Layer::input`].
     fn input(&self) -> Shape;
     /// See [`Layer::output`].
