@@ -15,7 +15,7 @@ pub const VERSION: u32 = 1;
 /// All that is needed to rebuild a network and its rule, and to show both their images as in training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Card {
-    /// [`VERSION`].
+    /// The version of the file's layout.
     pub version: u32,
     /// The name of the run that trained it.
     pub run_id: String,
