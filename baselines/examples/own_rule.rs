@@ -10,7 +10,8 @@
 //! network, runs a layer on its detached input, asks for `dh_l` and updates the layer. A rule that does more than that
 //! implements `LearningRule` itself, as `dfa.rs` does.
 //!
-//! To choose it by name, `--rule regression`, this file moves to `baselines/src` (where `baselines::` is `crate::`), and
+//! To choose it by name, `--rule regression`, this file moves to `baselines/src` (where `baselines::` is `crate::`),
+//! and
 //! `register.rs` gets a line: `"regression" => Regression(crate::regression::RegressionConfig)`. CONTRIBUTING.md has
 //! each step.
 

@@ -9,7 +9,7 @@
 
 use burn::tensor::Tensor;
 use sll_core::divergence::cross_entropy;
-use sll_core::memory::{LocalUnit, MemoryModel, Pattern};
+use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
 use sll_core::named::Part;
 use sll_core::op::inject;
 use sll_core::optim::{OptimizerConfig, Updater};
@@ -74,6 +74,9 @@ pub trait Objective: Send {
     }
 
     /// See [`LearningRule::load`].
+    ///
+    /// # Errors
+    /// If the parts are not those of this objective.
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
         sll_core::learned::load_all::<sll_core::learned::Matrix>([], record)
     }
@@ -87,6 +90,9 @@ pub struct Local<O> {
 
 impl<O: Objective> Local<O> {
     /// Cuts `net` at every layer.
+    ///
+    /// # Errors
+    /// Those of [`Network::units`].
     pub fn new(net: &Network, objective: O) -> Result<Self> {
         Ok(Self { units: net.units(Cut::EveryLayer)?, objective })
     }
@@ -143,7 +149,7 @@ impl<O: Objective> LearningRule for Local<O> {
         StepCost { rule: self.objective.macs(), ..StepCost::of_units(net, &self.units) }
     }
 
-    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
         let heads = self.objective.temporaries(batch)?.into_iter().chain([0]);
         let units = self
             .units
@@ -151,7 +157,7 @@ impl<O: Objective> LearningRule for Local<O> {
             .zip(heads)
             .map(|(unit, head)| LocalUnit { segments: vec![unit.clone()], head: head as u64 });
         let values = (self.fixed_values(net), self.learned_values());
-        MemoryModel::of(net, batch, optimizer, &Pattern::Local(units.collect()), values)
+        MemoryUse::of(net, batch, optimizer, &Pattern::Local(units.collect()), values)
     }
 
     fn parts(&self) -> Vec<Part<'_>> {

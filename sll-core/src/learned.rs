@@ -74,12 +74,18 @@ impl<M: Module> Learned<M> {
     }
 
     /// Parameters and running statistics as bytes.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if they cannot be written.
     pub fn record(&self) -> Result<Vec<u8>> {
         let bytes = self.settled().clone().into_record().into_bytes();
         Ok(bytes.map_err(bad_record)?.to_vec())
     }
 
     /// Restores what [`Learned::record`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if they are not of a module like this one.
     pub fn load(&mut self, bytes: Vec<u8>) -> Result<()> {
         let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes)).map_err(bad_record)?;
         let loaded = self.get().clone().try_load_record(record).map_err(bad_record)?;
@@ -109,11 +115,17 @@ pub trait Learnable {
     /// See [`Learned::num_params`].
     fn num_params(&self) -> usize;
     /// See [`Learned::record`].
+    ///
+    /// # Errors
+    /// As [`Learned::record`].
     fn record(&self) -> Result<Vec<u8>>;
     /// See [`Learned::tensors`].
     fn tensors(&self) -> Vec<Named>;
-    /// What [`Learnable::record`] would give of this module with the values of `source`; `prefix` stands before each name
-    /// in errors.
+    /// What [`Learnable::record`] would give of this module with the values of `source`; `prefix` stands before each
+    /// name in errors.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] that names the first one that is missing or has another shape.
     fn record_of(&self, source: &mut Source, prefix: &str) -> Result<Vec<u8>>;
 }
 
@@ -136,6 +148,9 @@ impl<M: Module> Learnable for Learned<M> {
 }
 
 /// Restores several modules of one rule from their records, in order.
+///
+/// # Errors
+/// [`Error::Record`] if there are more or fewer, or one is not of its module.
 pub fn load_all<'a, M: Module + 'a>(
     modules: impl IntoIterator<Item = &'a mut Learned<M>>,
     records: Vec<Vec<u8>>,

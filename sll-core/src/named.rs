@@ -1,8 +1,9 @@
 //! Parameters by name, in the layout that PyTorch has, for files that others read.
 //!
-//! burn keeps an affine map's weight as `[in, out]`, names it by the field that holds the map, and calls a norm's factor
-//! `gamma`. Here layer 0 of an MLP has `weight [out, in]` and `bias [out]`, and a convolution with batch norm has `weight
-//! [out, in, k, k]`, `bias`, `norm.weight`, `norm.bias`, `norm.running_mean` and `norm.running_var`.
+//! burn keeps an affine map's weight as `[in, out]`, names it by the field that holds the map, and calls a norm's
+//! factor
+//! `gamma`. Here layer 0 of an MLP has `weight [out, in]` and `bias [out]`, and a convolution with batch norm has
+//! `weight [out, in, k, k]`, `bias`, `norm.weight`, `norm.bias`, `norm.running_mean` and `norm.running_var`.
 
 use crate::error::{Error, Result};
 use crate::learned::{Learnable, apart, renew};
@@ -86,8 +87,8 @@ impl<'a> Part<'a> {
     }
 }
 
-/// All that a trained network and its rule hold: `layers.<l>.<tensor>` of each layer, `rule.<part>` of what the rule keeps,
-/// and `rule.feedback.<l>.<map>` of feedback weights inside layers, one row a unit or output channel.
+/// All that a trained network and its rule hold: `layers.<l>.<tensor>` of each layer, `rule.<part>` of what the rule
+/// keeps, and `rule.feedback.<l>.<map>` of feedback weights inside layers, one row a unit or output channel.
 pub fn tensors(net: &mut Network, rule: &dyn LearningRule) -> Vec<Named> {
     let mut all: Vec<Named> = net.tensors();
     for part in rule.parts() {

@@ -1,7 +1,7 @@
 //! What every learning rule is: something that turns a batch into an update of a chain of layers.
 
 use crate::error::{Error, Result};
-use crate::memory::MemoryModel;
+use crate::memory::MemoryUse;
 use crate::named::Part;
 use crate::network::{Cut, Network};
 use crate::optim::{OptimizerConfig, Updater};
@@ -35,6 +35,9 @@ impl Batch {
     }
 
     /// Checks that every label is one of `classes`, and that there is one for each sample.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there is a label of no class, or not one label a sample.
     pub fn check(&self, classes: usize) -> Result<()> {
         if let Some(label) = self.labels.iter().find(|&&label| label >= classes) {
             return Err(Error::setting(
@@ -191,6 +194,9 @@ impl StepCost {
 /// ```
 pub trait LearningRule: Send {
     /// One training step: updates `net` through `updater` and holds nothing of the batch afterwards.
+    ///
+    /// # Errors
+    /// If the batch does not fit the network.
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport>;
 
     /// Class scores `[b, K]` of an evaluation-mode network ([`Network::valid`]).
@@ -215,7 +221,8 @@ pub trait LearningRule: Send {
     /// Multiply-accumulates of a step, per sample.
     fn cost(&self, net: &Network) -> StepCost;
 
-    /// What the rule keeps besides the network's parameters, by name, each part once; learned ones in the order in which
+    /// What the rule keeps besides the network's parameters, by name, each part once; learned ones in the order in
+    /// which
     /// [`LearningRule::load`] takes them. Feedback weights inside layers belong to the network.
     fn parts(&self) -> Vec<Part<'_>> {
         Vec::new()
@@ -227,7 +234,7 @@ pub trait LearningRule: Send {
     }
 
     /// Analytic bytes of training with batches of `batch` samples; `None` where a rule or a layer is not modelled.
-    fn memory(&self, _net: &Network, _batch: usize, _optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+    fn memory(&self, _net: &Network, _batch: usize, _optimizer: &OptimizerConfig) -> Option<MemoryUse> {
         None
     }
 
@@ -237,11 +244,17 @@ pub trait LearningRule: Send {
     }
 
     /// What the rule has learned, for checkpoints, in parts.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if a part cannot be written.
     fn record(&self) -> Result<Vec<Vec<u8>>> {
         self.parts().iter().filter_map(Part::as_learned).map(|part| part.record()).collect()
     }
 
     /// Restores what [`LearningRule::record`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if the parts are not those of a rule like this one.
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
         match record.is_empty() {
             true => Ok(()),

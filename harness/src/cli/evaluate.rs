@@ -13,15 +13,15 @@ use datasets::Manifest;
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Rebuilds a network that `harness run --save` wrote, and its rule, and prints one JSON object about its accuracy on the
-/// test images.
+/// Rebuilds a network that `harness run --save` wrote, and its rule, and prints one JSON object about its accuracy on
+/// the test images.
 #[derive(Args, Debug)]
 pub struct EvaluateArgs {
     /// The file.
     #[arg(value_name = "FILE")]
     model: PathBuf,
-    /// Data set: a name of `harness data list`, or a folder or manifest (.toml) of your own. The one it was trained on, if
-    /// left out.
+    /// Data set: a name of `harness data list`, or a folder or manifest (.toml) of your own. The one it was trained
+    /// on, if left out.
     #[arg(long)]
     dataset: Option<String>,
     /// flex, cpu-tch or cuda:N. The one it was trained on, if left out.
@@ -72,7 +72,8 @@ pub fn main(args: EvaluateArgs) -> Result<()> {
         (None, Some(_)) => {
             let name = &card.data.name;
             return Err(Error::Input(format!(
-                "the network was trained on `{name}`, a data set of somebody's own; name a folder or manifest: --dataset DIR"
+                "the network was trained on `{name}`, a data set of somebody's own; name a folder or \
+                 manifest: --dataset DIR"
             )));
         }
     };
@@ -126,8 +127,8 @@ fn compare(card: &Card, manifest: &Manifest) -> Result<()> {
     let written = |[c, h, w]: [usize; 3]| format!("{c}x{h}x{w}");
     if manifest.shape != data.shape {
         return Err(Error::Input(format!(
-            "data set `{name}` has images of {}, and the network was trained on {} ({}); name a data set with images of that \
-             shape",
+            "data set `{name}` has images of {}, and the network was trained on {} ({}); name a data set with \
+             images of that shape",
             written(manifest.shape),
             written(data.shape),
             data.name

@@ -60,8 +60,8 @@ pub struct TrainedOn {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Percent of the evaluated images classified right after the last epoch.
-    #[serde(with = "sll_core::real")]
-    pub test_accuracy: f64,
+    #[serde(with = "sll_core::real::option")]
+    pub test_accuracy: Option<f64>,
     /// `test`, or `validation` where the recipe held training images out.
     pub evaluated_on: String,
     /// Epochs trained.

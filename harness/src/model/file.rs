@@ -1,4 +1,5 @@
-//! A saved network's bytes: safetensors whose metadata have one entry, `sll`, the card as sealed JSON ([`crate::sealed`]).
+//! A saved network's bytes: safetensors whose metadata have one entry, `sll`, the card as sealed JSON
+//! ([`crate::sealed`]).
 
 use super::card::{Card, VERSION};
 use crate::atomic::write_atomically;
@@ -91,7 +92,8 @@ fn checked(text: &str) -> std::result::Result<Card, String> {
     let version = serde_json::from_str::<Versioned>(text).ok().and_then(|card| card.version);
     match version {
         Some(version) if version != VERSION => Err(format!(
-            "it is of version {version} of the layout and this program reads version {VERSION}; use the program that wrote it"
+            "it is of version {version} of the layout and this program reads version {VERSION}; use the \
+             program that wrote it"
         )),
         _ if !sealed::is_sealed(text) => Err("it is damaged: its card has no digest".into()),
         _ => sealed::unsealed(text).map_err(|why| format!("its card: {why}")),
@@ -185,7 +187,7 @@ mod tests {
                 mean: vec![0.1307],
                 std: vec![0.3081],
             },
-            result: Outcome { test_accuracy: 97.25, evaluated_on: "test".into(), epochs: 3, seed: 3 },
+            result: Outcome { test_accuracy: Some(97.25), evaluated_on: "test".into(), epochs: 3, seed: 3 },
             provenance: run.provenance,
             spec: run.spec,
             tensors: digest(&tensors()),

@@ -10,8 +10,8 @@ use crate::error::Result;
 use crate::experiment::PlannedColumn;
 use std::path::{Path, PathBuf};
 
-/// Writes `accuracy.svg` for a sweep, with [`super::tradeoff`] beside it, `grid.svg` for one over two parameters,
-/// `<column>.svg` for each column of a table that has runs, and the layers of [`super::layers`], and says where they
+/// Writes `accuracy.svg` for a sweep, with `tradeoff.rs` beside it, `grid.svg` for one over two parameters,
+/// `<column>.svg` for each column of a table that has runs, and the layers of `layers.rs`, and says where they
 /// are. Runs that diverged are in no line.
 pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
     let mut plots = if report.is_sweep() {

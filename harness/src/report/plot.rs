@@ -267,7 +267,7 @@ impl Plot {
                     let pieces = [(4, 4 + dash), (4 + 2 * dash, 30)];
                     pieces.iter().try_for_each(|(from, to)| {
                         area.draw(&PathElement::new(vec![(*from, y), (*to, y)], key.style()))
-                    })?
+                    })?;
                 }
             }
             let middle = Pos::new(HPos::Left, VPos::Center);

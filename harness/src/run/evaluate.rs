@@ -1,7 +1,7 @@
 //! How many of the evaluation images are classified right, by the network and by each unit's own head.
 
 use super::Loader;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::spec::Recipe;
 use burn::tensor::{Device, Tensor};
 use datasets::Dataset;
@@ -27,8 +27,8 @@ impl Evaluated {
     }
 }
 
-/// Shows `rule` all test images of `data` on `device`, as a run does; `each` sees the scores `[b, K]` of every batch and
-/// its labels.
+/// Shows `rule` all test images of `data` on `device`, as a run does; `each` sees the scores `[b, K]` of every batch
+/// and its labels.
 pub fn evaluate(
     net: &Network,
     rule: &dyn LearningRule,
@@ -36,7 +36,8 @@ pub fn evaluate(
     device: &Device,
     mut each: impl FnMut(&Tensor<2>, &[u16]),
 ) -> Result<Evaluated> {
-    let loader = Loader::new(data, &Recipe::default(), 0, device).map_err(Error::Input)?;
+    // Of a recipe nothing but augmentation, splits and the batch of training matters to a loader: there is none here.
+    let loader = Loader::new(data, &Recipe { batch: 1, ..Recipe::default() }, 0, device)?;
     let net = net.valid();
     let found = count(&loader, &|| Ok(()), |x, labels| {
         let scores = rule.predict(&net, x);
@@ -46,8 +47,8 @@ pub fn evaluate(
     Ok(found.first().copied().unwrap_or(Evaluated { right: 0, images: 0 }))
 }
 
-/// How many images are classified right by each of the heads whose scores `scores` gives. `check` fails where the run is
-/// to stop.
+/// How many images are classified right by each of the heads whose scores `scores` gives. `check` fails where the run
+/// is to stop.
 fn count(
     loader: &Loader,
     check: &dyn Fn() -> Result<()>,

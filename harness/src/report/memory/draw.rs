@@ -2,14 +2,15 @@
 
 use crate::error::Result;
 use crate::experiment::memory::figure::{FigureData, Line};
-use crate::record::{Bytes, Footprint};
+use crate::record::Footprint;
 use crate::report::plot::{self, Plot, Point, Scale, Spread};
+use sll_core::memory::MemoryUse;
 use std::path::{Path, PathBuf};
 
 const MIB: f64 = 1_048_576.0;
 
 /// What is drawn of a measurement.
-type Part = fn(&Bytes) -> u64;
+type Part = fn(&MemoryUse) -> u64;
 
 /// Writes `peak<suffix>.svg` and `total<suffix>.svg` for every panel that has measurements, and
 /// says where they are.
@@ -29,13 +30,13 @@ pub fn write(drawn: &FigureData, dir: &Path) -> Result<Vec<PathBuf>> {
 /// The step's peak.
 fn step(drawn: &FigureData, panel: usize) -> Option<Plot> {
     let modelled = drawn.panels[panel].iter().flat_map(|line| &line.points).any(|(_, found)| found.analytic.is_some());
-    let remark = |line: &Line| match line.slope(|found| found.bytes.step()) {
+    let remark = |line: &Line| match line.slope(|found| found.bytes.step_peak()) {
         Some(slope) if slope.abs() < 0.005 * MIB => "+0.00 MiB a layer".to_string(),
         Some(slope) => format!("{:+.2} MiB a layer", slope / MIB),
         None => String::new(),
     };
     let y_label = if modelled { "step's peak (MiB); crosses: theory" } else { "step's peak (MiB)" };
-    plot(drawn, panel, y_label, Bytes::step, remark, Vec::new())
+    plot(drawn, panel, y_label, MemoryUse::step_peak, remark, Vec::new())
 }
 
 /// The whole peak, and those parts of it that every rule has and that grow with depth.
@@ -63,7 +64,7 @@ fn total(drawn: &FigureData, panel: usize) -> Option<Plot> {
         line.slope(|found| found.bytes.total())
             .map_or(String::new(), |slope| format!("{:+.2} MiB a layer", slope / MIB))
     };
-    plot(drawn, panel, "peak of training, all (MiB)", Bytes::total, growth, parts.collect())
+    plot(drawn, panel, "peak of training, all (MiB)", MemoryUse::total, growth, parts.collect())
 }
 
 fn plot(
