@@ -55,10 +55,6 @@ impl LearningRule for Bp {
         let whole = Pattern::Local(vec![LocalUnit::whole(0..net.depth())]);
         MemoryUse::of(net, batch, optimizer, &whole, (0, 0))
     }
-
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
-    }
 }
 
 #[cfg(test)]

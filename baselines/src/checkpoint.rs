@@ -85,10 +85,6 @@ impl LearningRule for CheckpointedBp {
         let segments = Pattern::Local(vec![LocalUnit::new(self.segments.clone())]);
         MemoryUse::of(net, batch, optimizer, &segments, (0, 0))
     }
-
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
-    }
 }
 
 #[cfg(test)]

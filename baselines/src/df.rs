@@ -23,7 +23,8 @@ use crate::register::{Reach, Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::named::Part;
 use sll_core::op::{Product, inject};
 use sll_core::optim::Updater;
 use sll_core::output::OutputLoss;
@@ -345,17 +346,14 @@ impl LearningRule for Df {
         StepCost { rule: anchors + overlap + feedback, ..StepCost::of_units(net, &self.units) }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        let feedback: usize = self.feedback.iter().map(|b| b.dims()[0] * b.dims()[1]).sum();
-        feedback + if self.config.learned_anchors { 0 } else { self.anchor_values() }
-    }
-
-    fn learned_values(&self) -> usize {
-        if self.config.learned_anchors { self.anchor_values() } else { 0 }
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        record_all(self.anchors.iter().map(|(_, e)| e).filter(|_| self.config.learned_anchors))
+    fn parts(&self) -> Vec<Part<'_>> {
+        let anchors = self.anchors.iter().map(|(_, e)| e);
+        let mut parts = match self.config.learned_anchors {
+            true => Part::learned_list("anchors", anchors),
+            false => Part::fixed_list("anchors", anchors.map(|e| e.get().plain())),
+        };
+        parts.extend(Part::fixed_list("feedback", self.feedback.iter().cloned()));
+        parts
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {

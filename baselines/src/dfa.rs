@@ -11,6 +11,7 @@ use crate::register::{EVERY, Reach, Rule, Usual, Variant, Variants};
 use serde::{Deserialize, Serialize};
 use sll_core::layer::Activation;
 use sll_core::memory::{MemoryUse, Pattern};
+use sll_core::named::Part;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Error, Network, Result};
@@ -141,8 +142,8 @@ impl LearningRule for Dfa {
         MemoryUse::of(net, batch, optimizer, &units, (self.fixed_values(net), 0))
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        self.feedback.iter().map(Feedback::values).sum()
+    fn parts(&self) -> Vec<Part<'_>> {
+        Part::fixed_list("feedback", self.feedback.iter().map(|feedback| feedback.matrix.clone()))
     }
 }
 

@@ -73,11 +73,6 @@ impl Feedback {
         let [b, c] = signal.dims();
         signal.reshape([b, c, 1]).expand([b, c, self.positions]).reshape([b, c * self.positions])
     }
-
-    /// Values kept for it.
-    pub fn values(&self) -> usize {
-        self.matrix.shape().num_elements()
-    }
 }
 
 /// One step: `signal(l, h_l, e)` gives unit `l`'s `dh_l` from its output and the error `e = (softmax(z_L) - y)/b`. The

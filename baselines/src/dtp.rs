@@ -20,6 +20,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::layer::{Activation, Dense, Hidden, Layer};
 use sll_core::learned::{self, Learned};
+use sll_core::named::Part;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream, upload};
@@ -248,16 +249,8 @@ impl LearningRule for Dtp {
         StepCost { rule, backward: local.backward + net.costs()[last.start].input_grad, ..local }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
-    }
-
-    fn learned_values(&self) -> usize {
-        self.inverses.iter().map(Learned::num_params).sum()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        learned::record_all(&self.inverses)
+    fn parts(&self) -> Vec<Part<'_>> {
+        Part::learned_list("inverses", &self.inverses)
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {

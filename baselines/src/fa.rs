@@ -22,7 +22,8 @@ use crate::register::{EVERY, Reach, Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::layer::WeightSlot;
-use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::named::Part;
 use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
 use sll_core::op::Product;
 use sll_core::optim::{OptimizerConfig, Updater};
@@ -338,12 +339,8 @@ impl LearningRule for Fa {
         if self.config.mode.learns() { 0 } else { self.values }
     }
 
-    fn learned_values(&self) -> usize {
-        if self.config.mode.learns() { self.values } else { 0 }
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        record_all(&self.learned)
+    fn parts(&self) -> Vec<Part<'_>> {
+        Part::learned_list("learned_feedback", &self.learned)
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {

@@ -71,10 +71,6 @@ impl LearningRule for FusedBp {
     fn cost(&self, net: &Network) -> StepCost {
         Bp.cost(net)
     }
-
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream, upload};
@@ -244,7 +245,8 @@ impl Objective for Bases {
     fn macs(&self) -> u64 {
         // Of the mixes only a matrix multiplies; a vector scales.
         let mixed = self.mixes.iter().filter(|_| self.mix == Mix::MxM).map(|m| 3 * m.num_params());
-        (2 * self.fixed_values() + mixed.sum::<usize>()) as u64
+        let bases = self.heads.iter().map(|(_, basis)| 2 * basis.shape().num_elements());
+        bases.chain(mixed).sum::<usize>() as u64
     }
 
     /// `a`, `Φᵀ` times the error and either the second copy of that product or `a` times it, `[b, m]` each.
@@ -253,16 +255,10 @@ impl Objective for Bases {
         (!self.unpooled).then(values)
     }
 
-    fn fixed_values(&self) -> usize {
-        self.heads.iter().map(|(_, basis)| basis.shape().num_elements()).sum()
-    }
-
-    fn learned_values(&self) -> usize {
-        self.mixes.iter().map(Learned::num_params).sum()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        record_all(&self.mixes)
+    fn parts(&self) -> Vec<Part<'_>> {
+        let mut parts = Part::fixed_list("bases", self.heads.iter().map(|(_, basis)| basis.clone()));
+        parts.extend(Part::learned_list("mixes", &self.mixes));
+        parts
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {

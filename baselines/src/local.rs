@@ -11,6 +11,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
+use sll_core::named::Part;
 use sll_core::op::inject;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -54,6 +55,37 @@ pub fn inside(net: &Network, unit: &Range<usize>) -> Shape {
 }
 
 /// The objective of the units below the last one.
+///
+/// ```
+/// use baselines::local::{Local, Objective};
+/// use burn::tensor::{Device, Tensor};
+/// use sll_core::optim::{OptimizerConfig, Updater};
+/// use sll_core::rule::{Batch, LearningRule};
+/// use sll_core::NetworkSpec;
+///
+/// /// Small outputs: `L_l = |h_l|² / 2`, so `dh_l = h_l / b`. (`examples/own_rule.rs` learns something.)
+/// struct Small;
+///
+/// impl Objective for Small {
+///     fn signal(&mut self, _unit: usize, h: Tensor<2>, batch: &Batch, _updater: &mut Updater) -> Tensor<2> {
+///         h * (1.0 / batch.len() as f64)
+///     }
+///
+///     fn macs(&self) -> u64 {
+///         0
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let mut net = NetworkSpec { width: Some(8), ..NetworkSpec::named("mlp-2x800") }.build([1, 2, 2], 3, 0, &device)?;
+/// let mut rule = Local::new(&net, Small)?;
+/// let before = net.params();
+/// let mut updater = OptimizerConfig::default().init()?;
+/// updater.set_lr(0.1);
+/// rule.step(&mut net, &Batch::new(Tensor::ones([2, 4], &device), vec![0, 2], 0), &mut updater)?;
+/// assert!(net.params().iter().zip(&before).all(|(now, before)| now != before));
+/// # Ok::<(), sll_core::Error>(())
+/// ```
 pub trait Objective: Send {
     /// The signal `dL_l/dh_l [b, n_l]` (batch mean) for the output `h_l [b, n_l]` of unit `unit`. A head of its own
     /// that the objective learns is moved here.
@@ -79,22 +111,9 @@ pub trait Objective: Send {
         None
     }
 
-    /// See [`LearningRule::fixed_values`].
-    fn fixed_values(&self) -> usize {
-        0
-    }
-
-    /// See [`LearningRule::learned_values`].
-    fn learned_values(&self) -> usize {
-        0
-    }
-
-    /// See [`LearningRule::record`].
-    ///
-    /// # Errors
-    /// If the parts cannot be written.
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        Ok(Vec::new())
+    /// See [`LearningRule::parts`].
+    fn parts(&self) -> Vec<Part<'_>> {
+        Vec::new()
     }
 
     /// See [`LearningRule::load`].
@@ -199,16 +218,8 @@ impl<O: Objective> LearningRule for Local<O> {
         MemoryUse::of(net, batch, optimizer, &Pattern::Local(units.collect()), values)
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        self.objective.fixed_values()
-    }
-
-    fn learned_values(&self) -> usize {
-        self.objective.learned_values()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        self.objective.record()
+    fn parts(&self) -> Vec<Part<'_>> {
+        self.objective.parts()
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {

@@ -14,6 +14,7 @@ use crate::register::{EVERY, Reach, Rule, Usual, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::layer::Stages;
+use sll_core::named::Part;
 use sll_core::op::{Product, inject};
 use sll_core::optim::{OptimizerKind, Updater};
 use sll_core::rng::{Purpose, Stream, upload};
@@ -217,8 +218,8 @@ impl LearningRule for Pepita {
         StepCost { forward: 2 * all + again, backward: all, rule: self.fixed_values(net) as u64 }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        self.projection.shape().num_elements()
+    fn parts(&self) -> Vec<Part<'_>> {
+        vec![Part::fixed("projection", self.projection.clone())]
     }
 }
 

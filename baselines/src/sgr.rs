@@ -25,7 +25,8 @@ use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::op::{inject, inject_all};
 use sll_core::optim::Updater;
@@ -228,10 +229,6 @@ impl Sgr {
             head.descend(gradient, updater, 1.0);
         }
     }
-
-    fn head_values(&self) -> usize {
-        self.heads.iter().map(|(_, head)| head.num_params()).sum()
-    }
 }
 
 /// Root of the mean square of all entries, `[1, 1]`, at least `floor`.
@@ -322,18 +319,11 @@ impl LearningRule for Sgr {
         cost
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        if self.config.heads == Heads::Fixed { self.head_values() } else { 0 }
-    }
-
-    fn learned_values(&self) -> usize {
-        if self.config.heads == Heads::Learned { self.head_values() } else { 0 }
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
+    fn parts(&self) -> Vec<Part<'_>> {
+        let heads = self.heads.iter().map(|(_, head)| head);
         match self.config.heads {
-            Heads::Learned => record_all(self.heads.iter().map(|(_, head)| head)),
-            Heads::Fixed => Ok(Vec::new()),
+            Heads::Learned => Part::learned_list("heads", heads),
+            Heads::Fixed => Part::fixed_list("heads", heads.map(|head| head.get().plain())),
         }
     }
 

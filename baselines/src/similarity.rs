@@ -17,7 +17,8 @@ use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::named::Part;
 use sll_core::op::{Product, conv2d};
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
@@ -197,10 +198,6 @@ impl Losses {
         }
         h.grad(&grads).expect("the loss is a function of the output") * self.beta
     }
-
-    fn learned(&self) -> impl Iterator<Item = &Learned<Matrix>> {
-        self.heads.iter().chain(self.projections.iter().flatten())
-    }
 }
 
 impl Objective for Losses {
@@ -253,12 +250,12 @@ impl Objective for Losses {
         heads + if self.beta > 0.0 { (similar + projections.sum::<usize>()) as u64 } else { 0 }
     }
 
-    fn learned_values(&self) -> usize {
-        self.learned().map(Learned::num_params).sum()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        record_all(self.learned())
+    fn parts(&self) -> Vec<Part<'_>> {
+        let mut parts = Part::learned_list("heads", &self.heads);
+        let projections = self.projections.iter().enumerate();
+        let projections = projections.filter_map(|(unit, p)| Some((format!("projections.{unit}"), p.as_ref()?)));
+        parts.extend(projections.map(|(name, p)| Part::learned(name, p)));
+        parts
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {

@@ -241,10 +241,6 @@ impl LearningRule for SoftHebb {
             false => StepCost { forward: hidden + costs[output].forward, backward: costs[output].forward, rule: 0 },
         }
     }
-
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
-    }
 }
 
 #[cfg(test)]

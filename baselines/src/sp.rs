@@ -25,7 +25,8 @@ use crate::register::{Rule, Variant, Variants};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::op::inject_all;
 use sll_core::optim::Updater;
@@ -349,16 +350,8 @@ impl LearningRule for Sp {
         StepCost { rule: products as u64 + shared, ..StepCost::of_units(net, &self.units) }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
-    }
-
-    fn learned_values(&self) -> usize {
-        self.signal.num_params()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        record_all([&self.signal])
+    fn parts(&self) -> Vec<Part<'_>> {
+        vec![Part::learned("signal", &self.signal)]
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {

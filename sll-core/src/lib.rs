@@ -26,6 +26,7 @@ pub mod laws;
 pub mod layer;
 pub mod learned;
 pub mod memory;
+pub mod named;
 pub mod network;
 pub mod op;
 pub mod optim;

@@ -29,6 +29,7 @@ use crate::local::train_classifier;
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use sll_core::named::Part;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
@@ -239,16 +240,8 @@ impl LearningRule for Ff {
         }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        self.labels.values()
-    }
-
-    fn learned_values(&self) -> usize {
-        self.peers.values()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        self.peers.record()
+    fn parts(&self) -> Vec<Part<'_>> {
+        self.labels.parts().into_iter().chain(self.peers.parts()).collect()
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {

@@ -9,7 +9,8 @@
 //! of the `b` positive samples.
 
 use burn::tensor::Tensor;
-use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::named::Part;
 use sll_core::{Error, Network, Result};
 use std::ops::Range;
 
@@ -53,14 +54,9 @@ impl Peers {
         Tensor::cat(vec![positive, negative], 0)
     }
 
-    /// Running means that are kept.
-    pub fn values(&self) -> usize {
-        self.means.iter().map(Learned::num_params).sum()
-    }
-
-    /// See [`sll_core::rule::LearningRule::record`].
-    pub fn record(&self) -> Result<Vec<Vec<u8>>> {
-        record_all(&self.means)
+    /// See [`sll_core::rule::LearningRule::parts`].
+    pub fn parts(&self) -> Vec<Part<'_>> {
+        Part::learned_list("peers", &self.means)
     }
 
     /// See [`sll_core::rule::LearningRule::load`].

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Batch norm stands in for length normalisation (give the network `batch_norm = "before"`, as the authors' has it), and
-//! layers are trained in overlapping pairs (OLU): in even steps (1,2), (3,4), .., in odd ones (2,3), (4,5), ..; a pair has the second layer's
-//! loss alone, which reaches the first; a layer without a partner has its own. The label is a learned image a class, one
+//! layers are trained in overlapping pairs (OLU): in even steps (1,2), (3,4), .., in odd ones (2,3), (4,5), ..; a pair
+//! has the second layer's loss alone, which reaches the first; a layer without a partner has its own. The label is a learned image a class, one
 //! more channel of the input (of a vector as many more features). The weights that read it are the rule's own, and what
 //! they give is added to the first layer's pre-activation, which is concatenation with the network left as it is. Label
 //! images move when the first layer is trained by its own loss, as in the authors' code. Two layers' activations of `2b`
@@ -20,7 +20,8 @@ use burn::module::{Module, Param};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 use sll_core::layer::{Activation, BatchNormAt, Bias, Conv, ConvConfig, Dense, Hidden, Layer, Pool, Stages, Start};
-use sll_core::learned::{Learned, load_all, record_all};
+use sll_core::learned::{Learned, load_all};
+use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
@@ -260,16 +261,8 @@ impl LearningRule for Tff {
         StepCost { backward: cost.backward + crossed, rule, ..cost }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
-    }
-
-    fn learned_values(&self) -> usize {
-        self.label.num_params()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        record_all([&self.label])
+    fn parts(&self) -> Vec<Part<'_>> {
+        vec![Part::learned("label", &self.label)]
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {

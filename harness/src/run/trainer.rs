@@ -1,7 +1,7 @@
 //! The epoch loop. It knows no rule and no network by name.
 
 use super::evaluate::{accuracy, unit_accuracies};
-use super::{Checkpoint, Loader, diagnostics};
+use super::{Checkpoint, Loader, Trained, diagnostics};
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochPoint, RunResult};
 use crate::spec::{Request, RunSpec, own_settings};
@@ -77,14 +77,14 @@ struct Training {
     first_step: bool,
 }
 
-/// Loads the data, trains as `spec` says and gives the result. Goes on from `checkpoint` if it is there, and keeps it
-/// up to date, epoch by epoch.
+/// Loads the data, trains as `spec` says and gives the result with what was trained. Goes on from `checkpoint` if it
+/// is there, and keeps it up to date, epoch by epoch.
 pub fn train(
     spec: &RunSpec,
     options: &LoadOptions,
     checkpoint: Option<&Kept>,
     events: &mut dyn Events,
-) -> Result<RunResult> {
+) -> Result<Trained> {
     if let Some(reason) = spec.too_short() {
         return Err(Error::Input(reason));
     }
@@ -349,7 +349,7 @@ impl Training {
         data: DataInfo,
         diverged_at_step: Option<u64>,
         events: &dyn Events,
-    ) -> Result<RunResult> {
+    ) -> Result<Trained> {
         let unit_accuracy = match diverged_at_step {
             None => unit_accuracies(&self.net, &*self.rule, &self.loader, &stop(events))?,
             Some(_) => Vec::new(),
@@ -358,7 +358,7 @@ impl Training {
         bytes.total = bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.library + bytes.step_peak;
         let accuracies = || self.state.curve.iter().map(|point| point.test_accuracy);
         let last = accuracies().next_back().filter(|_| diverged_at_step.is_none());
-        Ok(RunResult {
+        let result = RunResult {
             run_id: spec.id(),
             numerics: spec.numerics(),
             test_accuracy: last,
@@ -377,7 +377,8 @@ impl Training {
             spec: spec.clone(),
             curve: self.state.curve,
             diagnostics: self.state.diagnostics,
-        })
+        };
+        Ok(Trained { result, net: self.net, rule: self.rule })
     }
 }
 
@@ -387,7 +388,7 @@ fn stop(events: &dyn Events) -> impl Fn() -> Result<()> {
 }
 
 /// What is trained, before its first step.
-fn subject(
+pub(super) fn subject(
     spec: &RunSpec,
     image: [usize; 3],
     classes: usize,

@@ -16,8 +16,7 @@ pub use batch_norm::BatchNormAt;
 pub use block::{EncoderBlock, EncoderBlockConfig};
 pub use conv::{Conv, ConvConfig, Pool};
 pub use dense::{Activation, Dense, Hidden};
-pub use erased::DynLayer;
-pub(crate) use erased::Slot;
+pub(crate) use erased::{DynLayer, Slot};
 pub use head::TokenHead;
 pub use norm::Norm;
 pub use patch::PatchEmbedding;
@@ -30,6 +29,38 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// One link of the chain. A burn module becomes a layer with three functions; see `examples/own_layers.rs`.
+///
+/// ```
+/// use burn::module::{Module, Param};
+/// use burn::tensor::{Device, Tensor};
+/// use sll_core::{Network, Pass, Shape, layer::Layer};
+///
+/// /// `h = x (.) a`.
+/// #[derive(Module, Debug)]
+/// struct Scale {
+///     a: Param<Tensor<1>>,
+/// }
+///
+/// impl Layer for Scale {
+///     fn input(&self) -> Shape {
+///         Shape::Flat(self.a.dims()[0])
+///     }
+///
+///     fn output(&self) -> Shape {
+///         self.input()
+///     }
+///
+///     fn forward(&self, x: Tensor<2>, _pass: &Pass) -> Tensor<2> {
+///         let a = if x.is_autodiff() { self.a.val() } else { self.a.val().inner() };
+///         x * a.unsqueeze()
+///     }
+/// }
+///
+/// let device = Device::flex().autodiff();
+/// let net = Network::builder().layer(Scale { a: Param::from_tensor(Tensor::ones([3], &device)) }).build(&device)?;
+/// assert_eq!((net.classes(), net.num_params()), (3, 3));
+/// # Ok::<(), sll_core::Error>(())
+/// ```
 pub trait Layer: Module {
     /// What one sample looks like on the way in.
     fn input(&self) -> Shape;
@@ -80,6 +111,18 @@ pub trait Layer: Module {
 }
 
 /// `forward = pool(drop(respond(pre_activation(x))))`, taken one by one.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use sll_core::{NetworkSpec, Pass};
+///
+/// let device = Device::flex();
+/// let net = NetworkSpec { width: Some(4), ..NetworkSpec::named("cnn-1") }.build([1, 16, 16], 3, 0, &device)?.valid();
+/// let (x, stages) = (Tensor::ones([2, 256], &device), net.stages(0).expect("a convolution"));
+/// let h = stages.pool(stages.activate(stages.pre_activation(x.clone(), &Pass::Eval), &Pass::Eval));
+/// assert_eq!(h.into_data(), net.forward_range(0..1, x, &Pass::Eval).into_data());
+/// # Ok::<(), sll_core::Error>(())
+/// ```
 pub trait Stages {
     /// `z = x W + b`, or the convolution, flattened: `[b, input]` to `[b, units · positions]`. Batch norm of the input,
     /// where the layer has it there, is part of it.

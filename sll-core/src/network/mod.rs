@@ -10,6 +10,7 @@ pub use spec::{NetworkSpec, catalogue};
 use crate::error::{Error, Result};
 use crate::layer::{DynLayer, Joins, Layer, LayerCost, Slot, Stages, WeightSlot};
 use crate::memory::{Category, LayerMemory, scope};
+use crate::named::{Named, Source};
 use crate::{output::OutputLoss, pass::Pass, precision::Precision, shape::Shape};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use std::ops::Range;
@@ -66,6 +67,10 @@ impl NetworkBuilder {
             None => Err(Error::setting("network", "empty", "a chain needs at least one layer")),
         }
     }
+}
+
+fn of_layer(index: usize, tensor: &str) -> String {
+    format!("layers.{index}.{tensor}")
 }
 
 impl Network {
@@ -156,6 +161,23 @@ impl Network {
     /// Parameters and running statistics of each layer.
     pub fn params(&self) -> Vec<Vec<TensorData>> {
         self.layers.iter().map(|layer| layer.params()).collect()
+    }
+
+    /// The same by name, `layers.<index>.<tensor>`; see [`crate::named`].
+    pub fn tensors(&self) -> Vec<Named> {
+        let layers = self.layers.iter().enumerate();
+        layers.flat_map(|(i, l)| l.tensors().into_iter().map(move |(name, data)| (of_layer(i, &name), data))).collect()
+    }
+
+    /// Takes every parameter and running statistic from `source`, by the names of [`Network::tensors`].
+    ///
+    /// # Errors
+    /// Names the first tensor that is missing or has another shape.
+    pub fn set_tensors(&mut self, source: &mut Source) -> Result<()> {
+        let layers = self.layers.iter_mut().enumerate();
+        let mut each = layers
+            .map(|(i, layer)| layer.set_tensors(&mut |name: &str| source(&of_layer(i, name)), &format!("layers.{i}")));
+        each.try_for_each(|outcome| outcome)
     }
 
     /// Layer `index` as an affine map and what follows it; see [`Layer::stages`].
