@@ -10,7 +10,7 @@
 //! Wilson, Humphreys, Lillicrap & Tweed 2019):
 //!
 //! ```text
-//! Kolen-Pollack:  W <- (1 - λ) (W + ΔW),  B <- (1 - λ) (B + ΔW)            so that W - B shrinks by 1 - λ in every step
+//! Kolen-Pollack:  W <- (1 - λ) (W + ΔW),  B <- (1 - λ) (B + ΔW)           so that W - B shrinks by 1 - λ in every step
 //! weight mirror:  B <- (1 - η) B + η mean over samples of ξ (W ξ)ᵀ          noise ξ ~ N(0, 1), whose mean product is W
 //! ```
 //!
@@ -23,8 +23,8 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::layer::WeightSlot;
 use sll_core::learned::{Learned, Matrix, load_all};
-use sll_core::named::Part;
 use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
+use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rng::{Purpose, Stream, upload};

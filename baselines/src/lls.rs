@@ -4,9 +4,10 @@
 //! s = pool(h), a = s / ‖s‖,   v = Φ a / T,   L = CE(softmax(v), y),   Φ_kt = sin(f_k t), f_k from 50 to 512
 //! ```
 //!
-//! `h` is taken before dropout and pooling; maps are pooled to 4x4 in the first layer and to 2x2 in all others, as in the
-//! authors' code. Variants: LLS-M scales each logit by a learned factor (`v (.) m`), LLS-MxM mixes them by a learned `K x K` matrix
-//! (`v M`). No other head is learned; the output layer is trained by cross-entropy. One layer's activations are held.
+//! `h` is taken before dropout and pooling; maps are pooled to 4x4 in the first layer and to 2x2 in all others, as in
+//! the authors' code. Variants: LLS-M scales each logit by a learned factor (`v (.) m`), LLS-MxM mixes them by a
+//! learned `K x K` matrix (`v M`). No other head is learned; the output layer is trained by cross-entropy. One layer's
+//! activations are held.
 
 use crate::local::{Head, Local, Objective, inside};
 use crate::per_layer::PerLayer;

@@ -227,7 +227,8 @@ impl<O: Objective> LearningRule for Local<O> {
     }
 }
 
-/// Trains the unit that ends in the network's classifier by the network's loss on the detached input `h`; gives the loss.
+/// Trains the unit that ends in the network's classifier by the network's loss on the detached input `h`; gives the
+/// loss.
 pub fn train_classifier(
     net: &mut Network,
     unit: Range<usize>,

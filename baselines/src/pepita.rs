@@ -3,9 +3,9 @@
 //!
 //! First pass on `x`: `h_l` and `e = softmax(z_L) - y`. Second pass on `x' = x + F e`, `F` fixed, with the same masks:
 //! `h'_l`. Then `dW_l = (h_l - h'_l) h'_{l-1}ᵀ` without `φ'`, where `h'_0 = x'`; the output layer takes the second
-//! pass's error, `dW_L = e' h'_{L-1}ᵀ`, but where it is the only dense layer behind convolutions the first pass's, as in
-//! the authors' code. A convolution averages over its output positions, and `h` is taken before
-//! pooling. Biases, which the reference lacks, move by the same rule; a batch norm's factors do not move.
+//! pass's error, `dW_L = e' h'_{L-1}ᵀ`, but where it is the only dense layer behind convolutions the first pass's, as
+//! in the authors' code. A convolution averages over its output positions, and `h` is taken before pooling. Biases,
+//! which the reference lacks, move by the same rule; a batch norm's factors do not move.
 //!
 //! The first pass's activations are kept for the second: memory grows with depth as BP's does. `memory = "light"` keeps
 //! none and runs the first pass again beside the second, layer by layer, with the same result.

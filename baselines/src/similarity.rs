@@ -9,8 +9,8 @@
 //!
 //! `P_l` is learned with the layer, by the similarity loss: an `n x n` matrix, on maps a 3x3 convolution from `c` to
 //! `c` channels, without bias. It lets the layer's own output keep more than what tells classes apart. Tokens are
-//! compared themselves. `h` is taken before dropout and pooling; heads start at zero, as in the authors' code. The output layer is trained by cross-entropy. One
-//! layer's activations and `b²` similarities are held.
+//! compared themselves. `h` is taken before dropout and pooling; heads start at zero, as in the authors' code. The
+//! output layer is trained by cross-entropy. One layer's activations and `b²` similarities are held.
 
 use crate::local::{Head, Local, Objective, inside};
 use crate::register::{Rule, Variant, Variants};

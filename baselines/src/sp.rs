@@ -8,17 +8,17 @@
 //! q_l = softmax(g ⟨h_l, t_l⟩ / √n_l),   L_l = CE(q_l, y),   trained through h_l and t_l
 //! ```
 //!
-//! This is the paper's "input-label direct" form (its code's v1). With `loss` the code's others: each sample of the batch
-//! is one of `b` alternatives and stands for its class's code, and the layer below says which of them a sample belongs
-//! to, by the inner products of the codes that it gave,
+//! This is the paper's "input-label direct" form (its code's v1). With `loss` the code's others: each sample of the
+//! batch is one of `b` alternatives and stands for its class's code, and the layer below says which of them a sample
+//! belongs to, by the inner products of the codes that it gave,
 //!
 //! ```text
 //! p_ij = softmax over samples j of g ⟨h_i, t_y(j)⟩ / √n,   L_l = mean_i Σ_j -w_ij ln p_ij
 //! ```
 //!
-//! `w_ij` is 1 for all samples whose codes below are nearest to sample `i`'s (v9), for one of them (v14), or for the `k`
-//! nearest samples (v15), else 0; below the first layer codes are one-hot labels. The output layer is trained by cross-entropy. One
-//! layer's activations of both streams are held, and nothing waits for the output.
+//! `w_ij` is 1 for all samples whose codes below are nearest to sample `i`'s (v9), for one of them (v14), or for the
+//! `k` nearest samples (v15), else 0; below the first layer codes are one-hot labels. The output layer is trained by
+//! cross-entropy. One layer's activations of both streams are held, and nothing waits for the output.
 
 use crate::local::train_classifier;
 use crate::register::{Rule, Variant, Variants};

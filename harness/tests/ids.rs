@@ -41,7 +41,8 @@ const RUNS: [(&str, &str); 6] = [
         "7ab0d050f291f42f",
     ),
     (
-        "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\" }\nrule = { name = \"lls\", mix = \"m\", summary = \"pool2\" }\n\
+        "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\" }\n\
+         rule = { name = \"lls\", mix = \"m\", summary = \"pool2\" }\n\
          recipe = { schedule = { kind = \"cosine\" } }",
         "f7069f2cef3c55d5",
     ),

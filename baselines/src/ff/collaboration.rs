@@ -49,7 +49,8 @@ pub struct LcffConfig {
     /// where the label lies over the whole image (`sweep tune-ff`, `sweep tune-ff-cnn`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_scale: Option<f64>,
-    /// Weight of peer normalisation (in the code of Löwe 2023: 0.03), which draws a unit's mean activity to its layer's.
+    /// Weight of peer normalisation (in the code of Löwe 2023: 0.03), which draws a unit's mean activity to its
+    /// layer's.
     #[serde(skip_serializing_if = "is_zero")]
     pub peer_weight: f64,
 }

@@ -67,7 +67,8 @@ pub struct FfConfig {
     /// Leave the first hidden layer's goodness out when a class is chosen, as the paper does after its many epochs; a
     /// single hidden layer is always counted.
     pub skip_first: bool,
-    /// Weight of peer normalisation (in the code of Löwe 2023: 0.03), which draws a unit's mean activity to its layer's.
+    /// Weight of peer normalisation (in the code of Löwe 2023: 0.03), which draws a unit's mean activity to its
+    /// layer's.
     #[serde(skip_serializing_if = "is_zero")]
     pub peer_weight: f64,
 }

@@ -5,8 +5,8 @@
 //! m <- 0.9 m + 0.1 mean over positives of h,   L = weight · mean_j (mean(m) - m_j)²
 //! ```
 //!
-//! The gradient goes through the present batch's part of `m`: `dh_j = weight · 0.1 · 2 (m_j - mean(m)) / (n b)` for each
-//! of the `b` positive samples.
+//! The gradient goes through the present batch's part of `m`: `dh_j = weight · 0.1 · 2 (m_j - mean(m)) / (n b)` for
+//! each of the `b` positive samples.
 
 use burn::tensor::Tensor;
 use sll_core::learned::{Learned, Matrix, load_all};

@@ -5,13 +5,13 @@
 //! label)
 //! ```
 //!
-//! Batch norm stands in for length normalisation (give the network `batch_norm = "before"`, as the authors' has it), and
-//! layers are trained in overlapping pairs (OLU): in even steps (1,2), (3,4), .., in odd ones (2,3), (4,5), ..; a pair
-//! has the second layer's loss alone, which reaches the first; a layer without a partner has its own. The label is a learned image a class, one
-//! more channel of the input (of a vector as many more features). The weights that read it are the rule's own, and what
-//! they give is added to the first layer's pre-activation, which is concatenation with the network left as it is. Label
-//! images move when the first layer is trained by its own loss, as in the authors' code. Two layers' activations of `2b`
-//! rows are held. A class is chosen by `K` forward passes, by the goodness of the last
+//! Batch norm stands in for length normalisation (give the network `batch_norm = "before"`, as the authors' has it),
+//! and layers are trained in overlapping pairs (OLU): in even steps (1,2), (3,4), .., in odd ones (2,3), (4,5), ..; a
+//! pair has the second layer's loss alone, which reaches the first; a layer without a partner has its own. The label is
+//! a learned image a class, one more channel of the input (of a vector as many more features). The weights that read it
+//! are the rule's own, and what they give is added to the first layer's pre-activation, which is concatenation with the
+//! network left as it is. Label images move when the first layer is trained by its own loss, as in the authors' code.
+//! Two layers' activations of `2b` rows are held. A class is chosen by `K` forward passes, by the goodness of the last
 //! hidden layer.
 
 use super::{contrastive_cost, goodness, units, untrained_output, wrong_labels};
