@@ -3,22 +3,19 @@
 use super::pytorch::RULES;
 use super::record::{Bench, Line};
 use crate::error::Result;
-use crate::report::plot::{Line as Series, Plot, Point, Scale, Spread};
+use crate::report::picture::{Line as Series, Plot, Point, Scale, Spread, save_all, strokes};
 use std::path::{Path, PathBuf};
 
-/// Draws `bench.svg` and says where it is; nothing of no networks.
-pub fn write(bench: &Bench, dir: &Path) -> Result<Option<PathBuf>> {
-    let plot = plot(bench);
-    match plot.series.is_empty() {
-        true => Ok(None),
-        false => plot.save(&dir.join("bench.svg")).map(Some),
-    }
+/// Draws `bench` as SVG and as PNG and says where they are; nothing of no networks.
+pub fn write(bench: &Bench, dir: &Path) -> Result<Vec<PathBuf>> {
+    save_all([("bench".to_string(), plot(bench))], dir)
 }
 
 fn plot(bench: &Bench) -> Plot {
     let theirs = bench.networks.iter().flat_map(|network| &network.lines).any(|line| line.torch_bp.is_some());
     let base = |line: &Line| Some(if theirs { line.torch_bp? } else { line.bp? }.median);
-    let series = RULES.iter().enumerate().filter_map(|(index, (title, _))| {
+    let strokes = strokes(RULES.iter().map(|(title, name)| (*name, *title)));
+    let series = RULES.iter().zip(strokes).filter_map(|((title, _), stroke)| {
         let (mut points, mut model) = (Vec::new(), Vec::new());
         for (place, network) in bench.networks.iter().enumerate() {
             let Some(line) = network.lines.iter().find(|line| line.rule == *title) else { continue };
@@ -27,18 +24,29 @@ fn plot(bench: &Bench) -> Plot {
             points.push(Point { x, y: ours.median / base, low: ours.low / base, high: ours.high / base });
             model.push((x, line.floor / base));
         }
-        let (label, remark, tags) = (title.to_string(), "cross: its floor".into(), Vec::new());
-        (!points.is_empty()).then_some(Series { index, label, remark, points, tags, model })
+        (!points.is_empty()).then(|| Series { model, ..Series::new(stroke, *title, "cross: its floor", points) })
     });
     let whose = if theirs { "eager PyTorch's BP" } else { "our own BP" };
+    let place = &bench.provenance;
+    let version = bench.pytorch.as_ref().map_or(String::new(), |version| format!(" · PyTorch {version}"));
+    let batches = bench.networks.iter().map(|network| format!("{} {}", network.network, network.batch));
     Plot {
-        title: format!("Time of a training step on {}, {} threads", bench.provenance.device, bench.provenance.threads),
+        title: format!("Time of a training step over that of {whose}"),
+        subtitle: format!(
+            "{}, {} threads, {}{version} · batches: {}",
+            place.device,
+            place.threads,
+            place.hardware,
+            batches.collect::<Vec<_>>().join(", ")
+        ),
         x_label: "network".into(),
-        y_label: format!("time over that of {whose} (bars: quartiles)"),
+        y_label: "time over time (bars: quartiles)".into(),
         ticks: bench.networks.iter().enumerate().map(|(i, network)| (i as f64, network.network.to_string())).collect(),
         scale: Scale::Amount,
         spread: Spread::Bars,
+        kinds: true,
         series: series.collect(),
+        ..Plot::default()
     }
 }
 
@@ -55,9 +63,9 @@ mod tests {
         bench.networks[0].lines.iter_mut().for_each(|line| line.torch_bp = None);
         assert_eq!(heights(&bench), [1.0, 0.5]);
         let dir = tempfile::tempdir().unwrap();
-        let path = write(&bench, dir.path()).unwrap().unwrap();
-        assert!(std::fs::read_to_string(path).unwrap().contains("our own BP"));
+        let paths = write(&bench, dir.path()).unwrap();
+        assert!(std::fs::read_to_string(&paths[0]).unwrap().contains("our own BP"));
         bench.networks.clear();
-        assert_eq!(write(&bench, dir.path()).unwrap(), None);
+        assert!(write(&bench, dir.path()).unwrap().is_empty());
     }
 }

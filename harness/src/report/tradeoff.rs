@@ -2,10 +2,11 @@
 //! changes the work of a step.
 
 use super::axis::round_ticks;
-use super::labels::{remark, title, y_label};
-use super::plot::{Line, Plot, Point, Scale, Spread};
+use super::figure::titled;
+use super::labels::{remark, settings, y_label};
+use super::picture::{Line, Plot, Point, Scale, Spread, Stroke};
 use super::stats::{Aggregate, CellStats, mean};
-use super::{Cell, Report, distinct};
+use super::{Cell, Report};
 use crate::record::RunResult;
 
 /// `macs` and `seconds` of a sweep; nothing of a table, or where no row does three
@@ -32,41 +33,50 @@ pub fn plots(report: &Report) -> Vec<(String, Plot)> {
 }
 
 fn plot(report: &Report, x_label: &str, cost: &dyn Fn(&RunResult) -> f64) -> Plot {
-    let series: Vec<Line> = (0..report.rows.len()).filter_map(|row| line(report, row, cost)).collect();
     let drawn: Vec<&Cell> = report.cells.iter().filter(|cell| cell.sound().next().is_some()).collect();
-    let data = distinct(drawn.iter().flat_map(|cell| cell.sound()), |run| run.data.name.clone());
+    let rows = report.strokes().into_iter().enumerate();
+    let series: Vec<Line> = rows.filter_map(|(row, stroke)| line(report, row, stroke, &drawn, cost)).collect();
     let places = || series.iter().flat_map(|line| &line.points).map(|point| point.x);
     let (low, high) = (places().fold(f64::INFINITY, f64::min), places().fold(f64::NEG_INFINITY, f64::max));
     Plot {
-        title: format!("{}; beside the points: {}", title(&data, &drawn), report.column_axis),
+        title: titled(report, &drawn),
+        subtitle: format!("{}; beside the points: {}", settings(report, &drawn), report.column_axis),
         x_label: x_label.into(),
         y_label: y_label(&drawn, "bars: ± standard deviation"),
-        ticks: round_ticks(low, high),
+        ticks: round_ticks(low, high, 9),
         scale: Scale::Percent,
         spread: Spread::Bars,
         series,
+        ..Plot::default()
     }
 }
 
-/// A row's cells in the sweep's order, each tagged with its value. A reference row, whose cells are one and the same
-/// run, is one point without a tag.
-fn line(report: &Report, row: usize, cost: &dyn Fn(&RunResult) -> f64) -> Option<Line> {
+/// A row's cells by what they cost, each tagged with its value. A reference row, whose cells are one and the same run, is
+/// one point without a tag.
+fn line(
+    report: &Report,
+    row: usize,
+    stroke: Stroke,
+    drawn: &[&Cell],
+    cost: &dyn Fn(&RunResult) -> f64,
+) -> Option<Line> {
     let cells: Vec<&Cell> = (0..report.columns.len()).map(|column| report.cell(row, column)).collect();
     let id = |cell: &Cell| cell.runs.first().map(|run| run.run_id.clone());
     let one = cells.iter().all(|cell| id(cell) == id(cells[0]));
     let used = if one { 1 } else { cells.len() };
-    let (mut points, mut tags) = (Vec::new(), Vec::new());
+    let mut points = Vec::new();
     for (cell, column) in cells[..used].iter().zip(&report.columns) {
         let costs: Vec<f64> = cell.sound().map(cost).collect();
         let (Some(Aggregate { mean: y, std, .. }), Some(x)) = (CellStats::of(cell).accuracy, mean(&costs)) else {
             continue;
         };
         let std = std.unwrap_or(0.0);
-        points.push(Point { x, y, low: y - std, high: y + std });
-        tags.extend((!one).then(|| column.label.clone()));
+        points.push((Point { x, y, low: y - std, high: y + std }, column.label.clone()));
     }
-    let (label, remark) = (report.rows[row].clone(), remark(&cells));
-    (!points.is_empty()).then_some(Line { index: row, label, remark, points, tags, model: vec![] })
+    points.sort_by(|a, b| a.0.x.total_cmp(&b.0.x));
+    let (points, tags): (Vec<Point>, Vec<String>) = points.into_iter().unzip();
+    let tags = if one { Vec::new() } else { tags };
+    (!points.is_empty()).then(|| Line { tags, ..Line::new(stroke, &report.rows[row], remark(&cells, drawn), points) })
 }
 
 #[cfg(test)]
