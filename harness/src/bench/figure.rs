@@ -1,23 +1,103 @@
 //! The rules that PyTorch has too, network by network, against its BP; crosses are the floor.
 
+use super::parquet;
 use super::pytorch::RULES;
-use super::record::{Bench, Line};
+use super::record::{Bench, Line, Spread as Seconds};
 use crate::error::Result;
 use crate::report::picture::{Line as Series, Plot, Point, Scale, Spread, save_all, strokes};
+use crate::report::place::pages;
 use std::path::{Path, PathBuf};
 
-/// Draws `bench` as SVG and as PNG and says where they are; nothing of no networks.
-pub fn write(bench: &Bench, dir: &Path) -> Result<Vec<PathBuf>> {
-    save_all([("bench".to_string(), plot(bench))], dir)
+/// What the figure shows of a bench.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// The device.
+    pub device: String,
+    /// Its threads.
+    pub threads: usize,
+    /// The processor or GPU.
+    pub hardware: String,
+    /// PyTorch's version, if it was measured too.
+    pub pytorch: Option<String>,
+    /// Networks in order.
+    pub networks: Vec<ShownNetwork>,
 }
 
-fn plot(bench: &Bench) -> Plot {
-    let theirs = bench.networks.iter().flat_map(|network| &network.lines).any(|line| line.torch_bp.is_some());
-    let base = |line: &Line| Some(if theirs { line.torch_bp? } else { line.bp? }.median);
+/// One network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShownNetwork {
+    /// Its name.
+    pub name: String,
+    /// Samples a step.
+    pub batch: usize,
+    /// A line a rule.
+    pub lines: Vec<ShownLine>,
+}
+
+/// One rule: steps of ours, of our BP and of PyTorch's BP, and the seconds below which a step cannot come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShownLine {
+    /// The rule's title.
+    pub rule: String,
+    /// Our step.
+    pub ours: Option<Seconds>,
+    /// Our BP's step.
+    pub bp: Option<Seconds>,
+    /// PyTorch's BP's step.
+    pub torch_bp: Option<Seconds>,
+    /// The floor.
+    pub floor: f64,
+}
+
+impl Shown {
+    /// Of a bench.
+    pub fn of(bench: &Bench) -> Self {
+        let line = |Line { rule, ours, bp, torch_bp, floor, .. }: &Line| ShownLine {
+            rule: rule.to_string(),
+            ours: *ours,
+            bp: *bp,
+            torch_bp: *torch_bp,
+            floor: *floor,
+        };
+        let networks = bench.networks.iter().map(|network| ShownNetwork {
+            name: network.network.to_string(),
+            batch: network.batch,
+            lines: network.lines.iter().map(line).collect(),
+        });
+        Self {
+            device: bench.provenance.device.to_string(),
+            threads: bench.provenance.threads,
+            hardware: bench.provenance.hardware.clone(),
+            pytorch: bench.pytorch.clone().ok(),
+            networks: networks.collect(),
+        }
+    }
+}
+
+/// Draws `bench` as SVG and as PNG and says where they are; nothing of no networks.
+pub fn write(shown: &Shown, dir: &Path) -> Result<Vec<PathBuf>> {
+    save_all([("bench".to_string(), plot(shown))], dir)
+}
+
+/// Draws the figures of every bench in `results` again from the Parquet beside them, and says where they are.
+pub fn redraw(results: &Path) -> Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
+    for (_, folder) in pages(results)? {
+        let there = folder.join(parquet::FILE);
+        if there.exists() {
+            written.extend(write(&parquet::read(&there)?, &folder)?);
+        }
+    }
+    Ok(written)
+}
+
+fn plot(shown: &Shown) -> Plot {
+    let theirs = shown.networks.iter().flat_map(|network| &network.lines).any(|line| line.torch_bp.is_some());
+    let base = |line: &ShownLine| Some(if theirs { line.torch_bp? } else { line.bp? }.median);
     let strokes = strokes(RULES.iter().map(|(title, name)| (*name, *title)));
     let series = RULES.iter().zip(strokes).filter_map(|((title, _), stroke)| {
         let (mut points, mut model) = (Vec::new(), Vec::new());
-        for (place, network) in bench.networks.iter().enumerate() {
+        for (place, network) in shown.networks.iter().enumerate() {
             let Some(line) = network.lines.iter().find(|line| line.rule == *title) else { continue };
             let (Some(ours), Some(base)) = (line.ours, base(line)) else { continue };
             let x = place as f64;
@@ -27,21 +107,16 @@ fn plot(bench: &Bench) -> Plot {
         (!points.is_empty()).then(|| Series { model, ..Series::new(stroke, *title, "cross: its floor", points) })
     });
     let whose = if theirs { "eager PyTorch's BP" } else { "our own BP" };
-    let place = &bench.provenance;
-    let version = bench.pytorch.as_ref().map_or(String::new(), |version| format!(" · PyTorch {version}"));
-    let batches = bench.networks.iter().map(|network| format!("{} {}", network.network, network.batch));
+    let version = shown.pytorch.as_ref().map_or(String::new(), |version| format!(" · PyTorch {version}"));
+    let batches: Vec<String> =
+        shown.networks.iter().map(|network| format!("{} {}", network.name, network.batch)).collect();
+    let (device, threads, hardware) = (&shown.device, shown.threads, &shown.hardware);
     Plot {
         title: format!("Time of a training step over that of {whose}"),
-        subtitle: format!(
-            "{}, {} threads, {}{version} · batches: {}",
-            place.device,
-            place.threads,
-            place.hardware,
-            batches.collect::<Vec<_>>().join(", ")
-        ),
+        subtitle: format!("{device}, {threads} threads, {hardware}{version} · batches: {}", batches.join(", ")),
         x_label: "network".into(),
         y_label: "time over time (bars: quartiles)".into(),
-        ticks: bench.networks.iter().enumerate().map(|(i, network)| (i as f64, network.network.to_string())).collect(),
+        ticks: shown.networks.iter().enumerate().map(|(i, network)| (i as f64, network.name.clone())).collect(),
         scale: Scale::Amount,
         spread: Spread::Bars,
         kinds: true,
@@ -58,14 +133,15 @@ mod tests {
     #[test]
     fn rules_are_drawn_against_pytorchs_bp_or_where_there_is_none_our_own() {
         let mut bench = bench();
-        let heights = |bench: &Bench| plot(bench).series.iter().map(|line| line.points[0].y).collect::<Vec<_>>();
+        let heights =
+            |bench: &Bench| plot(&Shown::of(bench)).series.iter().map(|line| line.points[0].y).collect::<Vec<_>>();
         assert_eq!(heights(&bench), [2.0, 1.0]);
         bench.networks[0].lines.iter_mut().for_each(|line| line.torch_bp = None);
         assert_eq!(heights(&bench), [1.0, 0.5]);
         let dir = tempfile::tempdir().unwrap();
-        let paths = write(&bench, dir.path()).unwrap();
+        let paths = write(&Shown::of(&bench), dir.path()).unwrap();
         assert!(std::fs::read_to_string(&paths[0]).unwrap().contains("our own BP"));
         bench.networks.clear();
-        assert!(write(&bench, dir.path()).unwrap().is_empty());
+        assert!(write(&Shown::of(&bench), dir.path()).unwrap().is_empty());
     }
 }

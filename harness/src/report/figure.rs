@@ -3,7 +3,7 @@
 
 use super::axis::Axis;
 use super::curves::{self, Across, CurveRow, Height, curve};
-use super::labels::{data, epochs, file_name, remark, remarks, settings, y_label};
+use super::labels::{data, epochs, file_name, remark, remarks, settings, spread, y_label};
 use super::picture::{Line, Plot, Point, Scale, Spread, Stroke, save_all};
 use super::stats::{Aggregate, CellStats};
 use super::{Cell, Report, distinct, heat, layers, tradeoff};
@@ -46,17 +46,18 @@ fn learning(report: &Report, rows: &[CurveRow], column: usize) -> Option<Plot> {
         let last = format!("{:.2}", points.last()?.y);
         let quoted = cells[row].quoted.as_ref().map(|quoted| quoted.mean);
         let paper = quoted.map_or(String::new(), |quoted| format!("paper {quoted:.2}"));
-        let remark = remarks([last, remark(&[cells[row]], &drawn), paper]);
+        let remark = remarks([last, remark(&[cells[row]], &drawn), paper], ", ");
         Some(Line { quoted, ..Line::new(stroke, &report.rows[row], remark, points) })
     };
     let series: Vec<Line> = report.strokes().into_iter().enumerate().filter_map(line).collect();
     let last = series.iter().flat_map(|line| &line.points).map(|p| p.x as usize).max()?;
-    let quoted = if series.iter().any(|line| line.quoted.is_some()) { "; thin lines: the paper's" } else { "" };
+    let quoted = if series.iter().any(|line| line.quoted.is_some()) { "thin lines: the paper's" } else { "" };
     Some(Plot {
         title: format!("{} · {}", report.title, data(label, &drawn)),
         subtitle: settings(report, &drawn),
         x_label: "epoch".into(),
-        y_label: y_label(&drawn, "band: worst to best seed") + quoted,
+        y_label: y_label(&drawn),
+        y_remark: remarks([spread(&drawn, "band: worst to best seed"), quoted.into()], "; "),
         ticks: epochs(last),
         scale: Scale::Percent,
         spread: Spread::Band,
@@ -87,7 +88,8 @@ fn sweep(report: &Report) -> Option<Plot> {
         title: titled(report, &drawn),
         subtitle: settings(report, &drawn),
         x_label: format!("{}{}", report.column_axis, axis.remark()),
-        y_label: y_label(&drawn, "bars: ± standard deviation"),
+        y_label: y_label(&drawn),
+        y_remark: spread(&drawn, "bars: ± standard deviation"),
         ticks: axis.ticks(&values),
         scale: Scale::Percent,
         spread: Spread::Bars,

@@ -1,7 +1,7 @@
 //! Accuracy over two swept parameters: a map for each row, all with one scale of colours.
 
 use super::figure::titled;
-use super::labels::{n_text, settings, y_label};
+use super::labels::{n_text, remarks, settings, spread, y_label};
 use super::picture::canvas::{Anchor, Canvas, Frame};
 use super::picture::colour::{Colour, GREY, INK, WHITE};
 use super::picture::font::wrapped;
@@ -60,7 +60,7 @@ impl Maps {
         let parts = [
             (titled(report, &drawn), TITLE),
             (settings(report, &drawn), SUBTITLE),
-            (y_label(&drawn, "mean over seeds"), SUBTITLE),
+            (remarks([y_label(&drawn), spread(&drawn, "mean over seeds")], "; "), SUBTITLE),
         ];
         let lines =
             |(words, size): (String, f64)| wrapped(&words, size, across).into_iter().map(move |line| (line, size));

@@ -30,11 +30,15 @@ pub fn data(label: &str, cells: &[&Cell]) -> String {
     format!("{named}{unverified}")
 }
 
-/// What is measured, and how its spread is drawn where there is any.
-pub fn y_label(cells: &[&Cell], spread: &str) -> String {
+/// What is measured.
+pub fn y_label(cells: &[&Cell]) -> String {
     let images = distinct(cells.iter().flat_map(|cell| cell.sound()), |run| run.evaluated_on.clone());
-    let spread = if cells.iter().any(|cell| cell.sound().count() > 1) { format!("; {spread}") } else { String::new() };
-    format!("{images} accuracy (%){spread}")
+    format!("{images} accuracy (%)")
+}
+
+/// How the spread is drawn, where there is any.
+pub fn spread(cells: &[&Cell], how: &str) -> String {
+    if cells.iter().any(|cell| cell.sound().count() > 1) { how.to_string() } else { String::new() }
 }
 
 /// The settings of the runs in `cells`, which are some of `report`'s, their number and their profile.
@@ -68,8 +72,8 @@ pub fn round(value: f64) -> String {
 }
 
 /// Remarks one after the other, of those that say something.
-pub fn remarks<const N: usize>(remarks: [String; N]) -> String {
-    remarks.into_iter().filter(|remark| !remark.is_empty()).collect::<Vec<_>>().join(", ")
+pub fn remarks<const N: usize>(remarks: [String; N], between: &str) -> String {
+    remarks.into_iter().filter(|remark| !remark.is_empty()).collect::<Vec<_>>().join(between)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod layers;
 mod read;
 
 pub use curves::read as read_curves;
+pub(crate) use read::Row;
 pub use read::{has_runs, read_ids, read_runs};
 
 use crate::atomic::write_atomically;

@@ -3,7 +3,7 @@
 
 use super::axis::round_ticks;
 use super::figure::titled;
-use super::labels::{remark, settings, y_label};
+use super::labels::{remark, settings, spread, y_label};
 use super::picture::{Line, Plot, Point, Scale, Spread, Stroke};
 use super::stats::{Aggregate, CellStats, mean};
 use super::{Cell, Report};
@@ -42,7 +42,8 @@ fn plot(report: &Report, x_label: &str, cost: &dyn Fn(&RunResult) -> f64) -> Plo
         title: titled(report, &drawn),
         subtitle: format!("{}; beside the points: {}", settings(report, &drawn), report.column_axis),
         x_label: x_label.into(),
-        y_label: y_label(&drawn, "bars: ± standard deviation"),
+        y_label: y_label(&drawn),
+        y_remark: spread(&drawn, "bars: ± standard deviation"),
         ticks: round_ticks(low, high, 9),
         scale: Scale::Percent,
         spread: Spread::Bars,

@@ -129,12 +129,13 @@ fn plot(groups: &[Group], settings: String, args: &PlotArgs) -> Plot {
         Height::Error => (format!("{images} error (%)"), Scale::Log),
         Height::Loss => ("mean training loss at the output".to_string(), Scale::Any),
     };
-    let band = if groups.iter().any(|group| group.seeds() > 1) { "; band: worst to best seed" } else { "" };
+    let band = if groups.iter().any(|group| group.seeds() > 1) { "band: worst to best seed" } else { "" };
     Plot {
         title: args.title.clone().unwrap_or_else(|| distinct(rows(), |row: &CurveRow| row.dataset.clone())),
         subtitle: settings,
         x_label: x_label.into(),
-        y_label: y_label + band,
+        y_label,
+        y_remark: band.into(),
         ticks,
         scale,
         series,

@@ -73,24 +73,31 @@ pub fn read_ids(path: &Path) -> Result<Vec<String>> {
     Ok((0..frame.height()).filter_map(|index| Row { frame: &frame, index }.text("run_id")).collect())
 }
 
-pub(super) struct Row<'a> {
+/// A row of a table that was read.
+pub(crate) struct Row<'a> {
+    /// The table.
     pub frame: &'a DataFrame,
+    /// Which of its rows.
     pub index: usize,
 }
 
 impl Row<'_> {
+    /// A word, where the column has one.
     pub fn text(&self, column: &str) -> Option<String> {
         self.frame.column(column).ok()?.str().ok()?.get(self.index).map(String::from)
     }
 
+    /// A number, where the column has one.
     pub fn number(&self, column: &str) -> Option<f64> {
         self.frame.column(column).ok()?.get(self.index).ok()?.extract()
     }
 
+    /// A count, where the column has one.
     pub fn count(&self, column: &str) -> Option<u64> {
         self.frame.column(column).ok()?.get(self.index).ok()?.extract()
     }
 
+    /// Yes or no, where the column has one.
     pub fn flag(&self, column: &str) -> Option<bool> {
         self.frame.column(column).ok()?.bool().ok()?.get(self.index)
     }

@@ -156,7 +156,12 @@ impl Chart<'_> {
 
     /// Words beside points, above, below or at a side, wherever no other words are.
     fn tags(&self, canvas: &mut Canvas) {
-        let mut taken: Vec<(f64, f64, f64)> = Vec::new();
+        let points = |(index, line): (usize, &'_ Line)| {
+            let panel = self.layout.panel(index);
+            line.points.iter().map(|point| self.at(panel, index, point)).collect::<Vec<_>>()
+        };
+        let mut taken: Vec<(f64, f64, f64)> =
+            self.plot.series.iter().enumerate().flat_map(points).map(|(x, y)| (x, y, 4.0)).collect();
         for (index, line) in self.plot.series.iter().enumerate() {
             let panel = self.layout.panel(index);
             for (point, words) in line.points.iter().zip(&line.tags) {
@@ -170,7 +175,7 @@ impl Chart<'_> {
                 };
                 let place = *places.iter().find(free).unwrap_or(&places[0]);
                 taken.push((place.0, place.1, half));
-                canvas.text(place, words, REMARK, line.stroke.colour, Anchor::Middle);
+                canvas.text(place, words, REMARK, line.stroke.colour.readable(), Anchor::Middle);
             }
         }
     }
@@ -194,7 +199,7 @@ impl Chart<'_> {
                 true => (middle - 6.0, (start, middle + 7.5)),
                 false => (middle, (start + width(&line.label, LABEL) + 6.0, middle + 0.5)),
             };
-            canvas.text((start, label), &line.label, LABEL, line.stroke.colour.darker(0.15), Anchor::Start);
+            canvas.text((start, label), &line.label, LABEL, line.stroke.colour.readable(), Anchor::Start);
             canvas.text(remark, &line.remark, REMARK, GREY, Anchor::Start);
         }
     }

@@ -27,6 +27,21 @@ impl Colour {
         self.mixed(WHITE, share)
     }
 
+    /// As dark as letters on white paper must be, a contrast of 4.5 to 1 (WCAG 2.2, 1.4.3).
+    pub fn readable(self) -> Self {
+        let darker = (0..=20).map(|step| self.darker(f64::from(step) / 20.0));
+        darker.into_iter().find(|colour| 1.05 / (colour.luminance() + 0.05) >= 4.5).unwrap_or(INK)
+    }
+
+    /// The relative luminance of sRGB, from 0 to 1.
+    fn luminance(self) -> f64 {
+        let linear = |channel: u8| {
+            let share = f64::from(channel) / 255.0;
+            if share <= 0.04045 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * linear(self.0) + 0.7152 * linear(self.1) + 0.0722 * linear(self.2)
+    }
+
     /// Darker, to black at 1.
     pub fn darker(self, share: f64) -> Self {
         self.mixed(Colour(0, 0, 0), share)
@@ -48,5 +63,14 @@ mod tests {
         assert_eq!(WHITE.mixed(Colour(0, 0, 255), 0.5), Colour(128, 128, 255));
         assert_eq!((Colour(10, 200, 0).darker(1.0), Colour(10, 200, 0).lighter(1.0)), (Colour(0, 0, 0), WHITE));
         assert_eq!(Colour(0, 114, 178).to_string(), "#0072b2");
+    }
+
+    #[test]
+    fn letters_are_dark_enough_and_dark_ones_stay() {
+        assert_eq!(Colour(0, 114, 178).readable(), Colour(0, 114, 178));
+        assert!((WHITE.luminance() - 1.0).abs() < 1e-9);
+        for colour in [WHITE, Colour(230, 159, 0), Colour(200, 220, 240)] {
+            assert!(1.05 / (colour.readable().luminance() + 0.05) >= 4.5, "{colour}");
+        }
     }
 }

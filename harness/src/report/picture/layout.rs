@@ -100,7 +100,9 @@ impl Layout {
         let subtitle = lines(&plot.subtitle, SUBTITLE, 6.0);
         let most = plot.series.iter().map(|line| line.range(plot.settled).1).fold(f64::NEG_INFINITY, f64::max);
         let spacing = Spacing::of(plot.scale, most);
-        let y_label = lines(&format!("{}{}", plot.y_label, spacing.remark()), SUBTITLE, 8.0);
+        let remarks = [&plot.y_label, spacing.remark(), &plot.y_remark].map(String::from);
+        let y_label =
+            lines(&remarks.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; "), SUBTITLE, 8.0);
         let top = y;
 
         let label_height = if stacked { 28.0 } else { 16.5 };

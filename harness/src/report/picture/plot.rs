@@ -17,6 +17,8 @@ pub struct Plot {
     pub x_label: String,
     /// Over the side axis.
     pub y_label: String,
+    /// After it: what else is drawn.
+    pub y_remark: String,
     /// Where the bottom axis has labels, and which.
     pub ticks: Vec<(f64, String)>,
     /// What the side axis may show.
@@ -79,6 +81,7 @@ impl Default for Plot {
             subtitle: String::new(),
             x_label: String::new(),
             y_label: String::new(),
+            y_remark: String::new(),
             ticks: Vec::new(),
             scale: Scale::Any,
             spread: Spread::Band,

@@ -106,7 +106,7 @@ impl Stroke {
     pub fn part(self, part: usize, parts: usize) -> Self {
         let left = parts.saturating_sub(part + 1) as f64 / parts.max(1) as f64;
         Self {
-            colour: self.colour.lighter(0.65 * left),
+            colour: self.colour.lighter(0.55 * left),
             dash: after(&DASHES, self.dash, part),
             marker: after(&MARKERS, self.marker, part),
         }

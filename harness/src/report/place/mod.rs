@@ -14,7 +14,7 @@ mod index;
 mod shelf;
 
 pub use about::About;
-pub use index::write as write_index;
+pub use index::{pages, write as write_index};
 pub use shelf::{Shelf, ShelfFlags};
 
 use crate::error::{Error, Result};
