@@ -85,8 +85,8 @@ fn sweep(report: &Report) -> Option<Plot> {
     };
     let series: Vec<Line> = report.strokes().into_iter().enumerate().filter_map(line).collect();
     (!series.is_empty()).then(|| Plot {
-        title: titled(report, &drawn),
-        subtitle: settings(report, &drawn),
+        title: report.title.clone(),
+        subtitle: subtitle(report, &drawn),
         x_label: format!("{}{}", report.column_axis, axis.remark()),
         y_label: y_label(&drawn),
         y_remark: spread(&drawn, "bars: ± standard deviation"),
@@ -98,10 +98,10 @@ fn sweep(report: &Report) -> Option<Plot> {
     })
 }
 
-/// The report's title with the data that its cells saw.
-pub fn titled(report: &Report, drawn: &[&Cell]) -> String {
+/// The data that cells of a sweep saw, and their settings.
+pub fn subtitle(report: &Report, drawn: &[&Cell]) -> String {
     let names = distinct(drawn.iter().flat_map(|cell| cell.sound()), |run| run.data.name.clone());
-    format!("{} · {}", report.title, data(&names, drawn))
+    format!("{} · {}", data(&names, drawn), settings(report, drawn))
 }
 
 #[cfg(test)]

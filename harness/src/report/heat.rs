@@ -1,7 +1,7 @@
 //! Accuracy over two swept parameters: a map for each row, all with one scale of colours.
 
-use super::figure::titled;
-use super::labels::{n_text, remarks, settings, spread, y_label};
+use super::figure::subtitle;
+use super::labels::{n_text, remarks, spread, y_label};
 use super::picture::canvas::{Anchor, Canvas, Frame};
 use super::picture::colour::{Colour, GREY, INK, WHITE};
 use super::picture::font::wrapped;
@@ -58,8 +58,8 @@ impl Maps {
         let panels: Vec<_> = (0..report.rows.len()).filter_map(panel).collect();
         let across = PANEL.0 * panels.len().min(ACROSS) as f64 - 2.0 * MARGIN;
         let parts = [
-            (titled(report, &drawn), TITLE),
-            (settings(report, &drawn), SUBTITLE),
+            (report.title.clone(), TITLE),
+            (subtitle(report, &drawn), SUBTITLE),
             (remarks([y_label(&drawn), spread(&drawn, "mean over seeds")], "; "), SUBTITLE),
         ];
         let lines =

@@ -2,8 +2,8 @@
 //! changes the work of a step.
 
 use super::axis::round_ticks;
-use super::figure::titled;
-use super::labels::{remark, settings, spread, y_label};
+use super::figure::subtitle;
+use super::labels::{remark, remarks, spread, y_label};
 use super::picture::{Line, Plot, Point, Scale, Spread, Stroke};
 use super::stats::{Aggregate, CellStats, mean};
 use super::{Cell, Report};
@@ -39,11 +39,14 @@ fn plot(report: &Report, x_label: &str, cost: &dyn Fn(&RunResult) -> f64) -> Plo
     let places = || series.iter().flat_map(|line| &line.points).map(|point| point.x);
     let (low, high) = (places().fold(f64::INFINITY, f64::min), places().fold(f64::NEG_INFINITY, f64::max));
     Plot {
-        title: titled(report, &drawn),
-        subtitle: format!("{}; beside the points: {}", settings(report, &drawn), report.column_axis),
+        title: report.title.clone(),
+        subtitle: subtitle(report, &drawn),
         x_label: x_label.into(),
         y_label: y_label(&drawn),
-        y_remark: spread(&drawn, "bars: ± standard deviation"),
+        y_remark: remarks(
+            [format!("beside the points: {}", report.column_axis), spread(&drawn, "bars: ± standard deviation")],
+            "; ",
+        ),
         ticks: round_ticks(low, high, 9),
         scale: Scale::Percent,
         spread: Spread::Bars,

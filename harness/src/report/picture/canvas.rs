@@ -127,7 +127,7 @@ impl Canvas {
     /// A piece of a line with its marker, as a legend has it.
     pub fn swatch(&mut self, at: At, length: f64, stroke: Stroke) {
         let mut layer = Layer(Group::new());
-        layer.curve(&[at, (at.0 + length, at.1)], stroke, 2.0, 1.0);
+        layer.curve(&[at, (at.0 + length, at.1)], stroke);
         layer.marker((at.0 + length / 2.0, at.1), stroke, 3.5, true);
         self.document.append(layer.0);
     }
@@ -141,6 +141,15 @@ fn straight(from: At, to: At, colour: Colour, width: f64) -> Line {
         .set("y2", short(to.1))
         .set("stroke", colour.to_string())
         .set("stroke-width", width)
+}
+
+fn through(points: &[At], colour: Colour, width: f64) -> Polyline {
+    Polyline::new()
+        .set("points", listed(points))
+        .set("fill", "none")
+        .set("stroke", colour.to_string())
+        .set("stroke-width", width)
+        .set("stroke-linejoin", "round")
 }
 
 /// Marks in the frame of a panel.
@@ -158,18 +167,17 @@ impl Layer {
     }
 
     /// A line through `points`.
-    pub fn curve(&mut self, points: &[At], stroke: Stroke, width: f64, opacity: f64) {
-        let curve = Polyline::new()
-            .set("points", listed(points))
-            .set("fill", "none")
-            .set("stroke", stroke.colour.to_string())
-            .set("stroke-width", width)
-            .set("stroke-linejoin", "round")
-            .set("opacity", opacity);
+    pub fn curve(&mut self, points: &[At], stroke: Stroke) {
+        let curve = through(points, stroke.colour, 2.0);
         self.0.append(match stroke.dash.pattern() {
             Some(pattern) => curve.set("stroke-dasharray", pattern),
             None => curve,
         });
+    }
+
+    /// A wide and pale line through `points`, which is seen at both sides of one that lies on it.
+    pub fn halo(&mut self, points: &[At], colour: Colour, width: f64) {
+        self.0.append(through(points, colour, width).set("opacity", 0.4));
     }
 
     /// A light area.
@@ -207,16 +215,14 @@ fn outline(marker: Marker, x: f64, y: f64, r: f64) -> String {
         let corners: Vec<String> = corners.iter().map(|(dx, dy)| at(*dx, *dy)).collect();
         format!("M{}Z", corners.join("L"))
     };
-    let upright = || format!("M{}L{}M{}L{}", at(-1.2, 0.0), at(1.2, 0.0), at(0.0, -1.2), at(0.0, 1.2));
-    let diagonal = || format!("M{}L{}M{}L{}", at(-0.9, -0.9), at(0.9, 0.9), at(-0.9, 0.9), at(0.9, -0.9));
     match marker {
         Marker::Circle | Marker::Square => shape(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]),
         Marker::Up => shape(&[(0.0, -1.2), (1.1, 0.8), (-1.1, 0.8)]),
         Marker::Down => shape(&[(0.0, 1.2), (1.1, -0.8), (-1.1, -0.8)]),
         Marker::Diamond => shape(&[(0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)]),
-        Marker::Plus => upright(),
-        Marker::Cross => diagonal(),
-        Marker::Star => upright() + &diagonal(),
+        Marker::Plus => format!("M{}L{}M{}L{}", at(-1.2, 0.0), at(1.2, 0.0), at(0.0, -1.2), at(0.0, 1.2)),
+        Marker::Right => shape(&[(1.2, 0.0), (-0.8, 1.1), (-0.8, -1.1)]),
+        Marker::Bowtie => shape(&[(-1.2, -0.9), (1.2, 0.9), (1.2, -0.9), (-1.2, 0.9)]),
     }
 }
 
@@ -230,7 +236,7 @@ mod tests {
         let mut canvas = Canvas::new(100.0, 50.5);
         canvas.text((1.0, 2.0), "A & <B>", 10.0, WHITE, Anchor::End);
         canvas.within(Frame { left: 1.0, top: 2.0, right: 9.0, bottom: 8.0 }, |layer| {
-            layer.curve(&[(0.0, 0.0), (20.0, 1.0 / 3.0)], of_rule("fa"), 2.0, 1.0);
+            layer.curve(&[(0.0, 0.0), (20.0, 1.0 / 3.0)], of_rule("fa"));
         });
         let text = canvas.finish();
         for part in ["height=\"51\"", "A &amp; &lt;B", "0,0 20,0.33", "clip-path=\"url(#panel0)\"", "stroke-dasharray"]
@@ -242,7 +248,7 @@ mod tests {
     #[test]
     fn every_marker_has_a_shape_of_its_own() {
         use Marker::*;
-        let shapes = [Square, Up, Down, Diamond, Plus, Cross, Star].map(|marker| outline(marker, 0.0, 0.0, 3.0));
+        let shapes = [Square, Up, Down, Diamond, Plus, Right, Bowtie].map(|marker| outline(marker, 0.0, 0.0, 3.0));
         (0..shapes.len()).for_each(|i| assert!(!shapes[..i].contains(&shapes[i])));
     }
 }

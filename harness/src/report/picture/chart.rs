@@ -96,11 +96,14 @@ impl Chart<'_> {
         let places: Vec<Vec<At>> = series()
             .map(|(index, line)| line.points.iter().map(|point| self.at(panel, index, point)).collect())
             .collect();
-        let under = covers(&places);
-        for (((index, line), points), under) in series().zip(&places).zip(&under) {
-            let opacity = if *under > 0 { 0.55 } else { 1.0 };
+        let covers = covers(&places);
+        let drawn = || series().zip(&places).zip(&covers);
+        for (((_, line), _), cover) in drawn().filter(|_| !self.plot.kinds) {
+            cover.parts.iter().for_each(|part| layer.halo(part, line.stroke.colour, 2.0 + UNDER * cover.by as f64));
+        }
+        for (((index, line), points), cover) in drawn() {
             if !self.plot.kinds {
-                layer.curve(points, line.stroke, 2.0 + UNDER * *under as f64, opacity);
+                layer.curve(points, line.stroke);
             }
             let (step, first) = match points.len() {
                 few if few <= MARKED => (1, 0),
@@ -108,7 +111,7 @@ impl Chart<'_> {
                 many => (many.div_ceil(8), (index * many.div_ceil(8)) / self.plot.series.len().max(1)),
             };
             for at in points.iter().skip(first).step_by(step) {
-                layer.marker(*at, line.stroke, 3.5 + 0.6 * UNDER * *under as f64, *under == 0);
+                layer.marker(*at, line.stroke, 3.5 + 0.6 * UNDER * cover.by as f64, cover.by == 0);
             }
             for (x, y) in &line.model {
                 let x = self.layout.across(*x) + self.aside(index);

@@ -35,7 +35,8 @@ pub fn wrapped(text: &str, size: f64, room: f64) -> Vec<String> {
             _ => lines.push(word),
         }
     }
-    lines
+    // Where a line ends nothing needs to be kept apart.
+    lines.into_iter().map(|line| line.trim_end_matches(" ·").to_string()).collect()
 }
 
 /// A word, or as many pieces of it as it takes.
@@ -75,5 +76,6 @@ mod tests {
             assert_eq!(all.replace(' ', ""), text.replace(' ', ""));
         }
         assert_eq!(wrapped(text, 16.0, 2000.0), [text]);
+        assert_eq!(wrapped("one · two", 16.0, width("one · t", 16.0)), ["one", "two"]);
     }
 }

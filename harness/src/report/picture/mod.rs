@@ -14,6 +14,8 @@ mod png;
 mod scale;
 mod spread;
 mod stroke;
+#[cfg(test)]
+mod tests;
 
 pub use palette::{of_part, of_rule};
 pub use plot::{Line, Plot, Point, Spread};

@@ -4,30 +4,30 @@
 
 use super::colour::Colour;
 use super::stroke::{Dash, Marker, Stroke};
-use Dash::{Dashed, DotDash, Dotted, Long, Solid};
-use Marker::{Circle, Cross, Diamond, Down, Plus, Square, Star, Up};
+use Dash::{Dashed, Dotted, Long, Mixed, Solid};
+use Marker::{Bowtie, Circle, Diamond, Down, Plus, Right, Square, Up};
 
 /// By the name in specs.
 const RULES: [(&str, Colour, Dash, Marker); 20] = [
     ("bp", Colour(0, 0, 0), Solid, Circle),
     ("bp-checkpoint", Colour(110, 110, 110), Dashed, Square),
-    ("bp-fused", Colour(150, 150, 150), Long, Cross),
+    ("bp-fused", Colour(150, 150, 150), Long, Right),
     ("shallow", Colour(187, 187, 187), Solid, Down),
     ("fa", Colour(213, 94, 0), Dashed, Up),
     ("dfa", Colour(230, 159, 0), Solid, Square),
-    ("dkp", Colour(204, 102, 119), DotDash, Diamond),
+    ("dkp", Colour(204, 102, 119), Mixed, Diamond),
     ("drtp", Colour(170, 68, 153), Dotted, Down),
     ("dtp", Colour(86, 180, 233), Long, Diamond),
     ("pepita", Colour(204, 121, 167), Solid, Down),
     ("sp", Colour(0, 158, 115), Solid, Up),
-    ("softhebb", Colour(153, 153, 51), Dashed, Star),
-    ("sgr", Colour(51, 34, 136), DotDash, Square),
+    ("softhebb", Colour(153, 153, 51), Dashed, Bowtie),
+    ("sgr", Colour(51, 34, 136), Mixed, Square),
     ("lls", Colour(136, 34, 85), Long, Diamond),
     ("similarity", Colour(68, 170, 153), Dotted, Plus),
-    ("ff", Colour(17, 119, 51), Long, Cross),
+    ("ff", Colour(17, 119, 51), Long, Right),
     ("lc-ff", Colour(120, 150, 30), Dotted, Plus),
-    ("tff", Colour(140, 81, 10), Dotted, Star),
-    ("df", Colour(191, 129, 45), DotDash, Cross),
+    ("tff", Colour(140, 81, 10), Dotted, Bowtie),
+    ("df", Colour(191, 129, 45), Mixed, Right),
     ("sll", Colour(0, 114, 178), Solid, Circle),
 ];
 
@@ -38,7 +38,7 @@ const SPARE: [Colour; 4] = [Colour(221, 204, 119), Colour(150, 60, 40), Colour(1
 pub fn of_rule(name: &str) -> Stroke {
     match RULES.iter().find(|(rule, ..)| *rule == name) {
         Some(&(_, colour, dash, marker)) => Stroke { colour, dash, marker },
-        None => Stroke { colour: SPARE[unlisted(name) % SPARE.len()], dash: DotDash, marker: Star },
+        None => Stroke { colour: SPARE[unlisted(name) % SPARE.len()], dash: Mixed, marker: Bowtie },
     }
 }
 
@@ -53,7 +53,7 @@ fn unlisted(name: &str) -> usize {
 /// The stroke of what is no rule, like a part of a total: greys, `index` by `index`.
 pub fn of_part(index: usize) -> Stroke {
     let colour = Colour(60, 60, 60).lighter(0.25 * (index % 3) as f64);
-    Stroke { colour, dash: [Dotted, DotDash, Long][index % 3], marker: [Plus, Star, Cross][index % 3] }
+    Stroke { colour, dash: [Dotted, Mixed, Long][index % 3], marker: [Plus, Bowtie, Right][index % 3] }
 }
 
 #[cfg(test)]

@@ -14,13 +14,13 @@ pub enum Dash {
     /// Dots.
     Dotted,
     /// Dash and dot in turns.
-    DotDash,
+    Mixed,
     /// Long dashes.
     Long,
 }
 
 /// All of them, in the order in which variants of a rule take them.
-const DASHES: [Dash; 5] = [Dash::Solid, Dash::Dashed, Dash::Dotted, Dash::DotDash, Dash::Long];
+const DASHES: [Dash; 5] = [Dash::Solid, Dash::Dashed, Dash::Dotted, Dash::Mixed, Dash::Long];
 
 impl Dash {
     /// Pixels drawn and left out in turns, as `stroke-dasharray` has them; none of a whole line.
@@ -29,13 +29,13 @@ impl Dash {
             Dash::Solid => None,
             Dash::Dashed => Some("7 4"),
             Dash::Dotted => Some("2 3"),
-            Dash::DotDash => Some("8 3 2 3"),
+            Dash::Mixed => Some("8 3 2 3"),
             Dash::Long => Some("14 4"),
         }
     }
 }
 
-/// What stands at a point.
+/// What stands at a point. A diagonal cross is none: those are of theory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marker {
     /// A disc.
@@ -50,10 +50,10 @@ pub enum Marker {
     Diamond,
     /// An upright cross.
     Plus,
-    /// A cross of diagonals.
-    Cross,
-    /// Both crosses.
-    Star,
+    /// A triangle that points to the right.
+    Right,
+    /// Two triangles that meet at their tips.
+    Bowtie,
 }
 
 /// All of them, in the order in which variants of a rule take them.
@@ -64,8 +64,8 @@ const MARKERS: [Marker; 8] = [
     Marker::Down,
     Marker::Diamond,
     Marker::Plus,
-    Marker::Cross,
-    Marker::Star,
+    Marker::Right,
+    Marker::Bowtie,
 ];
 
 /// How a row is drawn.
