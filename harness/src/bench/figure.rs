@@ -104,7 +104,7 @@ fn plot(shown: &Shown) -> Plot {
             points.push(Point { x, y: ours.median / base, low: ours.low / base, high: ours.high / base });
             model.push((x, line.floor / base));
         }
-        (!points.is_empty()).then(|| Series { model, ..Series::new(stroke, *title, "cross: its floor", points) })
+        (!points.is_empty()).then(|| Series { model, ..Series::new(stroke, *title, "", points) })
     });
     let whose = if theirs { "eager PyTorch's BP" } else { "our own BP" };
     let version = shown.pytorch.as_ref().map_or(String::new(), |version| format!(" · PyTorch {version}"));
@@ -115,7 +115,8 @@ fn plot(shown: &Shown) -> Plot {
         title: format!("Time of a training step over that of {whose}"),
         subtitle: format!("{device}, {threads} threads, {hardware}{version} · batches: {}", batches.join(", ")),
         x_label: "network".into(),
-        y_label: "time over time (bars: quartiles)".into(),
+        y_label: format!("our time over that of {whose}"),
+        y_remark: "bars: quartiles; crosses: the floor of what this machine could do".into(),
         ticks: shown.networks.iter().enumerate().map(|(i, network)| (i as f64, network.name.clone())).collect(),
         scale: Scale::Amount,
         spread: Spread::Bars,

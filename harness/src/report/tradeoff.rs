@@ -55,7 +55,7 @@ fn plot(report: &Report, x_label: &str, cost: &dyn Fn(&RunResult) -> f64) -> Plo
     }
 }
 
-/// A row's cells by what they cost, each tagged with its value. A reference row, whose cells are one and the same run, is
+/// A row's cells in the sweep's order, each tagged with its value. A reference row, whose cells are one and the same run, is
 /// one point without a tag.
 fn line(
     report: &Report,
@@ -68,18 +68,16 @@ fn line(
     let id = |cell: &Cell| cell.runs.first().map(|run| run.run_id.clone());
     let one = cells.iter().all(|cell| id(cell) == id(cells[0]));
     let used = if one { 1 } else { cells.len() };
-    let mut points = Vec::new();
+    let (mut points, mut tags) = (Vec::new(), Vec::new());
     for (cell, column) in cells[..used].iter().zip(&report.columns) {
         let costs: Vec<f64> = cell.sound().map(cost).collect();
         let (Some(Aggregate { mean: y, std, .. }), Some(x)) = (CellStats::of(cell).accuracy, mean(&costs)) else {
             continue;
         };
         let std = std.unwrap_or(0.0);
-        points.push((Point { x, y, low: y - std, high: y + std }, column.label.clone()));
+        points.push(Point { x, y, low: y - std, high: y + std });
+        tags.extend((!one).then(|| column.label.clone()));
     }
-    points.sort_by(|a, b| a.0.x.total_cmp(&b.0.x));
-    let (points, tags): (Vec<Point>, Vec<String>) = points.into_iter().unzip();
-    let tags = if one { Vec::new() } else { tags };
     (!points.is_empty()).then(|| Line { tags, ..Line::new(stroke, &report.rows[row], remark(&cells, drawn), points) })
 }
 

@@ -6,13 +6,12 @@ use super::cover::covers;
 use super::font::width;
 use super::layout::{LABEL, LEADER, Layout, Panel, REMARK, SUBTITLE, SWATCH, TICK, TITLE};
 use super::plot::{Line, Plot, Point, Spread};
+use super::tags::Ink;
 
 /// Points beyond which only some of them have markers.
 const MARKED: usize = 22;
 /// A line that lies under others is this much wider for each.
 const UNDER: f64 = 4.0;
-/// Pixels between tags and points.
-const TAG: f64 = 10.0;
 
 impl Plot {
     /// The picture as SVG, of what has a place in one; none where nothing has.
@@ -64,7 +63,7 @@ impl Chart<'_> {
 
     fn side_axis(&self, canvas: &mut Canvas, panel: &Panel) {
         let frame = panel.frame;
-        let most = ((frame.bottom - frame.top) / 34.0).max(2.0) as usize;
+        let most = ((frame.bottom - frame.top) / 34.0).max(4.0) as usize;
         for (value, label) in panel.span.ticks(most) {
             let y = panel.height(value);
             canvas.line((frame.left, y), (frame.right, y), FAINT, 1.0);
@@ -157,27 +156,18 @@ impl Chart<'_> {
         (line as f64 - (lines - 1.0) / 2.0) * (0.6 * kind / lines).min(18.0)
     }
 
-    /// Words beside points, above, below or at a side, wherever no other words are.
+    /// Words beside points.
     fn tags(&self, canvas: &mut Canvas) {
-        let points = |(index, line): (usize, &'_ Line)| {
-            let panel = self.layout.panel(index);
-            line.points.iter().map(|point| self.at(panel, index, point)).collect::<Vec<_>>()
-        };
-        let mut taken: Vec<(f64, f64, f64)> =
-            self.plot.series.iter().enumerate().flat_map(points).map(|(x, y)| (x, y, 4.0)).collect();
+        let mut ink = Ink::default();
+        for (index, line) in self.plot.series.iter().enumerate() {
+            let at = |point: &Point, y: f64| self.at(self.layout.panel(index), index, &Point { y, ..*point });
+            line.points.windows(2).for_each(|pair| ink.add_line(at(&pair[0], pair[0].y), at(&pair[1], pair[1].y)));
+            line.points.iter().for_each(|point| ink.add_line(at(point, point.low), at(point, point.high)));
+        }
         for (index, line) in self.plot.series.iter().enumerate() {
             let panel = self.layout.panel(index);
             for (point, words) in line.points.iter().zip(&line.tags) {
-                let (x, y) = self.at(panel, index, point);
-                let half = width(words, REMARK) / 2.0;
-                let places = [(x, y - TAG), (x, y + TAG), (x + half + TAG, y), (x - half - TAG, y)];
-                let free = |(x, y): &&At| {
-                    let apart =
-                        |(a, b, other): &(f64, f64, f64)| (x - a).abs() > half + other || (y - b).abs() > REMARK;
-                    taken.iter().all(apart) && panel.frame.left < x - half && x + half < panel.frame.right
-                };
-                let place = *places.iter().find(free).unwrap_or(&places[0]);
-                taken.push((place.0, place.1, half));
+                let place = ink.place(self.at(panel, index, point), (width(words, REMARK), REMARK), panel.frame);
                 canvas.text(place, words, REMARK, line.stroke.colour.readable(), Anchor::Middle);
             }
         }

@@ -18,7 +18,7 @@ pub struct Cover {
     pub parts: Vec<Vec<At>>,
 }
 
-/// For each line, given as its points in pixels from left to right, how those drawn after it lie on it.
+/// For each line, given as its points in pixels, how those drawn after it lie on it.
 pub fn covers(lines: &[Vec<At>]) -> Vec<Cover> {
     let cover = |index: usize| {
         let line = &lines[index];
@@ -58,8 +58,9 @@ fn height(line: &[At], x: f64) -> Option<f64> {
     if let [only] = line {
         return ((only.0 - x).abs() <= CLOSE).then_some(only.1);
     }
-    let (a, b) = line.windows(2).map(|pair| (pair[0], pair[1])).find(|(a, b)| (a.0..=b.0).contains(&x))?;
-    Some(if b.0 > a.0 { a.1 + (b.1 - a.1) * (x - a.0) / (b.0 - a.0) } else { a.1 })
+    let (a, b) =
+        line.windows(2).map(|pair| (pair[0], pair[1])).find(|(a, b)| (a.0.min(b.0)..=a.0.max(b.0)).contains(&x))?;
+    Some(if b.0 != a.0 { a.1 + (b.1 - a.1) * (x - a.0) / (b.0 - a.0) } else { a.1 })
 }
 
 #[cfg(test)]

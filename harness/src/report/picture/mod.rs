@@ -14,6 +14,7 @@ mod png;
 mod scale;
 mod spread;
 mod stroke;
+mod tags;
 #[cfg(test)]
 mod tests;
 

@@ -51,7 +51,7 @@ pub struct Line {
     pub label: String,
     /// Beside the label and smaller.
     pub remark: String,
-    /// From left to right.
+    /// In the order in which the line goes through them.
     pub points: Vec<Point>,
     /// Written beside the points, one each, or none at all.
     pub tags: Vec<String>,
@@ -141,13 +141,13 @@ impl Line {
 }
 
 impl Plot {
-    /// The same of what has a place in a picture: a diverged run's numbers may have none. Lines without points go.
+    /// The same of what has a place in a picture: a diverged run's numbers may have none. Lines without points go, and
+    /// labels beyond all points.
     pub fn placed(&self) -> Self {
-        Self {
-            ticks: self.ticks.iter().filter(|tick| has_place(tick.0)).cloned().collect(),
-            series: self.series.iter().map(Line::placed).filter(|line| !line.points.is_empty()).collect(),
-            ..self.clone()
-        }
+        let series: Vec<Line> = self.series.iter().map(Line::placed).filter(|line| !line.points.is_empty()).collect();
+        let (low, high) = ends(series.iter().flat_map(|line| &line.points).map(|point| point.x));
+        let seen = |tick: &&(f64, String)| (low..=high).contains(&tick.0) || self.kinds && has_place(tick.0);
+        Self { ticks: self.ticks.iter().filter(seen).cloned().collect(), series, ..self.clone() }
     }
 
     /// The bottom axis' ends: all points and labels, and a little more.
