@@ -1,7 +1,7 @@
 //! Learning curves as data, a row a run and epoch: what `curves.parquet` holds, and what figures of them are drawn from.
 
 use super::Report;
-use super::picture::Point;
+use super::picture::{Line, Point};
 use super::stats::mean;
 use crate::record::{EpochPoint, RunResult};
 use std::collections::BTreeMap;
@@ -96,6 +96,18 @@ impl Height {
     }
 }
 
+/// The share of a long training whose values decide no axis: the first epochs are far from all others.
+const WARM: f64 = 0.05;
+/// Epochs of a long training.
+const LONG: usize = 20;
+
+/// The place from which on curves decide what the side axis shows.
+pub fn settled(lines: &[Line]) -> f64 {
+    let longest = lines.iter().map(|line| line.points.len()).max().unwrap_or(0);
+    let last = lines.iter().flat_map(|line| &line.points).map(|point| point.x).fold(0.0, f64::max);
+    if longest > LONG { WARM * last } else { f64::NEG_INFINITY }
+}
+
 /// The curve of runs that differ in their seed: means over those that reached an epoch and did not diverge, ranging from
 /// the least to the greatest.
 pub fn curve<'a>(rows: impl IntoIterator<Item = &'a CurveRow>, across: Across, height: Height) -> Vec<Point> {
@@ -130,6 +142,16 @@ mod tests {
         let errors = curve(mnist(), Across::Seconds, Height::Error);
         assert_eq!((errors[0].x, errors[2].high), (1.0, 100.0 - 97.9));
         assert!((curve(mnist(), Across::Epoch, Height::Loss)[0].y - 0.1).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_beginning_of_a_long_training_decides_no_axis() {
+        let line = |epochs: usize| {
+            let point = |epoch: usize| Point { x: epoch as f64, y: 1.0, low: 1.0, high: 1.0 };
+            Line::new(crate::report::picture::of_rule("bp"), "BP", "", (1..=epochs).map(point).collect())
+        };
+        assert_eq!(settled(&[line(3), line(100)]), 5.0);
+        assert_eq!(settled(&[line(20)]), f64::NEG_INFINITY);
     }
 
     #[test]

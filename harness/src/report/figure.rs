@@ -2,7 +2,7 @@
 //! layer where it was measured.
 
 use super::axis::Axis;
-use super::curves::{self, Across, CurveRow, Height, curve};
+use super::curves::{self, Across, CurveRow, Height, curve, settled};
 use super::labels::{data, epochs, file_name, remark, remarks, settings, spread, y_label};
 use super::picture::{Line, Plot, Point, Scale, Spread, Stroke, save_all};
 use super::stats::{Aggregate, CellStats};
@@ -10,9 +10,6 @@ use super::{Cell, Report, distinct, heat, layers, tradeoff};
 use crate::error::Result;
 use crate::experiment::PlannedColumn;
 use std::path::{Path, PathBuf};
-
-/// The share of a long training whose accuracies decide no axis: the first epochs are far below all others.
-const WARM: f64 = 0.05;
 
 /// Writes `accuracy` for a sweep, with [`super::tradeoff`] beside it, `grid` for one over two parameters, `<column>` for
 /// each column of a table that has runs, and the layers of [`super::layers`], each as SVG and as PNG, and says where
@@ -61,7 +58,7 @@ fn learning(report: &Report, rows: &[CurveRow], column: usize) -> Option<Plot> {
         ticks: epochs(last),
         scale: Scale::Percent,
         spread: Spread::Band,
-        settled: if last > 20 { WARM * last as f64 } else { 0.0 },
+        settled: settled(&series),
         series,
         ..Plot::default()
     })

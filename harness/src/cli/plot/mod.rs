@@ -6,7 +6,7 @@ use super::ResultOptions;
 use super::runs::{Filter, chosen, one};
 use crate::error::{Error, Result};
 use crate::report::axis::round_ticks;
-use crate::report::curves::{Across, CurveRow, Height, curve};
+use crate::report::curves::{Across, CurveRow, Height, curve, settled};
 use crate::report::labels::{epochs, round};
 use crate::report::picture::{self, Line, Plot, Scale, strokes};
 use crate::report::{distinct, parquet};
@@ -138,6 +138,7 @@ fn plot(groups: &[Group], settings: String, args: &PlotArgs) -> Plot {
         y_remark: band.into(),
         ticks,
         scale,
+        settled: settled(&series),
         series,
         ..Plot::default()
     }

@@ -3,7 +3,8 @@
 use super::{draw, parquet};
 use crate::error::Result;
 use crate::experiment::memory::figure::{FigureData, Line};
-use crate::experiment::memory::{Experiment, Figure, find};
+use crate::experiment::memory::{Experiment, Figure, Panel, Row, find};
+use crate::record::Footprint;
 use crate::report::place::{About, pages};
 use std::path::{Path, PathBuf};
 
@@ -22,17 +23,15 @@ pub fn figures(results: &Path) -> Result<Vec<PathBuf>> {
     Ok(written)
 }
 
-fn collect(figure: Figure, found: Vec<(String, String, crate::record::Footprint)>, command: String) -> FigureData {
-    let line = |panel: &str, row: &crate::experiment::memory::Row| {
+fn collect(figure: Figure, found: Vec<(String, String, Footprint)>, command: String) -> FigureData {
+    let line = |panel: &str, row: &Row| {
         let own = found.iter().filter(|(column, label, _)| column == panel && *label == row.label);
         let mut points: Vec<_> =
             own.filter_map(|(.., found)| Some((found.spec.network.depth?, found.clone()))).collect();
         points.sort_by_key(|(depth, _)| *depth);
         Line { label: row.label.clone(), flat: row.flat, points, missing: None }
     };
-    let panel = |panel: &crate::experiment::memory::Panel| {
-        figure.rows.iter().map(|row| line(&panel.label, row)).collect::<Vec<_>>()
-    };
+    let panel = |panel: &Panel| figure.rows.iter().map(|row| line(&panel.label, row)).collect::<Vec<_>>();
     let panels = figure.panels.iter().map(panel).collect();
     FigureData { figure, command, panels }
 }
@@ -59,8 +58,7 @@ mod tests {
             // Of theory the file has the sum of what stands between steps.
             let summed = |bytes: Bytes| (bytes.step(), bytes.total());
             assert_eq!(a.analytic.map(summed), b.analytic.map(summed));
-            let without =
-                |found: &crate::record::Footprint| crate::record::Footprint { analytic: None, ..found.clone() };
+            let without = |found: &Footprint| Footprint { analytic: None, ..found.clone() };
             assert_eq!(without(a), without(b));
         }
         let pictures = |data: &FigureData, name: &str| {

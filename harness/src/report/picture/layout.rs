@@ -2,7 +2,7 @@
 
 use super::canvas::{At, Frame};
 use super::font::{width, wrapped};
-use super::panels::split;
+use super::panels::{Panels, split};
 use super::plot::{Line, Plot};
 use super::scale::{Scale, Spacing, Span};
 use super::spread::spread;
@@ -171,7 +171,7 @@ fn panels(plot: &Plot, spacing: Spacing, all: Frame) -> Vec<Panel> {
     };
     let split = match plot.scale {
         // Heights are to be compared.
-        Scale::Amount => split(&vec![(0.0, 0.0); plot.series.len()]),
+        Scale::Amount => Panels::one(plot.series.len()),
         _ => split(&plot.series.iter().map(range).collect::<Vec<_>>()),
     };
     let panel = |lines: &[usize], frame: Frame| {

@@ -14,9 +14,16 @@ pub struct Panels {
     pub below: bool,
 }
 
+impl Panels {
+    /// One for all of `lines` lines.
+    pub fn one(lines: usize) -> Self {
+        Self { main: (0..lines).collect(), far: Vec::new(), below: true }
+    }
+}
+
 /// Panels for lines that range from the first to the second place each.
 pub fn split(ranges: &[(f64, f64)]) -> Panels {
-    let whole = || Panels { main: (0..ranges.len()).collect(), far: Vec::new(), below: true };
+    let whole = || Panels::one(ranges.len());
     let span = |members: &[usize]| {
         let low = members.iter().map(|i| ranges[*i].0).fold(f64::INFINITY, f64::min);
         let high = members.iter().map(|i| ranges[*i].1).fold(f64::NEG_INFINITY, f64::max);
