@@ -282,6 +282,8 @@ fn curves_of_own_choice_are_drawn(results: &Path, page: &Path) {
     assert_eq!(drawn(&["--dataset", "mnist-sample", "--rule", "bp", "--rule", "SLL"]), [true, false, true, false]);
     let curves = page.join("curves.parquet");
     assert_eq!(drawn(&["--x", "seconds", "--y", "error", curves.to_str().unwrap()]), [true; 4]);
+    let text = std::fs::read_to_string(&out).unwrap();
+    assert!(text.contains("mlp-2x800 · 2 epochs") && text.contains("test error (%)"), "{text}");
     fails(&plot(&["--rule", "ff"]), 3, &["nothing to draw", "runs list"]);
     fails(&plot(&["--rule", "bp", curves.to_str().unwrap()]), 2, &["curves.parquet", "runs.parquet"]);
     fails(&run(results, &["plot", "--out", "x.gif"]), 2, &["x.gif", ".svg"]);

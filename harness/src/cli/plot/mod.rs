@@ -130,9 +130,13 @@ fn plot(groups: &[Group], settings: String, args: &PlotArgs) -> Plot {
         Height::Loss => ("mean training loss at the output".to_string(), Scale::Any),
     };
     let band = if groups.iter().any(|group| group.seeds() > 1) { "band: worst to best seed" } else { "" };
+    // Of the settings, a file of curves has the network alone.
+    let networks = || distinct(rows(), |row: &CurveRow| row.network.clone());
+    let most = rows().map(|row| row.point.epoch).max().unwrap_or(0);
+    let subtitle = if settings.is_empty() { format!("{} · {most} epochs", networks()) } else { settings };
     Plot {
         title: args.title.clone().unwrap_or_else(|| distinct(rows(), |row: &CurveRow| row.dataset.clone())),
-        subtitle: settings,
+        subtitle,
         x_label: x_label.into(),
         y_label,
         y_remark: band.into(),
