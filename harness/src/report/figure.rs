@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::experiment::PlannedColumn;
 use std::path::{Path, PathBuf};
 
-/// Writes `accuracy` for a sweep, with [`super::tradeoff`] beside it, `grid` for one over two parameters, `<column>` for
-/// each column of a table that has runs, and the layers of [`super::layers`], each as SVG and as PNG, and says where
+/// Writes `accuracy` for a sweep, with `tradeoff` beside it, `grid` for one over two parameters, `<column>` for
+/// each column of a table that has runs, and the layers of `layers`, each as SVG and as PNG, and says where
 /// they are. Runs that diverged are in no line.
 pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
     let mut plots = if report.is_sweep() {

@@ -1,4 +1,4 @@
-//! Pictures: charts as data ([`plot`]), their look ([`palette`], [`stroke`]), and their drawing, as SVG and as PNG of the
+//! Pictures: charts as data ([`plot`]), their look (`palette`, `stroke`), and their drawing, as SVG and as PNG of the
 //! same size.
 
 pub mod canvas;

@@ -1,5 +1,5 @@
 //! What tells one row's line from another's: colour, dash and marker. The rule decides all three
-//! ([`super::palette`]); its variants differ in shade, dash and marker.
+//! (`palette.rs`); its variants differ in shade, dash and marker.
 
 use super::colour::Colour;
 use super::palette::of_rule;
