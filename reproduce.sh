@@ -1,21 +1,23 @@
 #!/usr/bin/env bash
 # Reproduces the paper's tables and sweeps.
 #
-#   ./reproduce.sh table1 [options]        a table: table1, table2, small-cnn (appendix), rules-mlp (every rule, one MLP)
-#   ./reproduce.sh theorem1 [options]      Theorem 1's two sides and the angle to BP's update, measured layer by layer
-#   ./reproduce.sh sweep NAME [options]    a sweep of `harness sweep --help`, like ablation_width, or tune-ff: how FF's
+#   ./reproduce.sh table1 [options]        a table: table1, table2, small-cnn (appendix), rules-mlp (every rule, one
+#   MLP) ./reproduce.sh theorem1 [options]      Theorem 1's two sides and the angle to BP's update, measured layer by
+#   layer ./reproduce.sh sweep NAME [options]    a sweep of `harness sweep --help`, like ablation_width, or tune-ff: how
+#   FF's
 #                                          settings were chosen, on held-out training images
 #   ./reproduce.sh figures [options]       training memory against depth: Figures 2a (MLP), 2b (conv), 2c (ViT)
 #   ./reproduce.sh table3 [options]        Table 3's memory column, at the paper's sizes
 #   ./reproduce.sh bench [options]         the time of every rule's step beside eager PyTorch's and the machine's floor
 #   ./reproduce.sh all [options]           every table, figure and ablation
 #
-# Options are those of the harness: --profile quick|short|paper, --device flex|cpu-tch|cuda:N, --data-dir DIR, --seeds N,
-# --epochs N, --jobs N, --allow-unverified, --results DIR. Folders are those of where it is called: results go to ./results
-# there, those of the quick profile to ./results/quick (results/README.md says how it is arranged). It builds with the same
-# settings as `cargo test`, whose dependencies are optimised, so that one build serves both. LibTorch's devices fetch LibTorch
-# by themselves (scripts/libtorch.sh), unless LIBTORCH says where one is. Memory (figures, table3) needs no data and takes
-# --device, --results, --jobs, --memory GIB and --extrapolate; of others, `all` hands it --device and --results.
+# Options are those of the harness: --profile quick|short|paper, --device flex|cpu-tch|cuda:N, --data-dir DIR, --seeds
+# N, --epochs N, --jobs N, --allow-unverified, --results DIR. Folders are those of where it is called: results go to
+# ./results there, those of the quick profile to ./results/quick (results/README.md says how it is arranged). It builds
+# with the same settings as `cargo test`, whose dependencies are optimised, so that one build serves both. LibTorch's
+# devices fetch LibTorch by themselves (scripts/libtorch.sh), unless LIBTORCH says where one is. Memory (figures,
+# table3) needs no data and takes --device, --results, --jobs, --memory GIB and --extrapolate; of others, `all` hands it
+# --device and --results.
 set -euo pipefail
 
 # The folder of this script, links followed: macOS has no `readlink -f`.

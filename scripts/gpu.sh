@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Everything that waits for a GPU, on a machine that has one, python3 with torch, and nothing else: no cargo, no network.
+# Everything that waits for a GPU, on a machine that has one, python3 with torch, and nothing else: no cargo, no
+# network.
 #
 #   scripts/gpu.sh --harness BIN --out DIR [--data DIR] [--device cuda:0] [--minutes 25] [--jobs 4] [--dry]
 #
 # BIN is `harness`, built elsewhere with `--features tch` and stripped; LibTorch is that of this machine's torch, unless
-# LIBTORCH says where another one is. DIR of --data holds data sets in their official layouts. Leaves in the folder of --out:
+# LIBTORCH says where another one is. DIR of --data holds data sets in their official layouts. Leaves in the folder of
+# --out:
 #
 #   parity.md, parity.json   one step of every rule against flex; parity-bf16.md the same in mixed precision
-#   steps.md, steps/*.json   step time and peak memory of every rule on the paper's networks, PyTorch's BP and SLL beside them
-#   results/                 Tables 1, 2 and 3's memory in the short profile, as far as the time goes; a later call goes on
-#   log.txt                  what was done when
+#   steps.md, steps/*.json   step time and peak memory of every rule on the paper's networks, PyTorch's BP and SLL
+#   beside them results/                 Tables 1, 2 and 3's memory in the short profile, as far as the time goes; a
+#   later call goes on log.txt                  what was done when
 #
 # --dry does the same with few rules, small batches and the quick profile: on a CPU (--device cpu-tch) it takes minutes.
 set -euo pipefail
@@ -42,7 +44,8 @@ threads=$(getconf _NPROCESSORS_ONLN)
 
 python=${PYTHON:-python3}
 if [[ -z ${LIBTORCH:-} ]]; then
-  LIBTORCH=$("$python" -c 'import os, torch; print(os.path.dirname(torch.__file__))') || fail "no torch in $python; set PYTHON or LIBTORCH"
+  LIBTORCH=$("$python" -c 'import os, torch; print(os.path.dirname(torch.__file__))') ||
+    fail "no torch in $python; set PYTHON or LIBTORCH"
 fi
 export LIBTORCH CUDA_DEVICE_ORDER=PCI_BUS_ID # cuda:N is nvidia-smi's number N
 export LD_LIBRARY_PATH=$LIBTORCH/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
@@ -72,7 +75,10 @@ timed "$out/parity.md" "$harness" parity --device "$device"
 timed "$out/parity-bf16.md" "$harness" parity --device "$device" --precision bf16
 
 # network, batch, image, classes, optimiser
-networks=("mlp-3x1000 128 3x32x32 10 adamax" "cnn-3 128 3x32x32 10 adam" "vit-7 128 3x32x32 10 adamw" "vit-12 128 3x224x224 1000 adamw")
+networks=(
+  "mlp-3x1000 128 3x32x32 10 adamax" "cnn-3 128 3x32x32 10 adam"
+  "vit-7 128 3x32x32 10 adamw" "vit-12 128 3x224x224 1000 adamw"
+)
 steps=12
 "$harness" rules --format json >"$out/rules.json"
 rules=()
@@ -116,5 +122,6 @@ for table in table1 table2; do
   timed "$out/$table.md" "$harness" table "$table" --profile "$profile" --device "$device" --jobs "$jobs" \
     --results "$out/results" ${data:+--data-dir "$data"} ${dry:+--epochs 1 --seeds 1}
 done
-[[ -n $dry ]] || timed "$out/table3.md" "$harness" footprint table3 --device "$device" --jobs 1 --memory 70 --results "$out/results"
+[[ -n $dry ]] ||
+  timed "$out/table3.md" "$harness" footprint table3 --device "$device" --jobs 1 --memory 70 --results "$out/results"
 say "finished"

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Makes LibTorch 2.9.1 ready from PyPI's torch, in a folder of its own, and prints the environment to build and run with:
+# Makes LibTorch 2.9.1 ready from PyPI's torch, in a folder of its own, and prints the environment to build and run
+# with:
 #
 #   eval "$(scripts/libtorch.sh)"              for the CPU (about 900 MB to download, 500 MB on disk)
 #   eval "$(scripts/libtorch.sh --cuda)"       for CUDA 12.8 too (about 3.5 GB to download, 6 GB on disk)
 #   scripts/libtorch.sh --dir DIR ...          elsewhere than $SLL_LIBTORCH or ~/.cache/sll-libtorch
 #
 # A folder once made is used again. Every wheel is checked against its digest (libtorch-cpu.txt, libtorch-cuda.txt).
-# Needs Linux on x86-64 and python3 with pip. With another LibTorch 2.x set LIBTORCH, LIBTORCH_BYPASS_VERSION_CHECK=1 and
-# LD_LIBRARY_PATH yourself, and do without this script.
+# Needs Linux on x86-64 and python3 with pip. With another LibTorch 2.x set LIBTORCH, LIBTORCH_BYPASS_VERSION_CHECK=1
+# and LD_LIBRARY_PATH yourself, and do without this script.
 set -euo pipefail
 here=$(CDPATH='' cd "$(dirname "$0")" && pwd)
 
@@ -29,8 +30,10 @@ done
 
 make() {
   local folder=$1 partial wheels=(-r "$here/libtorch-cpu.txt")
-  [[ $(uname -sm) == "Linux x86_64" ]] || fail "PyPI's torch is used on Linux x86-64 only (this is $(uname -sm)); set LIBTORCH instead"
-  python3 -m pip --version >/dev/null 2>&1 || fail "python3 with pip is needed; or unpack LibTorch 2.9 yourself and set LIBTORCH"
+  [[ $(uname -sm) == "Linux x86_64" ]] ||
+    fail "PyPI's torch is used on Linux x86-64 only (this is $(uname -sm)); set LIBTORCH instead"
+  python3 -m pip --version >/dev/null 2>&1 ||
+    fail "python3 with pip is needed; or unpack LibTorch 2.9 yourself and set LIBTORCH"
   [[ $kind == cpu ]] || wheels+=(-r "$here/libtorch-cuda.txt")
   mkdir -p "$root"
   exec 9>"$root/.lock"

@@ -7,7 +7,7 @@
 use crate::local::train_classifier;
 use crate::register::{EVERY, Reach, Rule, Variant, Variants};
 use serde::{Deserialize, Serialize};
-use sll_core::memory::{LocalUnit, MemoryModel, Pattern};
+use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Network, Result};
@@ -51,9 +51,9 @@ impl LearningRule for Bp {
         StepCost::of_units(net, std::slice::from_ref(&(0..net.depth())))
     }
 
-    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
         let whole = Pattern::Local(vec![LocalUnit::whole(0..net.depth())]);
-        MemoryModel::of(net, batch, optimizer, &whole, (0, 0))
+        MemoryUse::of(net, batch, optimizer, &whole, (0, 0))
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

@@ -8,7 +8,7 @@ use crate::bp::Bp;
 use crate::register::{Reach, Rule, Variant, Variants};
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::memory::{LocalUnit, MemoryModel, Pattern};
+use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::segments::Segments;
@@ -47,6 +47,9 @@ impl Rule for CheckpointConfig {
 
 impl CheckpointConfig {
     /// Cuts `net` into segments.
+    ///
+    /// # Errors
+    /// If there are to be more segments than the network has units.
     pub fn init(&self, net: &Network) -> Result<CheckpointedBp> {
         let places = net.units(Cut::EveryLayer)?.len();
         if let Some(segments) = self.segments.filter(|n| !(1..=places).contains(n)) {
@@ -79,9 +82,9 @@ impl LearningRule for CheckpointedBp {
         StepCost { rule: again, ..Bp.cost(net) }
     }
 
-    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
         let segments = Pattern::Local(vec![LocalUnit::new(self.segments.clone())]);
-        MemoryModel::of(net, batch, optimizer, &segments, (0, 0))
+        MemoryUse::of(net, batch, optimizer, &segments, (0, 0))
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

@@ -162,6 +162,9 @@ impl DfConfig {
     }
 
     /// Builds the rule for `net`; anchors and feedback are drawn from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range, or the rule cannot run on `net`.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Df> {
         self.validate()?;
         let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
@@ -372,7 +375,7 @@ mod tests {
         for (i, &label) in labels.iter().enumerate() {
             for c in 0..4 {
                 let hinge = (config.margin + cos(i, c) - cos(i, label)).max(0.0);
-                total += wrong[i * 4 + c] as f64 * (hinge + config.pull * cos(i, c));
+                total += f64::from(wrong[i * 4 + c]) * (hinge + config.pull * cos(i, c));
             }
         }
         total / labels.len() as f64
@@ -394,7 +397,7 @@ mod tests {
         let s: Vec<f64> = s.into_iter().map(f64::from).collect();
         let e: Vec<f64> = floats(df.anchors[0].1.get().plain()).into_iter().map(f64::from).collect();
         let of = |s: &[f64], e: &[f64]| loss(s, e, &wrong, &batch.labels, n, &config);
-        let found = floats(judged.loss).iter().sum::<f32>() as f64 / batch.len() as f64;
+        let found = f64::from(floats(judged.loss).iter().sum::<f32>()) / batch.len() as f64;
         assert!((found - of(&s, &e)).abs() < 1e-5);
         let slope = |at: &[f64], f: &dyn Fn(&[f64]) -> f64, i: usize| {
             let moved =
@@ -403,11 +406,11 @@ mod tests {
         };
         for (i, found) in floats(judged.ds).into_iter().enumerate() {
             let expected = slope(&s, &|s| of(s, &e), i);
-            assert!((found as f64 - expected).abs() < 1e-5, "ds[{i}] = {found}, slope {expected}");
+            assert!((f64::from(found) - expected).abs() < 1e-5, "ds[{i}] = {found}, slope {expected}");
         }
         for (i, found) in floats(judged.anchors.unwrap()).into_iter().enumerate() {
             let expected = slope(&e, &|e| of(&s, e), i);
-            assert!((found as f64 - expected).abs() < 1e-5, "dE[{i}] = {found}, slope {expected}");
+            assert!((f64::from(found) - expected).abs() < 1e-5, "dE[{i}] = {found}, slope {expected}");
         }
     }
 

@@ -11,7 +11,7 @@ use crate::register::{EVERY, Reach, Rule, Usual, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::layer::Activation;
-use sll_core::memory::{MemoryModel, Pattern};
+use sll_core::memory::{MemoryUse, Pattern};
 use sll_core::op::Product;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -103,6 +103,9 @@ impl Rule for DfaConfig {
 
 impl DfaConfig {
     /// Draws the feedback matrices for `net` from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Dfa> {
         Error::check_gain("feedback_gain", self.feedback_gain)?;
         let feedback = direct::feedback(net, self.feedback_gain, seed)?;
@@ -131,9 +134,9 @@ impl LearningRule for Dfa {
         StepCost { rule: self.fixed_values(net) as u64, ..StepCost::of_units(net, &self.units) }
     }
 
-    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
         let units = Pattern::Feedback(self.units.clone());
-        MemoryModel::of(net, batch, optimizer, &units, (self.fixed_values(net), 0))
+        MemoryUse::of(net, batch, optimizer, &units, (self.fixed_values(net), 0))
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

@@ -66,6 +66,9 @@ impl Rule for DkpConfig {
 
 impl DkpConfig {
     /// Draws the first feedback matrices for `net` from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Dkp> {
         Error::check_gain("feedback_gain", self.feedback_gain)?;
         Error::check_gain("feedback_lr_factor", self.feedback_lr_factor)?;

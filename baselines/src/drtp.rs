@@ -59,6 +59,9 @@ impl Rule for DrtpConfig {
 
 impl DrtpConfig {
     /// Draws the feedback matrices for `net` from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Drtp> {
         Error::check_gain("feedback_gain", self.feedback_gain)?;
         Local::new(net, Targets { feedback: crate::direct::feedback(net, self.feedback_gain, seed)? })

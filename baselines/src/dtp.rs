@@ -131,6 +131,9 @@ impl DtpConfig {
     }
 
     /// Draws the inverses for `net` from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range, or the rule cannot run on `net`.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Dtp> {
         self.validate()?;
         let units = net.units(Cut::EveryLayer)?;

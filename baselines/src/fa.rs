@@ -12,7 +12,7 @@ use crate::bp::Bp;
 use crate::register::{EVERY, Reach, Rule, Variant, Variants};
 use serde::{Deserialize, Serialize};
 use sll_core::layer::WeightSlot;
-use sll_core::memory::{LocalUnit, MemoryModel, Pattern};
+use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -124,6 +124,9 @@ impl Rule for FaConfig {
 
 impl FaConfig {
     /// Installs feedback weights drawn from `seed` in every layer of `net` but the first, which sends nothing on.
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
     pub fn init(&self, net: &mut Network, seed: u64) -> Result<Fa> {
         Error::check_gain("feedback_gain", self.feedback_gain)?;
         let device = net.device().clone();
@@ -169,9 +172,9 @@ impl LearningRule for Fa {
         Bp.cost(net)
     }
 
-    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
         let whole = Pattern::Local(vec![LocalUnit::whole(0..net.depth())]);
-        MemoryModel::of(net, batch, optimizer, &whole, (self.values, 0))
+        MemoryUse::of(net, batch, optimizer, &whole, (self.values, 0))
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {
@@ -190,7 +193,7 @@ mod tests {
     fn with_feedback_equal_to_the_weights_it_is_bp() {
         // One step: the copy is of the weights before it, as BP's backward pass uses them.
         let tied: Build = &|net| {
-            net.weights().into_iter().flatten().for_each(|slot| slot.tie());
+            net.weights().into_iter().flatten().for_each(sll_core::layer::WeightSlot::tie);
             Ok(Box::new(Fa { values: 0, config: FaConfig::default() }))
         };
         laws::close_update(|| laws::small_mlp(3), tied, &|_| Ok(Box::new(Bp)), 1e-6);

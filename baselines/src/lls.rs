@@ -128,6 +128,9 @@ impl Rule for LlsConfig {
 
 impl LlsConfig {
     /// Builds the rule for `net`; `m` and `M` are drawn from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Lls> {
         Error::check_gain("temperature", self.temperature)?;
         Error::check_gain("mix_std", self.mix_std)?;

@@ -9,7 +9,7 @@
 
 use burn::tensor::Tensor;
 use sll_core::divergence::cross_entropy;
-use sll_core::memory::{LocalUnit, MemoryModel, Pattern};
+use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
 use sll_core::op::inject;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -47,11 +47,17 @@ pub trait Objective: Send {
     }
 
     /// See [`LearningRule::record`].
+    ///
+    /// # Errors
+    /// If the parts cannot be written.
     fn record(&self) -> Result<Vec<Vec<u8>>> {
         Ok(Vec::new())
     }
 
     /// See [`LearningRule::load`].
+    ///
+    /// # Errors
+    /// If the parts are not those of this objective.
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
         sll_core::learned::load_all::<sll_core::learned::Matrix>([], record)
     }
@@ -65,6 +71,9 @@ pub struct Local<O> {
 
 impl<O: Objective> Local<O> {
     /// Cuts `net` at every layer.
+    ///
+    /// # Errors
+    /// Those of [`Network::units`].
     pub fn new(net: &Network, objective: O) -> Result<Self> {
         Ok(Self { units: net.units(Cut::EveryLayer)?, objective })
     }
@@ -121,7 +130,7 @@ impl<O: Objective> LearningRule for Local<O> {
         StepCost { rule: self.objective.macs(), ..StepCost::of_units(net, &self.units) }
     }
 
-    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
         let heads = self.objective.temporaries(batch)?.into_iter().chain([0]);
         let units = self
             .units
@@ -129,7 +138,7 @@ impl<O: Objective> LearningRule for Local<O> {
             .zip(heads)
             .map(|(unit, head)| LocalUnit { segments: vec![unit.clone()], head: head as u64 });
         let values = (self.fixed_values(net), self.learned_values());
-        MemoryModel::of(net, batch, optimizer, &Pattern::Local(units.collect()), values)
+        MemoryUse::of(net, batch, optimizer, &Pattern::Local(units.collect()), values)
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

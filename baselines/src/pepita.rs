@@ -108,6 +108,9 @@ impl Rule for PepitaConfig {
 
 impl PepitaConfig {
     /// Draws `F` for `net` from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range, or the rule cannot run on `net`.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Pepita> {
         Error::check_gain("projection_gain", self.projection_gain)?;
         let scale = |layer: usize| {

@@ -85,6 +85,35 @@ impl<S> Variant<S> {
             settings,
         }
     }
+
+    /// The same facts about other settings.
+    fn with<T>(&self, settings: T) -> Variant<T> {
+        // Taken apart without `..`, so that a fact that is left behind does not compile.
+        let Self {
+            title,
+            equation,
+            paper,
+            stores,
+            activations,
+            update_locked,
+            reach,
+            trains_hidden,
+            reconstructed,
+            settings: _,
+        } = *self;
+        Variant {
+            title,
+            equation,
+            paper,
+            stores,
+            activations,
+            update_locked,
+            reach,
+            trains_hidden,
+            reconstructed,
+            settings,
+        }
+    }
 }
 
 /// A rule's settings, and what there is to know about the rule.
@@ -93,6 +122,9 @@ pub trait Rule: Copy + PartialEq + 'static {
     const VARIANTS: Variants<Self>;
 
     /// Builds the rule for `net`; what it draws at random is drawn from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range, or the rule cannot run on `net`.
     fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>>;
 
     /// The name in tables: the variant that these settings make of the rule.
@@ -150,6 +182,9 @@ macro_rules! register {
 
         impl RuleSpec {
             /// Builds the rule for `net`; what it draws at random is drawn from `seed`.
+            ///
+            /// # Errors
+            /// As [`Rule::build`].
             pub fn init(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
                 match self {
                     $(Self::$variant(config) => config.build(net, seed),)*
@@ -201,18 +236,7 @@ macro_rules! register {
 
         static RULES: LazyLock<Vec<RuleInfo>> = LazyLock::new(|| {
             let mut rules = Vec::new();
-            $(rules.extend(<$config>::VARIANTS.iter().map(|of| Variant {
-                settings: RuleSpec::$variant((of.settings)()),
-                title: of.title,
-                equation: of.equation,
-                paper: of.paper,
-                stores: of.stores,
-                activations: of.activations,
-                update_locked: of.update_locked,
-                reach: of.reach,
-                trains_hidden: of.trains_hidden,
-                reconstructed: of.reconstructed,
-            }));)*
+            $(rules.extend(<$config>::VARIANTS.iter().map(|of| of.with(RuleSpec::$variant((of.settings)()))));)*
             rules
         });
     };

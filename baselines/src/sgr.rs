@@ -139,6 +139,9 @@ impl SgrConfig {
     }
 
     /// Builds the rule for `net`; heads are drawn from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range, or the network has fewer units than are asked for.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Sgr> {
         self.validate()?;
         let (units, classes) = (net.units(self.units.map_or(Cut::EveryLayer, Cut::Units))?, net.classes());
@@ -344,7 +347,7 @@ mod tests {
 
     fn rows(data: TensorData, columns: usize) -> Rows {
         let values = data.try_to_vec::<f32>().unwrap();
-        values.chunks(columns).map(|row| row.iter().map(|&v| v as f64).collect()).collect()
+        values.chunks(columns).map(|row| row.iter().map(|&v| f64::from(v)).collect()).collect()
     }
 
     fn transpose(a: &Rows) -> Rows {

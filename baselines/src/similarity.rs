@@ -112,6 +112,9 @@ impl Rule for SimilarityConfig {
 
 impl SimilarityConfig {
     /// Draws the heads for `net` from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Similarity> {
         if !(0.0..=1.0).contains(&self.beta) {
             let reason = "must lie in [0, 1]: 0 is pred, 1 is sim (default 0.99, predsim)";

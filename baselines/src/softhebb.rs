@@ -89,6 +89,9 @@ impl SoftHebbConfig {
     }
 
     /// Scales the hidden layers' weights and clears their biases.
+    ///
+    /// # Errors
+    /// If a setting is out of its range, or the rule cannot run on `net`.
     pub fn init(&self, net: &mut Network) -> Result<SoftHebb> {
         self.check()?;
         for layer in 0..net.depth() - 1 {

@@ -81,6 +81,9 @@ impl Rule for SpConfig {
 
 impl SpConfig {
     /// Draws the signal layer for `net` from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Sp> {
         Error::check_gain("gain", self.gain)?;
         Error::check_gain("signal_std", self.signal_std)?;

@@ -1,7 +1,7 @@
 //! What steps ask of LibTorch, beside what the same steps of eager PyTorch ask (`calls.json`, made by
 //! `scripts/reference/pytorch_calls.py`). Built with `--features tch` only.
 #![cfg(feature = "tch")]
-#![allow(deprecated)] // burn-tch goes away in burn 0.23
+#![allow(deprecated, reason = "burn-tch goes away in burn 0.23")]
 
 use baselines::{RuleInfo, rules};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};

@@ -5,7 +5,7 @@ use baselines::lls::{Bases, LlsConfig};
 use baselines::local::{Local, Objective};
 use burn::tensor::{Device, Tensor};
 use sll_core::laws;
-use sll_core::memory::{Category, CountingAllocator, HeapMeter, MemoryModel, Meter, StepBytes, scope};
+use sll_core::memory::{Category, CountingAllocator, HeapMeter, MemoryUse, Meter, StepBytes, scope};
 use sll_core::optim::{OptimizerConfig, OptimizerKind, Updater};
 use sll_core::rule::{Batch, LearningRule};
 use sll_core::sll::SllConfig;
@@ -61,7 +61,7 @@ fn sound(net: &Network) -> Box<dyn LearningRule> {
 }
 
 /// Measured bytes over modelled ones, less one.
-fn off(found: StepBytes, model: MemoryModel) -> f64 {
+fn off(found: StepBytes, model: MemoryUse) -> f64 {
     found.total() as f64 / model.step.total() as f64 - 1.0
 }
 
@@ -148,7 +148,7 @@ fn measured_bytes_are_within_two_percent_of_the_model_and_slls_do_not_grow_with_
             "{name}: SLL holds {peak}, {activations} bytes a layer"
         );
         let [_, activations] = slopes(&spec, image, batch, leaky);
-        let kept = 0.9 * (4 * output) as f64;
+        let kept = 0.9 * f64::from(4 * output);
         assert!(activations > kept, "{name}: an output a layer goes unnoticed ({activations} of {kept})");
     }
 }

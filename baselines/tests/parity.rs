@@ -1,6 +1,6 @@
 //! Every rule on LibTorch's CPU against flex, one step. Built with `--features tch` only.
 #![cfg(feature = "tch")]
-#![allow(deprecated)] // burn-tch goes away in burn 0.23
+#![allow(deprecated, reason = "burn-tch goes away in burn 0.23")]
 
 use baselines::parity::{Parity, compare};
 use burn::tensor::Device;

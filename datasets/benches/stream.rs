@@ -45,7 +45,7 @@ impl Measurement for ProcessorTime {
     }
 
     fn end(&self, start: Duration) -> Duration {
-        Self::now() - start
+        Self::now().checked_sub(start).unwrap()
     }
 
     fn add(&self, a: &Duration, b: &Duration) -> Duration {
@@ -170,7 +170,7 @@ fn reading(c: &mut Criterion<ProcessorTime>) {
                     let cache = tempfile::tempdir().expect("a folder");
                     let data = load_manifest(&manifest, &options(folder.path(), cache.path())).expect("the data set");
                     (data.digest, cache)
-                })
+                });
             });
         }
         group.finish();
@@ -194,7 +194,7 @@ fn grouping(c: &mut Criterion<ProcessorTime>) {
             bencher.iter_with_large_drop(|| {
                 let cache = tempfile::tempdir().expect("a folder");
                 (load_manifest(&manifest, &options(folder.path(), cache.path())).expect("the data set").digest, cache)
-            })
+            });
         });
     }
     group.finish();
@@ -232,7 +232,7 @@ fn throughput(c: &mut Criterion<ProcessorTime>) {
                         .train(0, epoch, 50, augment)
                         .map(|batch| batch.expect("sound images").labels.len())
                         .sum::<usize>()
-                })
+                });
             });
         }
         group.finish();

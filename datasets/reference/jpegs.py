@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""The JPEGs of src/format/jpeg.rs's tests: `python3 jpegs.py`, in this folder, with Pillow (made with 13.0.0). Writes progressive.jpg, restarts.jpg, thumbnail.jpg."""
+"""The JPEGs of src/format/jpeg.rs's tests: `python3 jpegs.py`, in this folder, with Pillow (made with 13.0.0).
+
+Writes progressive.jpg, restarts.jpg, thumbnail.jpg."""
 
 import io
 import struct
@@ -9,7 +11,8 @@ from PIL import Image
 
 def picture(width, height):
     image = Image.new("RGB", (width, height))
-    image.putdata([((x * 37 ^ y * 11) & 255, (x * 5 + y * 3) & 255, (x * y) & 255) for y in range(height) for x in range(width)])
+    places = [(x, y) for y in range(height) for x in range(width)]
+    image.putdata([((x * 37 ^ y * 11) & 255, (x * 5 + y * 3) & 255, (x * y) & 255) for x, y in places])
     return image
 
 
@@ -23,7 +26,8 @@ def exif(thumbnail):
     """An EXIF block whose second directory is of `thumbnail`: compression 6 (JPEG), where it lies, its length."""
     entry = lambda tag, kind, value: struct.pack("<HHII", tag, kind, 1, value)
     first = struct.pack("<H", 0) + struct.pack("<I", 14)
-    second = struct.pack("<H", 3) + entry(0x103, 3, 6) + entry(0x201, 4, 56) + entry(0x202, 4, len(thumbnail)) + struct.pack("<I", 0)
+    entries = entry(0x103, 3, 6) + entry(0x201, 4, 56) + entry(0x202, 4, len(thumbnail))
+    second = struct.pack("<H", 3) + entries + struct.pack("<I", 0)
     return b"Exif\0\0" + b"II*\0" + struct.pack("<I", 8) + first + second + thumbnail
 
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Expected values for src/augment, from Pillow: `python3 ops.py AUTOAUGMENT.py`, in this folder, with Pillow (made with 13.0.0) and numpy, and torchvision's
-file of that name (0.24.0 gives the same as 0.29.2). Writes ops.tsv, tables.tsv, magnitudes.tsv, policy.tsv, resize.tsv.
+"""Expected values for src/augment, from Pillow: `python3 ops.py AUTOAUGMENT.py`, in this folder, with Pillow (made
+with 13.0.0) and numpy, and torchvision's file of that name (0.24.0 gives the same as 0.29.2). Writes ops.tsv,
+tables.tsv, magnitudes.tsv, policy.tsv, resize.tsv.
 
-Policies, magnitudes and matrices follow torchvision 0.29.2 (transforms/autoaugment.py and functional.py) written out, since torchvision itself draws its random
-numbers from torch; ours come from order.py. The images are src/augment/reference.rs's.
+Policies, magnitudes and matrices follow torchvision 0.29.2 (transforms/autoaugment.py and functional.py) written out,
+since torchvision itself draws its random numbers from torch; ours come from order.py. The images are
+src/augment/reference.rs's.
 """
 
 import hashlib
@@ -69,7 +71,8 @@ def tables():
     import ast, sys
 
     tree = ast.parse(open(sys.argv[1]).read())
-    found = [ast.literal_eval(node.value) for node in ast.walk(tree) if isinstance(node, ast.Return) and isinstance(node.value, ast.List)]
+    lists = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return) and isinstance(node.value, ast.List)]
+    found = [ast.literal_eval(value) for value in lists]
     return {"imagenet": found[0], "cifar": found[1]}
 
 
@@ -157,24 +160,35 @@ def main():
                     row(size, op, value, OPS[op](image, value))
             for value in (-30, -26.66666603088379, -3.3333332538604736, 0, 6.5, 20, 30):
                 row(size, "rotate", value, OPS["rotate"](image, value))
-            for matrix in ((1, 0.3, 0, 0, 1, 0), (1, -0.16666667, 0, 0, 1, 0), (1, 0, 0, 0.26666668, 1, 0), (1, 0, -14, 0, 1, 0), (1, 0, 0, 0, 1, 9), (0.7, 0.2, 3.3, -0.4, 1.2, -1.5)):
+            for matrix in (
+                (1, 0.3, 0, 0, 1, 0),
+                (1, -0.16666667, 0, 0, 1, 0),
+                (1, 0, 0, 0.26666668, 1, 0),
+                (1, 0, -14, 0, 1, 0),
+                (1, 0, 0, 0, 1, 9),
+                (0.7, 0.2, 3.3, -0.4, 1.2, -1.5),
+            ):
                 row(size, "affine", " ".join(map(str, matrix)), affine(image, matrix))
     with open("tables.tsv", "w") as file:
-        file.write("# torchvision's policies, read by ops.py: policy, pair, its first or second operation, probability in tenths, magnitude\n")
+        columns = "policy, pair, its first or second operation, probability in tenths, magnitude"
+        file.write(f"# torchvision's policies, read by ops.py: {columns}\n")
         for name, pairs in tables().items():
             for pair, steps in enumerate(pairs):
                 for place, (op, chance, magnitude) in enumerate(steps):
                     assert round(chance * 10) / 10 == chance
                     file.write(f"{name}\t{pair}\t{place}\t{op}\t{round(chance * 10)}\t{magnitude or 0}\n")
     with open("magnitudes.tsv", "w") as file:
-        file.write(head.format("image, operation of a policy, magnitude, sign, first digits of the SHA-256 of the bytes"))
-        ops = sorted({op for pairs in tables().values() for steps in pairs for op, _, _ in steps} | {"TranslateX", "ShearY"})
+        columns = "image, operation of a policy, magnitude, sign, first digits of the SHA-256 of the bytes"
+        file.write(head.format(columns))
+        used = {op for pairs in tables().values() for steps in pairs for op, _, _ in steps}
+        ops = sorted(used | {"TranslateX", "ShearY"})
         assert len(ops) == 14, ops
         for size in ("32x32x3", "13x7x3", "28x28x1"):
             for op in ops:
                 for magnitude in range(10):
                     for sign in (1, -1):
-                        file.write(f"{size}\t{op}\t{magnitude}\t{sign}\t{short(apply(picture(size), op, magnitude, sign))}\n")
+                        digest = short(apply(picture(size), op, magnitude, sign))
+                        file.write(f"{size}\t{op}\t{magnitude}\t{sign}\t{digest}\n")
     with open("policy.tsv", "w") as file:
         file.write(head.format("seed 3, epoch 1: image, policy, index, first digits of the SHA-256 of the bytes"))
         for name, pairs in tables().items():
@@ -184,9 +198,20 @@ def main():
     with open("resize.tsv", "w") as file:
         file.write(head.format("image, operation, arguments (crop: index and side, seed 3, epoch 1), the bytes"))
         row = lambda size, op, argument, image: file.write(f"{size}\t{op}\t{argument}\t{image.tobytes().hex()}\n")
-        for size, (w, h) in (("32x32x3", (8, 8)), ("32x32x3", (13, 5)), ("13x7x3", (20, 18)), ("28x28x1", (9, 40)), ("40x50x3", (11, 3))):
+        for size, (w, h) in (
+            ("32x32x3", (8, 8)),
+            ("32x32x3", (13, 5)),
+            ("13x7x3", (20, 18)),
+            ("28x28x1", (9, 40)),
+            ("40x50x3", (11, 3)),
+        ):
             row(size, "resize", f"{w} {h}", picture(size).resize((w, h), Image.Resampling.BILINEAR))
-        for size, side, h, w in (("40x50x3", 16, 14, 14), ("50x40x3", 16, 14, 11), ("32x32x3", 32, 14, 9), ("61x20x3", 12, 12, 12)):
+        for size, side, h, w in (
+            ("40x50x3", 16, 14, 14),
+            ("50x40x3", 16, 14, 11),
+            ("32x32x3", 32, 14, 9),
+            ("61x20x3", 12, 12, 12),
+        ):
             row(size, "centre", f"{side} {h} {w}", centre(picture(size), side, h, w))
         for size in ("40x50x3", "61x20x3", "64x9x3"):
             for index in range(8):

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""The numbers pinned in src/random.rs, src/serve/order.rs and src/augment, computed from the documented definition alone: `python3 order.py`.
+"""The numbers pinned in src/random.rs, src/serve/order.rs and src/augment, computed from the documented
+definition alone: `python3 order.py`.
 
-ChaCha with 8 rounds (D. J. Bernstein, "ChaCha, a variant of Salsa20", 2008), 64-bit block counter, key = seed || epoch || index || purpose.
+ChaCha with 8 rounds (D. J. Bernstein, "ChaCha, a variant of Salsa20", 2008), 64-bit block counter,
+key = seed || epoch || index || purpose.
 """
 
 import struct
 
 MASK = 0xFFFFFFFF
-ROUND = ((0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15), (0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14))
+COLUMNS = ((0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15))
+DIAGONALS = ((0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14))
+ROUND = COLUMNS + DIAGONALS
 
 
 def rotate(value, bits):
@@ -15,7 +19,8 @@ def rotate(value, bits):
 
 
 def block(key, counter):
-    start = [*struct.unpack("<4I", b"expand 32-byte k"), *struct.unpack("<8I", key), counter & MASK, counter >> 32, 0, 0]
+    constant, words = struct.unpack("<4I", b"expand 32-byte k"), struct.unpack("<8I", key)
+    start = [*constant, *words, counter & MASK, counter >> 32, 0, 0]
     x = start[:]
     for _ in range(4):
         for a, b, c, d in ROUND:

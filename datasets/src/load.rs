@@ -129,12 +129,12 @@ fn images(manifest: &Manifest, content: Content<Vec<u8>>) -> Images {
 fn decode(manifest: &Manifest, spec: &FileSpec, content: Vec<u8>, images: &mut Images) -> Result<(), String> {
     match spec.content {
         FileContent::Images if images.pixels.is_empty() => {
-            images.pixels = idx::images(content, spec.count, manifest.shape)?
+            images.pixels = idx::images(content, spec.count, manifest.shape)?;
         }
         FileContent::Images => images.pixels.extend(idx::images(content, spec.count, manifest.shape)?),
         FileContent::Labels => images.labels.extend(idx::labels(&content, spec.count, manifest.classes)?),
         FileContent::Records => {
-            cifar::append(&content, manifest.layout.label_bytes(), spec.count, manifest.classes, images)?
+            cifar::append(&content, manifest.layout.label_bytes(), spec.count, manifest.classes, images)?;
         }
     }
     Ok(())
@@ -194,7 +194,7 @@ mod tests {
         let small = small_idx();
         let reference = loaded(&small, false, |_| ()).unwrap();
         let renamed = loaded(&small, false, |folder| {
-            fs::write(folder.join("train-images.gz"), gzip(&small.contents[0], "other name", 1)).unwrap()
+            fs::write(folder.join("train-images.gz"), gzip(&small.contents[0], "other name", 1)).unwrap();
         })
         .unwrap();
         let plain = loaded(&small, false, |folder| {

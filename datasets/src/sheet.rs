@@ -1,6 +1,7 @@
 //! A contact sheet: what augmentation makes of some images, with their classes, as a PNG.
 
 use crate::augment::{Augment, Policy};
+use crate::error::DataError;
 use crate::format::images::Images;
 use crate::format::picture::Picture;
 use crate::serve::order::epoch_order;
@@ -35,8 +36,8 @@ pub struct ContactSheet {
 /// which seed.
 ///
 /// # Errors
-/// A sentence, if a streamed image cannot be read.
-pub fn contact_sheet(data: &Dataset, augment: Augment, seed: u64) -> Result<ContactSheet, String> {
+/// [`DataError::Image`], if a streamed image cannot be read.
+pub fn contact_sheet(data: &Dataset, augment: Augment, seed: u64) -> Result<ContactSheet, DataError> {
     let caption = |label: u16| {
         let name = data.class_names.get(usize::from(label)).map_or("", String::as_str);
         if name == label.to_string() { name.to_owned() } else { format!("{label} {name}") }
@@ -51,8 +52,8 @@ pub fn contact_sheet(data: &Dataset, augment: Augment, seed: u64) -> Result<Cont
             ("first column as it is, then epochs 1 to 7", cells)
         }
         Served::Stream(stream) => {
-            let batch =
-                stream.train(seed, 0, COLUMNS * ROWS, augment).next().unwrap_or_else(|| Err("no images".into()))?;
+            let none = || DataError::Image { problem: "there is none".to_owned() };
+            let batch = stream.train(seed, 0, COLUMNS * ROWS, augment).next().unwrap_or_else(|| Err(none()))?;
             let planes = batch.pixels.chunks_exact(stream.image_len());
             let pictures = planes.map(|planes| Picture::from_planes(planes, data.shape));
             ("the first images of epoch 1", pictures.zip(batch.labels.into_iter().map(caption)).collect())

@@ -26,8 +26,8 @@ pub fn write_parts(path: &Path, parts: &[Cow<'_, [u8]>]) -> Result<()> {
         let Some(remedy) = room_for(error.kind()) else { return Error::file("write", path, error) };
         let needed: usize = parts.iter().map(|part| part.len()).sum();
         Error::Missing(format!(
-            "cannot write {}: {error} after {written} of its {needed} bytes; what was there before is kept; {remedy} and run \
-             the same command again",
+            "cannot write {}: {error} after {written} of its {needed} bytes; what was there before is kept; {remedy} \
+             and run the same command again",
             path.display()
         ))
     })

@@ -1,5 +1,8 @@
 //! Errors by what the user has to do about them; the variant decides the exit code.
 
+use crate::suggest::did_you_mean;
+use sll_core::network::catalogue;
+
 /// What went wrong, with what to do next in its text.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -58,8 +61,12 @@ pub fn room_for(kind: std::io::ErrorKind) -> Option<&'static str> {
 
 impl From<sll_core::Error> for Error {
     fn from(error: sll_core::Error) -> Self {
-        match error {
+        match &error {
             sll_core::Error::Record { .. } => Error::Failed(error.to_string()),
+            sll_core::Error::Setting { key: "network", value, .. } => {
+                let known = catalogue().iter().map(|named| named.name);
+                Error::Input(format!("{error}{}", did_you_mean(value, known)))
+            }
             _ => Error::Input(error.to_string()),
         }
     }
@@ -67,12 +74,15 @@ impl From<sll_core::Error> for Error {
 
 impl From<datasets::DataError> for Error {
     fn from(error: datasets::DataError) -> Self {
-        match error {
-            datasets::DataError::Unknown { .. } => Error::Input(format!(
-                "{}; name one of your own by its folder or manifest",
-                crate::remedy::explain(&error)
+        match &error {
+            datasets::DataError::Unknown { name, valid } => Error::Input(format!(
+                "{}; name one of your own by its folder or manifest{}",
+                crate::remedy::explain(&error),
+                did_you_mean(name, valid.split(", "))
             )),
-            datasets::DataError::Own { .. } => Error::Input(crate::remedy::explain(&error)),
+            datasets::DataError::Own { .. }
+            | datasets::DataError::Manifest { .. }
+            | datasets::DataError::Setting { .. } => Error::Input(crate::remedy::explain(&error)),
             datasets::DataError::Interrupted { .. } => Error::Interrupted,
             _ => Error::Missing(crate::remedy::explain(&error)),
         }

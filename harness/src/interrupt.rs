@@ -73,7 +73,10 @@ fn orphaned() -> bool {
 }
 
 /// What becomes of signals. `ctrlc` takes all or none, and the standard library cannot ask.
-#[allow(unsafe_code)] // plain system calls on signals, at the start, before there is a second thread of our own
+#[allow(
+    unsafe_code,
+    reason = "plain system calls on signals, at the start, before there is a second thread of our own"
+)]
 mod signals {
     use libc::{SIG_DFL, SIG_IGN, SIGABRT, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ, c_int};
 

@@ -1,7 +1,8 @@
 //! Everything around the learning rules: what is asked for ([`spec`]), what is kept of it ([`store`], [`record`]),
 //! processes that make it ([`pool`]), the work itself ([`run`], [`weigh`]), experiments, reports, the command line.
 
-#![deny(clippy::print_stdout, clippy::print_stderr)] // both panic where nobody reads; see `talk`
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "both panic where nobody reads; see `talk`")]
+#![allow(clippy::missing_errors_doc, reason = "a program: its errors are for its user, and `error::Error` says which")]
 
 mod atomic;
 pub mod bench;
@@ -25,5 +26,6 @@ pub mod sealed;
 pub mod spec;
 pub mod step;
 pub mod store;
+pub mod suggest;
 pub mod talk;
 pub mod weigh;

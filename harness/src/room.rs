@@ -103,8 +103,8 @@ pub fn check_weights(network: &NetworkSpec, image: [usize; 3], classes: usize) -
 fn fits(need: Option<u64>, available: Option<u64>, what: &str, instead: &str) -> Result<()> {
     match (need, available) {
         (Some(need), Some(available)) if need > available => Err(Error::Missing(format!(
-            "{what} would take about {:.1} GiB more and this machine has {:.1} GiB available; take {instead}, or another \
-             machine (`harness memory` weighs one step)",
+            "{what} would take about {:.1} GiB more and this machine has {:.1} GiB available; take {instead}, or \
+             another machine (`harness memory` weighs one step)",
             need as f64 / GIB,
             available as f64 / GIB
         ))),

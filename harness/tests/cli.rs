@@ -39,8 +39,8 @@ fn a_run_prints_one_object_and_the_second_time_comes_from_the_store() {
     let parts = ["parameters", "optimizer_state", "fixed", "library", "step_peak"].map(|k| bytes[k].as_u64().unwrap());
     assert_eq!(parts.iter().sum::<u64>(), bytes["total"].as_u64().unwrap());
     let values = result["parameters"].as_u64().unwrap();
-    // Tensor handles and graph nodes come on top of the values; those of parameters that the first step frees go off the
-    // optimiser's state.
+    // Tensor handles and graph nodes come on top of the values; those of parameters that the first step frees go off
+    // the optimiser's state.
     let close = |measured: u64, exact: u64| measured + 4_096 >= exact && measured < exact + 20_000;
     assert!(close(parts[0], 4 * values) && close(parts[1], 8 * values), "{bytes}");
     let second = run(folder.path(), SMALL);
@@ -350,4 +350,54 @@ fn a_bench_without_pytorch_measures_ours_and_says_so() {
     }
     assert!(page.join("bench.parquet").exists() && page.join("bench.svg").exists());
     fails(&run(folder.path(), &["bench", "--rule", "SSL"]), 2, &["--rule SSL", "PEPITA"]);
+}
+
+#[test]
+fn a_refused_run_leaves_nothing_in_the_store_and_says_what_was_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    for (args, words) in [
+        (vec!["--rule", "dtp", "--network", "cnn-1"], vec!["cannot run on this network"]),
+        (vec!["--batch", "5000"], vec!["`batch` = 5000", "mnist-sample", "4000 training images", "--batch 4000"]),
+        (vec!["--validation", "4000"], vec!["`validation` = 4000", "mnist-sample"]),
+        (vec!["--rule", "slll"], vec!["did you mean `sll`?"]),
+        (vec!["--dataset", "mnist-sampel"], vec!["did you mean `mnist-sample`?"]),
+        (vec!["--network", "mlp-2x80"], vec!["did you mean `mlp-2x800`?"]),
+        (vec!["--set", "recipe.epoch=3"], vec!["did you mean `epochs`?"]),
+        (vec!["--set", "rule.align_weigth=1"], vec!["did you mean `align_weight`?"]),
+    ] {
+        for more in [&["--epochs", "1"][..], &["--epochs", "1", "--dry-run"]] {
+            fails(&run(folder.path(), &[&["run"], &args[..], more].concat()), 2, &words);
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{args:?}");
+        }
+    }
+    fails(&run(folder.path(), &["table", "tabel1"]), 2, &["did you mean `table1`?"]);
+    fails(&run(folder.path(), &["table", "table1", "--row", "SSL"]), 2, &["did you mean `SLL`?"]);
+}
+
+#[test]
+fn a_step_of_fewer_images_than_its_batch_is_told_where_the_recipe_limits_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["run", "--width", "16", "--epochs", "1", "--train-limit", "64", "--rule", "BP"]);
+    assert_eq!(json(&output)["data"]["train"], 64);
+    assert!(stderr(&output).contains("`train_limit` takes 64; a step takes 64"), "{}", stderr(&output));
+}
+
+#[test]
+fn dry_runs_check_what_runs_check_and_tell_their_cost() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["run", "--width", "16", "--epochs", "3", "--dry-run"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("dataset = \"mnist-sample\""));
+    for words in ["this command: 1 run of 3 epochs", "mnist-sample (4000 + 1000 images)", "disk: up to"] {
+        assert!(stderr(&output).contains(words), "no `{words}` in {}", stderr(&output));
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    let missing = ["run", "--dataset", "cifar-10", "--dry-run", "--offline"];
+    fails(&run(folder.path(), &missing), 3, &["cifar-10 is not on this machine", "harness data fetch cifar-10"]);
+    let sweep = ["sweep", "--rule", "sll", "--width", "16", "--over", "rule.align_weight=0,1", "--dry-run"];
+    let output = run(folder.path(), &[&sweep[..], &["--epochs", "1"]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 2);
+    let large = run(folder.path(), &[&sweep[..], &["--epochs", "1", "--batch", "5000"]].concat());
+    fails(&large, 3, &["nothing to run", "`batch` = 5000"]);
 }

@@ -1,6 +1,6 @@
 //! `harness data` and automatic fetching: the real program against a hub on this machine.
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each test takes what it needs of it")]
 #[path = "../../datasets/src/testing/server.rs"]
 mod server;
 

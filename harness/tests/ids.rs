@@ -14,7 +14,8 @@ const RUNS: [(&str, &str); 6] = [
         "92de632133025d33",
     ),
     (
-        "dataset = \"mnist\"\nseed = 1\nnetwork = { name = \"mlp-2x800\", depth = 3, width = 200, activation = \"tanh\" }\n\
+        "dataset = \"mnist\"\nseed = 1\nnetwork = { name = \"mlp-2x800\", depth = 3, width = 200, activation = \
+         \"tanh\" }\n\
          rule = { name = \"dtp\", difference = false }\nrecipe = { epochs = 10, validation = 5000 }",
         "7044d49d42314e2f",
     ),
@@ -26,7 +27,8 @@ const RUNS: [(&str, &str); 6] = [
         "370212c89adfbc7c",
     ),
     (
-        "dataset = \"imagenette-160\"\ndevice = \"cuda:1\"\nnetwork = { name = \"vit-7\", patch = 16, mean_token = true }\n\
+        "dataset = \"imagenette-160\"\ndevice = \"cuda:1\"\nnetwork = { name = \"vit-7\", patch = 16, mean_token = \
+         true }\n\
          rule = { name = \"sll\", units = 7, recompute = true }\n\
          recipe = { epochs = 100, optimizer = \"adamw\", weight_decay = 0.05, resized_crop = true, batch = 64 }",
         "26466a86a830d551",
@@ -34,7 +36,8 @@ const RUNS: [(&str, &str); 6] = [
     (
         "dataset = \"fashion-mnist\"\nallow_unverified = true\ndata_digest = \"0123\"\n\
          network = { name = \"cnn-1\", width = 8 }\nrule = { name = \"softhebb\" }\n\
-         recipe = { epochs = 5, optimizer = \"sgd\", momentum = 0.9, lr = 0.1, train_limit = 1000, diagnostics = true }",
+         recipe = { epochs = 5, optimizer = \"sgd\", momentum = 0.9, lr = 0.1, train_limit = 1000, diagnostics = true \
+         }",
         "7ab0d050f291f42f",
     ),
     (
@@ -47,7 +50,8 @@ const RUNS: [(&str, &str); 6] = [
 /// Steps that were weighed, with the digests of their specs. Their names have the code's fingerprint in them, too.
 const WEIGHINGS: [(&str, &str); 4] = [
     (
-        "image = [3, 32, 32]\nclasses = 10\nbatch = 128\nnetwork = { name = \"mlp-3x1000\" }\nrule = { name = \"sll\" }",
+        "image = [3, 32, 32]\nclasses = 10\nbatch = 128\nnetwork = { name = \"mlp-3x1000\" }\nrule = { name = \"sll\" \
+         }",
         "1aaf88ed5fbe87b8",
     ),
     (

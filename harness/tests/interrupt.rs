@@ -2,7 +2,7 @@
 //! holds.
 #![cfg(unix)]
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each test takes what it needs of it")]
 #[path = "../../datasets/src/testing/server.rs"]
 mod server;
 

@@ -124,9 +124,11 @@ fn other_images_are_another_run_and_no_checkpoint_is_taken_over_to_them() {
     assert!(first.data_digest.is_some() && first.id() != spec.id());
     assert_eq!(pinned(true).unwrap().id(), first.id(), "a permission that is not needed");
     let planned = || {
-        let text = "name = 'x'\nkind = 'table'\ntitle = 'x'\n[[rows]]\nlabel = 'BP'\nrule = { name = 'bp' }\n[[columns]]\n\
+        let text = "name = 'x'\nkind = 'table'\ntitle = 'x'\n[[rows]]\nlabel = 'BP'\nrule = { name = 'bp' \
+                    }\n[[columns]]\n\
                     label = 'x'\ndataset = 'imagenette-320'\nnetwork = { name = 'mlp-2x800', width = 4 }\n\
-                    recipe = { batch = 16, validation = 10 }\nprofile.quick = { epochs = 1, seeds = 1, train_limit = 16 }\n";
+                    recipe = { batch = 16, validation = 10 }\nprofile.quick = { epochs = 1, seeds = 1, train_limit = \
+                    16 }\n";
         let choices = harness::experiment::Choices {
             profile: harness::experiment::Profile::Quick,
             device: DeviceName::Flex,

@@ -65,7 +65,7 @@ def mlp(n, width, depth):
 
 
 def cnn(c, plan, hidden, flat, norm):
-    """Convolutions of `plan`, (channels, pool), then dense layers of `hidden` units; `flat` features are left of the maps."""
+    """Convolutions of `plan`, (channels, pool), then dense layers of `hidden` units on `flat` features."""
     inputs = [c, *[channels for channels, _ in plan]]
     convs = [conv(n, channels, pool, norm) for n, (channels, pool) in zip(inputs, plan)]
     sizes = [flat, *hidden]
@@ -77,7 +77,7 @@ VGG = [(64, "max"), (128, "max"), (256, ""), (256, "max"), (512, "max")]
 
 
 def network(name):
-    """Units of one layer each, the image's shape, the number of classes and the optimiser that the paper trains it with."""
+    """Units of one layer each, the image's shape, the number of classes and the optimiser that the paper uses."""
     if name == "mlp-2x800":
         return mlp(784, 800, 2), (1, 28, 28), 10, torch.optim.Adamax
     if name == "mlp-3x1000":
@@ -85,7 +85,8 @@ def network(name):
     if name == "cnn-1":  # with batch norm
         return cnn(1, VGG, [], 512, True), (1, 28, 28), 10, torch.optim.Adam
     if name == "cnn-small":
-        return cnn(3, [(96, "max"), (192, "max"), (512, "grid")], [1024], 2048, False), (3, 32, 32), 10, torch.optim.Adam
+        plan = [(96, "max"), (192, "max"), (512, "grid")]
+        return cnn(3, plan, [1024], 2048, False), (3, 32, 32), 10, torch.optim.Adam
     if name == "cnn-3":
         return cnn(3, [*VGG, (512, ""), (1024, "")], [], 4096, False), (3, 32, 32), 10, torch.optim.Adam
     depth, heads, ratio, patch, side, classes = {

@@ -1,5 +1,5 @@
-"""Operators that a training step of eager PyTorch calls, counted from what its profiler hears: what `harness bench` sets ours
-against, and `baselines/tests/calls.rs` too, by what this prints:
+"""Operators that a training step of eager PyTorch calls, counted from what its profiler hears: what `harness bench`
+sets ours against, and `baselines/tests/calls.rs` too, by what this prints:
 
     python pytorch_calls.py >../../baselines/tests/calls.json
 """
@@ -30,9 +30,9 @@ def copies(event):
 
 
 def count(step):
-    """Of each operator that `step` calls: calls from outside LibTorch, and all. What the optimiser does with its counters of
-    steps, which lie on the host whatever the device of the parameters, is named ` (host)`; calls from outside that copy
-    values below them are named ` (copy)`."""
+    """Of each operator that `step` calls: calls from outside LibTorch, and all. What the optimiser does with its
+    counters of steps, which lie on the host whatever the device of the parameters, is named ` (host)`; calls from
+    outside that copy values below them are named ` (copy)`."""
     activities = [torch.profiler.ProfilerActivity.CPU]
     with torch.profiler.profile(activities=activities, record_shapes=True) as profile:
         step()
@@ -72,7 +72,8 @@ def main():
                 for _ in range(2):
                     step()
                 # What is called from outside, and values read.
-                found = {name: tally for name, tally in count(step).items() if tally[0] or "_local_scalar_dense" in name}
+                tallies = count(step).items()
+                found = {name: tally for name, tally in tallies if tally[0] or "_local_scalar_dense" in name}
                 lines.append(f'"{network} {rule}{" fused" if fused else ""}": {json.dumps(found)}')
     steps = ",\n".join(lines)
     print(f'{{"torch": "{torch.__version__}", "batch": {BATCH}, "steps": {{\n{steps}\n}}}}')

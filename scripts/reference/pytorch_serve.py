@@ -1,8 +1,8 @@
-"""Times training steps of eager PyTorch when it is asked to, a line of JSON a question and an answer, for `harness bench`.
+"""Times training steps of eager PyTorch when it is asked to, a line of JSON a question, for `harness bench`.
 
     {"make": 1, "network": "mlp-2x800", "rule": "bp", "batch": 128, "fused": false}   {"parameters": 1276810}
     {"time": 1, "steps": 3}                                                           {"seconds": [0.01, 0.01, 0.01]}
-    {"calls": 1}                                                                      {"operators": {"aten::mm": [5, 8]}}
+    {"calls": 1}                                                                  {"operators": {"aten::mm": [5, 8]}}
     {"products": [[128, 784, 800]], "seconds": 0.5}                                   {"macs_per_second": 1e11}
     {"drop": 1}                                                                       {}
 
@@ -50,7 +50,7 @@ class Server:
         return {}
 
     def products(self, shapes, seconds):
-        """The rate of products [a, b] [b, c], all of the shapes one after the other for at least so long; the best pass."""
+        """The rate of products [a, b] [b, c], all shapes one after the other for at least so long; the best pass."""
         pairs = [(torch.randn(a, b, device=self.device), torch.randn(b, c, device=self.device)) for a, b, c in shapes]
         best, deadline = float("inf"), time.perf_counter() + seconds
         while best == float("inf") or time.perf_counter() < deadline:

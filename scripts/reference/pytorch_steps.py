@@ -3,8 +3,8 @@
     python pytorch_steps.py --network mlp-3x1000 --rule bp --batch 128 --device cuda:0
 
 Prints one JSON object. `step_peak` is the most bytes that a step holds above what stands between steps (parameters and
-the optimiser's state), the batch included: on CUDA by torch.cuda.max_memory_allocated, on the CPU by the allocations that
-torch.profiler reports. Written for comparison only; nothing here is used for training.
+the optimiser's state), the batch included: on CUDA by torch.cuda.max_memory_allocated, on the CPU by the allocations
+that torch.profiler reports. Written for comparison only; nothing here is used for training.
 """
 
 import argparse

@@ -1,8 +1,9 @@
 """Learning rules in eager PyTorch, as plainly as its users write them: one step of each, for comparison only.
 
-SLL is the paper's rule as `sll-core/src/sll/mod.rs` has it: every unit's output, cut off from what is below, is projected by a
-fixed random matrix R; cross-entropy plus -2 ln BC to the posterior of the unit below trains the unit at once. FA sends its
-signal through fixed random weights in place of the transposed ones; DFA sends the output's error straight to every unit.
+SLL is the paper's rule as `sll-core/src/sll/mod.rs` has it: every unit's output, cut off from what is below, is
+projected by a fixed random matrix R; cross-entropy plus -2 ln BC to the posterior of the unit below trains the unit at
+once. FA sends its signal through fixed random weights in place of the transposed ones; DFA sends the output's error
+straight to every unit.
 """
 
 import torch

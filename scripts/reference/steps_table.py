@@ -37,8 +37,10 @@ def main():
     for network, batch, rule, backend, ms, peak, reserved, _ in found:
         held = f"{reserved:.1f}" if reserved else "—"
         print(f"| {network} | {batch} | {rule} | {backend} | {ms:.2f} | {peak:.2f} | {held} |")
-    print("\nOn " + "; ".join(sorted({line[7] for line in found})) + ". Step's peak: the most bytes that a step holds above")
-    print("parameters and the optimiser's state, the batch included. Products in f32, TF32 off, where it does not say bf16.")
+    hardware = "; ".join(sorted({line[7] for line in found}))
+    print(f"\nOn {hardware}. Step's peak: the most bytes that a step holds above")
+    print("parameters and the optimiser's state, the batch included. Products in f32,")
+    print("TF32 off, where it does not say bf16.")
 
 
 if __name__ == "__main__":

@@ -76,8 +76,8 @@ char* sll_libtorch_laid_as(at::Tensor** out, const at::Tensor* values, const at:
 }
 
 // dx, dw and db of a convolution of stride 1, as far as they are wanted.
-char* sll_libtorch_convolution_backward(at::Tensor** out, const at::Tensor* dy, const at::Tensor* x, const at::Tensor* weight,
-                                        int64_t padding, bool to_input, bool to_weight) {
+char* sll_libtorch_convolution_backward(at::Tensor** out, const at::Tensor* dy, const at::Tensor* x,
+                                        const at::Tensor* weight, int64_t padding, bool to_input, bool to_weight) {
   return guarded([&] {
     std::array<int64_t, 2> one{1, 1}, zero{0, 0}, pad{padding, padding};
     std::array<int64_t, 1> bias{weight->size(0)};
@@ -87,8 +87,8 @@ char* sll_libtorch_convolution_backward(at::Tensor** out, const at::Tensor* dy, 
 }
 
 // dx, dgamma and dbeta of a layer norm of the last dimension.
-char* sll_libtorch_layer_norm_backward(at::Tensor** out, const at::Tensor* dy, const at::Tensor* x, const at::Tensor* mean,
-                                       const at::Tensor* inverse, const at::Tensor* gamma) {
+char* sll_libtorch_layer_norm_backward(at::Tensor** out, const at::Tensor* dy, const at::Tensor* x,
+                                       const at::Tensor* mean, const at::Tensor* inverse, const at::Tensor* gamma) {
   return guarded([&] {
     std::array<int64_t, 1> shape{x->size(-1)};
     // The bias is asked for its type alone.
@@ -97,17 +97,19 @@ char* sll_libtorch_layer_norm_backward(at::Tensor** out, const at::Tensor* dy, c
 }
 
 // dx, dgamma and dbeta of batch norm by the batch's own statistics.
-char* sll_libtorch_batch_norm_backward(at::Tensor** out, const at::Tensor* dy, const at::Tensor* x, const at::Tensor* gamma,
+char* sll_libtorch_batch_norm_backward(at::Tensor** out, const at::Tensor* dy, const at::Tensor* x,
+                                       const at::Tensor* gamma,
                                        const at::Tensor* mean, const at::Tensor* inverse, double epsilon) {
   return guarded([&] {
-    hand_over(out, at::native_batch_norm_backward(*dy, *x, *gamma, {}, {}, *mean, *inverse, true, epsilon, {true, true, true}));
+    hand_over(out, at::native_batch_norm_backward(*dy, *x, *gamma, {}, {}, *mean, *inverse, true, epsilon,
+                                                  {true, true, true}));
   });
 }
 
 // A step of Adam in place for each of `count` parameters, whose parameter, gradient and moments follow on each other.
 // The corrections of the moments are in `rate` and `epsilon` already.
-char* sll_libtorch_adam(at::Tensor* const* parts, size_t count, double rate, double beta_1, double beta_2, double epsilon,
-                        double decay, bool decoupled) {
+char* sll_libtorch_adam(at::Tensor* const* parts, size_t count, double rate, double beta_1, double beta_2,
+                        double epsilon, double decay, bool decoupled) {
   return guarded([&] {
     std::array<std::vector<at::Tensor>, 5> lists;
     for (size_t index = 0; index < count; index++) {
@@ -133,11 +135,13 @@ char* sll_libtorch_adamax(at::Tensor* theta, const at::Tensor* m, at::Tensor* u,
 }
 
 // A step of gradient descent in place, with a velocity where there is one.
-char* sll_libtorch_sgd(at::Tensor* theta, at::Tensor* gradient, at::Tensor* velocity, double rate, double momentum, double decay) {
+char* sll_libtorch_sgd(at::Tensor* theta, at::Tensor* gradient, at::Tensor* velocity, double rate, double momentum,
+                       double decay) {
   return guarded([&] {
     at::TensorList thetas(*theta), gradients(*gradient);
     at::TensorList velocities = velocity == nullptr ? at::TensorList() : at::TensorList(*velocity);
-    at::_fused_sgd_(thetas, gradients, velocities, decay, velocity == nullptr ? 0.0 : momentum, rate, 0.0, false, false, false);
+    const double kept = velocity == nullptr ? 0.0 : momentum;
+    at::_fused_sgd_(thetas, gradients, velocities, decay, kept, rate, 0.0, false, false, false);
   });
 }
 

@@ -19,6 +19,9 @@ use crate::rule::{Batch, LearningRule};
 ///
 /// The step is really made: give a copy of the network and of the rule's state, with no other handle on its layers'
 /// values.
+///
+/// # Errors
+/// Those of the rule's step.
 pub fn movement(net: &mut Network, rule: &mut dyn LearningRule, batch: &Batch) -> Result<Vec<Vec<f32>>> {
     let before = weights(net);
     let descent = OptimizerConfig { kind: OptimizerKind::Sgd, momentum: 0.0, weight_decay: 0.0 };

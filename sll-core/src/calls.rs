@@ -131,7 +131,7 @@ mod shim {
     use std::ffi::{CStr, c_char, c_void};
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-    #[allow(unsafe_code)] // the shim's functions; each catches what LibTorch throws
+    #[allow(unsafe_code, reason = "the shim's functions; each catches what LibTorch throws")]
     unsafe extern "C" {
         fn sll_libtorch_calls_begin();
         fn sll_libtorch_calls_end(told: *mut c_void, tell: extern "C" fn(*mut c_void, *const c_char, u64, u64, u64));
@@ -139,7 +139,7 @@ mod shim {
 
     extern "C" fn tell(told: *mut c_void, name: *const c_char, outer: u64, all: u64, moved: u64) {
         // SAFETY: `told` is the list that `count` gave, and the name a string of the shim's that lives during the call.
-        #[allow(unsafe_code)]
+        #[allow(unsafe_code, reason = "a function of the shim")]
         let (list, name) = unsafe { (&mut *told.cast::<Vec<Operator>>(), CStr::from_ptr(name)) };
         list.push(Operator::new(name.to_string_lossy().into_owned(), outer, all, moved));
     }
@@ -148,14 +148,14 @@ mod shim {
         thread_local!(static COUNTING: Cell<bool> = const { Cell::new(false) });
         assert!(!COUNTING.replace(true), "calls are being counted already");
         // SAFETY: begins an observer of this thread, which ends below.
-        #[allow(unsafe_code)]
+        #[allow(unsafe_code, reason = "a function of the shim")]
         unsafe {
             sll_libtorch_calls_begin();
         }
         let done = catch_unwind(AssertUnwindSafe(work));
         let mut operators: Vec<Operator> = Vec::new();
         // SAFETY: `operators` outlives the call, in which `tell` alone uses it.
-        #[allow(unsafe_code)]
+        #[allow(unsafe_code, reason = "a function of the shim")]
         unsafe {
             sll_libtorch_calls_end((&raw mut operators).cast(), tell);
         }
@@ -185,7 +185,7 @@ mod tests {
         use super::super::*;
         use burn::tensor::{Device, Tensor};
 
-        #[allow(deprecated)]
+        #[allow(deprecated, reason = "burn-tch goes away in burn 0.23")]
         fn device() -> Device {
             Device::libtorch()
         }

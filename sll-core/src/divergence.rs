@@ -117,7 +117,7 @@ mod tests {
         [Divergence::Neg2LogBc, Divergence::NegLogBc, Divergence::Hellinger, Divergence::KlQp, Divergence::KlPq];
 
     fn log_softmax(v: &[f64]) -> Vec<f64> {
-        let max = v.iter().cloned().fold(f64::MIN, f64::max);
+        let max = v.iter().copied().fold(f64::MIN, f64::max);
         let log_z = v.iter().map(|x| (x - max).exp()).sum::<f64>().ln() + max;
         v.iter().map(|x| x - log_z).collect()
     }
@@ -153,10 +153,10 @@ mod tests {
             let (u, v) = logits(seed, 1.5);
             for divergence in ALL {
                 let out = divergence.evaluate(row(&log_softmax(&u)), row(&log_softmax(&v)));
-                let value = out.value.into_scalar::<f32>() as f64;
+                let value = f64::from(out.value.into_scalar::<f32>());
                 assert!((value - reference(divergence, &u, &v)).abs() < 1e-4, "{divergence:?} {value}");
                 let (alone, at_child) = divergence.of_child(row(&log_softmax(&u)), row(&log_softmax(&v)));
-                assert_eq!(alone.into_scalar::<f32>() as f64, value);
+                assert_eq!(f64::from(alone.into_scalar::<f32>()), value);
                 at_child.into_data().assert_eq(&out.child.clone().into_data(), true);
                 let h = 1e-5;
                 let child = out.child.into_data().try_to_vec::<f32>().unwrap();
@@ -166,16 +166,16 @@ mod tests {
                         let at = |step: f64| {
                             let (mut u, mut v) = (u.clone(), v.clone());
                             if at_child {
-                                v[k] += step
+                                v[k] += step;
                             } else {
-                                u[k] += step
+                                u[k] += step;
                             }
                             reference(divergence, &u, &v)
                         };
                         (at(h) - at(-h)) / (2.0 * h)
                     };
-                    assert!((child[k] as f64 - slope(true)).abs() < 2e-4, "{divergence:?} child {k}");
-                    assert!((parent[k] as f64 - slope(false)).abs() < 2e-4, "{divergence:?} parent {k}");
+                    assert!((f64::from(child[k]) - slope(true)).abs() < 2e-4, "{divergence:?} child {k}");
+                    assert!((f64::from(parent[k]) - slope(false)).abs() < 2e-4, "{divergence:?} parent {k}");
                 }
             }
         }

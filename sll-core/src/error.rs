@@ -45,6 +45,9 @@ pub enum Error {
 
 impl Error {
     /// Checks a factor: finite and above 0.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if it is not.
     pub fn check_gain(key: &'static str, gain: f64) -> Result<()> {
         match gain.is_finite() && gain > 0.0 {
             true => Ok(()),

@@ -62,12 +62,18 @@ impl<M: Module> Learned<M> {
     }
 
     /// Parameters and running statistics as bytes.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if they cannot be written.
     pub fn record(&self) -> Result<Vec<u8>> {
         let bytes = self.settled().clone().into_record().into_bytes();
         Ok(bytes.map_err(bad_record)?.to_vec())
     }
 
     /// Restores what [`Learned::record`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if they are not of a module like this one.
     pub fn load(&mut self, bytes: Vec<u8>) -> Result<()> {
         let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes)).map_err(bad_record)?;
         let loaded = self.get().clone().try_load_record(record).map_err(bad_record)?;
@@ -84,11 +90,17 @@ impl<M: Module> Learned<M> {
 }
 
 /// The records of several modules of one rule, in order.
+///
+/// # Errors
+/// [`Error::Record`] if one cannot be written.
 pub fn record_all<'a, M: Module + 'a>(modules: impl IntoIterator<Item = &'a Learned<M>>) -> Result<Vec<Vec<u8>>> {
     modules.into_iter().map(Learned::record).collect()
 }
 
 /// Restores what [`record_all`] gave.
+///
+/// # Errors
+/// [`Error::Record`] if there are more or fewer, or one is not of its module.
 pub fn load_all<'a, M: Module + 'a>(
     modules: impl IntoIterator<Item = &'a mut Learned<M>>,
     records: Vec<Vec<u8>>,

@@ -25,6 +25,7 @@ pub enum Pass {
 
 impl Pass {
     /// The pass as layer `index` sees it.
+    #[must_use]
     pub fn at(self, index: usize) -> Self {
         match self {
             Pass::Train { seed } => Pass::Train { seed: mix(seed, index as u64 + 1) },

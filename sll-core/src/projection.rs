@@ -57,6 +57,9 @@ pub struct Projection {
 
 impl ProjectionConfig {
     /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for one that is out of its range.
     pub fn validate(&self) -> Result<()> {
         Error::check_gain("projection_gain", self.gain)?;
         if !(0.0..1.0).contains(&self.dropout) {
@@ -186,7 +189,7 @@ mod tests {
     fn std(law: ProjectionLaw) -> f64 {
         let config = ProjectionConfig { law, gain: 2.0, dropout: 0.0, learned: false, regenerated: false };
         let values = config.init(400, 100, 3, 0, &Device::flex()).clean().into_data().try_to_vec::<f32>().unwrap();
-        (values.iter().map(|&v| (v as f64).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
+        (values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
     }
 
     #[test]

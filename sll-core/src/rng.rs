@@ -114,8 +114,8 @@ mod tests {
 
     fn moments(values: &[f32]) -> (f64, f64) {
         let n = values.len() as f64;
-        let mean = values.iter().map(|&v| v as f64).sum::<f64>() / n;
-        (mean, values.iter().map(|&v| (v as f64 - mean).powi(2)).sum::<f64>() / n)
+        let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
+        (mean, values.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n)
     }
 
     #[test]

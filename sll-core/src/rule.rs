@@ -1,7 +1,7 @@
 //! What every learning rule is: something that turns a batch into an update of a chain of layers.
 
 use crate::error::{Error, Result};
-use crate::memory::MemoryModel;
+use crate::memory::MemoryUse;
 use crate::network::{Cut, Network};
 use crate::optim::{OptimizerConfig, Updater};
 use crate::pass::Pass;
@@ -34,6 +34,9 @@ impl Batch {
     }
 
     /// Checks that every label is one of `classes`, and that there is one for each sample.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there is a label of no class, or not one label a sample.
     pub fn check(&self, classes: usize) -> Result<()> {
         if let Some(label) = self.labels.iter().find(|&&label| label >= classes) {
             return Err(Error::setting(
@@ -147,6 +150,9 @@ impl StepCost {
 /// A learning rule. It is built for one network and keeps what it needs besides the network's parameters.
 pub trait LearningRule: Send {
     /// One training step: updates `net` through `updater` and holds nothing of the batch afterwards.
+    ///
+    /// # Errors
+    /// If the batch does not fit the network.
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport>;
 
     /// Class scores `[b, K]` of an evaluation-mode network ([`Network::valid`]).
@@ -175,7 +181,7 @@ pub trait LearningRule: Send {
     fn fixed_values(&self, net: &Network) -> usize;
 
     /// Analytic bytes of training with batches of `batch` samples; `None` where a rule or a layer is not modelled.
-    fn memory(&self, _net: &Network, _batch: usize, _optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+    fn memory(&self, _net: &Network, _batch: usize, _optimizer: &OptimizerConfig) -> Option<MemoryUse> {
         None
     }
 
@@ -185,11 +191,17 @@ pub trait LearningRule: Send {
     }
 
     /// What the rule has learned, for checkpoints, in parts.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if a part cannot be written.
     fn record(&self) -> Result<Vec<Vec<u8>>> {
         Ok(Vec::new())
     }
 
     /// Restores what [`LearningRule::record`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if the parts are not those of a rule like this one.
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
         match record.is_empty() {
             true => Ok(()),

@@ -30,7 +30,7 @@ pub enum Shape {
 
 impl Shape {
     /// Features of one sample.
-    #[allow(clippy::len_without_is_empty)] // a shape is never empty
+    #[allow(clippy::len_without_is_empty, reason = "a shape is never empty")]
     pub fn len(&self) -> usize {
         match *self {
             Shape::Flat(n) => n,

@@ -131,7 +131,8 @@ fn the_update_is_the_closed_form() {
     let (h1, h2, x) = (hidden(&valid, 1), hidden(&valid, 2), floats(batch.x.clone()));
     let r = sll.projections();
     let posterior = |h: &[f32], r: &[f32], s: usize| -> Vec<f64> {
-        let v: Vec<f64> = (0..4).map(|k| (0..5).map(|j| h[s * 5 + j] as f64 * r[j * 4 + k] as f64).sum()).collect();
+        let v: Vec<f64> =
+            (0..4).map(|k| (0..5).map(|j| f64::from(h[s * 5 + j]) * f64::from(r[j * 4 + k])).sum()).collect();
         let z: f64 = v.iter().map(|v| v.exp()).sum();
         v.iter().map(|v| v.exp() / z).collect()
     };
@@ -147,11 +148,11 @@ fn the_update_is_the_closed_form() {
             let dg: f64 = (0..4)
                 .map(|k| {
                     let y = f64::from(batch.labels[s] == k);
-                    (2.0 * q[k] - y - (p[k] * q[k]).sqrt() / bc) / n as f64 * r[1][j * 4 + k] as f64
+                    (2.0 * q[k] - y - (p[k] * q[k]).sqrt() / bc) / n as f64 * f64::from(r[1][j * 4 + k])
                 })
                 .sum();
             for i in 0..5 {
-                dw[i * 5 + j] += h1[s * 5 + i] as f64 * dg;
+                dw[i * 5 + j] += f64::from(h1[s * 5 + i]) * dg;
             }
         }
     }
@@ -163,7 +164,7 @@ fn the_update_is_the_closed_form() {
     updater.set_lr(1.0);
     sll.step(&mut net, &batch, &mut updater).unwrap();
     for (i, (before, after)) in before.iter().zip(weights(&net)).enumerate() {
-        assert!(((before - after) as f64 - dw[i]).abs() < 1e-5, "weight {i}: {} against {}", before - after, dw[i]);
+        assert!((f64::from(before - after) - dw[i]).abs() < 1e-5, "weight {i}: {} against {}", before - after, dw[i]);
     }
 }
 

@@ -101,6 +101,9 @@ impl Rule for LcffConfig {
 
 impl LcffConfig {
     /// Checks the settings and builds the rule for `net`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range, or the rule cannot run on `net`.
     pub fn init(&self, net: &Network) -> Result<Lcff> {
         let units = units(net, "LC-FF")?;
         let goodness = Goodness::new(self.threshold, self.steepness)?;

@@ -23,6 +23,9 @@ pub fn normalise(h: Tensor<2>) -> Tensor<2> {
 
 impl Goodness {
     /// Checks the settings.
+    ///
+    /// # Errors
+    /// If one of the two is not positive.
     pub fn new(threshold: f64, steepness: f64) -> Result<Self> {
         Error::check_gain("threshold", threshold)?;
         Error::check_gain("steepness", steepness)?;

@@ -22,6 +22,9 @@ pub struct Labels {
 
 impl Labels {
     /// Labels for the inputs of `net`, `scale` high.
+    ///
+    /// # Errors
+    /// If the scale is not positive, or an image has no room for a label of its own a class.
     pub fn new(net: &Network, scale: Option<f64>, rule: &str) -> Result<Self> {
         let usual = if matches!(net.input(), Shape::Map { .. }) { 1.0 } else { 10.0 };
         let scale = scale.unwrap_or(usual);

@@ -141,6 +141,9 @@ impl Rule for FfConfig {
 
 impl FfConfig {
     /// Checks the settings and builds the rule for `net`. Nothing is drawn at random beforehand.
+    ///
+    /// # Errors
+    /// If a setting is out of its range, or the rule cannot run on `net`.
     pub fn init(&self, net: &Network) -> Result<Ff> {
         let units = units(net, "FF")?;
         let goodness = Goodness::new(self.threshold, self.steepness)?;
@@ -237,7 +240,7 @@ fn layer_goodness(
 /// Forward and backward of the hidden units on two rows a sample.
 fn contrastive_cost(net: &Network, units: &[Range<usize>], labels: u64) -> StepCost {
     let (costs, hidden) = (net.costs(), 0..units[units.len() - 1].start);
-    let forward: u64 = costs[hidden.clone()].iter().map(|c| c.forward).sum();
+    let forward: u64 = costs[hidden].iter().map(|c| c.forward).sum();
     let unneeded: u64 = units[..units.len() - 1].iter().map(|unit| costs[unit.start].input_grad).sum();
     StepCost { forward: 2 * forward, backward: 2 * (2 * forward - unneeded), rule: 2 * labels }
 }

@@ -1,7 +1,8 @@
 //! TFF: the Trifecta (Dooms, Tsang & Oramas 2023), three changes to FF that let it train deep convolutional networks.
 //!
 //! ```text
-//! L_l = mean softplus(-α (G_l⁺ - G_l⁻)),   G_l = mean over the map of h_l²    (SymBa; one image, right and wrong label)
+//! L_l = mean softplus(-α (G_l⁺ - G_l⁻)),   G_l = mean over the map of h_l²    (SymBa; one image, right and wrong
+//! label)
 //! ```
 //!
 //! Batch norm stands in for length normalisation (give the network `batch_norm = true`), and layers are trained in
@@ -75,6 +76,9 @@ impl Rule for TffConfig {
 
 impl TffConfig {
     /// Draws the label images for `net` from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range, or the rule cannot run on `net`.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Tff> {
         Error::check_gain("steepness", self.steepness)?;
         Error::check_gain("label_scale", self.label_scale)?;

@@ -51,6 +51,25 @@ pub enum DataError {
         /// The file that remembers, or the folder of one's own that was described.
         record: PathBuf,
     },
+    /// A manifest contradicts itself, or is none.
+    Manifest {
+        /// What is wrong with it; names the manifest and the field where it has them.
+        problem: String,
+    },
+    /// A setting asks for more images than there are.
+    Setting {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        value: usize,
+        /// Why it cannot be.
+        reason: String,
+    },
+    /// An image cannot be read while it is used.
+    Image {
+        /// Its file and what is wrong with it.
+        problem: String,
+    },
     /// A folder or manifest of one's own cannot be used.
     Own {
         /// The folder or manifest.
@@ -171,6 +190,9 @@ impl DataError {
                 "data set `{dataset}`: the images are not those that were described (sha256:{expected}; now \
                  sha256:{found})"
             ),
+            Self::Manifest { problem } => problem.clone(),
+            Self::Setting { key, value, reason } => format!("`{key}` = {value}: {reason}"),
+            Self::Image { problem } => format!("an image cannot be used: {problem}"),
             Self::Own { path, problem, .. } => format!("{} {problem}", path.display()),
             Self::Changed { dataset, expected, first: Some(first), found, .. } => format!(
                 "data set `{dataset}`: the images are not those that were first used on this machine \
@@ -200,6 +222,9 @@ impl DataError {
             Self::Missing { next, .. } | Self::Fetch { next, .. } => next.clone(),
             Self::Changed { first: None, record, .. } => [Next::Describe(record.clone()), Next::Accept].into(),
             Self::Own { next, .. } => next.clone(),
+            Self::Manifest { .. } => "mend the manifest".into(),
+            Self::Setting { .. } => "take fewer".into(),
+            Self::Image { .. } => "replace that file".into(),
             Self::Changed { record, .. } => {
                 Advice::from(format!("if the change is meant, remove {}", record.display())).or(Next::Accept)
             }

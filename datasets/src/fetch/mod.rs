@@ -111,7 +111,7 @@ pub(crate) fn locate_or_fetch(manifest: &Manifest, options: &LoadOptions) -> Res
         Ok(located) => return Ok(located),
         Err(nowhere) => nowhere,
     };
-    if manifest.hub.is_empty() && manifest.archives.is_empty() {
+    if !manifest.is_fetchable() {
         return Err(nowhere.error(manifest));
     }
     let mut attempts = Vec::new();
@@ -161,7 +161,7 @@ fn try_all(
             match from_hub(manifest, hub, reach, &cache, options) {
                 Ok(()) => return found(manifest, &cache, options),
                 Err(problem) if reach == Reach::Network => {
-                    attempts.push((format!("hub {}", manifest.hub[hub].repo), problem))
+                    attempts.push((format!("hub {}", manifest.hub[hub].repo), problem));
                 }
                 // An empty cache of the hub is not an error; refused content in it is.
                 Err(problem) if problem.absent => {}

@@ -1,5 +1,6 @@
 //! Content digests, written `sha256:<hex>`, `sha1:<hex>` or `md5:<hex>`.
 
+use crate::error::DataError;
 use sha2::Digest as _;
 use std::str::FromStr;
 use std::{fmt, io};
@@ -81,28 +82,29 @@ impl fmt::Display for Digest {
 }
 
 impl FromStr for Digest {
-    type Err = String;
+    type Err = DataError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, DataError> {
+        let wrong = |problem| DataError::Manifest { problem: format!("digest `{text}` {problem}") };
         let (algorithm, length, hex) = match text.split_once(':') {
             Some(("sha256", hex)) => (Algorithm::Sha256, 64, hex),
             Some(("sha1", hex)) => (Algorithm::Sha1, 40, hex),
             Some(("md5", hex)) => (Algorithm::Md5, 32, hex),
             _ => {
-                return Err(format!("digest `{text}` does not start with `sha256:`, `sha1:` or `md5:`"));
+                return Err(wrong("does not start with `sha256:`, `sha1:` or `md5:`".to_owned()));
             }
         };
         if hex.len() != length || !hex.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(format!("digest `{text}` does not have {length} lowercase hexadecimal digits"));
+            return Err(wrong(format!("does not have {length} lowercase hexadecimal digits")));
         }
         Ok(Self { algorithm, hex: hex.to_owned() })
     }
 }
 
 impl TryFrom<String> for Digest {
-    type Error = String;
+    type Error = DataError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, DataError> {
         text.parse()
     }
 }
@@ -134,7 +136,7 @@ mod tests {
             "sha1:a999",
             "sha1:A9993E364706816ABA3E25717850C26C9CD0D89D",
         ] {
-            assert!(text.parse::<Digest>().unwrap_err().contains(text));
+            assert!(text.parse::<Digest>().unwrap_err().to_string().contains(text));
         }
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod digest;
 pub(crate) mod registry;
 
+use crate::error::DataError;
 use crate::format::idx;
 use crate::manifest::digest::{Algorithm, Digest};
 use serde::Deserialize;
@@ -263,11 +264,12 @@ impl Manifest {
     /// `datasets/manifests/*.toml`.
     ///
     /// # Errors
-    /// A sentence that names the manifest and the field.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let manifest: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+    /// [`DataError::Manifest`], which names the manifest and the field.
+    pub fn parse(text: &str) -> Result<Self, DataError> {
+        let wrong = |problem| DataError::Manifest { problem };
+        let manifest: Self = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
         match manifest.problem() {
-            Some(problem) => Err(format!("manifest `{}`: {problem}", manifest.name)),
+            Some(problem) => Err(wrong(format!("manifest `{}`: {problem}", manifest.name))),
             None => Ok(manifest),
         }
     }
@@ -361,6 +363,11 @@ impl Manifest {
         !self.layout.is_encoded() || self.digest.is_some()
     }
 
+    /// Whether there is anywhere to fetch it from.
+    pub fn is_fetchable(&self) -> bool {
+        !(self.hub.is_empty() && self.archives.is_empty())
+    }
+
     /// Whether the name says what the content is: it has a published digest, and is nobody's own.
     pub fn names_content(&self) -> bool {
         self.has_digest() && self.own.is_none()
@@ -410,7 +417,7 @@ mod tests {
             ("sha256:ba89", "sha512:ba89", "sha512"),
             ("licence", "license", "license"),
         ] {
-            let message = Manifest::parse(&MNIST.replace(from, to)).unwrap_err();
+            let message = Manifest::parse(&MNIST.replace(from, to)).unwrap_err().to_string();
             assert!(message.contains(named), "{from} -> {to}: {message}");
         }
     }

@@ -371,7 +371,7 @@ mod tests {
             let dir = folder(parent.path(), "own-wrong", &SPLIT);
             change(&dir);
             let outcome = describe(&dir, &HowToDescribe::default(), &options_in(parent.path()));
-            outcome.map(|described| described.notes.join(", ")).unwrap_or_else(|error| error.to_string())
+            outcome.map_or_else(|error| error.to_string(), |described| described.notes.join(", "))
         };
         let lacking = problem(&|dir| fs::remove_dir_all(dir.join("val/b")).unwrap());
         assert!(lacking.contains("has no class `b` in `val`, which `train` has; make it hold"), "{lacking}");

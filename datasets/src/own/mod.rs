@@ -57,7 +57,8 @@ fn read(file: &Path, path: &Path) -> Result<Manifest, DataError> {
 }
 
 fn parsed(text: &str, file: &Path, path: &Path) -> Result<Manifest, DataError> {
-    let mut manifest = Manifest::parse(text).map_err(|problem| unusable(file, format!("is no manifest: {problem}")))?;
+    let wrong = |error: DataError| unusable(file, format!("is no manifest: {}", error.problem()));
+    let mut manifest = Manifest::parse(text).map_err(wrong)?;
     let beside = if file.is_dir() { file } else { file.parent().unwrap_or(Path::new(".")) };
     let dir: PathBuf = beside.join(&manifest.folder);
     let dir = fs::canonicalize(&dir)

@@ -280,7 +280,7 @@ fn next_step(manifest: &Manifest) -> Advice {
         }
         None => format!("{} (with its images in folders", manifest.folder.join("train").display()),
     };
-    let fetchable = !(manifest.hub.is_empty() && manifest.archives.is_empty());
+    let fetchable = manifest.is_fetchable();
     let fetch = fetchable.then(|| Next::Fetch(manifest.name.clone()));
     let bring = Next::DataDir(format!("{first}; {})", manifest.homepage));
     let install = manifest.system.as_ref().map(|package| Next::Do(format!("run `{}`", package.install)));
@@ -301,9 +301,7 @@ mod tests {
         small.package(system.path());
         let options = LoadOptions { data_dir: Some(data.path().to_owned()), ..options_in(cache.path()) };
         let source = |options: &LoadOptions| {
-            locate(&small.manifest, options)
-                .map(|found| found.source)
-                .unwrap_or_else(|nowhere| nowhere.looked.join(", "))
+            locate(&small.manifest, options).map_or_else(|nowhere| nowhere.looked.join(", "), |found| found.source)
         };
 
         assert_eq!(source(&options), format!("system package {}", system.path().display()));

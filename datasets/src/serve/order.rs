@@ -1,5 +1,6 @@
 //! The order in which images are visited, trained on and held out: functions of seed and epoch.
 
+use crate::error::DataError;
 use crate::random::{ORDER, PART, generator, shuffle};
 use std::ops::Range;
 
@@ -58,16 +59,19 @@ pub(crate) fn windows(units: Vec<Range<usize>>, window: usize) -> Vec<Window> {
 /// are trained on.
 ///
 /// # Errors
-/// A sentence that names the setting, if there are too few images.
-pub fn parts(total: usize, held_out: Option<usize>, limit: Option<usize>) -> Result<(usize, usize), String> {
+/// [`DataError::Setting`], if there are too few images.
+pub fn parts(total: usize, held_out: Option<usize>, limit: Option<usize>) -> Result<(usize, usize), DataError> {
+    let wrong = |key, value, reason| DataError::Setting { key, value, reason };
     let kept = match held_out {
         Some(held_out) if held_out >= total => {
-            return Err(format!("`validation` = {held_out}: there are {total} training images"));
+            return Err(wrong("validation", held_out, format!("there are {total} training images")));
         }
         held_out => total - held_out.unwrap_or(0),
     };
     match limit {
-        Some(limit) if limit > kept => Err(format!("`train_limit` = {limit}: only {kept} training images are left")),
+        Some(limit) if limit > kept => {
+            Err(wrong("train_limit", limit, format!("only {kept} training images are left")))
+        }
         limit => Ok((kept, limit.unwrap_or(kept))),
     }
 }

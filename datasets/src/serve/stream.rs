@@ -6,6 +6,7 @@
 
 use crate::augment::Augment;
 use crate::augment::evaluate::{Shape, evaluation};
+use crate::error::DataError;
 use crate::format::picture::Picture;
 use crate::manifest::{Manifest, Split};
 use crate::place::encoded::{EncodedSplit, Store};
@@ -95,7 +96,7 @@ impl fmt::Debug for StreamBatch {
 }
 
 /// Batches in order; `Err` once, if an image cannot be read, naming it. Dropping it stops the work ahead.
-pub type Batches = Box<dyn Iterator<Item = Result<StreamBatch, String>> + Send>;
+pub type Batches = Box<dyn Iterator<Item = Result<StreamBatch, DataError>> + Send>;
 
 impl Stream {
     /// The images of `store` at the manifest's shape.
@@ -111,8 +112,8 @@ impl Stream {
     /// `held_out` of that order are held out, the first `limit` trained on.
     ///
     /// # Errors
-    /// A sentence, if there are too few images.
-    pub fn narrowed(&self, held_out: Option<usize>, limit: Option<usize>) -> Result<Self, String> {
+    /// [`DataError::Setting`], if there are too few images.
+    pub fn narrowed(&self, held_out: Option<usize>, limit: Option<usize>) -> Result<Self, DataError> {
         let total = self.store.train.len();
         let (kept, trained) = parts(total, held_out, limit)?;
         let mut narrowed = self.clone();
@@ -204,7 +205,7 @@ struct Counted<I> {
 }
 
 impl<I: Iterator<Item = Result<StreamBatch, String>>> Iterator for Counted<I> {
-    type Item = Result<StreamBatch, String>;
+    type Item = Result<StreamBatch, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.batches.next().or_else(|| {
@@ -212,7 +213,7 @@ impl<I: Iterator<Item = Result<StreamBatch, String>>> Iterator for Counted<I> {
             (self.left > 0).then_some(Err(lost))
         });
         self.left = if let Some(Ok(_)) = next { self.left.saturating_sub(1) } else { 0 };
-        next
+        next.map(|batch| batch.map_err(|problem| DataError::Image { problem }))
     }
 }
 
@@ -398,7 +399,10 @@ mod tests {
         fs::write(&victim, b"no image").unwrap();
         let outcome: Vec<_> = stream.test(1).collect();
         let problem = outcome.iter().find_map(|batch| batch.as_ref().err()).unwrap();
-        assert!(problem.starts_with(&victim.display().to_string()), "{problem}");
+        assert!(
+            problem.to_string().starts_with(&format!("an image cannot be used: {}", victim.display())),
+            "{problem}"
+        );
         assert!(outcome.last().unwrap().is_err());
         // A stream that nobody finishes reading is no trouble.
         drop(stream.train(0, 0, 1, Augment::default()));
@@ -416,7 +420,7 @@ mod tests {
         let served: Vec<_> = served.collect();
         assert_eq!(served.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false]);
         let problem = served[2].as_ref().unwrap_err();
-        assert!(problem.starts_with("2 batches were not made"), "{problem}");
+        assert!(problem.to_string().starts_with("an image cannot be used: 2 batches were not made"), "{problem}");
     }
 
     #[test]
@@ -441,7 +445,7 @@ mod tests {
         let classes: Vec<u16> = all(narrow.test(1)).into_iter().flat_map(|batch| batch.labels).collect();
         assert_eq!(classes, narrow.test_labels());
         assert_eq!(stream.narrowed(None, None).unwrap(), stream);
-        assert!(stream.narrowed(Some(6), None).unwrap_err().contains("there are 6 training images"));
-        assert!(stream.narrowed(Some(2), Some(5)).unwrap_err().contains("only 4 training images are left"));
+        assert!(stream.narrowed(Some(6), None).unwrap_err().to_string().contains("there are 6 training images"));
+        assert!(stream.narrowed(Some(2), Some(5)).unwrap_err().to_string().contains("only 4 training images are left"));
     }
 }

@@ -308,7 +308,8 @@ impl Server {
             _ => {}
         }
         let total = content.len();
-        let linked = if let Some(Fault::Direct) = fault { format!("X-Linked-Size: {total}") } else { String::new() };
+        let linked =
+            if matches!(fault, Some(Fault::Direct)) { format!("X-Linked-Size: {total}") } else { String::new() };
         let headers = |range: String| [format!("Content-Range: {range}"), linked.clone()];
         let (status, headers, part) = match range {
             Some((from, _)) if from == total => {
@@ -335,7 +336,7 @@ impl Server {
             }
             Some(Fault::Trickle) => trickle(stream, part)?,
             Some(Fault::Cut { bytes, .. } | Fault::CutWhole { bytes }) => {
-                stream.write_all(&part[..bytes.min(part.len())])?
+                stream.write_all(&part[..bytes.min(part.len())])?;
             }
             _ => stream.write_all(part)?,
         }

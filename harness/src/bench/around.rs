@@ -36,7 +36,7 @@ pub fn loading(device: DeviceName, options: &LoadOptions) -> Result<Vec<Loading>
     let (device, mut found) = (device::open(device)?, Vec::new());
     for (name, sample, augmentation, recipe) in kinds {
         let Some(name) = at_hand(name, sample, options)? else { continue };
-        let loader = Loader::new(datasets::load(name, options)?, &recipe, 0, &device).map_err(Error::Input)?;
+        let loader = Loader::new(datasets::load(name, options)?, &recipe, 0, &device)?;
         found.push(Loading { dataset: name.to_string(), augmentation, rate: rate(&loader)? });
     }
     Ok(found)
@@ -106,7 +106,8 @@ pub fn runs(device: DeviceName, options: &LoadOptions) -> Result<Vec<Parts>> {
     {
         let Some(name) = at_hand(name, sample, options)? else { continue };
         let text = format!(
-            "dataset = \"{name}\"\ndevice = \"{device}\"\nnetwork = {{ name = \"{network}\" }}\nrule = {{ name = \"sll\" }}\n\
+            "dataset = \"{name}\"\ndevice = \"{device}\"\nnetwork = {{ name = \"{network}\" }}\nrule = {{ name = \
+             \"sll\" }}\n\
              recipe = {{ {augmented}epochs = 1, optimizer = \"adam\" }}"
         );
         let spec = RunSpec::from_toml(&text, "bench")?;
@@ -127,7 +128,8 @@ mod tests {
     fn the_parts_of_a_run_are_all_of_it() {
         let options = LoadOptions { online: false, data_dir: None, ..LoadOptions::default() };
         let folder = tempfile::tempdir().unwrap();
-        let text = "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\", width = 32 }\nrule = { name = \"sll\" }\n\
+        let text = "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\", width = 32 }\nrule = { name = \
+                    \"sll\" }\n\
                     recipe = { epochs = 2, train_limit = 512 }";
         let spec = RunSpec::from_toml(text, "test").unwrap();
         let mut watch = Watch { started: Instant::now(), parts: Parts::default() };

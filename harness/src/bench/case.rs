@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::spec::{DeviceName, MemorySpec};
+use crate::suggest::did_you_mean;
 use baselines::{RuleInfo, RuleSpec};
 use sll_core::network::catalogue;
 use sll_core::optim::OptimizerKind;
@@ -78,7 +79,8 @@ fn chosen<T: Copy>(flag: &str, all: &[T], names: &[String], name: impl Fn(&T) ->
     let is = |item: &T, wanted: &String| name(item).iter().any(|name| name.eq_ignore_ascii_case(wanted));
     if let Some(wrong) = names.iter().find(|wanted| !all.iter().any(|item| is(item, wanted))) {
         let known: Vec<String> = all.iter().filter_map(|item| name(item).into_iter().next()).collect();
-        return Err(Error::Input(format!("`{flag} {wrong}`: unknown; choose of {}", known.join("; "))));
+        let close = did_you_mean(wrong, known.iter().map(String::as_str));
+        return Err(Error::Input(format!("`{flag} {wrong}`: unknown; choose of {}{close}", known.join("; "))));
     }
     Ok(all.iter().copied().filter(|item| names.is_empty() || names.iter().any(|wanted| is(item, wanted))).collect())
 }
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn names_choose_and_mistakes_are_told_with_the_right_ones() {
-        let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        let names = |names: &[&str]| names.iter().map(std::string::ToString::to_string).collect::<Vec<_>>();
         assert_eq!(networks(&[]).unwrap().len(), CASES.len());
         assert_eq!(
             rules(&names(&["sll", "FA"])).unwrap().iter().map(|r| r.title).collect::<Vec<_>>(),

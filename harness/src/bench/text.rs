@@ -48,27 +48,27 @@ pub fn render(bench: &Bench) -> String {
 }
 
 const MEANING: &str = "\n## What a number means\n
-- **Step:** milliseconds of one training step on one batch of noise that lies on the device, Adam, f32, the loss read at
-  its end: the median, in brackets the quartiles. All numbers of a row were measured in turns, in bursts of some steps, ours
-  and PyTorch's, so that what else the machine did met all of them; a burst's first step, which finds caches and threads
-  cold, does not count where steps are fast.
-- **PyTorch** is eager, written plainly (`scripts/reference`), `torch.optim.Adam` as it is by default; *fused* is the same
-  with `fused=True`.
-- **Floor:** the step's multiply-accumulates over the rate of products of this network's shapes (the faster of our tensor
-  library's and PyTorch's), plus the bytes that Adam moves (parameters, gradients and two moments read, parameters and
-  moments written) over the rate of copies, with as many threads, measured just before.
+- **Step:** milliseconds of one training step on one batch of noise that lies on the device, Adam, f32, the loss read
+  at its end: the median, in brackets the quartiles. All numbers of a row were measured in turns, in bursts of some
+  steps, ours and PyTorch's, so that what else the machine did met all of them; a burst's first step, which finds
+  caches and threads cold, does not count where steps are fast.
+- **PyTorch** is eager, written plainly (`scripts/reference`), `torch.optim.Adam` as it is by default; *fused* is the
+  same with `fused=True`.
+- **Floor:** the step's multiply-accumulates over the rate of products of this network's shapes (the faster of our
+  tensor library's and PyTorch's), plus the bytes that Adam moves (parameters, gradients and two moments read,
+  parameters and moments written) over the rate of copies, with as many threads, measured just before.
 - **MACs / BP's:** multiply-accumulates as counted where they are done, over BP's. **Time over work** is the rule's time
   over BP's, over that share: 1 is as fast as its work allows, beside BP.
-- **Added** by the harness is what a run spends neither in steps nor in predicting the test images: making batches, reading
-  losses, counting, writing checkpoints; its start aside.
+- **Added** by the harness is what a run spends neither in steps nor in predicting the test images: making batches,
+  reading losses, counting, writing checkpoints; its start aside.
 ";
 
 const MEANING_OF_CALLS: &str = "\
-- **Calls** of LibTorch's operators in a step, reading the loss included, as LibTorch tells them to its observers, ours and in
-  PyTorch alike: those from outside, not what an operator calls in turn. **Work** are those of them that launch something on a
-  GPU: no views, no requests for memory, and not PyTorch's counters of steps, which lie on the host.
-- **Waits** of the host for a GPU: values read back, sizes that depend on values, copies to and from the device. On the CPU
-  they are known by the operators' names; nothing waits there. One is the reading of the loss.
+- **Calls** of LibTorch's operators in a step, reading the loss included, as LibTorch tells them to its observers, ours
+  and in PyTorch alike: those from outside, not what an operator calls in turn. **Work** are those of them that launch
+  something on a GPU: no views, no requests for memory, and not PyTorch's counters of steps, which lie on the host.
+- **Waits** of the host for a GPU: values read back, sizes that depend on values, copies to and from the device. On the
+  CPU they are known by the operators' names; nothing waits there. One is the reading of the loss.
 ";
 
 fn ms(seconds: f64) -> String {

@@ -1,7 +1,7 @@
-//! `harness check`: the regression on accuracy and memory.
+//! `harness check`: the regression on accuracy, memory and updates.
 
 use super::print;
-use crate::check::{self, Baseline, Compared};
+use crate::check::{self, Baseline, Compared, Entry};
 use crate::error::{Error, Result};
 use crate::talk::say;
 use clap::{Args, ValueEnum};
@@ -71,9 +71,9 @@ fn tell(compared: &[Compared], args: &CheckArgs) -> Result<()> {
         return Ok(());
     }
     Err(Error::Failed(format!(
-        "{} of {} numbers got worse: {}\nif that is meant, `harness check --update` rewrites {}",
+        "{} of {} measurements got worse: {}\nif that is meant, `harness check --update` rewrites {}",
         faults.len(),
-        2 * compared.len(),
+        3 * compared.len(),
         faults.join(", "),
         args.baseline.display()
     )))
@@ -90,12 +90,13 @@ fn text(compared: &[Compared]) -> String {
             continue;
         };
         let change = |now: u64, then: u64| 100.0 * (now as f64 / then as f64 - 1.0);
+        let accuracy = |of: &Entry| of.accuracy.map_or("diverged".into(), |accuracy| format!("{accuracy:.2}"));
+        let gain = now.accuracy.zip(then.accuracy).map_or(String::new(), |(now, then)| format!("{:+.2}", now - then));
         lines.push(format!(
-            "{:<28} {:>9.2} {:>9.2} {:>+7.2}   {:>12} {:>12} {:>+7.2}%   {:>12} {:>12} {:>+7.2}%",
+            "{:<28} {:>9} {:>9} {gain:>7}   {:>12} {:>12} {:>+7.2}%   {:>12} {:>12} {:>+7.2}%",
             run.name,
-            now.accuracy,
-            then.accuracy,
-            now.accuracy - then.accuracy,
+            accuracy(now),
+            accuracy(then),
             now.bytes,
             then.bytes,
             change(now.bytes, then.bytes),
@@ -128,11 +129,16 @@ fn junit(compared: &[Compared]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Entry;
 
     #[test]
     fn what_got_worse_is_a_failure_with_its_words_in_every_format() {
-        let entry = |accuracy| Entry { name: "sll mlp".into(), accuracy, bytes: 10, step_bytes: 5 };
+        let entry = |accuracy| Entry {
+            name: "sll mlp".into(),
+            accuracy: Some(accuracy),
+            bytes: 10,
+            step_bytes: 5,
+            signals: Vec::new(),
+        };
         let compared = |faults: &[&str]| Compared {
             name: "sll mlp".into(),
             now: Some(entry(80.0)),

@@ -74,7 +74,8 @@ struct DescribeArgs {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=99))]
     test_percent: u8,
     /// Which images these are.
-    #[arg(long, value_name = "SEED", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     split_seed: u64,
 }
 
@@ -150,7 +151,7 @@ fn write_manifest(args: &DescribeArgs, options: &LoadOptions) -> Result<()> {
     let path = args.out.clone().unwrap_or_else(|| args.dir.join("dataset.toml"));
     let text = described.in_file(&path)?;
     crate::atomic::write_atomically(&path, text.as_bytes())?;
-    let manifest = Manifest::parse(&text).map_err(Error::Failed)?;
+    let manifest = Manifest::parse(&text)?;
     let ([c, h, w], counts) = (manifest.shape, manifest.counts);
     say!(
         "{}: {} classes, {} + {} images of {c}x{h}x{w}; run it with --dataset {}",
@@ -210,8 +211,8 @@ pub fn found(manifest: &Manifest, source: &str, known: &Known) -> String {
 /// What `data list` and `doctor` say of a data set that the hub's cache has.
 pub fn in_hub_cache(name: &str, dir: &Path, source: &str) -> String {
     format!(
-        "in the Hugging Face cache (content not checked; `harness data fetch {name}` does, without a network, and so do runs): \
-         {source}, {}",
+        "in the Hugging Face cache (content not checked; `harness data fetch {name}` does, without a network, and so \
+         do runs): {source}, {}",
         dir.display()
     )
 }
@@ -223,7 +224,7 @@ fn draw(show: &ShowArgs, options: &LoadOptions) -> Result<()> {
         return Err(Error::Input(problem));
     }
     let data = datasets::load(&show.name, options)?;
-    let sheet = datasets::contact_sheet(&data, augment, show.seed).map_err(Error::Missing)?;
+    let sheet = datasets::contact_sheet(&data, augment, show.seed)?;
     say!("{}", sheet.shown);
     let path = show.out.clone().unwrap_or_else(|| format!("{}.png", show.name).into());
     crate::atomic::write_atomically(&path, &sheet.png)?;
@@ -268,7 +269,7 @@ fn verify(name: Option<String>, options: &LoadOptions) -> Result<()> {
     if wrong.is_empty() {
         return Ok(());
     }
-    let next = "replace them with the official files (what was fetched, `harness data fetch NAME` replaces), or run with \
-                --allow-unverified, which marks every result";
+    let next = "replace them with the official files (what was fetched, `harness data fetch NAME` replaces), or run \
+                with --allow-unverified, which marks every result";
     Err(Error::Failed(format!("not the official content: {}; {next}", wrong.join(", "))))
 }

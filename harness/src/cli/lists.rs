@@ -178,15 +178,16 @@ pub fn rules(args: FormatArgs) -> Result<()> {
         if let (Some(macs), Some(of_bp)) = (rule.macs, rule.macs_of_bp) {
             let (fixed, learned) = (rule.fixed_values.unwrap_or(0), rule.learned_values.unwrap_or(0));
             print(&format!(
-                "  work         {} MACs per sample and step, {of_bp:.2} of BP's; {fixed} values fixed, {learned} learned",
+                "  work         {} MACs per sample and step, {of_bp:.2} of BP's; {fixed} values fixed, {learned} \
+                 learned",
                 macs.total()
             ))?;
         }
         print(&format!("  spec         rule = {{ {} }}", settings(&rule.spec)))?;
     }
     print(
-        "Work is for the paper's MLP for MNIST, 784-800-800-10, with the settings shown. `reconstructed`: put together from \
-         incomplete public sources. Settings that follow from the network or the seed are left out of `spec`.",
+        "Work is for the paper's MLP for MNIST, 784-800-800-10, with the settings shown. `reconstructed`: put together \
+         from incomplete public sources. Settings that follow from the network or the seed are left out of `spec`.",
     )
 }
 

@@ -46,7 +46,7 @@ Examples:
   harness plot --dataset mnist --rule BP --rule SLL --x seconds --out curves.png
   harness memory --rule bp --network vit-7 --depth 4    one step's bytes, by category
   harness footprint figure2a figure2b figure2c          memory against depth
-  harness check                                         fails if accuracy or memory got worse
+  harness check                                         fails if accuracy or memory got worse, or an update changed
 
 Exit codes: 0 done, 1 a check or run failed, 2 wrong input, 3 data, device or folder missing, 130 interrupted.";
 
@@ -85,7 +85,7 @@ enum Command {
     /// Time steps asked for on stdin.
     #[command(hide = true)]
     Pace(pace::PaceArgs),
-    /// Compare accuracy and memory of a fixed suite with the committed baseline.
+    /// Compare accuracy, memory and first updates of a fixed suite with the committed baseline.
     Check(check::CheckArgs),
     /// Say what this machine and this build can do.
     Doctor(doctor::DoctorArgs),

@@ -58,7 +58,7 @@ pub fn main(args: ParityArgs) -> Result<()> {
     let wrong: Vec<String> = rules.iter().filter(off).map(|p| format!("{} on {}", p.rule, p.network)).collect();
     match args.format.format {
         Format::Json => {
-            print_json(&Report { against: args.against, precision: args.precision, tolerance, provenance, rules })?
+            print_json(&Report { against: args.against, precision: args.precision, tolerance, provenance, rules })?;
         }
         Format::Text => print(&text(&args, &provenance, &rules))?,
     }

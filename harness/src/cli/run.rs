@@ -3,14 +3,17 @@
 use super::spec_args::SpecArgs;
 use super::{DataOptions, ResultOptions, print_json};
 use crate::error::{Error, Result};
+use crate::estimate::{self, Crew};
 use crate::interrupt;
+use crate::pool::share;
 use crate::progress::RunProgress;
+use crate::remedy;
 use crate::run::{self, Events};
-use crate::spec::{Request, RunSpec, name_dataset};
+use crate::spec::{Request, RunSpec, SmallData, name_dataset};
 use crate::store::Store;
 use crate::talk::say;
 use clap::Args;
-use datasets::LoadOptions;
+use datasets::{LoadOptions, Status};
 use toml::Value;
 
 /// Flags beat the spec file, which beats the defaults (SLL on mlp-2x800, mnist-sample, the paper's MLP recipe).
@@ -18,7 +21,7 @@ use toml::Value;
 pub struct RunArgs {
     #[command(flatten)]
     spec: SpecArgs,
-    /// Print the spec that would be run, and stop.
+    /// Print the spec that would be run, check all that the run checks, say what it would cost, and stop.
     #[arg(long)]
     dry_run: bool,
     /// Keep the state after the last epoch, so that a run of more epochs resumes from it.
@@ -36,6 +39,23 @@ pub struct RunArgs {
     results: ResultOptions,
 }
 
+/// Prints the spec, checks all that the run itself checks, and says what it would cost.
+fn dry_run(spec: &RunSpec, options: &LoadOptions, online: bool) -> Result<()> {
+    super::print(spec.to_toml().trim_end())?;
+    run::check(spec)?;
+    if let Status::Missing { next, .. } = datasets::status(&spec.dataset, options)? {
+        let missing = format!("{} is not on this machine", spec.dataset);
+        if !online || !datasets::manifest(&spec.dataset)?.is_fetchable() {
+            return Err(Error::Missing(format!("{missing}; {}", remedy::advice(&next))));
+        }
+        say!("{missing}; the run fetches it first");
+    }
+    let folder = tempfile::tempdir().map_err(|e| Error::Missing(format!("cannot make a temporary folder: {e}")))?;
+    let crew = Crew { jobs: 1, threads: share(1), keeps_state: false, results: folder.path() };
+    say!("{}", estimate::command_cost(&[spec], crew, options)?);
+    Ok(())
+}
+
 /// Runs, or finds the result in the store, and prints it.
 pub fn main(args: RunArgs) -> Result<()> {
     args.parent.into_iter().for_each(interrupt::follow);
@@ -51,8 +71,7 @@ pub fn main(args: RunArgs) -> Result<()> {
         outcome => outcome?,
     }
     if args.dry_run {
-        run::check(&spec)?;
-        return super::print(spec.to_toml().trim_end());
+        return dry_run(&spec, &here, options.online);
     }
     let store = Store::at(&args.results.results);
     let id = spec.id();
@@ -63,6 +82,9 @@ pub fn main(args: RunArgs) -> Result<()> {
     }
     // What cannot run leaves nothing in the store.
     run::check(&spec)?;
+    if let Some(SmallData::Meant(note)) = spec.small_data()? {
+        say!("{note}");
+    }
     store.ready()?;
     let claim = store.claim(&spec, || say!("another process is working on {id}; waiting for it"))?;
     // The process waited for may have finished the very same run.

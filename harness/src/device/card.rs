@@ -45,7 +45,8 @@ impl Facts {
         if !self.cuda_build {
             let card = if listed.is_empty() { "" } else { ", though nvidia-smi lists a GPU" };
             return format!(
-                "this build's LibTorch is for the CPU only{card}; build again after `eval \"$(scripts/libtorch.sh --cuda)\"`"
+                "this build's LibTorch is for the CPU only{card}; build again after `eval \"$(scripts/libtorch.sh \
+                 --cuda)\"`"
             );
         }
         if self.visible == 0 {
@@ -78,19 +79,19 @@ impl Facts {
             return format!("CUDA_VISIBLE_DEVICES={list} hides every GPU from this process; change or unset it");
         }
         if !self.driver_loaded {
-            return "no NVIDIA driver is loaded (neither /proc/driver/nvidia nor WSL's /dev/dxg); install the driver, start the \
-                    container with its GPUs (docker: --gpus all), or use a machine that has a GPU"
+            return "no NVIDIA driver is loaded (neither /proc/driver/nvidia nor WSL's /dev/dxg); install the driver, \
+                    start the container with its GPUs (docker: --gpus all), or use a machine that has a GPU"
                 .into();
         }
         match listed.first() {
             None => format!(
-                "there is an NVIDIA driver, but neither LibTorch nor nvidia-smi finds a GPU (LibTorch says: {said}); ask for one \
-                 from your scheduler or container runtime"
+                "there is an NVIDIA driver, but neither LibTorch nor nvidia-smi finds a GPU (LibTorch says: {said}); \
+                 ask for one from your scheduler or container runtime"
             ),
             Some(card) => format!(
-                "LibTorch finds no GPU although nvidia-smi lists {card} (name, compute capability, memory, driver): the driver \
-                 may be too old for CUDA {}, or a part of it does not run (nvidia-uvm, the fabric manager, MIG without \
-                 instances); LibTorch says: {said}",
+                "LibTorch finds no GPU although nvidia-smi lists {card} (name, compute capability, memory, driver): \
+                 the driver may be too old for CUDA {}, or a part of it does not run (nvidia-uvm, the fabric manager, \
+                 MIG without instances); LibTorch says: {said}",
                 self.cuda_name()
             ),
         }

@@ -1,7 +1,7 @@
 //! Devices by name. The only place that knows which backends are compiled in.
 
 // Without LibTorch only its tests explain a card.
-#[cfg_attr(not(feature = "tch"), allow(dead_code))]
+#[cfg_attr(not(feature = "tch"), allow(dead_code, reason = "GPUs are LibTorch's"))]
 mod card;
 mod setup;
 
@@ -60,8 +60,8 @@ pub fn within_memory<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         match text_of(&*panic).filter(|text| is_out_of_memory(text)) {
             Some(text) => Err(Error::Missing(format!(
                 "the device has no memory left: {}; take a smaller --batch, a rule or network that needs less \
-                 (`harness memory` weighs one step; accuracy is measured on 500 images at a time), fewer --jobs at once, or \
-                 another device",
+                 (`harness memory` weighs one step; accuracy is measured on 500 images at a time), fewer --jobs at \
+                 once, or another device",
                 said(text)
             ))),
             None => std::panic::resume_unwind(panic),
@@ -123,7 +123,7 @@ pub fn meter(name: DeviceName) -> Box<dyn Meter> {
 }
 
 #[cfg(feature = "tch")]
-#[allow(deprecated)] // burn-tch goes away in burn 0.23; this is the one place to change then
+#[allow(deprecated, reason = "burn-tch goes away in burn 0.23; this is the one place to change then")]
 fn libtorch(cuda: Option<usize>) -> Result<Device> {
     sll_core::memory::libtorch::watch();
     sll_core::memory::libtorch::full_precision();
@@ -191,8 +191,8 @@ mod tests {
 
     #[test]
     fn the_end_of_memory_is_an_error_and_any_other_panic_stays_one() {
-        let full = "called `Result::unwrap()` on an `Err` value: Torch(\"CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 \
-                    has 1 GiB free.\\nException raised from malloc at CUDACachingAllocator.cpp:1\")";
+        let full = "called `Result::unwrap()` on an `Err` value: Torch(\"CUDA out of memory. Tried to allocate 20.00 \
+                    GiB. GPU 0 has 1 GiB free.\\nException raised from malloc at CUDACachingAllocator.cpp:1\")";
         let error = within_memory::<()>(|| panic!("{full}")).unwrap_err();
         assert!(matches!(error, Error::Missing(_)), "{error:?}");
         let text = error.to_string();

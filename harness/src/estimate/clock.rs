@@ -49,7 +49,8 @@ mod tests {
 
     #[test]
     fn a_runs_time_is_its_steps_and_what_is_around_them() {
-        let pace = Pace { step: 0.1, preparing: 0.5, image: 0.001, start: 2.0, checkpoint: 0.25, macs: 1.0 };
+        let pace =
+            Pace { step: 0.1, preparing: 0.5, image: 0.001, start: 2.0, checkpoint: 0.25, state: 0.0, macs: 1.0 };
         let load = Load { pace, reading: 1.0, batches: 0.5, steps: 30, evaluated: 1000, epochs: 4, preparation: 1 };
         // 1 + 2, an epoch of 15, three of 3, four times 0.5 + 1 + 0.25, and 1.
         assert!((load.seconds() - (3.0 + 15.0 + 9.0 + 7.0 + 1.0)).abs() < 1e-9, "{}", load.seconds());

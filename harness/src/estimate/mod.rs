@@ -1,7 +1,7 @@
 //! What a command, and the paper's recipe, will take on this machine.
 //!
 //! [`pace`] times the very networks and rules of a plan, in as many processes at once as runs will go on, with the
-//! threads that a run gets; [`clock`] is the arithmetic.
+//! threads that a run gets; `clock` is the arithmetic.
 
 mod clock;
 pub mod pace;
@@ -10,11 +10,12 @@ pub use clock::{Load, makespan};
 
 use crate::error::Result;
 use crate::experiment::{Choices, Experiment, expand};
+use crate::pool::share;
 use crate::spec::{MemorySpec, RunSpec};
 use datasets::{Augment, LoadOptions, Normalise};
 use pace::Paces;
 use sll_core::rng::mix;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -32,8 +33,19 @@ pub struct Crew<'a> {
     pub jobs: usize,
     /// Threads of each.
     pub threads: usize,
+    /// Whether each leaves its last state.
+    pub keeps_state: bool,
     /// Where results go, and so checkpoints.
     pub results: &'a Path,
+}
+
+impl Crew<'_> {
+    /// The same for no more than `runs`, which then get the threads of those that are not there.
+    #[must_use]
+    pub fn of(self, runs: usize) -> Self {
+        let jobs = self.jobs.min(runs).max(1);
+        Self { jobs, threads: share(jobs), ..self }
+    }
 }
 
 /// What is known of the runs of `specs`, which are timed for a moment.
@@ -99,9 +111,7 @@ fn image_time(spec: &RunSpec) -> Result<f64> {
 /// Images trained on and evaluated on.
 fn images(spec: &RunSpec) -> Result<(usize, usize)> {
     let counts = datasets::manifest(&spec.dataset)?.counts;
-    let held = spec.recipe.validation.unwrap_or(0).min(counts.train - 1);
-    let train = spec.recipe.train_limit.map_or(counts.train - held, |limit| limit.min(counts.train - held));
-    Ok((train, if held > 0 { held } else { counts.test }))
+    Ok((spec.trained_on()?, spec.recipe.validation.unwrap_or(counts.test)))
 }
 
 /// Seconds that it takes to read each data set of `specs`.
@@ -121,16 +131,38 @@ fn reading(specs: &[&RunSpec], options: &LoadOptions) -> HashMap<String, f64> {
 
 /// One sentence: what the runs that are left to do will take.
 pub fn command_cost(specs: &[&RunSpec], crew: Crew, options: &LoadOptions) -> Result<String> {
-    let seconds: Vec<f64> = loads(specs, crew, &reading(specs, options))?.iter().map(Load::seconds).collect();
+    let loads = loads(specs, crew, &reading(specs, options))?;
+    let seconds: Vec<f64> = loads.iter().map(Load::seconds).collect();
     let diagnosed = specs.iter().any(|spec| spec.recipe.diagnostics);
     Ok(format!(
-        "this command: {} of {} epochs, {} at once: about {}{}, by steps just timed",
+        "this command: {} of {} epochs, {} at once: about {}{}, by steps just timed; data: {}; {}",
         runs(specs.len()),
         range(specs.iter().map(|spec| spec.recipe.epochs)),
         crew.jobs.min(specs.len()).max(1),
         told(makespan(&seconds, crew.jobs)),
-        if diagnosed { " and what it takes to measure every layer" } else { "" }
+        if diagnosed { " and what it takes to measure every layer" } else { "" },
+        data(specs)?,
+        disk(&loads, crew)
     ))
+}
+
+/// The data sets with their images, `mnist (60000 + 10000 images)`.
+fn data(specs: &[&RunSpec]) -> Result<String> {
+    let names: BTreeSet<&str> = specs.iter().map(|spec| spec.dataset.as_str()).collect();
+    let told = |name: &str| {
+        let counts = datasets::manifest(name)?.counts;
+        Ok(format!("{name} ({} + {} images)", counts.train, counts.test))
+    };
+    Ok(names.into_iter().map(told).collect::<Result<Vec<_>>>()?.join(", "))
+}
+
+/// What the runs write while they go: each under way has its state and the one before it, and writes a third.
+fn disk(loads: &[Load], crew: Crew) -> String {
+    let mut states: Vec<f64> = loads.iter().map(|load| load.pace.state).collect();
+    states.sort_by(|a, b| b.total_cmp(a));
+    let kept = if crew.keeps_state { states.len() } else { 0 };
+    let bytes = 3.0 * states.iter().take(crew.jobs).sum::<f64>() + states.iter().take(kept).sum::<f64>();
+    format!("disk: up to {:.0} MB of states, a few kB a result", (bytes / 1e6).ceil())
 }
 
 /// One sentence: what every run of `experiment` in the paper's profile would take here, as if all data were at hand.

@@ -36,6 +36,8 @@ pub struct Pace {
     pub start: f64,
     /// Writing a checkpoint.
     pub checkpoint: f64,
+    /// Bytes of a checkpoint.
+    pub state: f64,
     /// Multiply-accumulates of a step's sample; the only number of what was not timed.
     pub macs: f64,
 }
@@ -66,8 +68,10 @@ fn time(spec: &MemorySpec, folder: &Path) -> Result<Pace> {
     let step = samples * mean(&mut stepper)?;
     let image = stepper.predict(PREDICTED.min(batch)).as_secs_f64() / PREDICTED.min(batch) as f64;
     let saving = Instant::now();
-    stepper.save(&folder.join("checkpoint"))?;
+    let path = folder.join("checkpoint");
+    stepper.save(&path)?;
     let checkpoint = saving.elapsed().as_secs_f64();
+    let state = path.metadata().map_err(|e| Error::file("read", &path, e))?.len() as f64;
     let preparing = match preparation {
         0 => step,
         _ => {
@@ -75,7 +79,7 @@ fn time(spec: &MemorySpec, folder: &Path) -> Result<Pace> {
             samples * mean(&mut stepper)?
         }
     };
-    Ok(Pace { step, preparing, image, start, checkpoint, macs: macs as f64 })
+    Ok(Pace { step, preparing, image, start, checkpoint, state, macs: macs as f64 })
 }
 
 /// Mean seconds of a step, over two or more, or one that is slow.
@@ -197,6 +201,7 @@ impl Paces {
                 image: a.image + b.image / count,
                 start: a.start + b.start / count,
                 checkpoint: a.checkpoint + b.checkpoint / count,
+                state: a.state.max(b.state),
                 macs,
             });
             found.insert(spec.id(), sum);
@@ -244,7 +249,8 @@ mod tests {
 
     fn spec(network: &str, rule: &str, batch: usize) -> MemorySpec {
         let text = format!(
-            "image = [1, 8, 8]\nclasses = 10\nbatch = {batch}\nnetwork = {{ name = \"mlp-2x800\", width = {network} }}\n\
+            "image = [1, 8, 8]\nclasses = 10\nbatch = {batch}\nnetwork = {{ name = \"mlp-2x800\", width = {network} \
+             }}\n\
              rule = {{ name = \"{rule}\" }}"
         );
         MemorySpec::from_table(text.parse().unwrap(), "test").unwrap()
@@ -260,7 +266,8 @@ mod tests {
     #[test]
     fn what_was_not_timed_is_scaled_by_its_work_within_its_network() {
         let all = [spec("16", "bp", 8), spec("32", "bp", 8), spec("16", "sll", 16)];
-        let timed = |step, macs| Pace { step, preparing: step, image: 0.1, start: 1.0, checkpoint: 0.5, macs };
+        let timed =
+            |step, macs| Pace { step, preparing: step, image: 0.1, start: 1.0, checkpoint: 0.5, state: 8.0, macs };
         let paces = [timed(1.0, 30.0), timed(99.0, 30.0), Pace { macs: 20.0, ..Pace::default() }];
         let found = all.iter().map(MemorySpec::id).zip(paces).collect();
         let paces = Paces::of_found(&all, found);
@@ -281,6 +288,8 @@ mod tests {
             timed.iter().all(|p| p.step > 0.0 && p.image > 0.0 && p.start > 0.0 && p.checkpoint > 0.0),
             "{timed:?}"
         );
+        // Weights of 784-16-16-10 and their state, as numbers of four bytes.
+        assert!(timed.iter().all(|p| p.state > 4.0 * 784.0 * 16.0), "{timed:?}");
         assert!(timed[0].preparing != timed[0].step && timed[1].preparing == timed[1].step, "{timed:?}");
     }
 }

@@ -1,6 +1,7 @@
 //! The experiments that are built in, and files of the user's own.
 
 use crate::error::{Error, Result};
+use crate::suggest::{did_you_mean, of_serde};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -53,6 +54,8 @@ const BUILTIN: &[(&str, &str)] = builtin![
     "ablation_dropout",
     "precision",
     "tune_dropout",
+    "tune_dropout_cifar10",
+    "tune_sll_cifar10",
     "tune_cnn",
     "tune_dkp",
     "tune_drtp",
@@ -78,7 +81,8 @@ struct Head {
 }
 
 fn kind_of(text: &str, origin: &str) -> Result<Kind> {
-    let head: Head = toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", e.to_string().trim())))?;
+    let head: Head =
+        toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", of_serde(&e.to_string()))))?;
     Ok(head.kind)
 }
 
@@ -102,8 +106,9 @@ pub fn read(name: &str, kinds: &[Kind]) -> Result<(String, String)> {
         let wanted = known.filter(|(_, text)| kind_of(text, name).is_ok_and(|kind| kinds.contains(&kind)));
         let (known, text) = wanted.ok_or_else(|| {
             let what = if kinds == Kind::MEMORY { "memory experiment" } else { kinds[0].subcommand() };
-            let names = names(kinds).join(", ");
-            Error::Input(format!("there is no {what} `{name}`; choose one of {names}, or give a .toml file"))
+            let names = names(kinds);
+            let (all, close) = (names.join(", "), did_you_mean(name, names));
+            Error::Input(format!("there is no {what} `{name}`; choose one of {all}, or give a .toml file{close}"))
         })?;
         (text.to_string(), format!("experiments/{known}.toml"))
     };
@@ -124,7 +129,8 @@ pub fn check_name(name: &str, origin: &str) -> Result<()> {
     match !name.is_empty() && !RESERVED.contains(&name) && name.len() <= 100 && name.chars().all(plain) {
         true => Ok(()),
         false => Err(Error::Input(format!(
-            "{origin}: `name` = \"{name}\": take letters, digits, - and _, and none of {}: its results' folder has that name",
+            "{origin}: `name` = \"{name}\": take letters, digits, - and _, and none of {}: its results' folder has \
+             that name",
             RESERVED.join(", ")
         ))),
     }

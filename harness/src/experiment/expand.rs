@@ -88,6 +88,7 @@ pub fn expand(mut experiment: Experiment, choices: &Choices, data: &LoadOptions)
     for column in experiment.columns.iter_mut().filter(|column| column.missing.is_none()) {
         column.dataset.clone_from(&datasets::resolve(&column.dataset, data)?.name);
     }
+    known_columns(&experiment)?;
     let mut lines = Vec::new();
     let mut settled = Vec::new();
     for column in &experiment.columns {
@@ -117,6 +118,19 @@ pub fn expand(mut experiment: Experiment, choices: &Choices, data: &LoadOptions)
         lines.push(format!("swept on {}", only.label));
     }
     Ok(Plan { columns, cells, choices: lines, experiment })
+}
+
+/// What a row changes in a column is of a column that is there.
+fn known_columns(experiment: &Experiment) -> Result<()> {
+    let labels: Vec<&str> = experiment.columns.iter().map(|column| column.label.as_str()).collect();
+    for row in &experiment.rows {
+        if let Some(wrong) = row.on.keys().find(|name| !labels.contains(&name.as_str())) {
+            let Experiment { origin, .. } = experiment;
+            let (row, known) = (&row.label, labels.join(", "));
+            return Err(Error::Input(format!("{origin}: row {row}, `on.\"{wrong}\"`: the columns are {known}")));
+        }
+    }
+    Ok(())
 }
 
 /// Every combination of the parameters' values, the last one's fastest; a single empty one without parameters.
@@ -153,13 +167,18 @@ fn cell<'a>(
     if let Some(settings) = own_settings(&column.dataset)? {
         base.insert("data_settings".into(), settings.into());
     }
-    base.insert("rule".into(), rule.clone().into());
+    let here = row.on.get(&column.column.label).cloned().unwrap_or_default();
+    let mut rule = rule.clone();
+    merge(&mut rule, &here.rule);
+    base.insert("rule".into(), rule.into());
     let mut network = column.column.network.clone();
     merge(&mut network, &amount.network);
     merge(&mut network, &row.network);
+    merge(&mut network, &here.network);
     base.insert("network".into(), network.into());
     let mut recipe = column.column.recipe.clone();
     merge(&mut recipe, &row.recipe);
+    merge(&mut recipe, &here.recipe);
     recipe.insert("epochs".into(), (choices.epochs.unwrap_or(amount.epochs) as i64).into());
     if let Some(limit) = amount.train_limit {
         recipe.insert("train_limit".into(), (limit as i64).into());
@@ -251,6 +270,38 @@ mod tests {
         assert!(tp.specs.is_empty() && tp.missing.as_ref().unwrap().contains("cannot run on this network"));
         assert_eq!((bp.specs.len(), bp.specs[0].network.width, bp.missing.as_ref()), (2, Some(8), None));
         assert!([tp_later, bp_later].iter().all(|cell| cell.missing.as_deref() == Some("one day")));
+    }
+
+    #[test]
+    fn a_row_changes_what_one_column_runs() {
+        let text = r#"
+            name = "table9"
+            kind = "table"
+            title = "BP"
+            [[rows]]
+            label = "BP"
+            rule = { name = "bp" }
+            network = { dropout = 0.1 }
+            on."second" = { network = { dropout = 0.3 }, recipe = { lr = 0.5 }, rule = { name = "fa" } }
+            [[columns]]
+            label = "first"
+            dataset = "mnist-sample"
+            network = { name = "mlp-2x800" }
+            recipe = { lr = 0.25 }
+            profile.quick = { epochs = 1, seeds = 1 }
+            [[columns]]
+            label = "second"
+            dataset = "mnist-sample"
+            network = { name = "mlp-2x800" }
+            profile.quick = { epochs = 1, seeds = 1 }
+        "#;
+        let plan = expand(toml::from_str(text).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap();
+        let found: Vec<_> = plan.cells.iter().map(|cell| &cell.specs[0]).collect();
+        let of = |spec: &RunSpec| (spec.rule.name(), spec.network.dropout, spec.recipe.lr);
+        assert_eq!((of(found[0]), of(found[1])), (("bp", 0.1, 0.25), ("fa", 0.3, 0.5)));
+        let wrong = text.replace("on.\"second\"", "on.\"third\"");
+        let error = expand(toml::from_str(&wrong).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap_err();
+        assert!(error.to_string().contains("row BP, `on.\"third\"`: the columns are first, second"), "{error}");
     }
 
     #[test]

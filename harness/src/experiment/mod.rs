@@ -14,6 +14,7 @@ pub use expand::{Choices, Plan, PlannedCell, PlannedColumn, expand, shown};
 
 use crate::error::{Error, Result};
 use crate::spec::DeviceName;
+use crate::suggest::of_serde;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -81,11 +82,29 @@ pub struct Row {
     /// Changes to the columns' network.
     #[serde(default)]
     pub network: toml::Table,
+    /// Changes that hold in one column, by the column's label; they come last.
+    #[serde(default)]
+    pub on: BTreeMap<String, Changes>,
     /// Why there is no rule.
     pub missing: Option<String>,
     /// A reference line of a sweep: the swept parameter does not apply to it.
     #[serde(default)]
     pub fixed: bool,
+}
+
+/// What a row changes in one column, such as a rate that was chosen on that column's held-out images.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    /// Changes to the rule.
+    #[serde(default)]
+    pub rule: toml::Table,
+    /// Changes to the recipe.
+    #[serde(default)]
+    pub recipe: toml::Table,
+    /// Changes to the network.
+    #[serde(default)]
+    pub network: toml::Table,
 }
 
 /// One column: a data set with network and recipe.
@@ -180,7 +199,7 @@ pub fn find(name: &str, kind: Kind) -> Result<Experiment> {
 /// Reads an experiment; `origin` names it in errors.
 pub fn parse(text: &str, origin: &str) -> Result<Experiment> {
     let experiment: Experiment =
-        toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", e.to_string().trim())))?;
+        toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", of_serde(&e.to_string()))))?;
     let experiment = Experiment { origin: origin.to_string(), ..experiment };
     experiment.validate()?;
     Ok(experiment)
@@ -293,7 +312,7 @@ mod tests {
     #[test]
     fn a_wrong_name_gets_the_right_ones() {
         let error = find("table9", Kind::Table).unwrap_err().to_string();
-        assert!(error.contains("table9") && error.contains("table1"), "{error}");
+        assert!(error.contains("table9") && error.contains("did you mean `table"), "{error}");
         assert!(find("table1", Kind::Sweep).unwrap_err().to_string().contains("ablation_width"));
     }
 }

@@ -137,8 +137,8 @@ fn not_official(name: &str, data: &LoadOptions) -> Result<Option<String>> {
     let wrong: Vec<&str> = verification.files.iter().filter(|f| !f.ok).map(|f| f.file.as_str()).collect();
     Ok((!wrong.is_empty()).then(|| {
         format!(
-            "{name}: {} of {} files are not the official content, first {}; replace them, or pass --allow-unverified to \
-             run them with every result marked",
+            "{name}: {} of {} files are not the official content, first {}; replace them, or pass --allow-unverified \
+             to run them with every result marked",
             wrong.len(),
             verification.files.len(),
             wrong[0]

@@ -168,13 +168,13 @@ impl<R: Request> Process<R> {
 pub(crate) fn told(status: ExitStatus) -> String {
     match status.signal() {
         Some(libc::SIGABRT) => {
-            "it ended itself (SIGABRT), as a program does that gets no more memory; take a smaller --batch or --width, or \
-             fewer --jobs"
+            "it ended itself (SIGABRT), as a program does that gets no more memory; take a smaller --batch or --width, \
+             or fewer --jobs"
                 .into()
         }
         Some(libc::SIGKILL) => {
-            "it was killed (SIGKILL), which the system does where memory ends; take a smaller --batch or --width, or fewer \
-             --jobs, unless somebody did it by hand"
+            "it was killed (SIGKILL), which the system does where memory ends; take a smaller --batch or --width, or \
+             fewer --jobs, unless somebody did it by hand"
                 .into()
         }
         Some(libc::SIGBUS) => "it could not reach its memory (SIGBUS), as when a disk is full; free some space".into(),

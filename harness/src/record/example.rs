@@ -23,8 +23,8 @@ pub fn run(seed: u64, accuracy: f64) -> RunResult {
     RunResult {
         run_id: spec.id(),
         numerics: spec.numerics(),
-        test_accuracy: accuracy,
-        best_test_accuracy: accuracy + 0.5,
+        test_accuracy: Some(accuracy),
+        best_test_accuracy: Some(accuracy + 0.5),
         evaluated_on: "test".into(),
         epochs: 3,
         seconds: 12.0,
@@ -67,5 +67,5 @@ pub fn run(seed: u64, accuracy: f64) -> RunResult {
 
 /// A run whose loss became infinite.
 pub fn diverged(seed: u64) -> RunResult {
-    RunResult { diverged_at_step: Some(7), ..run(seed, 9.8) }
+    RunResult { diverged_at_step: Some(7), test_accuracy: None, ..run(seed, 9.8) }
 }

@@ -11,4 +11,4 @@ mod weighing;
 pub use diagnostics::{EpochDiagnostics, LayerDiagnostics};
 pub use provenance::Provenance;
 pub use run::{DataInfo, EpochPoint, PeakBytes, RunResult};
-pub use weighing::{Bytes, Footprint};
+pub use weighing::Footprint;

@@ -2,25 +2,27 @@
 
 use super::{EpochDiagnostics, Provenance};
 use crate::spec::{Request, RunSpec};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sll_core::memory::StepBytes;
 use sll_core::rule::StepCost;
 use std::ffi::OsString;
 
 /// A finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RunResult {
     /// The run's name: [`RunSpec::id_under`] of its numerics.
     pub run_id: String,
     /// The version of the numerics that made it: the same spec gives other numbers under another.
     #[serde(default = "untold_numerics")]
     pub numerics: u32,
-    /// Percent of the evaluated images classified right after the last epoch.
-    #[serde(with = "sll_core::real")]
-    pub test_accuracy: f64,
-    /// The same after the epoch where it was best: an optimistic number, never used for a table's main column.
-    #[serde(with = "sll_core::real")]
-    pub best_test_accuracy: f64,
+    /// Percent of the evaluated images classified right after the last epoch; a run that diverged has none.
+    #[serde(with = "sll_core::real::option")]
+    pub test_accuracy: Option<f64>,
+    /// The same after the epoch where it was best, if one was finished: an optimistic number, never used for a table's
+    /// main column.
+    #[serde(with = "sll_core::real::option")]
+    pub best_test_accuracy: Option<f64>,
     /// `test`, or `validation` where the recipe holds training images out: then both accuracies are on those.
     pub evaluated_on: String,
     /// Epochs trained.
@@ -53,6 +55,30 @@ pub struct RunResult {
     pub provenance: Provenance,
     /// What was run.
     pub spec: RunSpec,
+}
+
+impl RunResult {
+    /// Takes away the 0, or the last sound epoch's accuracy, that records of before give to a run that diverged.
+    #[must_use]
+    pub fn without_accuracy_if_diverged(mut self) -> Self {
+        if self.diverged_at_step.is_some() {
+            self.test_accuracy = None;
+            self.best_test_accuracy = self.best_test_accuracy.filter(|_| self.epochs > 0);
+        }
+        self
+    }
+}
+
+impl Serialize for RunResult {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunResult {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::deserialize(deserializer)?.without_accuracy_if_diverged())
+    }
 }
 
 /// The version of results that do not tell theirs.
@@ -142,5 +168,29 @@ impl Request for RunSpec {
 
     fn summary(_: &RunResult) -> Option<String> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RunResult;
+    use crate::record::example;
+
+    #[test]
+    fn a_diverged_run_has_no_accuracy_and_one_of_before_loses_the_zero_it_was_given() {
+        let run = RunResult { curve: Vec::new(), epochs: 0, best_test_accuracy: None, ..example::diverged(0) };
+        let text = serde_json::to_string(&run).unwrap();
+        assert!(text.contains("\"test_accuracy\":null,\"best_test_accuracy\":null"), "{text}");
+        assert_eq!(serde_json::from_str::<RunResult>(&text).unwrap(), run);
+        let before = text.replace("accuracy\":null", "accuracy\":0.0");
+        assert_eq!(serde_json::from_str::<RunResult>(&before).unwrap(), run);
+        // One that had finished an epoch was given that one's accuracy, which is not the weights' at its end.
+        let run = example::diverged(0);
+        let before = serde_json::to_string(&run).unwrap().replace("\"test_accuracy\":null", "\"test_accuracy\":9.8");
+        let read: RunResult = serde_json::from_str(&before).unwrap();
+        assert_eq!((read.test_accuracy, read.best_test_accuracy), (None, Some(10.3)));
+        let sound = example::run(0, 98.0);
+        let text = serde_json::to_string(&sound).unwrap();
+        assert_eq!(serde_json::from_str::<RunResult>(&text).unwrap(), sound);
     }
 }

@@ -3,62 +3,11 @@
 use super::Provenance;
 use crate::spec::{MemorySpec, Request, name_of};
 use serde::{Deserialize, Serialize};
+use sll_core::memory::MemoryUse;
 use sll_core::rule::StepCost;
 
 /// The code that decides memory: two builds that agree in it measure the same bytes.
 const CODE: &str = env!("SLL_MEMORY_CODE");
-
-/// The memory of training by category, in bytes; measured, or as theory has it.
-///
-/// The first four stand between steps. The last three are what the heap is made of, above those four, at the moment
-/// when a step holds most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bytes {
-    /// The network's parameters.
-    pub parameters: u64,
-    /// The optimiser's state.
-    pub optimizer_state: u64,
-    /// What the rule keeps besides the network: projections `R`, feedback matrices `B`, heads.
-    pub fixed: u64,
-    /// What the tensor library keeps for itself between steps, like packing buffers of its matrix products.
-    pub library: u64,
-    /// The batch and what layers keep for the way back.
-    pub activations: u64,
-    /// Gradients of parameters.
-    pub gradients: u64,
-    /// Everything else: temporaries of forward, backward and the optimiser.
-    pub workspace: u64,
-}
-
-impl Bytes {
-    /// Live bytes between two steps.
-    pub fn standing(&self) -> u64 {
-        self.parameters + self.optimizer_state + self.fixed + self.library
-    }
-
-    /// The most that a step holds above what stands.
-    pub fn step(&self) -> u64 {
-        self.activations + self.gradients + self.workspace
-    }
-
-    /// The most bytes that training holds at once.
-    pub fn total(&self) -> u64 {
-        self.standing() + self.step()
-    }
-
-    /// Every category with its name.
-    pub fn parts(&self) -> [(&'static str, u64); 7] {
-        [
-            ("parameters", self.parameters),
-            ("optimiser state", self.optimizer_state),
-            ("fixed (R, B, heads)", self.fixed),
-            ("library", self.library),
-            ("activations", self.activations),
-            ("gradients", self.gradients),
-            ("workspace", self.workspace),
-        ]
-    }
-}
 
 /// A finished measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,12 +21,12 @@ pub struct Footprint {
     /// The same counted where matrix products and convolutions were done, in the last step.
     pub macs_counted: u64,
     /// Exact bytes.
-    pub bytes: Bytes,
-    /// [`Bytes::standing`]: live between steps.
+    pub bytes: MemoryUse,
+    /// [`MemoryUse::standing`]: live between steps.
     pub live: u64,
-    /// [`Bytes::step`].
+    /// [`MemoryUse::step_peak`].
     pub step_peak: u64,
-    /// [`Bytes::total`]: the peak.
+    /// [`MemoryUse::total`]: the peak.
     pub peak: u64,
     /// The most activations at once in a step, whether or not its peak was then.
     #[serde(default)]
@@ -85,7 +34,7 @@ pub struct Footprint {
     /// By how much the weighed steps' peaks differ among themselves.
     pub spread: u64,
     /// What theory says, where the rule's memory is modelled for this network.
-    pub analytic: Option<Bytes>,
+    pub analytic: Option<MemoryUse>,
     /// Seconds of a step after the first, on `provenance.threads` threads, other work beside it not excluded.
     #[serde(with = "sll_core::real")]
     pub seconds_per_step: f64,
@@ -104,7 +53,7 @@ pub struct Footprint {
 impl Footprint {
     /// By how many percent theory is off the measured peak of the step: `100 (analytic / measured - 1)`.
     pub fn analytic_deviation(&self) -> Option<f64> {
-        self.analytic.map(|model| 100.0 * (model.step() as f64 / self.step_peak as f64 - 1.0))
+        self.analytic.map(|model| 100.0 * (model.step_peak() as f64 / self.step_peak as f64 - 1.0))
     }
 }
 
@@ -131,25 +80,5 @@ impl Request for MemorySpec {
         let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
         let (step, total) = (mib(record.step_peak), mib(record.peak));
         Some(format!("step peak {step:.1} MiB, total {total:.1} MiB, {:.2} s a step", record.seconds_per_step))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sums_are_over_what_stands_and_what_a_step_holds() {
-        let bytes = Bytes {
-            parameters: 1,
-            optimizer_state: 2,
-            fixed: 4,
-            library: 8,
-            activations: 16,
-            gradients: 32,
-            workspace: 64,
-        };
-        assert_eq!((bytes.standing(), bytes.step(), bytes.total()), (15, 112, 127));
-        assert_eq!(bytes.parts().iter().map(|(_, part)| part).sum::<u64>(), bytes.total());
     }
 }

@@ -1,4 +1,4 @@
-//! A report as Markdown: the main table here, what stands under it in [`super::details`].
+//! A report as Markdown: the main table here, what stands under it in `details.rs`.
 
 use super::grid::{Grid, escape};
 use super::stats::{CellStats, aggregate_text, quoted_text};
@@ -219,7 +219,8 @@ mod tests {
             &[
                 "# Accuracy of MLPs\n",
                 "\n![mnist](mnist.svg)\n",
-                "Profile quick · device flex · on A processor · harness 0.1.0 (abc1234) · with burn 0.22.1 · `harness reproduce table1`",
+                "Profile quick · device flex · on A processor · harness 0.1.0 (abc1234) · with burn 0.22.1 · `harness \
+                 reproduce table1`",
                 "| rule | MNIST, run | MNIST, quoted | CIFAR-10, run | CIFAR-10, quoted |\n",
                 "| BP | 98.13 ± 0.25 (n=3) | 99.25 ± 0.09 | 30.50 ± 0.71 (n=2)\\*, diverged (1 of 3) | 60.95 |\n",
                 "| TP | —¹ | 97.96 ± 0.08 | —¹ | — |\n",

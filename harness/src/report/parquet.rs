@@ -216,7 +216,7 @@ fn cells(report: &Report) -> Vec<Column> {
         .add("n", |r| r.stats.n() as u64)
         .add("mean", |r| mean(r.stats.accuracy))
         .add("std", |r| r.stats.accuracy.and_then(|a| a.std))
-        .add("half_width_95", |r| half_width_95(&r.cell.sound().map(|run| run.test_accuracy).collect::<Vec<_>>()))
+        .add("half_width_95", |r| half_width_95(&r.cell.accuracies()))
         .add("best_mean", |r| mean(r.stats.best))
         .add("best_std", |r| r.stats.best.and_then(|a| a.std))
         .add("diverged", |r| r.stats.diverged as u64)
@@ -266,7 +266,7 @@ mod tests {
         let frames = written(&example::table());
         let (runs, cells) = (&frames[0], &frames[1]);
         assert_eq!((runs.height(), cells.height()), (6, 4));
-        assert_eq!(number(runs, "test_accuracy", 1), Some(98.4));
+        assert_eq!((number(runs, "test_accuracy", 1), number(runs, "test_accuracy", 5)), (Some(98.4), None));
         assert_eq!(number(runs, "seed", 2), Some(2.0));
         assert_eq!(number(runs, "macs_total", 0), Some(3_214_400.0));
         assert_eq!((number(runs, "diverged_at_step", 0), number(runs, "diverged_at_step", 5)), (None, Some(7.0)));

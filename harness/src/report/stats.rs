@@ -76,8 +76,8 @@ impl CellStats {
     /// Of `cell`'s runs.
     pub fn of(cell: &Cell) -> Self {
         Self {
-            accuracy: cell.aggregate(|run| run.test_accuracy),
-            best: cell.aggregate(|run| run.best_test_accuracy),
+            accuracy: Aggregate::of(&cell.accuracies()),
+            best: Aggregate::of(&cell.sound().filter_map(|run| run.best_test_accuracy).collect::<Vec<_>>()),
             diverged: cell.runs.len() - cell.sound().count(),
         }
     }
@@ -92,6 +92,11 @@ impl Cell {
     /// The runs that did not diverge.
     pub fn sound(&self) -> impl Iterator<Item = &RunResult> {
         self.runs.iter().filter(|run| run.diverged_at_step.is_none())
+    }
+
+    /// The accuracies after the last epoch of the runs that did not diverge.
+    pub fn accuracies(&self) -> Vec<f64> {
+        self.sound().filter_map(|run| run.test_accuracy).collect()
     }
 
     /// `value` over the runs that did not diverge.

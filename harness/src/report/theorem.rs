@@ -105,21 +105,21 @@ fn cost(cells: &[(Vec<String>, &Cell)]) -> String {
     let epochs: Vec<f64> = runs().filter(|run| !run.diagnostics.is_empty()).map(training).collect();
     let (each, epoch) = (mean(&each).unwrap_or(0.0), mean(&epochs).unwrap_or(0.0));
     format!(
-        "After the last epoch, means over seeds, on all evaluated images, without noise. ℓ, accuracy: of the layer's own \
-         posterior, in nats a sample and percent; Δ: how much better the output's ℓ is. BC, -2 ln BC and KL(q‖p) are the layer's \
-         posterior q against its parent's p, the one below. Degrees: between the rule's update of the layer's weights and \
-         BP's, on the same training batches, weights and masks. Measuring took {each:.1} s an epoch beside {epoch:.1} s of training \
-         and evaluation; it is in no other number."
+        "After the last epoch, means over seeds, on all evaluated images, without noise. ℓ, accuracy: of the layer's \
+         own posterior, in nats a sample and percent; Δ: how much better the output's ℓ is. BC, -2 ln BC and KL(q‖p) \
+         are the layer's posterior q against its parent's p, the one below. Degrees: between the rule's update of the \
+         layer's weights and BP's, on the same training batches, weights and masks. Measuring took {each:.1} s an \
+         epoch beside {epoch:.1} s of training and evaluation; it is in no other number."
     )
 }
 
 /// What the second table's columns mean.
 fn legend() -> &'static str {
-    "L_net = ℓ_L - Σ D_l, L_l = ℓ_l - D_l; layer 1 has no parent and D_1 = 0. A3: every Δ_l is 0 or more. A4: (1 - 1/L) Σ D_l is at \
-     most (1/L) Σ Δ_l, which is the same inequality as the theorem's, mean of L_l at most L_net. Held: measurements, all \
-     epochs and seeds, the one before training included. Posteriors of fixed heads stand in for the \
-     theorem's own p(y|h) and for its divergence between latents, as in the rule's objective. Of them, D is KL in the \
-     theorem; the rule trains -2 ln BC, which is never more, so its bound holds more easily."
+    "L_net = ℓ_L - Σ D_l, L_l = ℓ_l - D_l; layer 1 has no parent and D_1 = 0. A3: every Δ_l is 0 or more. A4: (1 - \
+     1/L) Σ D_l is at most (1/L) Σ Δ_l, which is the same inequality as the theorem's, mean of L_l at most L_net. \
+     Held: measurements, all epochs and seeds, the one before training included. Posteriors of fixed heads stand in \
+     for the theorem's own p(y|h) and for its divergence between latents, as in the rule's objective. Of them, D is KL \
+     in the theorem; the rule trains -2 ln BC, which is never more, so its bound holds more easily."
 }
 
 #[cfg(test)]

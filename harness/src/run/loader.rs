@@ -9,7 +9,9 @@ use super::resident::{Plan, Resident, numbers};
 use crate::error::{Error, Result};
 use crate::spec::Recipe;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use datasets::{Augment, Batches, Dataset, Images, Normalise, Served, Splits, Stream, StreamBatch, epoch_order};
+use datasets::{
+    Augment, Batches, DataError, Dataset, Images, Normalise, Served, Splits, Stream, StreamBatch, epoch_order,
+};
 use sll_core::rng::mix;
 use sll_core::rule::Batch;
 use std::borrow::Cow;
@@ -86,15 +88,19 @@ impl Streamed {
 
 /// The next of `batches`, which are as many as the images that were counted make, or an error.
 fn following(batches: &mut Batches) -> Result<StreamBatch> {
-    batches.next().unwrap_or_else(|| Err("there are fewer than were counted".to_string())).map_err(lost)
+    match batches.next() {
+        Some(batch) => batch.map_err(|error| lost(&error)),
+        None => Err(lost(&DataError::Image { problem: "there are fewer than were counted".into() })),
+    }
 }
 
 /// An image that cannot be read. The images were counted when the data set was opened: it is damaged, or the disk is,
 /// or the files changed under the run.
-fn lost(problem: String) -> Error {
+fn lost(error: &DataError) -> Error {
     Error::Missing(format!(
-        "an image cannot be used: {problem}; replace that file (or, if it was fetched, remove it and run `harness data fetch \
-         NAME`) and run the same command again: it goes on after the last finished epoch"
+        "{}; replace that file (or, if it was fetched, remove it and run `harness data fetch NAME`) and run the same \
+         command again: it goes on after the last finished epoch",
+        error.problem()
     ))
 }
 
@@ -103,8 +109,8 @@ type Evaluated<'a> = (Tensor<2>, &'a [u16]);
 
 impl Loader {
     /// Splits `data` as the recipe asks. `device` is without autodiff.
-    pub fn new(data: Dataset, recipe: &Recipe, seed: u64, device: &Device) -> std::result::Result<Self, String> {
-        let named = |problem| format!("{problem}, in data set {}", data.name);
+    pub fn new(data: Dataset, recipe: &Recipe, seed: u64, device: &Device) -> Result<Self> {
+        let named = |error: DataError| Error::Input(format!("{}, in data set {}", error.problem(), data.name));
         let augment = recipe.augment();
         let pixels = match data.images {
             Served::Stream(images) => {
@@ -112,7 +118,7 @@ impl Loader {
                 Pixels::Stream(Streamed { images, under_way: Mutex::new(None) })
             }
             Served::Memory(splits) => {
-                let splits = narrowed(splits, recipe).map_err(named)?;
+                let splits = narrowed(splits, recipe, named)?;
                 match Resident::suits(&splits.train, &augment, device) {
                     true => OnDevice::take(splits, device),
                     false => Pixels::Host(splits),
@@ -244,8 +250,9 @@ impl Loader {
 
 /// Takes the recipe's `validation` images from the end of the training images, to evaluate on, and leaves the first
 /// `train_limit` of the others.
-fn narrowed(mut splits: Splits, recipe: &Recipe) -> std::result::Result<Splits, String> {
-    let (kept, trained) = datasets::parts(splits.train.len(), recipe.validation, recipe.train_limit)?;
+fn narrowed(mut splits: Splits, recipe: &Recipe, named: impl Fn(DataError) -> Error) -> Result<Splits> {
+    let parts = datasets::parts(splits.train.len(), recipe.validation, recipe.train_limit);
+    let (kept, trained) = parts.map_err(named)?;
     let held_out = split_off(&mut splits.train, kept);
     if recipe.validation.is_some() {
         splits.test = held_out;
@@ -281,7 +288,7 @@ fn split_off(images: &mut Images, count: usize) -> Images {
 mod tests {
     use super::*;
 
-    fn loader(recipe: Recipe) -> std::result::Result<Loader, String> {
+    fn loader(recipe: Recipe) -> Result<Loader> {
         let data = datasets::load("mnist-sample", &datasets::LoadOptions::default()).expect("embedded");
         Loader::new(data, &recipe, 7, &Device::flex())
     }
@@ -293,7 +300,7 @@ mod tests {
             let epoch = loader.epoch(epoch);
             (0..loader.steps()).map(|step| loader.batch(&epoch, step).unwrap()).collect::<Vec<_>>()
         };
-        let sizes: Vec<usize> = epoch(0).iter().map(|b| b.len()).collect();
+        let sizes: Vec<usize> = epoch(0).iter().map(sll_core::rule::Batch::len).collect();
         assert_eq!(sizes, [300, 300, 300, 100]);
         let labels = |e| epoch(e).into_iter().flat_map(|b| b.labels).collect::<Vec<_>>();
         assert_eq!(labels(1), labels(1));
@@ -346,7 +353,7 @@ mod tests {
 
     #[cfg(feature = "tch")]
     #[test]
-    #[allow(deprecated)]
+    #[allow(deprecated, reason = "burn-tch goes away in burn 0.23")]
     fn images_on_libtorch_make_the_hosts_batches() {
         for recipe in recipes() {
             let data = datasets::load("mnist-sample", &datasets::LoadOptions::default()).expect("embedded");
@@ -371,7 +378,8 @@ mod tests {
         assert_eq!(loader.counts(), (3500, 500));
         let data = datasets::load("mnist-sample", &datasets::LoadOptions::default()).unwrap();
         assert_eq!(host(&loader).test.labels, data.in_memory().unwrap().train.labels[3500..]);
-        let error = super::tests::loader(Recipe { validation: Some(4000), ..Recipe::default() }).err().unwrap();
+        let error =
+            super::tests::loader(Recipe { validation: Some(4000), ..Recipe::default() }).err().unwrap().to_string();
         assert!(error.contains("4000 training images"), "{error}");
     }
 }

@@ -101,8 +101,8 @@ pub fn train(
     }
     if spec.data_settings != own_settings(&spec.dataset)? {
         return Err(Error::Missing(format!(
-            "data set `{}`: its manifest is not the one this run was planned with; run the command that planned it again: \
-             with another manifest it is another run",
+            "data set `{}`: its manifest is not the one this run was planned with; run the command that planned it \
+             again: with another manifest it is another run",
             spec.dataset
         )));
     }
@@ -130,7 +130,7 @@ impl Training {
             train: 0,
             test: 0,
         };
-        let loader = Loader::new(data, &spec.recipe, spec.seed, &device).map_err(Error::Input)?;
+        let loader = Loader::new(data, &spec.recipe, spec.seed, &device)?;
         (info.train, info.test) = loader.counts();
         let meter = device::meter(spec.device);
         room::check_weights(&spec.network, image, classes)?;
@@ -169,8 +169,8 @@ impl Training {
             };
             if state.data_digest != info.digest {
                 return Err(Error::Missing(format!(
-                    "{} was made on other content of data set `{}` (sha256:{}, now sha256:{}); bring that content back, or \
-                     start afresh with --force",
+                    "{} was made on other content of data set `{}` (sha256:{}, now sha256:{}); bring that content \
+                     back, or start afresh with --force",
                     path.display(),
                     spec.dataset,
                     state.data_digest,
@@ -358,11 +358,12 @@ impl Training {
         let bytes = &mut self.state.peak_bytes;
         bytes.total = bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.library + bytes.step_peak;
         let accuracies = || self.state.curve.iter().map(|point| point.test_accuracy);
+        let last = accuracies().next_back().filter(|_| diverged_at_step.is_none());
         Ok(RunResult {
             run_id: spec.id(),
             numerics: spec.numerics(),
-            test_accuracy: accuracies().next_back().unwrap_or(0.0),
-            best_test_accuracy: accuracies().fold(0.0, f64::max),
+            test_accuracy: last,
+            best_test_accuracy: accuracies().reduce(f64::max),
             evaluated_on: if spec.recipe.validation.is_some() { "validation" } else { "test" }.into(),
             epochs: self.state.epochs,
             seconds: self.state.seconds,
@@ -449,7 +450,8 @@ mod tests {
 
     #[test]
     fn a_signal_is_seen_between_steps_and_while_evaluating_and_measuring() {
-        let text = "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\", width = 24 }\nrule = { name = \"sll\" }\n\
+        let text = "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\", width = 24 }\nrule = { name = \
+                    \"sll\" }\n\
                     recipe = { train_limit = 256, epochs = 1, diagnostics = true }";
         let spec = RunSpec::from_toml(text, "test").unwrap();
         let batches = datasets::load(&spec.dataset, &LoadOptions::default())

@@ -6,7 +6,7 @@ use datasets::{DataError, LoadOptions};
 
 /// The digest of content that nobody published a digest of, and whether it is not what this machine saw first, which is
 /// an error unless it is `allowed`; none where there is a published one.
-#[allow(clippy::result_large_err)] // the caller matches on the variant; called once a data set
+#[allow(clippy::result_large_err, reason = "the caller matches on the variant; called once a data set")]
 pub(crate) fn unpublished(
     dataset: &str,
     allowed: bool,

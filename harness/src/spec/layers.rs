@@ -51,9 +51,11 @@ pub fn assemble(
     }
     for (key, value) in flags {
         // Another rule's or network's settings would not fit the one asked for by name.
-        if let (Some(head), Value::String(name)) = (key.strip_suffix(".name"), &value)
-            && table.get(head).and_then(|t| t.get("name")).and_then(Value::as_str) != Some(name)
-        {
+        if let (Some(head), Value::String(name)) = (key.strip_suffix(".name"), &value) {
+            let there = table.get(head).and_then(|table| table.get("name")).and_then(Value::as_str);
+            if there.is_some_and(|there| there.eq_ignore_ascii_case(name)) {
+                continue;
+            }
             table.insert(head.to_string(), Table::new().into());
         }
         set(&mut table, key, value)?;

@@ -10,10 +10,11 @@ pub(crate) use data::{name_dataset, own_settings, unpublished};
 pub use device::DeviceName;
 pub use layers::{assemble, merge, set, values};
 pub(crate) use run::MOST_EPOCHS;
-pub use run::{Recipe, RunSpec};
+pub use run::{Recipe, RunSpec, SmallData};
 pub use weighing::MemorySpec;
 
 use crate::error::{Error, Result};
+use crate::suggest::of_serde;
 use baselines::RuleSpec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -84,10 +85,20 @@ pub fn name_of(content: &impl Serialize) -> String {
     Sha256::digest(canonical).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A rule's name may be written in any case, as tables write it: SLL.
+pub(crate) fn lower_name(rule: &mut toml::Table) {
+    if let Some(toml::Value::String(name)) = rule.get_mut("name") {
+        *name = name.to_lowercase();
+    }
+}
+
 /// Parsed TOML as what it should be; `origin` names it in errors.
-pub(crate) fn typed<T: DeserializeOwned>(table: toml::Table, origin: &str) -> Result<T> {
+pub(crate) fn typed<T: DeserializeOwned>(mut table: toml::Table, origin: &str) -> Result<T> {
+    if let Some(toml::Value::Table(rule)) = table.get_mut("rule") {
+        lower_name(rule);
+    }
     table.iter().try_for_each(|(key, value)| finite(key, value))?;
-    table.try_into().map_err(|e: toml::de::Error| Error::Input(format!("{origin}: {}", e.to_string().trim())))
+    table.try_into().map_err(|e: toml::de::Error| Error::Input(format!("{origin}: {}", of_serde(&e.to_string()))))
 }
 
 /// Checks an optimiser's settings; one that the optimiser has no use for is a mistake too.
@@ -104,7 +115,9 @@ fn check_precision(network: &NetworkSpec, device: DeviceName) -> Result<()> {
     match network.precision.is_single() || device != DeviceName::Flex {
         true => Ok(()),
         false => Err(Error::Input(
-            "`precision` = \"bf16\": flex computes in single precision; use --device cpu-tch or cuda:N, or leave it out".into(),
+            "`precision` = \"bf16\": flex computes in single precision; use --device cpu-tch or cuda:N, or leave it \
+             out"
+            .into(),
         )),
     }
 }

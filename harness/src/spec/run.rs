@@ -3,7 +3,7 @@
 use super::{DeviceName, MOST_SAMPLES, check_optimizer, check_precision, name_of, narrow, refusal, typed, within};
 use crate::error::{Error, Result};
 use baselines::RuleSpec;
-use datasets::{Augment, Policy};
+use datasets::{Augment, DataError, Policy};
 use serde::{Deserialize, Serialize};
 use sll_core::NetworkSpec;
 use sll_core::optim::{OptimizerConfig, OptimizerKind, Schedule};
@@ -125,6 +125,15 @@ impl Recipe {
     }
 }
 
+/// A batch that is larger than what is trained on, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SmallData {
+    /// The recipe limits the images: worth a note.
+    Meant(String),
+    /// Nothing says so: an error.
+    Mistaken(String),
+}
+
 /// No run is this long: a million passes.
 pub(crate) const MOST_EPOCHS: usize = 1_000_000;
 /// No data set has this many images.
@@ -171,14 +180,50 @@ impl RunSpec {
         (preparation >= self.recipe.epochs).then(|| {
             let (epochs, rule) = (self.recipe.epochs, self.rule.title());
             format!(
-                "`epochs` = {epochs}: {rule} prepares for {preparation} (`{key}`) before its output is trained; take more"
+                "`epochs` = {epochs}: {rule} prepares for {preparation} (`{key}`) before its output is trained; take \
+                 more"
             )
         })
     }
 
-    /// Why the rule cannot run on the network or in these epochs, if it cannot. Other mistakes are errors.
+    /// How many images it trains on, by the data set's manifest.
+    ///
+    /// # Errors
+    /// Where the recipe asks for more than there are.
+    pub fn trained_on(&self) -> Result<usize> {
+        let counted = datasets::manifest(&self.dataset)?.counts.train;
+        let wrong = |error: DataError| Error::Input(format!("{}, in data set {}", error.problem(), self.dataset));
+        Ok(datasets::parts(counted, self.recipe.validation, self.recipe.train_limit).map_err(wrong)?.1)
+    }
+
+    /// Why a batch is larger than what is trained on, if it is, and whether that is meant: with `train_limit` a run is
+    /// short on purpose, and its steps take the images that there are; without it the batch is a mistake.
+    pub fn small_data(&self) -> Result<Option<SmallData>> {
+        let (batch, counted) = (self.recipe.batch, datasets::manifest(&self.dataset)?.counts.train);
+        let images = self.trained_on()?;
+        if images >= batch {
+            return Ok(None);
+        }
+        let held_out =
+            self.recipe.validation.map_or(String::new(), |held_out| format!(", {held_out} of them held out"));
+        let has = format!("`batch` = {batch}: data set `{}` has {counted} training images{held_out}", self.dataset);
+        Ok(Some(match self.recipe.train_limit {
+            Some(limit) => {
+                SmallData::Meant(format!("{has}, of which `train_limit` takes {limit}; a step takes {images}"))
+            }
+            None => SmallData::Mistaken(format!(
+                "{has}; take a batch of at most {images} (--batch {images}), or more images"
+            )),
+        }))
+    }
+
+    /// Why the rule cannot run on the network, in these epochs or with batches of this size, if it cannot. Other
+    /// mistakes are errors.
     pub fn unsupported(&self) -> Result<Option<String>> {
         if let Some(reason) = self.too_short() {
+            return Ok(Some(reason));
+        }
+        if let Some(SmallData::Mistaken(reason)) = self.small_data()? {
             return Ok(Some(reason));
         }
         let manifest = datasets::manifest(&self.dataset)?;
@@ -236,15 +281,38 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_larger_than_the_data_is_a_mistake_unless_the_recipe_limits_them() {
+        let small = |recipe: &str| {
+            let text = SPEC.replace("epochs = 3", &format!("epochs = 3, {recipe}"));
+            RunSpec::from_toml(&text, "test").unwrap().small_data().unwrap()
+        };
+        assert_eq!((small("batch = 4000"), small("batch = 50, train_limit = 50")), (None, None));
+        let Some(SmallData::Mistaken(why)) = small("batch = 4001") else { panic!("taken") };
+        assert!(why.contains("`batch` = 4001: data set `mnist-sample` has 4000 training images; take"), "{why}");
+        let Some(SmallData::Mistaken(why)) = small("batch = 3001, validation = 1000") else { panic!("taken") };
+        assert!(why.contains("1000 of them held out") && why.contains("at most 3000 (--batch 3000)"), "{why}");
+        let Some(SmallData::Meant(why)) = small("batch = 128, train_limit = 32") else { panic!("refused") };
+        assert!(why.contains("`train_limit` takes 32; a step takes 32"), "{why}");
+    }
+
+    #[test]
     fn unknown_keys_and_values_are_named_with_the_valid_ones() {
         let error =
             |from: &str, to: &str| RunSpec::from_toml(&SPEC.replace(from, to), "file.toml").unwrap_err().to_string();
         let unknown_key = error("units = 2", "unit = 2");
         assert!(unknown_key.contains("unit") && unknown_key.contains("align_weight"), "{unknown_key}");
+        assert!(unknown_key.contains("did you mean `units`?"), "{unknown_key}");
         let unknown_rule = error("\"sll\", units = 2", "\"slll\"");
         assert!(unknown_rule.contains("slll") && unknown_rule.contains("`dfa`"), "{unknown_rule}");
+        assert!(unknown_rule.contains("did you mean `sll`?"), "{unknown_rule}");
+        let named = RunSpec::from_toml(&SPEC.replace("\"sll\"", "\"SLL\""), "test").unwrap();
+        assert_eq!(named, RunSpec::from_toml(SPEC, "test").unwrap());
         let unknown_data = error("mnist-sample", "minst");
         assert!(unknown_data.contains("minst") && unknown_data.contains("cifar-10"), "{unknown_data}");
+        assert!(unknown_data.contains("did you mean `mnist`?"), "{unknown_data}");
+        let network = RunSpec::from_toml(&SPEC.replace("mlp-2x800", "mlp-2x80"), "test").unwrap();
+        let unknown_network = network.unsupported().unwrap_err().to_string();
+        assert!(unknown_network.contains("did you mean `mlp-2x800`?"), "{unknown_network}");
         let zero = error("epochs = 3", "epochs = 0");
         assert!(zero.contains("epochs"), "{zero}");
         assert!(error("epochs = 3", "epoch = 3").contains("file.toml"));

@@ -108,7 +108,7 @@ mod tests {
         let sll = spec("rule = { name = \"sll\", units = 2 }").unwrap();
         assert_eq!(sll, MemorySpec::from_table(sll.to_toml().parse().unwrap(), "test").unwrap());
         assert_eq!((sll.steps, sll.threads, sll.device), (3, 1, DeviceName::Flex));
-        assert_ne!(sll.id(), MemorySpec { batch: 5, ..sll.clone() }.id());
+        assert_ne!(sll.id(), MemorySpec { batch: 5, ..sll }.id());
     }
 
     #[test]

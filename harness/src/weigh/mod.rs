@@ -5,11 +5,11 @@ mod steps;
 pub use steps::{Subject, Weighed, Weighing};
 
 use crate::error::Result;
-use crate::record::{Bytes, Footprint};
+use crate::record::Footprint;
 use crate::spec::{MemorySpec, Request};
 use crate::{device, provenance, room};
 use sll_core::Network;
-use sll_core::memory::{MemoryModel, StepBytes};
+use sll_core::memory::MemoryUse;
 use sll_core::rule::LearningRule;
 
 /// Measures `spec`. The tensor library takes its number of threads from the environment when it first works, so the
@@ -36,7 +36,7 @@ pub fn measure(spec: &MemorySpec, on_step: impl FnMut(usize)) -> Result<Footprin
         macs_counted: weighed.macs,
         bytes,
         live: bytes.standing(),
-        step_peak: bytes.step(),
+        step_peak: bytes.step_peak(),
         peak: bytes.total(),
         spread: weighed.spread,
         analytic,
@@ -52,20 +52,18 @@ pub fn measure(spec: &MemorySpec, on_step: impl FnMut(usize)) -> Result<Footprin
 /// Feedback that a rule puts into the network's layers, as FA does, is freed with them and is no parameter: of the
 /// bytes that network and rule free, the network's own are those it had when it was `bare`, before the rule was
 /// `installed`.
-fn with_feedback_apart(bytes: Bytes, bare: u64, installed: u64) -> Bytes {
+fn with_feedback_apart(bytes: MemoryUse, bare: u64, installed: u64) -> MemoryUse {
     let in_network = installed.saturating_sub(bare).saturating_sub(bytes.fixed).min(bytes.parameters);
-    Bytes { parameters: bytes.parameters - in_network, fixed: bytes.fixed + in_network, ..bytes }
+    MemoryUse { parameters: bytes.parameters - in_network, fixed: bytes.fixed + in_network, ..bytes }
 }
 
 /// What theory says of the rule on this network.
-fn model(rule: &dyn LearningRule, net: &Network, spec: &MemorySpec) -> Option<Bytes> {
-    let MemoryModel { parameters, optimizer_state, fixed, step } = rule.memory(net, spec.batch, &spec.optimizer())?;
-    let StepBytes { activations, gradients, workspace } = step;
-    Some(Bytes { parameters, optimizer_state, fixed, library: 0, activations, gradients, workspace })
+fn model(rule: &dyn LearningRule, net: &Network, spec: &MemorySpec) -> Option<MemoryUse> {
+    rule.memory(net, spec.batch, &spec.optimizer())
 }
 
 /// What theory says of `spec`, without a step of it.
-pub fn analytic(spec: &MemorySpec) -> Result<Option<Bytes>> {
+pub fn analytic(spec: &MemorySpec) -> Result<Option<MemoryUse>> {
     let mut net = spec.network.build(spec.image, spec.classes, 0, &device::open(spec.device)?)?;
     let rule = spec.rule.init(&mut net, 0)?;
     Ok(model(&*rule, &net, spec))
@@ -84,7 +82,7 @@ mod tests {
 
     #[test]
     fn feedback_inside_the_network_is_no_parameter() {
-        let freed = Bytes { parameters: 150, fixed: 10, optimizer_state: 7, ..Bytes::default() };
+        let freed = MemoryUse { parameters: 150, fixed: 10, optimizer_state: 7, ..MemoryUse::default() };
         let fa = with_feedback_apart(freed, 100, 160);
         assert_eq!((fa.parameters, fa.fixed, fa.standing()), (100, 60, freed.standing()));
         assert_eq!(with_feedback_apart(freed, 150, 160), freed);

@@ -7,10 +7,9 @@
 
 use crate::error::{Error, Result};
 use crate::interrupt;
-use crate::record::Bytes;
 use crate::step::{made_up_batch, timed};
 use sll_core::Network;
-use sll_core::memory::{Category, Meter, StepBytes, scope};
+use sll_core::memory::{Category, MemoryUse, Meter, scope};
 use sll_core::op;
 use sll_core::optim::Updater;
 use sll_core::rule::LearningRule;
@@ -32,7 +31,7 @@ pub struct Subject {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weighed {
     /// Bytes by category.
-    pub bytes: Bytes,
+    pub bytes: MemoryUse,
     /// Difference between the largest and the smallest peak of the weighed steps.
     pub spread: u64,
     /// Multiply-accumulates of the last step, per sample, counted where they were done.
@@ -87,13 +86,13 @@ impl Weighing<'_> {
         let optimizer_state = self.freed_by(subject.updater);
         let fixed = self.freed_by(subject.rule);
         let parameters = self.freed_by(subject.net);
-        let sums = || peaks.iter().map(Bytes::step);
+        let sums = || peaks.iter().map(MemoryUse::step_peak);
         let spread = sums().max().unwrap_or(0) - sums().min().unwrap_or(0);
         let seconds_per_step = seconds / peaks.len().max(1) as f64;
-        let most = peaks.iter().copied().max_by_key(Bytes::step).unwrap_or_default();
+        let most = peaks.iter().copied().max_by_key(MemoryUse::step_peak).unwrap_or_default();
         drop(peaks);
         let library = meter.live().saturating_sub(self.before) as u64;
-        let bytes = Bytes { parameters, optimizer_state, fixed, library, ..most };
+        let bytes = MemoryUse { parameters, optimizer_state, fixed, library, ..most };
         Ok(Weighed { bytes, spread, macs, most_activations, reserved_peak, seconds_per_step })
     }
 
@@ -106,14 +105,13 @@ impl Weighing<'_> {
 
     /// One step with its batch, which belongs to it: what it held at its peak, and its seconds without the making of
     /// noise.
-    fn one_step(&self, subject: &mut Subject, samples: usize, step: usize) -> Result<(Bytes, f64)> {
+    fn one_step(&self, subject: &mut Subject, samples: usize, step: usize) -> Result<(MemoryUse, f64)> {
         let Subject { net, rule, updater } = subject;
         self.meter.begin_step();
         let made = scope(Category::Activations);
         let batch = made_up_batch(net, samples, step);
         drop(made);
         let seconds = timed(net, &mut **rule, updater, &batch)?.as_secs_f64();
-        let StepBytes { activations, gradients, workspace } = self.meter.step();
-        Ok((Bytes { activations, gradients, workspace, ..Bytes::default() }, seconds))
+        Ok((MemoryUse { step: self.meter.step(), ..MemoryUse::default() }, seconds))
     }
 }

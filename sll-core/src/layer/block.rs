@@ -24,16 +24,26 @@ pub struct EncoderBlock {
     class: bool,
 }
 
-impl EncoderBlock {
-    /// A block on `tokens` of width `d` (a multiple of `heads`), whose MLP is `ratio * d` wide.
-    pub fn new(
-        (tokens, d, class): (usize, usize, bool),
-        heads: usize,
-        ratio: usize,
-        stream: &mut Stream,
-        device: &Device,
-    ) -> Self {
-        Self {
+/// What an [`EncoderBlock`] is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncoderBlockConfig {
+    /// Tokens, the class token included.
+    pub tokens: usize,
+    /// Width of a token, a multiple of `heads`.
+    pub width: usize,
+    /// Whether the first token is a class token.
+    pub class_token: bool,
+    /// Attention heads.
+    pub heads: usize,
+    /// Width of the MLP as a multiple of the token's.
+    pub ratio: usize,
+}
+
+impl EncoderBlockConfig {
+    /// The block, its weights drawn from `stream`.
+    pub fn init(&self, stream: &mut Stream, device: &Device) -> EncoderBlock {
+        let Self { tokens, width: d, class_token: class, heads, ratio } = *self;
+        EncoderBlock {
             norm1: Norm::new(d, device),
             qkv: Affine::new(d, 3 * d, stream, device),
             proj: Affine::new(d, d, stream, device),
@@ -45,7 +55,9 @@ impl EncoderBlock {
             class,
         }
     }
+}
 
+impl EncoderBlock {
     fn width(&self) -> usize {
         self.proj.weight.dims()[0]
     }
@@ -123,6 +135,10 @@ impl Layer for EncoderBlock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn small(tokens: usize, width: usize) -> EncoderBlockConfig {
+        EncoderBlockConfig { tokens, width, class_token: false, heads: 2, ratio: 2 }
+    }
     use crate::op::inject;
     use crate::rng::{Purpose, upload};
     use burn::tensor::{Tolerance, activation};
@@ -159,7 +175,7 @@ mod tests {
         let (batch, t, d) = (700, 3, 8);
         let device = Device::flex().autodiff();
         let mut stream = Stream::new(2, Purpose::Weights, &[]);
-        let block = EncoderBlock::new((t, d, false), 2, 2, &mut stream, &device);
+        let block = small(t, d).init(&mut stream, &device);
         let x = upload(stream.normal(batch * t * d, 1.0), [batch, t * d], &device).require_grad();
         let signal = upload(stream.normal(batch * t * d, 1.0), [batch, t * d], &device);
         let (found, expected) = (block.forward(x.clone(), &Pass::Eval), composed(&block, x.clone(), batch));
@@ -188,7 +204,7 @@ mod tests {
     fn a_first_block_without_a_graph_below_has_the_same_parameter_gradients() {
         let device = Device::flex().autodiff();
         let mut stream = Stream::new(3, Purpose::Weights, &[]);
-        let block = EncoderBlock::new((3, 8, false), 2, 2, &mut stream, &device);
+        let block = small(3, 8).init(&mut stream, &device);
         let x = upload(stream.normal(5 * 24, 1.0), [5, 24], &device);
         let signal = upload(stream.normal(5 * 24, 1.0), [5, 24], &device);
         let below = x.clone().require_grad();

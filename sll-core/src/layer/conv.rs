@@ -35,27 +35,39 @@ pub struct Conv {
     width: usize,
 }
 
-impl Conv {
-    /// A `k x k` convolution from a `[c, h, w]` map to `channels` channels, with batch norm if `norm`, then `pool`.
-    pub fn new(
-        [c, h, w]: [usize; 3],
-        (channels, k): (usize, usize),
-        pool: Pool,
-        activation: Activation,
-        norm: bool,
-        stream: &mut Stream,
-        device: &Device,
-    ) -> Self {
-        Self {
-            kernel: Kernel::new(c, channels, k, stream, device),
-            norm: norm.then(|| BatchNormConfig::new(channels).init(device)),
+/// What a [`Conv`] is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvConfig {
+    /// Channels, height and width of the map that it takes.
+    pub input: [usize; 3],
+    /// Channels of the map that it gives.
+    pub channels: usize,
+    /// Side of the kernel.
+    pub side: usize,
+    /// Batch norm behind the convolution.
+    pub batch_norm: bool,
+    /// What follows it.
+    pub activation: Activation,
+    /// Pooling behind that.
+    pub pool: Pool,
+}
+
+impl ConvConfig {
+    /// The layer, its weights drawn from `stream`.
+    pub fn init(&self, stream: &mut Stream, device: &Device) -> Conv {
+        let Self { input: [c, height, width], channels, side, batch_norm, activation, pool } = *self;
+        Conv {
+            kernel: Kernel::new(c, channels, side, stream, device),
+            norm: batch_norm.then(|| BatchNormConfig::new(channels).init(device)),
             pool,
             activation,
-            height: h,
-            width: w,
+            height,
+            width,
         }
     }
+}
 
+impl Conv {
     fn map(&self, x: Tensor<2>, channels: usize) -> Tensor<4> {
         x.reshape([-1, channels as i32, self.height as i32, self.width as i32])
     }
@@ -249,7 +261,15 @@ mod tests {
         let (c, o, side) = (2, 3, 4usize);
         let device = Device::flex();
         let mut stream = Stream::new(3, Purpose::Weights, &[]);
-        let layer = Conv::new([c, side, side], (o, 3), Pool::Max2, Activation::Relu, false, &mut stream, &device);
+        let config = ConvConfig {
+            input: [c, side, side],
+            channels: o,
+            side: 3,
+            batch_norm: false,
+            activation: Activation::Relu,
+            pool: Pool::Max2,
+        };
+        let layer = config.init(&mut stream, &device);
         let image = stream.normal(c * side * side, 1.0);
         let out = layer.forward(upload(image.clone(), [1, c * side * side], &device), &Pass::Eval);
         let out = out.into_data().try_to_vec::<f32>().unwrap();

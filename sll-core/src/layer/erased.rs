@@ -39,8 +39,14 @@ pub trait DynLayer: Send {
     /// A copy, whose parameters share memory with this one's until either is updated.
     fn duplicate(&self) -> Box<dyn DynLayer>;
     /// Parameters and running statistics as bytes.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if they cannot be written.
     fn record(&self) -> Result<Vec<u8>>;
     /// Restores what [`DynLayer::record`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if they are not of a layer like this one.
     fn load(&mut self, bytes: Vec<u8>) -> Result<()>;
 }
 

@@ -10,8 +10,8 @@ mod norm;
 mod patch;
 
 pub use affine::{Affine, Kernel, WeightSlot};
-pub use block::EncoderBlock;
-pub use conv::{Conv, Pool};
+pub use block::{EncoderBlock, EncoderBlockConfig};
+pub use conv::{Conv, ConvConfig, Pool};
 pub use dense::{Activation, Dense};
 pub use erased::DynLayer;
 pub(crate) use erased::Slot;

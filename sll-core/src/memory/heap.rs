@@ -37,7 +37,7 @@ fn with_tag(layout: Layout, size: usize) -> Option<Layout> {
 ///
 /// # Safety
 /// `base` is null, or a block of at least `room(layout)` bytes, aligned to it.
-#[allow(unsafe_code)] // a tag has to be written before the block it is about
+#[allow(unsafe_code, reason = "a tag has to be written before the block it is about")]
 unsafe fn tagged(base: *mut u8, layout: Layout, size: usize) -> *mut u8 {
     if base.is_null() {
         REFUSED.store(size, Relaxed);
@@ -52,7 +52,7 @@ unsafe fn tagged(base: *mut u8, layout: Layout, size: usize) -> *mut u8 {
 
 // SAFETY: every call is handed on to the system's allocator with room for a tag before the block; the pointer given out
 // is that far into the system's block, has the alignment asked for, and is moved back before the system sees it again.
-#[allow(unsafe_code)] // `GlobalAlloc` is an unsafe trait; there is no other way to see every byte
+#[allow(unsafe_code, reason = "`GlobalAlloc` is an unsafe trait; there is no other way to see every byte")]
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(whole) = with_tag(layout, layout.size()) else { return std::ptr::null_mut() };
@@ -93,7 +93,8 @@ pub struct HeapMeter;
 
 impl Meter for HeapMeter {
     fn definition(&self) -> &'static str {
-        "bytes requested from the process's heap by the training step, counted at every allocation (flex keeps tensors there)"
+        "bytes requested from the process's heap by the training step, counted at every allocation (flex keeps tensors \
+         there)"
     }
 
     fn live(&self) -> usize {

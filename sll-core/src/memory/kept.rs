@@ -71,7 +71,7 @@ impl Kept {
     ///
     /// # Safety
     /// As there: `layout` has a size that is not 0.
-    #[allow(unsafe_code)] // it hands out memory
+    #[allow(unsafe_code, reason = "it hands out memory")]
     pub unsafe fn alloc(&self, layout: Layout, zeroed: bool) -> *mut u8 {
         // SAFETY (of every call below): the layout is the caller's, and each block came from the system with its
         // layout.
@@ -111,7 +111,7 @@ impl Kept {
     ///
     /// # Safety
     /// As there: `pointer` came from here or from the system, with `layout`.
-    #[allow(unsafe_code)] // it takes memory back
+    #[allow(unsafe_code, reason = "it takes memory back")]
     pub unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         if layout.size() < LEAST {
             // SAFETY: small blocks are the system's own.
@@ -141,7 +141,7 @@ impl Kept {
     ///
     /// # Safety
     /// As there: `pointer` came from here with `layout`, and `size` is not 0.
-    #[allow(unsafe_code)] // it moves memory
+    #[allow(unsafe_code, reason = "it moves memory")]
     pub unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: every block is the system's, kept or not.
         let moved = unsafe { System.realloc(pointer, layout, size) };
@@ -165,7 +165,7 @@ mod tests {
 
     /// SAFETY (of the whole test): blocks are given back once each, with their layouts.
     #[test]
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "an allocator is called by hand")]
     fn a_block_serves_the_next_request_of_its_size_and_no_more_is_kept_than_was_used() {
         let kept = Kept::new();
         let large = layout(40 << 20);

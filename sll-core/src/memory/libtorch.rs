@@ -19,7 +19,7 @@ struct CudaBytes {
     reserved_peak: i64,
 }
 
-#[allow(unsafe_code)] // the shim's functions; each catches what LibTorch throws
+#[allow(unsafe_code, reason = "the shim's functions; each catches what LibTorch throws")]
 unsafe extern "C" {
     fn sll_libtorch_watch(report: extern "C" fn(*mut c_void, i64, bool));
     fn sll_libtorch_cuda_bytes(card: i8, found: *mut CudaBytes) -> bool;
@@ -48,7 +48,7 @@ extern "C" fn report(block: *mut c_void, bytes: i64, cuda: bool) {
 pub fn watch() {
     thread_local!(static WATCHED: () = {
         // SAFETY: `report` is a function of the program, and there for as long as the program is.
-        #[allow(unsafe_code)]
+        #[allow(unsafe_code, reason = "a function of the shim")]
         unsafe {
             sll_libtorch_watch(report);
         }
@@ -60,7 +60,7 @@ pub fn watch() {
 /// back costs a fault when it comes again. What the meter counts is what LibTorch asks for, and not this.
 pub fn keep_freed() {
     // SAFETY: sets parameters of the C library's allocator.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a function of the shim")]
     unsafe {
         sll_libtorch_keep_freed();
     }
@@ -69,7 +69,7 @@ pub fn keep_freed() {
 /// Turns products in TF32 off, which LibTorch by itself uses in convolutions on a card.
 pub fn full_precision() {
     // SAFETY: sets flags of LibTorch's global context.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a function of the shim")]
     unsafe {
         sll_libtorch_full_precision();
     }
@@ -79,7 +79,7 @@ pub fn full_precision() {
 pub fn versions() -> (String, String) {
     let mut text = [0u8; 128];
     // SAFETY: the shim writes at most `room` bytes and gives how many it wrote.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a function of the shim")]
     let written = unsafe { sll_libtorch_versions(text.as_mut_ptr().cast(), text.len()) };
     let text = String::from_utf8_lossy(&text[..written]).into_owned();
     let (built, runs) = text.split_once('\n').unwrap_or((&text, ""));
@@ -91,7 +91,7 @@ pub fn versions() -> (String, String) {
 pub fn cuda() -> (bool, i64, usize) {
     let (mut version, mut cards) = (0, 0);
     // SAFETY: both outlive the call, which writes to them.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a function of the shim")]
     let built = unsafe { sll_libtorch_cuda(&mut version, &mut cards) };
     (built, version, cards.max(0) as usize)
 }
@@ -112,7 +112,7 @@ impl LibTorchMeter {
     fn cuda(&self) -> Option<CudaBytes> {
         let (card, mut found) = (i8::try_from(self.card?).ok()?, CudaBytes::default());
         // SAFETY: `found` outlives the call, which fills it or gives `false`.
-        #[allow(unsafe_code)]
+        #[allow(unsafe_code, reason = "a function of the shim")]
         unsafe { sll_libtorch_cuda_bytes(card, &mut found) }.then_some(found)
     }
 }
@@ -121,12 +121,12 @@ impl Meter for LibTorchMeter {
     fn definition(&self) -> &'static str {
         match self.card {
             None => {
-                "bytes of tensors that LibTorch's CPU allocator hands out to the training step, as it reports them itself; \
-                 what oneDNN and MKL pack for themselves is not among them"
+                "bytes of tensors that LibTorch's CPU allocator hands out to the training step, as it reports them \
+                 itself; what oneDNN and MKL pack for themselves is not among them"
             }
             Some(_) => {
-                "bytes of blocks that LibTorch's CUDA caching allocator hands out to the training step, as it reports them \
-                 itself: what PyTorch's max_memory_allocated counts"
+                "bytes of blocks that LibTorch's CUDA caching allocator hands out to the training step, as it reports \
+                 them itself: what PyTorch's max_memory_allocated counts"
             }
         }
     }
@@ -143,7 +143,7 @@ impl Meter for LibTorchMeter {
         self.books().begin_step();
         if let Some(card) = self.card.and_then(|card| i8::try_from(card).ok()) {
             // SAFETY: resets counters of a card's allocator.
-            #[allow(unsafe_code)]
+            #[allow(unsafe_code, reason = "a function of the shim")]
             unsafe {
                 sll_libtorch_cuda_reset_peak(card);
             }
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn every_tensor_is_counted_and_forgotten_and_the_peak_is_split() {
         watch();
-        #[allow(deprecated)]
+        #[allow(deprecated, reason = "burn-tch goes away in burn 0.23")]
         let device = Device::libtorch();
         let meter = LibTorchMeter { card: None };
         let before = meter.live();

@@ -14,9 +14,11 @@ mod ledger;
 #[cfg(feature = "tch")]
 pub mod libtorch;
 mod model;
+mod usage;
 
 pub use heap::{CountingAllocator, HeapMeter, refused};
-pub use model::{LayerMemory, LocalUnit, MemoryModel, Pattern};
+pub use model::{LayerMemory, LocalUnit, Pattern};
+pub use usage::MemoryUse;
 
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};

@@ -2,9 +2,9 @@
 //! update, from shapes alone. Tests hold it against the measured bytes.
 
 use super::StepBytes;
+use crate::memory::MemoryUse;
 use crate::network::Network;
 use crate::optim::OptimizerConfig;
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Bytes of one `f32`.
@@ -32,20 +32,6 @@ pub struct LayerMemory {
     /// Whether its backward pass needs nothing of its input, which is free once it has run.
     pub frees_input: bool,
 }
-
-/// Analytic bytes of training, by category.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MemoryModel {
-    /// The network's parameters.
-    pub parameters: u64,
-    /// The optimiser's state.
-    pub optimizer_state: u64,
-    /// Projections, feedback weights and heads that the rule keeps.
-    pub fixed: u64,
-    /// What a step holds at its peak above all these.
-    pub step: StepBytes,
-}
-
 /// How a rule trains a chain.
 #[derive(Clone, Debug)]
 pub enum Pattern {
@@ -222,7 +208,7 @@ impl Chain {
     }
 }
 
-impl MemoryModel {
+impl MemoryUse {
     /// The model of a rule that trains `net` by `pattern` and keeps `fixed` values; `None` where a layer has none.
     pub fn of(
         net: &Network,
@@ -247,12 +233,8 @@ impl MemoryModel {
             parameters: VALUE * net.num_params() as u64,
             optimizer_state: VALUE * optimizer.moments() * trained,
             fixed: VALUE * (fixed + learned) as u64,
+            library: 0,
             step: chain.timeline.peak,
         })
-    }
-
-    /// The sum of all categories.
-    pub fn total(&self) -> u64 {
-        self.parameters + self.optimizer_state + self.fixed + self.step.total()
     }
 }

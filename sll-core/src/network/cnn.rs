@@ -2,7 +2,7 @@
 
 use super::Network;
 use crate::error::{Error, Result};
-use crate::layer::{Activation, Conv, Dense, Pool};
+use crate::layer::{Activation, ConvConfig, Dense, Pool};
 use crate::rng::{Purpose, Stream};
 use crate::{layer::Layer, shape::Shape};
 use burn::tensor::Device;
@@ -17,22 +17,32 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Row `1..=4` of Table A5.
-    pub fn table_a5(row: usize) -> Self {
+    /// What rows 1, 3 and 4 of Table A5 begin with, and `rest`.
+    fn vgg(rest: &[(usize, Pool)], dense: &[usize]) -> Self {
+        let first = [(64, Pool::Max2), (128, Pool::Max2), (256, Pool::None), (256, Pool::Max2), (512, Pool::Max2)];
+        Plan { convs: [&first, rest].concat(), dense: dense.to_vec() }
+    }
+
+    /// Table A5, row 1.
+    pub fn row_1() -> Self {
+        Self::vgg(&[], &[])
+    }
+
+    /// Table A5, row 2.
+    pub fn row_2() -> Self {
         let (n, m) = (Pool::None, Pool::Max2);
-        let vgg = |tail: &[(usize, Pool)], dense: &[usize]| Plan {
-            convs: [&[(64, m), (128, m), (256, n), (256, m), (512, m)], tail].concat(),
-            dense: dense.to_vec(),
-        };
-        match row {
-            1 => vgg(&[], &[]),
-            2 => Plan {
-                convs: vec![(256, m), (512, m), (512, n), (1024, m), (1024, m), (1024, n), (1024, n)],
-                dense: vec![2048],
-            },
-            3 => vgg(&[(512, n), (1024, n)], &[]),
-            _ => vgg(&[(512, n), (1024, n)], &[4096]),
-        }
+        let convs = vec![(256, m), (512, m), (512, n), (1024, m), (1024, m), (1024, n), (1024, n)];
+        Plan { convs, dense: vec![2048] }
+    }
+
+    /// Table A5, row 3.
+    pub fn row_3() -> Self {
+        Self::vgg(&[(512, Pool::None), (1024, Pool::None)], &[])
+    }
+
+    /// Table A5, row 4.
+    pub fn row_4() -> Self {
+        Self::vgg(&[(512, Pool::None), (1024, Pool::None)], &[4096])
     }
 
     /// The small convolutional network of the LLS paper, which appendix A.2.1's rows use: 96-M-192-M-512, averages over
@@ -67,39 +77,56 @@ impl Plan {
     }
 }
 
-/// Builds `plan` for images `[c, h, w]`.
-pub fn cnn(
-    [mut c, mut h, mut w]: [usize; 3],
-    plan: &Plan,
-    classes: usize,
-    (activation, norm, dropout): (Activation, bool, f64),
-    seed: u64,
-    device: &Device,
-) -> Result<Network> {
-    let mut builder = Network::builder();
-    let mut index = 0u64;
-    let mut next = || {
-        index += 1;
-        Stream::new(seed, Purpose::Weights, &[index - 1])
-    };
-    let [height, width] = [h, w];
-    for &(channels, pool) in &plan.convs {
-        if pool == Pool::Max2 && (h < 2 || w < 2) {
-            let pools = plan.convs.iter().filter(|(_, pool)| *pool == Pool::Max2).count();
-            let side = 1usize << pools;
-            let reason = format!("this network pools {pools} times and needs images of at least {side}x{side}");
-            return Err(Error::setting("input", format!("{height}x{width}"), reason));
+/// A plan for images and classes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CnnConfig<'a> {
+    /// Channels, height and width of an image.
+    pub input: [usize; 3],
+    /// Its layers.
+    pub plan: &'a Plan,
+    /// Classes.
+    pub classes: usize,
+    /// What follows an affine map, the output's aside.
+    pub activation: Activation,
+    /// Batch norm behind convolutions.
+    pub batch_norm: bool,
+    /// Dropout on hidden dense units.
+    pub dropout: f64,
+}
+
+impl CnnConfig<'_> {
+    /// The network, its weights drawn from `seed`.
+    ///
+    /// # Errors
+    /// If the plan does not fit the image, or two layers do not fit together.
+    pub fn init(&self, seed: u64, device: &Device) -> Result<Network> {
+        let Self { input: [mut c, mut h, mut w], plan, classes, activation, batch_norm, dropout } = *self;
+        let mut builder = Network::builder();
+        let mut index = 0u64;
+        let mut next = || {
+            index += 1;
+            Stream::new(seed, Purpose::Weights, &[index - 1])
+        };
+        let [height, width] = [h, w];
+        for &(channels, pool) in &plan.convs {
+            if pool == Pool::Max2 && (h < 2 || w < 2) {
+                let pools = plan.convs.iter().filter(|(_, pool)| *pool == Pool::Max2).count();
+                let side = 1usize << pools;
+                let reason = format!("this network pools {pools} times and needs images of at least {side}x{side}");
+                return Err(Error::setting("input", format!("{height}x{width}"), reason));
+            }
+            let config = ConvConfig { input: [c, h, w], channels, side: 3, batch_norm, activation, pool };
+            let conv = config.init(&mut next(), device);
+            if let Shape::Map { c: channels, h: height, w: width } = conv.output() {
+                (c, h, w) = (channels, height, width);
+            }
+            builder = builder.layer(conv);
         }
-        let conv = Conv::new([c, h, w], (channels, 3), pool, activation, norm, &mut next(), device);
-        if let Shape::Map { c: channels, h: height, w: width } = conv.output() {
-            (c, h, w) = (channels, height, width);
+        let mut n = c * h * w;
+        for &m in &plan.dense {
+            builder = builder.layer(Dense::new(n, m, activation, dropout, &mut next(), device));
+            n = m;
         }
-        builder = builder.layer(conv);
+        builder.layer(Dense::new(n, classes, Activation::None, 0.0, &mut next(), device)).build(device)
     }
-    let mut n = c * h * w;
-    for &m in &plan.dense {
-        builder = builder.layer(Dense::new(n, m, activation, dropout, &mut next(), device));
-        n = m;
-    }
-    builder.layer(Dense::new(n, classes, Activation::None, 0.0, &mut next(), device)).build(device)
 }

@@ -7,21 +7,37 @@ use crate::rng::{Purpose, Stream};
 use burn::tensor::Device;
 
 /// `inputs - width x depth - classes`.
-pub fn mlp(
-    inputs: usize,
-    (width, depth): (usize, usize),
-    classes: usize,
-    (activation, dropout): (Activation, f64),
-    seed: u64,
-    device: &Device,
-) -> Result<Network> {
-    let mut builder = Network::builder();
-    let mut n = inputs;
-    for layer in 0..depth {
-        let mut stream = Stream::new(seed, Purpose::Weights, &[layer as u64]);
-        builder = builder.layer(Dense::new(n, width, activation, dropout, &mut stream, device));
-        n = width;
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MlpConfig {
+    /// Features of an input.
+    pub inputs: usize,
+    /// Units of a hidden layer.
+    pub width: usize,
+    /// Hidden layers.
+    pub depth: usize,
+    /// Classes.
+    pub classes: usize,
+    /// What follows a hidden layer's affine map.
+    pub activation: Activation,
+    /// Dropout on hidden units.
+    pub dropout: f64,
+}
+
+impl MlpConfig {
+    /// The network, its weights drawn from `seed`.
+    ///
+    /// # Errors
+    /// Those of [`NetworkBuilder::build`](super::NetworkBuilder::build).
+    pub fn init(&self, seed: u64, device: &Device) -> Result<Network> {
+        let Self { inputs, width, depth, classes, activation, dropout } = *self;
+        let mut builder = Network::builder();
+        let mut n = inputs;
+        for layer in 0..depth {
+            let mut stream = Stream::new(seed, Purpose::Weights, &[layer as u64]);
+            builder = builder.layer(Dense::new(n, width, activation, dropout, &mut stream, device));
+            n = width;
+        }
+        let mut stream = Stream::new(seed, Purpose::Weights, &[depth as u64]);
+        builder.layer(Dense::new(n, classes, Activation::None, 0.0, &mut stream, device)).build(device)
     }
-    let mut stream = Stream::new(seed, Purpose::Weights, &[depth as u64]);
-    builder.layer(Dense::new(n, classes, Activation::None, 0.0, &mut stream, device)).build(device)
 }

@@ -44,6 +44,10 @@ impl NetworkBuilder {
     }
 
     /// Checks that the layers fit together and that the last one gives a vector of logits.
+    ///
+    /// # Errors
+    /// [`Error::Chain`] for two layers that do not fit together, [`Error::Setting`] for none, or a last one whose
+    /// output is a map.
     pub fn build(self, device: &Device) -> Result<Network> {
         for (i, pair) in self.0.windows(2).enumerate() {
             let (found, expected) = (pair[0].output(), pair[1].input());
@@ -178,18 +182,23 @@ impl Network {
     }
 
     /// The network for evaluation: the same parameters, no graph.
+    #[must_use]
     pub fn valid(&self) -> Network {
         let layers = self.layers.iter().map(|layer| layer.valid()).collect();
         Network { layers, device: self.device.clone().inner(), precision: self.precision }
     }
 
     /// A copy.
+    #[must_use]
     pub fn duplicate(&self) -> Network {
         let layers = self.layers.iter().map(|layer| layer.duplicate()).collect();
         Network { layers, device: self.device.clone(), precision: self.precision }
     }
 
     /// The units of `cut`, as ranges of layers.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for more units than the network can be cut into.
     pub fn units(&self, cut: Cut) -> Result<Vec<Range<usize>>> {
         let places = self.cuttable();
         let count = match cut {
@@ -237,11 +246,17 @@ impl Network {
     }
 
     /// Parameters and running statistics, one entry a layer.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if a layer cannot be written.
     pub fn record(&self) -> Result<Vec<Vec<u8>>> {
         self.layers.iter().map(|layer| layer.record()).collect()
     }
 
     /// Restores what [`Network::record`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if it is not of a network like this one.
     pub fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
         if record.len() != self.depth() {
             let reason = format!("it has {} layers, this network {}", record.len(), self.depth());

@@ -1,6 +1,8 @@
 //! Networks by name, with depth, width and input size as parameters.
 
-use super::{Network, cnn, mlp, vit};
+use super::cnn::{CnnConfig, Plan};
+use super::mlp::MlpConfig;
+use super::{Network, vit};
 use crate::error::{Error, Result};
 use crate::layer::Activation;
 use crate::precision::Precision;
@@ -54,7 +56,7 @@ pub struct Named {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Mlp { width: usize, depth: usize },
-    Cnn { row: usize },
+    Cnn { plan: fn() -> Plan },
     Vit { patch: usize, blocks: usize, heads: usize, ratio: usize },
 }
 
@@ -85,37 +87,37 @@ const NAMED: &[Named] = &[
         name: "cnn-1",
         about: "64-M-128-M-256-256-M-512-M-K (Table A5, row 1: Fashion-MNIST)",
         usual: ([1, 28, 28], 10),
-        kind: Kind::Cnn { row: 1 },
+        kind: Kind::Cnn { plan: Plan::row_1 },
     },
     Named {
         name: "cnn-2",
         about: "256-M-512-M-512-1024-M-1024-M-1024-1024-2048-K (Table A5, row 2: CIFAR)",
         usual: ([3, 32, 32], 100),
-        kind: Kind::Cnn { row: 2 },
+        kind: Kind::Cnn { plan: Plan::row_2 },
     },
     Named {
         name: "cnn-3",
         about: "64-M-128-M-256-256-M-512-M-512-1024-K (Table A5, row 3)",
         usual: ([3, 32, 32], 10),
-        kind: Kind::Cnn { row: 3 },
+        kind: Kind::Cnn { plan: Plan::row_3 },
     },
     Named {
         name: "cnn-4",
         about: "64-M-128-M-256-256-M-512-M-512-1024-4096-K (Table A5, row 4: Tiny-ImageNet)",
         usual: ([3, 64, 64], 200),
-        kind: Kind::Cnn { row: 4 },
+        kind: Kind::Cnn { plan: Plan::row_4 },
     },
     Named {
         name: "cnn-small",
         about: "96-M-192-M-512-avg2x2-1024-K (the LLS paper's small CNN: appendix A.2.1)",
         usual: ([3, 32, 32], 10),
-        kind: Kind::Cnn { row: 0 },
+        kind: Kind::Cnn { plan: Plan::small },
     },
     Named {
         name: "cnn-equal",
         about: "64-M-64-64-64-K, equal convolutions (for memory against depth: Figure 2b; not in the paper)",
         usual: ([3, 32, 32], 10),
-        kind: Kind::Cnn { row: 5 },
+        kind: Kind::Cnn { plan: Plan::equal },
     },
     Named {
         name: "vit-7",
@@ -132,14 +134,6 @@ const NAMED: &[Named] = &[
 ];
 
 /// Rows 0 and 5 are networks that Table A5 does not have: the appendix's small one, and the one of equal layers.
-fn plan(row: usize) -> cnn::Plan {
-    match row {
-        0 => cnn::Plan::small(),
-        5 => cnn::Plan::equal(),
-        row => cnn::Plan::table_a5(row),
-    }
-}
-
 /// Every named network.
 pub fn catalogue() -> &'static [Named] {
     NAMED
@@ -174,6 +168,9 @@ impl NetworkSpec {
     }
 
     /// Checks the name alone; a wrong one is an error that lists the right ones.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the names that there are.
     pub fn check_name(&self) -> Result<()> {
         self.find().map(|_| ())
     }
@@ -185,7 +182,7 @@ impl NetworkSpec {
             Kind::Cnn { .. } => (false, true, false),
             Kind::Vit { .. } => (false, false, true),
         };
-        let hidden_dense = mlp || matches!(named.kind, Kind::Cnn { row } if !plan(row).dense.is_empty());
+        let hidden_dense = mlp || matches!(named.kind, Kind::Cnn { plan } if !plan().dense.is_empty());
         let used = [
             ("dropout", self.dropout == 0.0 || hidden_dense, self.dropout.to_string()),
             ("batch_norm", !self.batch_norm || cnn, self.batch_norm.to_string()),
@@ -231,7 +228,7 @@ impl NetworkSpec {
         self.check_sizes(image, classes)?;
         let usual = match self.find()?.kind {
             Kind::Mlp { width, .. } => width,
-            Kind::Cnn { row } => plan(row).convs[0].0,
+            Kind::Cnn { plan } => plan().convs[0].0,
             Kind::Vit { .. } => VIT_WIDTH,
         };
         let width = self.width.unwrap_or(usual) as f64 / NARROW as f64;
@@ -246,6 +243,10 @@ impl NetworkSpec {
     }
 
     /// Builds the network for images `[c, h, w]` of `classes` classes with weights drawn from `seed`, on `device`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a setting that is out of its range, belongs to another network, or does not fit the
+    /// image.
     pub fn build(&self, image: [usize; 3], classes: usize, seed: u64, device: &Device) -> Result<Network> {
         let named = self.find()?;
         self.check_sizes(image, classes)?;
@@ -256,19 +257,33 @@ impl NetworkSpec {
         let device = &device.clone().inner().autodiff();
         let net = match named.kind {
             Kind::Mlp { width, depth } => {
-                let size = (self.width.unwrap_or(width), self.depth.unwrap_or(depth));
-                mlp::mlp(image.iter().product(), size, classes, (self.activation, self.dropout), seed, device)
+                let config = MlpConfig {
+                    inputs: image.iter().product(),
+                    width: self.width.unwrap_or(width),
+                    depth: self.depth.unwrap_or(depth),
+                    classes,
+                    activation: self.activation,
+                    dropout: self.dropout,
+                };
+                config.init(seed, device)
             }
-            Kind::Cnn { row } => {
-                let mut plan = plan(row);
+            Kind::Cnn { plan } => {
+                let mut plan = plan();
                 if let Some(width) = self.width {
                     plan = plan.with_width(width);
                 }
                 if let Some(depth) = self.depth {
                     plan = plan.with_depth(depth);
                 }
-                let settings = (self.activation, self.batch_norm, self.dropout);
-                cnn::cnn(image, &plan, classes, settings, seed, device)
+                let config = CnnConfig {
+                    input: image,
+                    plan: &plan,
+                    classes,
+                    activation: self.activation,
+                    batch_norm: self.batch_norm,
+                    dropout: self.dropout,
+                };
+                config.init(seed, device)
             }
             Kind::Vit { patch, blocks, heads, ratio } => {
                 let sizes = vit::Sizes {

@@ -2,7 +2,7 @@
 
 use super::Network;
 use crate::error::{Error, Result};
-use crate::layer::{EncoderBlock, Layer, PatchEmbedding, TokenHead};
+use crate::layer::{EncoderBlockConfig, Layer, PatchEmbedding, TokenHead};
 use crate::rng::{Purpose, Stream};
 use crate::shape::Shape;
 use burn::tensor::Device;
@@ -25,6 +25,9 @@ pub struct Sizes {
 }
 
 /// Patch embedding, `blocks` encoder blocks, head.
+///
+/// # Errors
+/// If the patch does not divide the image, or the heads the width.
 pub fn vit(image: [usize; 3], sizes: Sizes, classes: usize, seed: u64, device: &Device) -> Result<Network> {
     let [_, h, w] = image;
     let Sizes { patch, width, blocks, heads, ratio, class_token } = sizes;
@@ -42,8 +45,9 @@ pub fn vit(image: [usize; 3], sizes: Sizes, classes: usize, seed: u64, device: &
     let embedding = PatchEmbedding::new(image, patch, width, class_token, &mut next(), device);
     let Shape::Tokens { t, d, class } = embedding.output() else { unreachable!("a patch embedding gives tokens") };
     let mut builder = Network::builder().layer(embedding);
+    let block = EncoderBlockConfig { tokens: t, width: d, class_token: class, heads, ratio };
     for _ in 0..blocks {
-        builder = builder.layer(EncoderBlock::new((t, d, class), heads, ratio, &mut next(), device));
+        builder = builder.layer(block.init(&mut next(), device));
     }
     builder.layer(TokenHead::new((t, d, class), classes, &mut next(), device)).build(device)
 }

@@ -47,7 +47,7 @@ impl AttentionKernels for Dispatch {}
 #[backend_extension(Flex, LibTorch: cfg(feature = "tch"), Autodiff)]
 pub trait AttentionOps: AttentionKernels {
     /// `x + attention(norm(x) W + b) P + c`.
-    #[allow(clippy::too_many_arguments)] // burn's dispatch takes tensors one by one
+    #[allow(clippy::too_many_arguments, reason = "burn's dispatch takes tensors one by one")]
     fn attention_rows(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,

@@ -157,7 +157,7 @@ mod tests {
         for leaf in [&a, &b] {
             leaf.grad(&found).unwrap().into_data().assert_eq(&leaf.grad(&expected).unwrap().into_data(), true);
         }
-        let constant = (a.clone().detach().product(b.clone()) * dy).sum().backward();
+        let constant = (a.detach().product(b.clone()) * dy).sum().backward();
         b.grad(&constant).unwrap().into_data().assert_eq(&b.grad(&expected).unwrap().into_data(), true);
     }
 }

@@ -50,7 +50,7 @@ mod tests {
 
     #[cfg(feature = "tch")]
     #[test]
-    #[allow(deprecated)]
+    #[allow(deprecated, reason = "burn-tch goes away in burn 0.23")]
     fn libtorch_gives_the_same() {
         of_rows(&Device::libtorch());
     }

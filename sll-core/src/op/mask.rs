@@ -150,7 +150,7 @@ mod tests {
 
     #[cfg(feature = "tch")]
     #[test]
-    #[allow(deprecated)]
+    #[allow(deprecated, reason = "burn-tch goes away in burn 0.23")]
     fn libtorch_makes_the_same_bits() {
         for (key, rate) in [(0, 0.2), (u64::MAX, 0.5), (0x0123_4567_89ab_cdef, 0.9)] {
             assert_eq!(mask(key, [300, 70], rate, &Device::flex()), mask(key, [300, 70], rate, &Device::libtorch()));

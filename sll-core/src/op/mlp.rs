@@ -40,7 +40,7 @@ impl MlpKernels for Dispatch {}
 #[backend_extension(Flex, LibTorch: cfg(feature = "tch"), Autodiff)]
 pub trait MlpOps: MlpKernels {
     /// `x + gelu(norm(x) W₁ + b₁) W₂ + b₂`, parameters in the order of [`MlpWeights`].
-    #[allow(clippy::too_many_arguments)] // burn's dispatch takes tensors one by one
+    #[allow(clippy::too_many_arguments, reason = "burn's dispatch takes tensors one by one")]
     fn mlp_rows(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,

@@ -17,7 +17,7 @@ pub(super) fn chunks(rows: usize, group: usize) -> impl Iterator<Item = Range<us
     (0..rows).step_by(step).map(move |start| start..(start + step).min(rows))
 }
 
-/// Rows of the largest chunk that [`chunks`] gives. Chunks are alike: a short last one would cost a pass over the
+/// Rows of the largest chunk that `chunks` gives. Chunks are alike: a short last one would cost a pass over the
 /// gradients of its own.
 pub fn chunk_rows(rows: usize, group: usize) -> usize {
     let wanted = ROWS.max(rows.div_ceil(CHUNKS));

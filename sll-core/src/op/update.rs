@@ -257,7 +257,7 @@ mod tests {
 
     #[cfg(feature = "tch")]
     #[test]
-    #[allow(deprecated)]
+    #[allow(deprecated, reason = "burn-tch goes away in burn 0.23")]
     fn libtorch_takes_the_same_steps() {
         let on = |device: &Device| four().map(|values| upload(values, [251, 173], device));
         let same = |a: Tensor<2>, b: Tensor<2>| {

@@ -65,6 +65,9 @@ impl OptimizerConfig {
     }
 
     /// Checks the settings and makes the optimiser.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for one that is out of its range.
     pub fn init(&self) -> Result<Updater> {
         if !(0.0..1.0).contains(&self.momentum) {
             return Err(Error::setting("momentum", self.momentum, "must lie in [0, 1)"));
@@ -126,11 +129,17 @@ impl Updater {
     }
 
     /// The optimiser's state.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if it cannot be written.
     pub fn record(&self) -> Result<Vec<u8>> {
         Ok(self.optimizer.into_bytes().map_err(bad_record)?.to_vec())
     }
 
     /// Restores what [`Updater::record`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Record`] if it is no optimiser's state.
     pub fn load(&mut self, bytes: Vec<u8>) -> Result<()> {
         let fresh = self.optimizer.clone();
         self.optimizer = fresh.from_bytes(Bytes::from_bytes_vec(bytes)).map_err(bad_record)?;

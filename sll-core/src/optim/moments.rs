@@ -20,6 +20,7 @@ impl<const N: usize, const D: usize> Moments<N, D> {
     }
 
     /// The same on `device`.
+    #[must_use]
     pub fn to_device(self, device: &Device) -> Self {
         Self { values: self.values.map(|values| values.to_device(device)), ..self }
     }

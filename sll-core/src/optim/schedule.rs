@@ -28,6 +28,9 @@ impl Default for Schedule {
 
 impl Schedule {
     /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for one that is out of its range.
     pub fn validate(&self) -> Result<()> {
         match self {
             Schedule::Step { factor, .. } if !(factor.is_finite() && *factor > 0.0) => {

@@ -18,7 +18,7 @@ pub use config::{Parent, SllConfig};
 use crate::divergence::cross_entropy;
 use crate::error::Result;
 use crate::learned::{Learned, load_all, record_all};
-use crate::memory::{LocalUnit, MemoryModel, Pattern};
+use crate::memory::{LocalUnit, MemoryUse, Pattern};
 use crate::network::{Cut, Network};
 use crate::op::Product;
 use crate::optim::{OptimizerConfig, Updater};
@@ -63,6 +63,9 @@ struct Projected {
 
 impl SllConfig {
     /// Builds the rule for `net`; projections are drawn from `projection_seed`, or from `seed`.
+    ///
+    /// # Errors
+    /// If a setting is out of its range, or the network cannot be cut into as many units.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Sll> {
         let classes = net.classes();
         let (projection, codes) = (self.validate(classes)?, self.codes(classes));
@@ -237,12 +240,12 @@ impl LearningRule for Sll {
         StepCost { rule, ..StepCost::of_units(net, &self.units) }
     }
 
-    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryModel> {
+    fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
         // An open parent waits for its child; wide codes and noisy matrices are temporaries that are not followed.
         let plain = self.config.stop_gradient && self.config.projection_dropout == 0.0 && !self.config.regenerate;
         let values = (self.fixed_values(net), self.learned_values());
         let pattern = Pattern::Local(self.segments.iter().cloned().map(LocalUnit::new).collect());
-        plain.then(|| MemoryModel::of(net, batch, optimizer, &pattern, values)).flatten()
+        plain.then(|| MemoryUse::of(net, batch, optimizer, &pattern, values)).flatten()
     }
 
     fn fixed_values(&self, _net: &Network) -> usize {

@@ -13,10 +13,13 @@ use crate::estimate::{self, Crew};
 use crate::experiment::{Choices, Experiment, Kind, Plan, Profile, expand, find};
 use crate::pool::{Job, Pool, share};
 use crate::report::place::ShelfFlags;
+use crate::run;
 use crate::spec::{DeviceName, MOST_EPOCHS, Request, RunSpec, within};
 use crate::store::Store;
+use crate::suggest::did_you_mean;
 use crate::talk::say;
 use clap::Args;
+use datasets::LoadOptions;
 
 /// Options of tables.
 #[derive(Args, Debug)]
@@ -51,7 +54,8 @@ pub struct MakeArgs {
     /// Keep every run's state after its last epoch, so that a profile of more epochs resumes from it.
     #[arg(long)]
     keep_state: bool,
-    /// Say what would be run, a line a run on stdout, and how long it would take, and stop.
+    /// Say what would be run, a line a run on stdout, check all that the runs check, say what they would cost, and
+    /// stop.
     #[arg(long)]
     dry_run: bool,
     /// Run nothing: write what the store has.
@@ -91,8 +95,12 @@ fn make(
     let store = Store::open(&args.results.results)?;
     let options = args.data.load_options()?;
     let choices = choices(device, epochs, args)?;
-    let plan = expand(experiment.clone(), &choices, &options)?;
+    let planning = LoadOptions { online: options.online && !args.dry_run, ..options.clone() };
+    let plan = expand(experiment.clone(), &choices, &planning)?;
     plan.choices.iter().for_each(|line| say!("data {line}"));
+    if args.dry_run && options.online {
+        say!("a dry run fetches no data; without --dry-run what is missing is looked for on the network");
+    }
     known_rows(&plan, &args.rows)?;
     let jobs = jobs(&plan, &args.rows);
     if jobs.is_empty() {
@@ -112,14 +120,16 @@ fn make(
     let outcome = match args.no_run {
         true => Ok(()),
         false => {
-            match tell_time(&experiment, &choices, &left, at_once, &store, &options) {
+            let crew =
+                Crew { jobs: at_once, threads: share(at_once), keeps_state: args.keep_state, results: store.results() };
+            match tell_time(&experiment, &choices, &left, crew, &options) {
                 Err(Error::Interrupted) => return Err(Error::Interrupted),
                 // A table does not need to know how long it will take.
                 Err(error) => say!("how long it will take is not known: {error}"),
                 Ok(()) => {}
             }
             if args.dry_run {
-                return jobs.iter().try_for_each(|job| super::print(&format!("{}  {}", job.request.id(), job.title)));
+                return listed(&jobs);
             }
             let mut arguments = args.data.arguments();
             arguments.extend(args.keep_state.then(|| "--keep-state".into()));
@@ -128,7 +138,7 @@ fn make(
             pool.make(if args.older { &left } else { &jobs }, &store)
         }
     };
-    if let Err(Error::Interrupted) = outcome {
+    if matches!(outcome, Err(Error::Interrupted)) {
         return Err(Error::Interrupted);
     }
     // What ran is written down even if some runs failed.
@@ -146,6 +156,19 @@ fn make(
         Ok(()) => {}
     }
     super::print(&std::fs::read_to_string(page).unwrap_or_default())
+}
+
+/// A line a run, and all that the runs themselves would be refused for.
+fn listed(jobs: &[Job<RunSpec>]) -> Result<()> {
+    jobs.iter().try_for_each(|job| super::print(&format!("{}  {}", job.request.id(), job.title)))?;
+    let refused = |job: &Job<RunSpec>| run::check(&job.request).err().map(|why| format!("  {}: {why}", job.title));
+    let refused: Vec<String> = jobs.iter().filter_map(refused).collect();
+    match refused.is_empty() {
+        true => Ok(()),
+        false => {
+            Err(Error::Input(format!("{} of {} runs would fail:\n{}", refused.len(), jobs.len(), refused.join("\n"))))
+        }
+    }
 }
 
 /// What was asked for, and what is chosen where nothing was; says so.
@@ -173,21 +196,16 @@ fn tell_time(
     experiment: &Experiment,
     choices: &Choices,
     left: &[Job<RunSpec>],
-    at_once: usize,
-    store: &Store,
-    options: &datasets::LoadOptions,
+    crew: Crew,
+    options: &LoadOptions,
 ) -> Result<()> {
-    let crew = |runs: usize| {
-        let jobs = at_once.min(runs).max(1);
-        Crew { jobs, threads: share(jobs), results: store.results() }
-    };
     if left.is_empty() {
         return Ok(());
     }
     let specs: Vec<&RunSpec> = left.iter().map(|job| &job.request).collect();
-    say!("{}", estimate::command_cost(&specs, crew(left.len()), options)?);
+    say!("{}", estimate::command_cost(&specs, crew.of(left.len()), options)?);
     let paper = Choices { profile: Profile::Paper, seeds: None, epochs: None, assume_present: true, ..choices.clone() };
-    say!("{}", estimate::paper_cost(experiment, &paper, crew(at_once))?);
+    say!("{}", estimate::paper_cost(experiment, &paper, crew)?);
     Ok(())
 }
 
@@ -196,9 +214,10 @@ fn known_rows(plan: &Plan, rows: &[String]) -> Result<()> {
     let known: Vec<&str> = plan.experiment.rows.iter().map(|row| row.label.as_str()).collect();
     match rows.iter().find(|row| !known.contains(&row.as_str())) {
         Some(row) => Err(Error::Input(format!(
-            "`--row {row}`: {} has no such row; its rows are {}",
+            "`--row {row}`: {} has no such row; its rows are {}{}",
             plan.experiment.name,
-            known.join(", ")
+            known.join(", "),
+            did_you_mean(row, known)
         ))),
         None => Ok(()),
     }

@@ -71,6 +71,7 @@ fn described(args: &SweepArgs) -> Result<(Experiment, String)> {
         rule: Some(rule.clone()),
         recipe: toml::Table::new(),
         network: toml::Table::new(),
+        on: BTreeMap::new(),
         missing: None,
         fixed: false,
     };

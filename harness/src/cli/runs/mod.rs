@@ -80,11 +80,12 @@ pub fn main(args: RunsArgs) -> Result<()> {
         RunsCommand::List { filter } => print::list(&chosen(&store, &filter)?),
         RunsCommand::Show { id } => print_json(&one(&store, &id)?),
         RunsCommand::Best { filter, top } => {
-            let mut runs = chosen(&store, &filter)?;
-            runs.retain(|run| run.diverged_at_step.is_none());
-            runs.sort_by(|a, b| b.test_accuracy.total_cmp(&a.test_accuracy));
+            let runs = chosen(&store, &filter)?;
+            let rated = |run: RunResult| run.test_accuracy.map(|accuracy| (accuracy, run));
+            let mut runs: Vec<(f64, RunResult)> = runs.into_iter().filter_map(rated).collect();
+            runs.sort_by(|(a, _), (b, _)| b.total_cmp(a));
             runs.truncate(top);
-            print::list(&runs)
+            print::list(&runs.into_iter().map(|(_, run)| run).collect::<Vec<_>>())
         }
         RunsCommand::Compare { a, b } => print::compare(&one(&store, &a)?, &one(&store, &b)?),
         RunsCommand::Rm { ids } => remove(&store, &ids),

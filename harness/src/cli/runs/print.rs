@@ -13,10 +13,7 @@ pub fn list(runs: &[RunResult]) -> Result<()> {
         "run", "accuracy", "epochs", "seed", "rule", "network", "data set", "device"
     ))?;
     for run in runs {
-        let accuracy = match run.diverged_at_step {
-            Some(_) => "diverged".to_string(),
-            None => format!("{:.2}", run.test_accuracy),
-        };
+        let accuracy = run.test_accuracy.map_or("diverged".to_string(), |accuracy| format!("{accuracy:.2}"));
         let on = if run.evaluated_on == "test" { "" } else { ", on validation images" };
         print(&format!(
             "{:<16} {accuracy:>8} {:>6} {:>4} {:<22} {:<22} {:<20} {:<8} {}{on}",
@@ -48,8 +45,8 @@ pub fn compare(a: &RunResult, b: &RunResult) -> Result<()> {
     }
     type Number = fn(&RunResult) -> String;
     let numbers: [(&str, Number); 9] = [
-        ("accuracy, last epoch (%)", |run| format!("{:.2}", run.test_accuracy)),
-        ("accuracy, best epoch (%)", |run| format!("{:.2}", run.best_test_accuracy)),
+        ("accuracy, last epoch (%)", |run| run.test_accuracy.map_or("diverged".into(), |a| format!("{a:.2}"))),
+        ("accuracy, best epoch (%)", |run| run.best_test_accuracy.map_or("—".into(), |a| format!("{a:.2}"))),
         ("training loss, last epoch", |run| run.curve.last().map_or("—".into(), |p| format!("{:.4}", p.train_loss))),
         ("epochs", |run| run.epochs.to_string()),
         ("seconds", |run| format!("{:.1}", run.seconds)),

@@ -1,7 +1,8 @@
 //! One cell of a memory table: the law through its small batches, and its value at the real one.
 
 use super::law::Affine;
-use crate::record::{Bytes, Footprint};
+use crate::record::Footprint;
+use sll_core::memory::{MemoryUse, StepBytes};
 
 /// A rule at one size.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +16,7 @@ pub struct MemoryCell {
     /// The real batch.
     pub batch: usize,
     /// What theory says of the real batch, where the rule is modelled.
-    pub theory: Option<Bytes>,
+    pub theory: Option<MemoryUse>,
     /// The most, in percent, that its units alone can save.
     pub units_alone: Option<f64>,
 }
@@ -24,14 +25,14 @@ pub struct MemoryCell {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Value {
     /// Bytes at the real batch.
-    pub bytes: Bytes,
+    pub bytes: MemoryUse,
     /// Measured there, or extrapolated.
     pub measured: bool,
 }
 
 impl MemoryCell {
     /// `bytes = a + b batch` of what `part` picks, through the first two small batches.
-    fn law_of(&self, part: impl Fn(&Bytes) -> u64) -> Option<Affine> {
+    fn law_of(&self, part: impl Fn(&MemoryUse) -> u64) -> Option<Affine> {
         let [first, second, ..] = &self.probes[..] else { return None };
         let point = |found: &Footprint| (found.spec.batch as f64, part(&found.bytes) as f64);
         Some(Affine::through(point(first), point(second)))
@@ -39,7 +40,7 @@ impl MemoryCell {
 
     /// The law of the whole peak.
     pub fn law(&self) -> Option<Affine> {
-        self.law_of(Bytes::total)
+        self.law_of(MemoryUse::total)
     }
 
     /// The whole peak at `batch` by the law.
@@ -55,7 +56,7 @@ impl MemoryCell {
 
     /// By how many percent theory is off the step's peak at the real batch, measured or extrapolated.
     pub fn theory_off(&self) -> Option<f64> {
-        Some(100.0 * (self.theory?.step() as f64 / self.value()?.bytes.step() as f64 - 1.0))
+        Some(100.0 * (self.theory?.step_peak() as f64 / self.value()?.bytes.step_peak() as f64 - 1.0))
     }
 
     /// What stands in the cell.
@@ -63,19 +64,17 @@ impl MemoryCell {
         if let Some(full) = &self.full {
             return Some(Value { bytes: full.bytes, measured: true });
         }
-        let at = |part: fn(&Bytes) -> u64| Some(self.law_of(part)?.at(self.batch as f64).max(0.0).round() as u64);
+        let at = |part: fn(&MemoryUse) -> u64| Some(self.law_of(part)?.at(self.batch as f64).max(0.0).round() as u64);
         // The step's peak by a law of its own: its parts may be those of different moments at the two batches.
-        let step = at(Bytes::step)?;
-        let activations = at(|b| b.activations)?.min(step);
-        let gradients = at(|b| b.gradients)?.min(step - activations);
-        let bytes = Bytes {
+        let step = at(MemoryUse::step_peak)?;
+        let activations = at(|b| b.step.activations)?.min(step);
+        let gradients = at(|b| b.step.gradients)?.min(step - activations);
+        let bytes = MemoryUse {
             parameters: at(|b| b.parameters)?,
             optimizer_state: at(|b| b.optimizer_state)?,
             fixed: at(|b| b.fixed)?,
             library: at(|b| b.library)?,
-            activations,
-            gradients,
-            workspace: step - activations - gradients,
+            step: StepBytes { activations, gradients, workspace: step - activations - gradients },
         };
         Some(Value { bytes, measured: false })
     }
@@ -105,7 +104,7 @@ mod tests {
         let cell = cell(|batch| 1000 + 400 * batch);
         let value = cell.value().unwrap();
         assert!(!value.measured);
-        assert_eq!((value.bytes.step(), value.bytes.activations), (41_000, 20_500));
+        assert_eq!((value.bytes.step_peak(), value.bytes.step.activations), (41_000, 20_500));
         assert_eq!(value.bytes.parameters, 8192);
         assert!(cell.deviations()[0].unwrap().abs() < 1e-9);
         assert_eq!(cell.deviations()[1], None);
@@ -115,11 +114,11 @@ mod tests {
     fn an_extrapolated_cell_is_its_line_though_its_parts_are_of_different_moments() {
         let mut cell = cell(|batch| 100_000 + 400 * batch);
         for (found, workspace) in cell.probes.iter_mut().zip([60_000, 20_000, 10]) {
-            let step = found.bytes.step();
-            found.bytes = Bytes { activations: step - workspace, gradients: 0, workspace, ..found.bytes };
+            let step = found.bytes.step_peak();
+            found.bytes.step = StepBytes { activations: step - workspace, gradients: 0, workspace };
         }
         let value = cell.value().unwrap();
-        assert_eq!(value.bytes.step(), 140_000);
+        assert_eq!(value.bytes.step_peak(), 140_000);
         assert!((value.bytes.total() as f64 - cell.law().unwrap().at(100.0)).abs() < 2.0);
     }
 

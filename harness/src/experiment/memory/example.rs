@@ -1,14 +1,16 @@
 //! Measurements for tests.
 
-use crate::record::{Bytes, Footprint, Provenance};
+use crate::record::{Footprint, Provenance};
 use crate::spec::{DeviceName, MemorySpec, Request};
 use crate::store::Store;
+use sll_core::memory::{MemoryUse, StepBytes};
 use sll_core::rule::StepCost;
 
 /// A measurement of `rule` on an MLP of `depth` whose step holds `step` bytes, most of them activations.
 pub fn footprint(rule: &str, depth: usize, step: u64) -> Footprint {
     let text = format!(
-        "image = [1, 8, 8]\nclasses = 10\nbatch = 4\nnetwork = {{ name = \"mlp-2x800\", depth = {depth} }}\nrule = {{ {rule} }}"
+        "image = [1, 8, 8]\nclasses = 10\nbatch = 4\nnetwork = {{ name = \"mlp-2x800\", depth = {depth} }}\nrule = {{ \
+         {rule} }}"
     );
     let text = if rule.contains('=') {
         text
@@ -21,14 +23,12 @@ pub fn footprint(rule: &str, depth: usize, step: u64) -> Footprint {
 /// A measurement of `spec`.
 pub fn of(spec: MemorySpec, step: u64) -> Footprint {
     let depth = spec.network.depth.unwrap_or(2) as u64;
-    let bytes = Bytes {
+    let bytes = MemoryUse {
         parameters: 4096 * depth,
         optimizer_state: 8192 * depth,
         fixed: 100,
         library: 64,
-        activations: step / 2,
-        gradients: step / 4,
-        workspace: step - step / 2 - step / 4,
+        step: StepBytes { activations: step / 2, gradients: step / 4, workspace: step - step / 2 - step / 4 },
     };
     Footprint {
         id: spec.id(),
@@ -37,11 +37,14 @@ pub fn of(spec: MemorySpec, step: u64) -> Footprint {
         macs_counted: 3000,
         bytes,
         live: bytes.standing(),
-        step_peak: bytes.step(),
+        step_peak: bytes.step_peak(),
         peak: bytes.total(),
-        most_activations: bytes.activations,
+        most_activations: bytes.step.activations,
         spread: 0,
-        analytic: Some(Bytes { workspace: bytes.workspace + step / 100, ..bytes }),
+        analytic: Some(MemoryUse {
+            step: StepBytes { workspace: bytes.step.workspace + step / 100, ..bytes.step },
+            ..bytes
+        }),
         seconds_per_step: 0.25,
         reserved_peak: None,
         peak_rss: Some(10 << 20),

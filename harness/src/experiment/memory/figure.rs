@@ -144,7 +144,7 @@ impl Line {
     /// The steeper of the slopes of the step's peak and of the most activations at once, which show a layer's output
     /// that is kept even where something else decides the peak.
     fn steepest(&self) -> Option<f64> {
-        let slopes = [self.slope(|found| found.bytes.step())?, self.slope(|found| found.most_activations)?];
+        let slopes = [self.slope(|found| found.bytes.step_peak())?, self.slope(|found| found.most_activations)?];
         slopes.into_iter().map(f64::abs).max_by(f64::total_cmp)
     }
 
@@ -190,8 +190,8 @@ impl FigureData {
         match grown.is_empty() {
             true => Ok(()),
             false => Err(Error::Failed(format!(
-                "{}: a step must not hold more in a deeper network, but it does, so a layer's bytes outlive the layer (look \
-                 for a tensor or a graph that the rule keeps):\n{}",
+                "{}: a step must not hold more in a deeper network, but it does, so a layer's bytes outlive the layer \
+                 (look for a tensor or a graph that the rule keeps):\n{}",
                 self.figure.name,
                 grown.join("\n")
             ))),
@@ -241,8 +241,8 @@ pub(crate) mod tests {
     fn slopes_are_bytes_a_layer() {
         let drawn = drawn(100);
         let [bp, sll] = &drawn.panels[0][..] else { panic!("two lines") };
-        assert_eq!(bp.slope(|found| found.bytes.step()), Some((1 << 20) as f64));
-        assert_eq!(sll.slope(|found| found.bytes.step()), Some(100.0));
+        assert_eq!(bp.slope(|found| found.bytes.step_peak()), Some(f64::from(1 << 20)));
+        assert_eq!(sll.slope(|found| found.bytes.step_peak()), Some(100.0));
         assert_eq!(sll.slope(|found| found.bytes.optimizer_state), Some(8192.0));
         assert!((bp.analytic_deviation().unwrap() - 1.0).abs() < 1e-3);
         assert_eq!((bp.is_flat(), sll.is_flat()), (None, Some(true)));
@@ -256,7 +256,7 @@ pub(crate) mod tests {
             |depth, units, step| (depth, example::footprint(&format!("name = \"sll\", units = {units}"), depth, step));
         let points = vec![point(2, 1, 9000), point(4, 2, 5000), point(8, 4, 5400)];
         let line = Line { label: "SLLi+".into(), flat: true, points, missing: None };
-        assert_eq!(line.slope(|found| found.bytes.step()), Some(100.0));
+        assert_eq!(line.slope(|found| found.bytes.step_peak()), Some(100.0));
     }
 
     #[test]
@@ -265,7 +265,7 @@ pub(crate) mod tests {
         for (depth, found) in &mut drawn.panels[0][1].points {
             found.most_activations = 5000 * *depth as u64;
         }
-        assert_eq!(drawn.panels[0][1].slope(|found| found.bytes.step()), Some(0.0));
+        assert_eq!(drawn.panels[0][1].slope(|found| found.bytes.step_peak()), Some(0.0));
         assert!(drawn.check().unwrap_err().to_string().contains("SLL, width 800: 5000 bytes"));
     }
 

@@ -15,6 +15,8 @@ pub use plan::quoted;
 
 use super::catalogue;
 use crate::error::{Error, Result};
+use crate::spec::lower_name;
+use crate::suggest::of_serde;
 use baselines::RuleSpec;
 use serde::Deserialize;
 use sll_core::NetworkSpec;
@@ -158,10 +160,12 @@ impl Row {
     /// The rule for a network that can be cut into `places` units.
     pub fn rule(&self, places: usize) -> Result<RuleSpec> {
         let mut rule = self.rule.clone();
+        lower_name(&mut rule);
         if let Some(layers) = self.layers_per_unit {
             rule.insert("units".into(), toml::Value::Integer(places.div_ceil(layers.max(1)) as i64));
         }
-        rule.try_into().map_err(|e: toml::de::Error| Error::Input(format!("row `{}`: {}", self.label, e.message())))
+        let wrong = |e: toml::de::Error| Error::Input(format!("row `{}`: {}", self.label, of_serde(e.message())));
+        rule.try_into().map_err(wrong)
     }
 }
 
@@ -174,7 +178,7 @@ pub fn find(name: &str) -> Result<Experiment> {
 /// Reads an experiment; `origin` names it in errors.
 pub fn parse(text: &str, origin: &str) -> Result<Experiment> {
     let experiment: Experiment =
-        toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", e.to_string().trim())))?;
+        toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", of_serde(&e.to_string()))))?;
     catalogue::check_name(experiment.name(), origin)?;
     let wrong = |what: &str| Err(Error::Input(format!("{origin}: {what}")));
     match &experiment {

@@ -219,9 +219,9 @@ pub(crate) mod tests {
             assert!(law.bytes.total().abs_diff(real.bytes.total()) < 16, "the law is exact here");
         }
         assert!(law.columns[0].cells[2].missing.as_ref().unwrap().contains("1 to 3"));
-        let reduction = law.columns[0].reduction((1, 0), |value| value.bytes.step()).unwrap();
+        let reduction = law.columns[0].reduction((1, 0), |value| value.bytes.step_peak()).unwrap();
         assert!((reduction - 60.0).abs() < 0.01, "{reduction}");
-        assert_eq!(law.columns[0].reduction((0, 0), |value| value.bytes.step()), None);
+        assert_eq!(law.columns[0].reduction((0, 0), |value| value.bytes.step_peak()), None);
         // Three layers in two units: the larger has two of them.
         let bounds: Vec<_> = law.columns[0].cells.iter().map(|cell| cell.units_alone).collect();
         assert_eq!((bounds[0], bounds[2]), (None, None));

@@ -2,15 +2,16 @@
 
 use crate::error::Result;
 use crate::experiment::memory::figure::{FigureData, Line};
-use crate::record::{Bytes, Footprint};
+use crate::record::Footprint;
 use crate::report::distinct;
 use crate::report::picture::{self, Plot, Point, Scale, Spread, Stroke, of_part, save_all, strokes};
+use sll_core::memory::MemoryUse;
 use std::path::{Path, PathBuf};
 
 const MIB: f64 = 1_048_576.0;
 
 /// What is drawn of a measurement.
-type Part = fn(&Bytes) -> u64;
+type Part = fn(&MemoryUse) -> u64;
 
 /// Writes `peak<suffix>` and `total<suffix>` for every panel that has measurements, each as SVG and as PNG, and says
 /// where they are.
@@ -41,13 +42,13 @@ fn rows(drawn: &FigureData, panel: usize) -> Vec<Stroke> {
 /// The step's peak.
 fn step(drawn: &FigureData, panel: usize) -> Option<Plot> {
     let modelled = drawn.panels[panel].iter().flat_map(|line| &line.points).any(|(_, found)| found.analytic.is_some());
-    let remark = |line: &Line| match line.slope(|found| found.bytes.step()) {
+    let remark = |line: &Line| match line.slope(|found| found.bytes.step_peak()) {
         Some(slope) if slope.abs() < 0.005 * MIB => "+0.00 MiB a layer".to_string(),
         Some(slope) => format!("{:+.2} MiB a layer", slope / MIB),
         None => String::new(),
     };
     let y_label = if modelled { "step's peak (MiB); crosses: theory" } else { "step's peak (MiB)" };
-    plot(drawn, panel, y_label, Bytes::step, remark, Vec::new())
+    plot(drawn, panel, y_label, MemoryUse::step_peak, remark, Vec::new())
 }
 
 /// The whole peak, and those parts of it that every rule has and that grow with depth.
@@ -66,7 +67,7 @@ fn total(drawn: &FigureData, panel: usize) -> Option<Plot> {
         line.slope(|found| found.bytes.total())
             .map_or(String::new(), |slope| format!("{:+.2} MiB a layer", slope / MIB))
     };
-    plot(drawn, panel, "peak of training, all (MiB)", Bytes::total, growth, parts.collect())
+    plot(drawn, panel, "peak of training, all (MiB)", MemoryUse::total, growth, parts.collect())
 }
 
 fn plot(

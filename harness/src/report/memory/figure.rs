@@ -5,8 +5,9 @@ use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::memory::Panel;
 use crate::experiment::memory::figure::{FLAT, FigureData, Line, is_bp};
-use crate::record::{Bytes, Footprint};
+use crate::record::Footprint;
 use crate::report::grid::{Grid, escape, grouped};
+use sll_core::memory::MemoryUse;
 use std::path::{Path, PathBuf};
 
 /// Writes `README.md` and says where it is.
@@ -95,8 +96,8 @@ fn verdict(lines: &[Line]) -> String {
     let mut text = String::new();
     if !flat.is_empty() {
         text += &format!(
-            "Slope 0 in depth, of the step's peak and of its activations: {}. What they add for a layer, at most {FLAT:.0} \
-             bytes between the two deepest, are handles of tensors and reported losses, no activation.\n",
+            "Slope 0 in depth, of the step's peak and of its activations: {}. What they add for a layer, at most \
+             {FLAT:.0} bytes between the two deepest, are handles of tensors and reported losses, no activation.\n",
             flat.join("; ")
         );
     }
@@ -107,7 +108,7 @@ fn verdict(lines: &[Line]) -> String {
 }
 
 fn parts(lines: &[Line]) -> Grid {
-    let names = Bytes::default().parts().map(|(name, _)| name.to_string());
+    let names = MemoryUse::default().parts().map(|(name, _)| name.to_string());
     let header = ["rule".to_string(), "depth".into()].into_iter().chain(names);
     let mut grid = Grid::new(header.chain(["total".into(), "of BP's".into()]));
     let bp = lines.first().and_then(Line::deepest).map(|found| found.peak as f64);

@@ -1,9 +1,10 @@
 //! Measurements as Parquet: one row each, whatever figure or table they are for.
 
 use crate::error::{Error, Result};
-use crate::record::{Bytes, Footprint, Provenance};
+use crate::record::{Footprint, Provenance};
 use crate::report::parquet::{Columns, Row, file};
 use crate::spec::{MemorySpec, Request};
+use sll_core::memory::{MemoryUse, StepBytes};
 use sll_core::rule::StepCost;
 use std::path::{Path, PathBuf};
 
@@ -56,17 +57,17 @@ pub fn write(name: &str, items: &[Measured], dir: &Path) -> Result<PathBuf> {
         .add("optimizer_state_bytes", |m| m.found.bytes.optimizer_state)
         .add("fixed_bytes", |m| m.found.bytes.fixed)
         .add("library_bytes", |m| m.found.bytes.library)
-        .add("activation_bytes", |m| m.found.bytes.activations)
-        .add("gradient_bytes", |m| m.found.bytes.gradients)
-        .add("workspace_bytes", |m| m.found.bytes.workspace)
+        .add("activation_bytes", |m| m.found.bytes.step.activations)
+        .add("gradient_bytes", |m| m.found.bytes.step.gradients)
+        .add("workspace_bytes", |m| m.found.bytes.step.workspace)
         .add("live_bytes", |m| m.found.live)
         .add("step_peak_bytes", |m| m.found.step_peak)
         .add("peak_bytes", |m| m.found.peak)
         .add("step_spread_bytes", |m| m.found.spread)
-        .add("analytic_activation_bytes", |m| m.found.analytic.map(|bytes| bytes.activations))
-        .add("analytic_gradient_bytes", |m| m.found.analytic.map(|bytes| bytes.gradients))
-        .add("analytic_workspace_bytes", |m| m.found.analytic.map(|bytes| bytes.workspace))
-        .add("analytic_step_peak_bytes", |m| m.found.analytic.map(|bytes| bytes.step()))
+        .add("analytic_activation_bytes", |m| m.found.analytic.map(|bytes| bytes.step.activations))
+        .add("analytic_gradient_bytes", |m| m.found.analytic.map(|bytes| bytes.step.gradients))
+        .add("analytic_workspace_bytes", |m| m.found.analytic.map(|bytes| bytes.step.workspace))
+        .add("analytic_step_peak_bytes", |m| m.found.analytic.map(|bytes| bytes.step_peak()))
         .add("analytic_peak_bytes", |m| m.found.analytic.map(|bytes| bytes.total()))
         .add("most_activation_bytes", |m| m.found.most_activations)
         .add("reserved_peak_bytes", |m| m.found.reserved_peak)
@@ -90,14 +91,13 @@ fn footprint(row: &Row) -> Option<std::result::Result<Footprint, Error>> {
     let text = |column: &str| row.text(column);
     let spec = text("spec")?.parse().ok().map(|table| MemorySpec::from_table(table, "its spec"))?;
     let theory = || {
-        let (step, peak) = (count("analytic_step_peak_bytes")?, count("analytic_peak_bytes")?);
-        Some(Bytes {
-            parameters: peak.checked_sub(step)?,
+        let peak = count("analytic_peak_bytes")?;
+        let step = StepBytes {
             activations: count("analytic_activation_bytes")?,
             gradients: count("analytic_gradient_bytes")?,
             workspace: count("analytic_workspace_bytes")?,
-            ..Bytes::default()
-        })
+        };
+        Some(MemoryUse { parameters: peak.checked_sub(step.total())?, step, ..MemoryUse::default() })
     };
     let found = |spec: MemorySpec| {
         Some(Footprint {
@@ -109,14 +109,16 @@ fn footprint(row: &Row) -> Option<std::result::Result<Footprint, Error>> {
                 rule: count("macs_rule")?,
             },
             macs_counted: count("macs_counted")?,
-            bytes: Bytes {
+            bytes: MemoryUse {
                 parameters: count("parameter_bytes")?,
                 optimizer_state: count("optimizer_state_bytes")?,
                 fixed: count("fixed_bytes")?,
                 library: count("library_bytes")?,
-                activations: count("activation_bytes")?,
-                gradients: count("gradient_bytes")?,
-                workspace: count("workspace_bytes")?,
+                step: StepBytes {
+                    activations: count("activation_bytes")?,
+                    gradients: count("gradient_bytes")?,
+                    workspace: count("workspace_bytes")?,
+                },
             },
             live: count("live_bytes")?,
             step_peak: count("step_peak_bytes")?,

@@ -40,8 +40,8 @@ fn collect(figure: Figure, found: Vec<(String, String, Footprint)>, command: Str
 mod tests {
     use super::*;
     use crate::experiment::memory::figure::tests::drawn;
-    use crate::record::Bytes;
     use crate::report::memory::parquet::Measured;
+    use sll_core::memory::MemoryUse;
 
     #[test]
     fn what_was_measured_is_drawn_as_it_was_at_first() {
@@ -56,7 +56,7 @@ mod tests {
         let again = collect(first.figure.clone(), parquet::read(&path).unwrap(), first.command.clone());
         for ((.., a), (.., b)) in first.each().zip(again.each()) {
             // Of theory the file has the sum of what stands between steps.
-            let summed = |bytes: Bytes| (bytes.step(), bytes.total());
+            let summed = |bytes: MemoryUse| (bytes.step_peak(), bytes.total());
             assert_eq!(a.analytic.map(summed), b.analytic.map(summed));
             let without = |found: &Footprint| Footprint { analytic: None, ..found.clone() };
             assert_eq!(without(a), without(b));

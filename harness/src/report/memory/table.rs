@@ -7,8 +7,9 @@ use crate::experiment::memory::cell::MemoryCell;
 use crate::experiment::memory::table::{FilledColumn, GIB, TableData};
 use crate::experiment::memory::{Column, Row, quoted};
 use crate::paper::QuotedMemory;
-use crate::record::{Bytes, Footprint};
+use crate::record::Footprint;
 use crate::report::grid::{Grid, escape, grouped};
+use sll_core::memory::MemoryUse;
 use std::path::{Path, PathBuf};
 
 /// The rule that runs segments again.
@@ -42,18 +43,18 @@ pub fn render(report: &TableData) -> String {
 
 fn how(report: &TableData) -> String {
     format!(
-        "- **GiB** is 2^30 bytes, **GB** 10^9. The paper says GB and not which; both are printed. Reductions do not depend \
-         on it.\n\
-         - **measured** is at the real batch. **extrapolated** is by the law `bytes = a + b batch` through the first two \
-         small batches, where the real one was predicted above {:.1} GiB or was not asked for; the law is checked on a third \
-         batch, and wherever the real one was measured. A peak is the largest of several such laws, and long matrices come in \
-         larger chunks beyond some size: far from its batches the law is an approximation, a few percent off at these sizes \
-         and tens where a network is small.\n\
-         - **Units alone**: no implementation that keeps one unit's activations can save more of what BP's layers keep than \
-         1 − largest unit / all of them. A quoted reduction above it needs something more, such as running a unit again in \
-         place of keeping it, or fewer parameters, or another implementation of BP.\n\
-         - **Less than BP, checkpointed**: BP that keeps segments' inputs and runs segments again, for one more forward \
-         pass. It needs no local rule, and is what a saving has to be set against where time may be spent.\n",
+        "- **GiB** is 2^30 bytes, **GB** 10^9. The paper says GB and not which; both are printed. Reductions do not \
+         depend on it.\n\
+         - **measured** is at the real batch. **extrapolated** is by the law `bytes = a + b batch` through the first \
+         two small batches, where the real one was predicted above {:.1} GiB or was not asked for; the law is checked \
+         on a third batch, and wherever the real one was measured. A peak is the largest of several such laws, and \
+         long matrices come in larger chunks beyond some size: far from its batches the law is an approximation, a few \
+         percent off at these sizes and tens where a network is small.\n\
+         - **Units alone**: no implementation that keeps one unit's activations can save more of what BP's layers keep \
+         than 1 − largest unit / all of them. A quoted reduction above it needs something more, such as running a unit \
+         again in place of keeping it, or fewer parameters, or another implementation of BP.\n\
+         - **Less than BP, checkpointed**: BP that keeps segments' inputs and runs segments again, for one more \
+         forward pass. It needs no local rule, and is what a saving has to be set against where time may be spent.\n",
         report.limit as f64 / GIB
     )
 }
@@ -83,9 +84,9 @@ fn main(rows: &[Row], column: &Column, filled: &FilledColumn) -> Grid {
             continue;
         };
         let bytes = value.bytes.total() as f64;
-        let of = |base: usize, part: fn(&Bytes) -> u64| filled.reduction((index, base), |value| part(&value.bytes));
-        let (total, step) = (of(0, Bytes::total), of(0, Bytes::step));
-        let against = checkpointed.and_then(|base| of(base, Bytes::total));
+        let of = |base: usize, part: fn(&MemoryUse) -> u64| filled.reduction((index, base), |value| part(&value.bytes));
+        let (total, step) = (of(0, MemoryUse::total), of(0, MemoryUse::step_peak));
+        let against = checkpointed.and_then(|base| of(base, MemoryUse::total));
         let quoted = quoted(column, row);
         let unsigned = |value: Option<f64>| value.map_or("—".to_string(), |value| format!("{value:.2} %"));
         grid.push(vec![
@@ -158,14 +159,14 @@ fn sizes(first: &Row, column: &Column, filled: &FilledColumn) -> String {
     }
     let quoted = quoted.map_or("nothing".into(), |gb| format!("{gb} GB"));
     format!(
-        "{grid}\nThe paper's text leaves the size open and quotes {quoted} for BP. The size whose BP comes nearest stands, by \
-         the law through batches {} and {}.\n",
+        "{grid}\nThe paper's text leaves the size open and quotes {quoted} for BP. The size whose BP comes nearest \
+         stands, by the law through batches {} and {}.\n",
         column.probes[0], column.probes[1]
     )
 }
 
 fn parts(rows: &[Row], filled: &FilledColumn) -> Grid {
-    let names = Bytes::default().parts().map(|(name, _)| name.to_string());
+    let names = MemoryUse::default().parts().map(|(name, _)| name.to_string());
     let mut grid =
         Grid::new(["rule".to_string()].into_iter().chain(names).chain(["step's peak".into(), "total".into()]));
     for (row, cell) in rows.iter().zip(&filled.cells) {
@@ -176,7 +177,7 @@ fn parts(rows: &[Row], filled: &FilledColumn) -> Grid {
             if value.measured || index < 4 { mib(bytes) } else { "—".into() }
         };
         line.extend(value.bytes.parts().into_iter().enumerate().map(seen));
-        line.extend([mib(value.bytes.step()), mib(value.bytes.total())]);
+        line.extend([mib(value.bytes.step_peak()), mib(value.bytes.total())]);
         grid.push(line);
     }
     grid

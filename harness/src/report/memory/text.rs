@@ -44,20 +44,22 @@ pub fn definitions(found: &[&Footprint]) -> String {
     };
     format!(
         "- **What is counted:** {}. 1 MiB = 2^20 bytes. Optimiser: {optimizer}.\n\
-         - **One measurement** is a fresh process: network, rule and optimiser are built, a first step on a few samples makes \
-         the optimiser's state, the others are weighed, and the largest stands ({}). Images are noise: memory depends on \
-         shapes, not on values.\n\
-         - **Between steps** live parameters, the optimiser's state, what the rule keeps fixed (R, B, heads), and what the \
-         tensor library keeps for itself (packing buffers); each is what its owner frees when it is dropped.\n\
+         - **One measurement** is a fresh process: network, rule and optimiser are built, a first step on a few \
+         samples makes the optimiser's state, the others are weighed, and the largest stands ({}). Images are noise: \
+         memory depends on shapes, not on values.\n\
+         - **Between steps** live parameters, the optimiser's state, what the rule keeps fixed (R, B, heads), and what \
+         the tensor library keeps for itself (packing buffers); each is what its owner frees when it is dropped.\n\
          - **The step's peak** is the most that a step holds above these: activations kept for the way back (the batch \
-         too), gradients of parameters, and workspace (temporaries of forward, backward and optimiser). **Total** is the \
-         sum of everything, the peak of training. In brackets, and as bytes a layer: \
-         what each layer more adds between the two deepest networks; a shallower one may have its peak elsewhere. Parts are \
-         those of the moment of the peak, which may be another in another network. **(BP)** marks a point with one unit.\n\
-         - **Theory** is `LearningRule::memory`, from shapes alone; its deviation is that of the step's peak. It has no room \
-         for what a library's convolution needs for itself: flex's copies maps into another order for the kernel's gradient.\n\
-         - **MACs** are analytic, projections and feedback and their way back included; *counted* is what a step did, counted at \
-         every matrix product and convolution. Seconds are of one thread, with \
+         too), gradients of parameters, and workspace (temporaries of forward, backward and optimiser). **Total** is \
+         the sum of everything, the peak of training. In brackets, and as bytes a layer: \
+         what each layer more adds between the two deepest networks; a shallower one may have its peak elsewhere. \
+         Parts are those of the moment of the peak, which may be another in another network. **(BP)** marks a point \
+         with one unit.\n\
+         - **Theory** is `LearningRule::memory`, from shapes alone; its deviation is that of the step's peak. It has \
+         no room for what a library's convolution needs for itself: flex's copies maps into another order for the \
+         kernel's gradient.\n\
+         - **MACs** are analytic, projections and feedback and their way back included; *counted* is what a step did, \
+         counted at every matrix product and convolution. Seconds are of one thread, with \
          other work on the machine: an order of magnitude. **RSS** is `VmHWM`, the process's own peak, program and \
          allocator's slack included.\n",
         meter.trim_end_matches('.'),

@@ -143,11 +143,11 @@ impl Row<'_> {
         let numerics = (1..=spec.numerics()).rev().find(|numerics| spec.id_under(*numerics) == run_id);
         let numerics = numerics.ok_or("its spec has another form today, so that no version's name is its own")?;
         let library = count("library_bytes").or_else(|_| count("workspace_bytes"))?;
-        Ok(RunResult {
+        let run = RunResult {
             run_id,
             numerics,
-            test_accuracy: number("test_accuracy")?,
-            best_test_accuracy: number("best_test_accuracy")?,
+            test_accuracy: self.number("test_accuracy"),
+            best_test_accuracy: self.number("best_test_accuracy"),
             evaluated_on: text("evaluated_on")?,
             epochs: count("epochs")? as usize,
             seconds: number("seconds")?,
@@ -189,7 +189,11 @@ impl Row<'_> {
                 finished_unix: count("finished_unix")?,
             },
             spec,
-        })
+        };
+        match run.test_accuracy.is_none() && run.diverged_at_step.is_none() {
+            true => Err(lacks("test_accuracy")),
+            false => Ok(run.without_accuracy_if_diverged()),
+        }
     }
 }
 

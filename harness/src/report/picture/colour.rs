@@ -4,6 +4,7 @@ use std::fmt;
 
 /// Red, green and blue, of 255.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub struct Colour(pub u8, pub u8, pub u8);
 
 /// Paper.

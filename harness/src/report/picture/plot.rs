@@ -143,6 +143,7 @@ impl Line {
 impl Plot {
     /// The same of what has a place in a picture: a diverged run's numbers may have none. Lines without points go, and
     /// labels beyond all points.
+    #[must_use]
     pub fn placed(&self) -> Self {
         let series: Vec<Line> = self.series.iter().map(Line::placed).filter(|line| !line.points.is_empty()).collect();
         let (low, high) = ends(series.iter().flat_map(|line| &line.points).map(|point| point.x));

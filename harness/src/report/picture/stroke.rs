@@ -103,6 +103,7 @@ impl Stroke {
     }
 
     /// The same for part `part` of `parts`, like a layer: from light to the stroke's own colour, in other dashes.
+    #[must_use]
     pub fn part(self, part: usize, parts: usize) -> Self {
         let left = parts.saturating_sub(part + 1) as f64 / parts.max(1) as f64;
         Self {

@@ -45,14 +45,14 @@ impl Shelf {
         } else if about.dirty > 0 && !flags.allow_dirty {
             let (dirty, records) = (about.dirty, about.records);
             let why = format!(
-                "{dirty} of its {records} records are of uncommitted code, which nobody can get; commit it and run them again, or \
-                 --allow-dirty keeps them, marked"
+                "{dirty} of its {records} records are of uncommitted code, which nobody can get; commit it and run \
+                 them again, or --allow-dirty keeps them, marked"
             );
             (Shelf::Local, Some(why))
         } else if lost > 0 && !flags.replace {
             let why = format!(
-                "the page that is kept has {lost} records that this one has not; `harness runs import` takes runs over from its \
-                 runs.parquet (--older shows those of earlier numerics), or --replace lets them go"
+                "the page that is kept has {lost} records that this one has not; `harness runs import` takes runs over \
+                 from its runs.parquet (--older shows those of earlier numerics), or --replace lets them go"
             );
             (Shelf::Local, Some(why))
         } else {
@@ -69,7 +69,7 @@ mod tests {
     fn what_is_kept_changes_only_on_purpose() {
         let clean = About { records: 2, ..About::default() };
         let dirty = About { dirty: 1, ..clean.clone() };
-        let ids = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<BTreeSet<_>>();
+        let ids = |names: &[&str]| names.iter().map(std::string::ToString::to_string).collect::<BTreeSet<_>>();
         let none = ShelfFlags::default();
         let of = |about, kept: &[&str], quick, flags| Shelf::of(about, &ids(&["a", "b"]), &ids(kept), quick, flags);
         assert_eq!(of(&clean, &[], false, none), (Shelf::Kept, None));

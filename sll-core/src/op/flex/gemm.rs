@@ -66,7 +66,7 @@ impl<'a> Matrix<'a> {
 ///
 /// # Panics
 /// If the sizes do not fit.
-#[allow(unsafe_code)] // the product writes through a pointer
+#[allow(unsafe_code, reason = "the product writes through a pointer")]
 pub(in super::super) fn multiply(a: Matrix, b: Matrix, out: &mut [f32], added: bool, parallel: bool) {
     assert_eq!(out.len(), a.rows * b.columns, "the output's size");
     multiply_rows(a, b, out, b.columns, added, parallel);
@@ -76,7 +76,7 @@ pub(in super::super) fn multiply(a: Matrix, b: Matrix, out: &mut [f32], added: b
 ///
 /// # Panics
 /// If the sizes do not fit.
-#[allow(unsafe_code)] // the product writes through a pointer
+#[allow(unsafe_code, reason = "the product writes through a pointer")]
 pub(in super::super) fn multiply_rows(
     a: Matrix,
     b: Matrix,
@@ -93,7 +93,7 @@ pub(in super::super) fn multiply_rows(
 }
 
 /// `a b` in new memory.
-#[allow(unsafe_code)] // the product fills memory that nothing has written before
+#[allow(unsafe_code, reason = "the product fills memory that nothing has written before")]
 pub(in super::super) fn product(a: Matrix, b: Matrix, parallel: bool) -> Vec<f32> {
     let write = |out: &mut [MaybeUninit<f32>]| {
         // SAFETY: `out` has room for the product, which is not added to what is there.
@@ -108,16 +108,16 @@ pub(in super::super) fn product(a: Matrix, b: Matrix, parallel: bool) -> Vec<f32
 struct Place(*mut f32);
 
 // SAFETY: no two threads are given the same element.
-#[allow(unsafe_code)] // a pointer is not sent by itself
+#[allow(unsafe_code, reason = "a pointer is not sent by itself")]
 unsafe impl Send for Place {}
 // SAFETY: as above.
-#[allow(unsafe_code)] // as above
+#[allow(unsafe_code, reason = "as above")]
 unsafe impl Sync for Place {}
 
 impl Place {
     /// # Safety
     /// As of [`pointer::add`].
-    #[allow(unsafe_code)] // a pointer moves
+    #[allow(unsafe_code, reason = "a pointer moves")]
     unsafe fn at(self, offset: usize) -> Self {
         Self(unsafe { self.0.add(offset) })
     }
@@ -136,7 +136,7 @@ impl<'a> Matrix<'a> {
 /// # Safety
 /// `out` points to room for `a.rows` rows of `b.columns` values, `stride` apart, which are initialised if the product
 /// is `added` to them.
-#[allow(unsafe_code)] // gemm works on pointers
+#[allow(unsafe_code, reason = "gemm works on pointers")]
 unsafe fn multiply_to(a: Matrix, b: Matrix, out: *mut f32, stride: usize, added: bool, parallel: bool) {
     assert_eq!(a.columns, b.rows, "the inner sizes of a product");
     let (m, n, k) = (a.rows, b.columns, a.columns);
@@ -165,7 +165,7 @@ unsafe fn multiply_to(a: Matrix, b: Matrix, out: *mut f32, stride: usize, added:
 
 /// # Safety
 /// As of [`multiply_to`].
-#[allow(unsafe_code)] // gemm works on pointers
+#[allow(unsafe_code, reason = "gemm works on pointers")]
 unsafe fn one_thread(a: Matrix, b: Matrix, out: Place, stride: usize, added: bool) {
     // SAFETY: `Matrix` keeps its strides within its values, and the caller vouches for `out`.
     unsafe {

@@ -141,7 +141,7 @@ fn stepped<const N: usize>(
         vectorised(
             #[inline(always)]
             || step(g, parts),
-        )
+        );
     };
     match blocks.len() {
         1 => blocks.into_iter().for_each(run),

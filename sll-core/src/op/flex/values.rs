@@ -28,7 +28,7 @@ pub(in super::super) fn values_mut(tensor: &mut FlexTensor) -> &mut [f32] {
 }
 
 /// `rows` times `row`, or as many rows of `values` with `row` added to each.
-#[allow(unsafe_code)] // these matrices are large, and zeros would be written first
+#[allow(unsafe_code, reason = "these matrices are large, and zeros would be written first")]
 pub(in super::super) fn rows_of(row: &[f32], values: Option<&[f32]>, rows: usize) -> Vec<f32> {
     let columns = row.len();
     let part = rows_a_thread(rows, columns) * columns;
@@ -65,7 +65,7 @@ pub(in super::super) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; 
 ///
 /// # Safety
 /// `fill` initialises every element of the slice it is given.
-#[allow(unsafe_code)] // writing zeros first would be a pass over memory of its own
+#[allow(unsafe_code, reason = "writing zeros first would be a pass over memory of its own")]
 pub(in super::super) unsafe fn made(len: usize, fill: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
     let mut values = Vec::with_capacity(len);
     fill(&mut values.spare_capacity_mut()[..len]);

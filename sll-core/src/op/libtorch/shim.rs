@@ -6,7 +6,7 @@ use torch_sys::C_tensor;
 
 type Handle = *mut C_tensor;
 
-#[allow(unsafe_code)] // the shim's functions; each catches what LibTorch throws
+#[allow(unsafe_code, reason = "the shim's functions; each catches what LibTorch throws")]
 unsafe extern "C" {
     fn sll_libtorch_channels_last(out: *mut Handle, map: Handle) -> *mut c_char;
     fn sll_libtorch_laid_as(out: *mut Handle, values: Handle, like: Handle) -> *mut c_char;
@@ -71,7 +71,7 @@ fn check(told: *mut c_char) {
         return;
     }
     // SAFETY: what is not null is a text of the shim's, to be freed by us.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a function of the shim")]
     let text = unsafe {
         let text = CStr::from_ptr(told).to_string_lossy().into_owned();
         free(told.cast());
@@ -85,7 +85,7 @@ fn three(call: impl FnOnce(*mut Handle) -> *mut c_char) -> [Option<Tensor>; 3] {
     let mut out: [Handle; 3] = [std::ptr::null_mut(); 3];
     check(call(out.as_mut_ptr()));
     // SAFETY: each is null or a tensor made for us.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a function of the shim")]
     out.map(|tensor| (!tensor.is_null()).then(|| unsafe { Tensor::from_ptr(tensor) }))
 }
 
@@ -101,14 +101,14 @@ fn one(found: [Option<Tensor>; 3]) -> Tensor {
 /// The map `[b, c, h, w]` with its channels last in memory.
 pub(super) fn channels_last(map: &Tensor) -> Tensor {
     // SAFETY: the tensor outlives the call; `out` has a place.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a function of the shim")]
     one(three(|out| unsafe { sll_libtorch_channels_last(out, of(map)) }))
 }
 
 /// `values` as they are, or a copy, in the order in memory of `like`, which has the same shape.
 pub(super) fn laid_as(values: &Tensor, like: &Tensor) -> Tensor {
     // SAFETY: as above.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a function of the shim")]
     one(three(|out| unsafe { sll_libtorch_laid_as(out, of(values), of(like)) }))
 }
 
@@ -122,7 +122,7 @@ pub(super) fn convolution_backward(
 ) -> [Option<Tensor>; 3] {
     let padding = padding as i64;
     // SAFETY: the tensors outlive the call; `out` has three places.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a function of the shim")]
     three(|out| unsafe {
         sll_libtorch_convolution_backward(out, of(dy), of(x), of(weight), padding, to_input, to_weight)
     })
@@ -136,7 +136,7 @@ pub(super) fn layer_norm_backward(
     gamma: &Tensor,
 ) -> [Tensor; 3] {
     // SAFETY: as above.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a function of the shim")]
     all(three(|out| unsafe { sll_libtorch_layer_norm_backward(out, of(dy), of(x), of(mean), of(inverse), of(gamma)) }))
 }
 
@@ -149,7 +149,7 @@ pub(super) fn batch_norm_backward(
     epsilon: f64,
 ) -> [Tensor; 3] {
     // SAFETY: as above.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a function of the shim")]
     all(three(|out| unsafe {
         sll_libtorch_batch_norm_backward(out, of(dy), of(z), of(gamma), of(mean), of(inverse), epsilon)
     }))
@@ -170,14 +170,14 @@ pub(super) fn adam(all: &mut [[Tensor; 4]], by: Corrected) {
     let Corrected { rate, betas: [beta_1, beta_2], epsilon, decay, decoupled } = by;
     let parts: Vec<Handle> = all.iter_mut().flatten().map(Tensor::as_mut_ptr).collect();
     // SAFETY: the tensors outlive the call, and those that are written to are ours alone.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a function of the shim")]
     check(unsafe { sll_libtorch_adam(parts.as_ptr(), all.len(), rate, beta_1, beta_2, epsilon, decay, decoupled) });
 }
 
 /// `u <- max(u, fresh)`, `θ <- θ - rate m / u`, in place.
 pub(super) fn adamax(theta: &mut Tensor, m: &Tensor, u: &mut Tensor, fresh: &Tensor, rate: f64) {
     // SAFETY: as above.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a function of the shim")]
     check(unsafe { sll_libtorch_adamax(theta.as_mut_ptr(), of(m), u.as_mut_ptr(), of(fresh), rate) });
 }
 
@@ -186,6 +186,6 @@ pub(super) fn sgd(theta: &mut Tensor, gradient: &Tensor, velocity: Option<&mut T
     let [rate, momentum, decay] = by;
     let velocity = velocity.map_or(std::ptr::null_mut(), Tensor::as_mut_ptr);
     // SAFETY: as above; a velocity that is null is none.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "a function of the shim")]
     check(unsafe { sll_libtorch_sgd(theta.as_mut_ptr(), of(gradient), velocity, rate, momentum, decay) });
 }
