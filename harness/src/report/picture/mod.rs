@@ -5,6 +5,7 @@ pub mod canvas;
 mod chart;
 pub mod colour;
 mod cover;
+mod cut;
 pub mod font;
 mod layout;
 mod palette;

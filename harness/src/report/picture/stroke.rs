@@ -23,14 +23,14 @@ pub enum Dash {
 const DASHES: [Dash; 5] = [Dash::Solid, Dash::Dashed, Dash::Dotted, Dash::Mixed, Dash::Long];
 
 impl Dash {
-    /// Pixels drawn and left out in turns, as `stroke-dasharray` has them; none of a whole line.
-    pub fn pattern(self) -> Option<&'static str> {
+    /// Pixels drawn and left out in turns; none of a whole line.
+    pub fn pattern(self) -> Option<&'static [f64]> {
         match self {
             Dash::Solid => None,
-            Dash::Dashed => Some("7 4"),
-            Dash::Dotted => Some("2 3"),
-            Dash::Mixed => Some("8 3 2 3"),
-            Dash::Long => Some("14 4"),
+            Dash::Dashed => Some(&[7.0, 4.0]),
+            Dash::Dotted => Some(&[2.0, 3.0]),
+            Dash::Mixed => Some(&[8.0, 3.0, 2.0, 3.0]),
+            Dash::Long => Some(&[14.0, 4.0]),
         }
     }
 }
