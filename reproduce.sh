@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
 # Reproduces the paper's tables and sweeps.
 #
-#   ./reproduce.sh table1 [options]        a table: table1, table2, small-cnn (appendix), rules-mlp (every rule, one
-#   MLP) ./reproduce.sh theorem1 [options]      Theorem 1's two sides and the angle to BP's update, measured layer by
-#   layer ./reproduce.sh sweep NAME [options]    a sweep of `harness sweep --help`, like ablation_width, or tune-ff: how
-#   FF's
-#                                          settings were chosen, on held-out training images
-#   ./reproduce.sh figures [options]       training memory against depth: Figures 2a (MLP), 2b (conv), 2c (ViT)
-#   ./reproduce.sh table3 [options]        Table 3's memory column, at the paper's sizes
-#   ./reproduce.sh bench [options]         the time of every rule's step beside eager PyTorch's and the machine's floor
-#   ./reproduce.sh all [options]           every table, figure and ablation
+#   ./reproduce.sh table1 [options]      a table: table1, table2, small-cnn (appendix), rules-mlp (every rule, one MLP)
+#   ./reproduce.sh theorem1 [options]    Theorem 1's two sides and the angle to BP's update, measured layer by layer
+#   ./reproduce.sh sweep NAME [options]  a sweep of `harness sweep --help`, like ablation_width, or tune-ff: how FF's
+#                                        settings were chosen, on held-out training images
+#   ./reproduce.sh figures [options]     training memory against depth: Figures 2a (MLP), 2b (conv), 2c (ViT)
+#   ./reproduce.sh table3 [options]      Table 3's memory column, at the paper's sizes
+#   ./reproduce.sh bench [options]       the time of every rule's step beside eager PyTorch's and the machine's floor
+#   ./reproduce.sh all [options]         every table, figure and ablation
 #
 # Options are those of the harness: --profile quick|short|paper, --device flex|cpu-tch|cuda:N, --data-dir DIR, --seeds
 # N, --epochs N, --jobs N, --allow-unverified, --results DIR. Folders are those of where it is called: results go to
@@ -34,7 +33,7 @@ folder() {
 }
 root=$(folder "${BASH_SOURCE[0]}")
 
-usage() { sed -n '2,18s/^# \{0,1\}//p' "$root/reproduce.sh"; }
+usage() { sed -n '1d;/^#/!q;s/^# \{0,1\}//p' "$root/reproduce.sh"; }
 
 what=${1:-}
 case "$what" in

@@ -9,9 +9,10 @@
 # --out:
 #
 #   parity.md, parity.json   one step of every rule against flex; parity-bf16.md the same in mixed precision
-#   steps.md, steps/*.json   step time and peak memory of every rule on the paper's networks, PyTorch's BP and SLL
-#   beside them results/                 Tables 1, 2 and 3's memory in the short profile, as far as the time goes; a
-#   later call goes on log.txt                  what was done when
+#   steps.md, steps/*.json   step time and peak memory of every rule on the paper's networks, beside PyTorch's BP, SLL
+#   results/                 Tables 1, 2 and 3's memory in the short profile, as far as the time goes; a later call
+#                            resumes
+#   log.txt                  what was done when
 #
 # --dry does the same with few rules, small batches and the quick profile: on a CPU (--device cpu-tch) it takes minutes.
 set -euo pipefail
@@ -29,7 +30,7 @@ while (($#)); do
     --minutes) minutes=${2:-}; shift ;;
     --jobs) jobs=${2:-}; shift ;;
     --dry) dry=yes ;;
-    -h | --help) sed -n '2,16s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '1d;/^#/!q;s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) fail "unknown option $1; see --help" ;;
   esac
   shift

@@ -22,7 +22,7 @@ while (($#)); do
     --cpu) kind=cpu ;;
     --cuda) kind=cuda ;;
     --dir) [[ -n ${2:-} ]] || wrong "--dir needs a folder"; root=$2; shift ;;
-    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '1d;/^#/!q;s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) wrong "unknown option $1; see --help" ;;
   esac
   shift

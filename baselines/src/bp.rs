@@ -55,17 +55,17 @@ impl LearningRule for Bp {
         let whole = Pattern::Local(vec![LocalUnit::whole(0..net.depth())]);
         MemoryUse::of(net, batch, optimizer, &whole, (0, 0))
     }
-
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::Device;
     use sll_core::laws::{self, Build};
+    use sll_core::layer::{Activation, BatchNormAt, Bias, Initial};
+    use sll_core::output::OutputLoss;
     use sll_core::sll::SllConfig;
+    use sll_core::{NetworkSpec, toy};
 
     const BP: Build = &|_| Ok(Box::new(Bp));
 
@@ -76,6 +76,34 @@ mod tests {
         laws::same_update(laws::small_cnn, one, BP);
         laws::same_update(|| laws::small_vit(false), one, BP);
     }
+
+    #[test]
+    fn every_setting_of_a_network_learns_and_resumes() {
+        let toys = [toy::mlp(2), toy::cnn(false)];
+        for (toy, change) in toys.iter().flat_map(|toy| SETTINGS.map(|change| (toy, change))) {
+            let mut toy = toy.clone();
+            change(&mut toy.spec);
+            let build = || toy.build(&Device::flex()).unwrap();
+            laws::learns(build, BP, 160);
+            laws::resumes(build, BP);
+            // A bias that there is not stays 0.
+            let trained = laws::train(&mut build(), BP, 0..2);
+            let bias = trained[0][1].clone().try_to_vec::<f32>().unwrap();
+            assert_eq!(bias.iter().all(|b| *b == 0.0), toy.spec.bias == Bias::None, "{:?}", toy.spec);
+        }
+    }
+
+    const SETTINGS: [fn(&mut NetworkSpec); 9] = [
+        |spec| spec.batch_norm = BatchNormAt::Between,
+        |spec| spec.batch_norm = BatchNormAt::Before,
+        |spec| spec.batch_norm = BatchNormAt::After,
+        |spec| spec.activation = Activation::LeakyRelu,
+        |spec| spec.activation = Activation::StraightThroughRelu,
+        |spec| (spec.initial, spec.bias) = (Initial::HeUniform, Bias::None),
+        |spec| (spec.initial, spec.bias) = (Initial::Orthogonal, Bias::Zero),
+        |spec| spec.loss = OutputLoss::Bce,
+        |spec| spec.loss = OutputLoss::Mse,
+    ];
 
     #[test]
     fn repeats_resumes_and_learns() {

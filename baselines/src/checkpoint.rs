@@ -7,7 +7,6 @@
 use crate::bp::Bp;
 use crate::register::{Reach, Rule, Variant, Variants};
 use serde::{Deserialize, Serialize};
-use sll_core::divergence::cross_entropy;
 use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -67,7 +66,7 @@ impl LearningRule for CheckpointedBp {
         let run = Segments::forward(net, &self.segments, batch.x.clone(), batch);
         let logits = run.output();
         let targets = batch.targets(net.classes(), &logits.device());
-        let (loss, _, error) = cross_entropy(logits, targets);
+        let (loss, error) = net.loss().evaluate(logits, targets);
         run.train(error * (1.0 / batch.len() as f64), net, batch, updater);
         Ok(StepReport { loss: loss.mean(), units: Vec::new() })
     }
@@ -85,10 +84,6 @@ impl LearningRule for CheckpointedBp {
     fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
         let segments = Pattern::Local(vec![LocalUnit::new(self.segments.clone())]);
         MemoryUse::of(net, batch, optimizer, &segments, (0, 0))
-    }
-
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
     }
 }
 

@@ -18,17 +18,20 @@
 //! Our choices: cosine goodness, so that `m` and `λ` are free of scale; anchors learned (initially `N(0, 1/n)`); wrong
 //! classes without repetition, new ones each step. Memory: two neighbouring units, whatever the depth.
 
+use crate::local::Head;
 use crate::register::{Reach, Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::named::Part;
 use sll_core::op::{Product, inject};
 use sll_core::optim::Updater;
+use sll_core::output::OutputLoss;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
 use sll_core::summary::{MapSummary, Summary};
-use sll_core::{Cut, Error, Network, Pass, Result};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result};
 use std::ops::Range;
 
 /// What a unit hears of the one above.
@@ -62,6 +65,9 @@ pub struct DfConfig {
     pub learned_anchors: bool,
     /// How feature maps become vectors.
     pub summary: MapSummary,
+    /// The local head: that on `summary`, or one on the whole output, as SLL reads it.
+    #[serde(skip_serializing_if = "Head::is_authors")]
+    pub head: Head,
 }
 
 impl Default for DfConfig {
@@ -74,6 +80,7 @@ impl Default for DfConfig {
             feedback_gain: 0.1,
             learned_anchors: true,
             summary: MapSummary::Pool2,
+            head: Head::Authors,
         }
     }
 }
@@ -138,11 +145,16 @@ impl Rule for DfConfig {
     }
 
     fn title(&self) -> String {
-        match self.coordination {
-            Coordination::None => "DF".into(),
-            Coordination::Feedback => Self::VARIANTS[0].title.into(),
-            Coordination::Overlap => Self::VARIANTS[1].title.into(),
-        }
+        self.head.titled(match self.coordination {
+            Coordination::None => "DF",
+            Coordination::Feedback => Self::VARIANTS[0].title,
+            Coordination::Overlap => Self::VARIANTS[1].title,
+        })
+    }
+
+    fn numerics(&self, network: &NetworkSpec) -> u32 {
+        // The pooled cells of a map came to cover all of it.
+        if network.has_maps() { 9 } else { 0 }
     }
 }
 
@@ -167,11 +179,13 @@ impl DfConfig {
     /// If a setting is out of its range, or the rule cannot run on `net`.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Df> {
         self.validate()?;
+        OutputLoss::only_cross_entropy(net, "DF")?;
         let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
         if classes < 2 {
             return Err(Error::Unsupported { rule: "DF".into(), reason: "it needs two classes; use BP".into() });
         }
-        let summaries: Vec<_> = units.iter().map(|u| Summary::new(net.output_of(u.end - 1), self.summary)).collect();
+        let summaries: Vec<_> =
+            units.iter().map(|u| Summary::new(net.output_of(u.end - 1), self.head.summary(self.summary))).collect();
         let normal = |purpose, index: usize, [rows, n]: [usize; 2], fan: usize| {
             Stream::new(seed, purpose, &[index as u64 + 1]).normal(rows * n, 1.0 / (fan as f64).sqrt())
         };
@@ -332,17 +346,14 @@ impl LearningRule for Df {
         StepCost { rule: anchors + overlap + feedback, ..StepCost::of_units(net, &self.units) }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        let feedback: usize = self.feedback.iter().map(|b| b.dims()[0] * b.dims()[1]).sum();
-        feedback + if self.config.learned_anchors { 0 } else { self.anchor_values() }
-    }
-
-    fn learned_values(&self) -> usize {
-        if self.config.learned_anchors { self.anchor_values() } else { 0 }
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        record_all(self.anchors.iter().map(|(_, e)| e).filter(|_| self.config.learned_anchors))
+    fn parts(&self) -> Vec<Part<'_>> {
+        let anchors = self.anchors.iter().map(|(_, e)| e);
+        let mut parts = match self.config.learned_anchors {
+            true => Part::learned_list("anchors", anchors),
+            false => Part::fixed_list("anchors", anchors.map(|e| e.get().plain())),
+        };
+        parts.extend(Part::fixed_list("feedback", self.feedback.iter().cloned()));
+        parts
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {

@@ -6,13 +6,12 @@
 //! No signal passes from layer to layer, but the error is known only after the whole forward pass, so every layer's
 //! activations are kept until then: memory grows with depth as BP's does. In a transformer a block is one layer.
 
-use crate::direct;
+use crate::direct::{self, Feedback, Layout};
 use crate::register::{EVERY, Reach, Rule, Usual, Variant, Variants};
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::layer::Activation;
 use sll_core::memory::{MemoryUse, Pattern};
-use sll_core::op::Product;
+use sll_core::named::Part;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Error, Network, Result};
@@ -27,6 +26,9 @@ pub struct DfaConfig {
     /// What of the error hidden layers see.
     #[serde(skip_serializing_if = "ErrorSeen::is_whole")]
     pub error: ErrorSeen,
+    /// Whether the positions of a map share their feedback.
+    #[serde(skip_serializing_if = "Layout::is_dense")]
+    pub feedback: Layout,
 }
 
 /// What of the output's error hidden layers see.
@@ -48,7 +50,7 @@ impl ErrorSeen {
 
 impl Default for DfaConfig {
     fn default() -> Self {
-        Self { feedback_gain: 1.0, error: ErrorSeen::Whole }
+        Self { feedback_gain: 1.0, error: ErrorSeen::Whole, feedback: Layout::Dense }
     }
 }
 
@@ -56,8 +58,8 @@ impl Default for DfaConfig {
 pub struct Dfa {
     error: ErrorSeen,
     units: Vec<Range<usize>>,
-    /// `B_l` as `[K, n_l]`, one for each unit but the last.
-    feedback: Vec<Tensor<2>>,
+    /// `B_l`, one for each unit but the last.
+    feedback: Vec<Feedback>,
 }
 
 impl Rule for DfaConfig {
@@ -89,7 +91,8 @@ impl Rule for DfaConfig {
     }
 
     fn title(&self) -> String {
-        Self::VARIANTS[self.error as usize].title.into()
+        let title = Self::VARIANTS[self.error as usize].title;
+        if self.feedback.is_dense() { title.into() } else { format!("{title}, shared feedback") }
     }
 
     /// Every class but one errs upwards: the sign pushes rectified units down until they are silent.
@@ -108,7 +111,7 @@ impl DfaConfig {
     /// If a setting is out of its range.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Dfa> {
         Error::check_gain("feedback_gain", self.feedback_gain)?;
-        let feedback = direct::feedback(net, self.feedback_gain, seed)?;
+        let feedback = Feedback::draw(net, self.feedback_gain, self.feedback, seed)?;
         Ok(Dfa { error: self.error, units: net.units(Cut::EveryLayer)?, feedback })
     }
 }
@@ -122,7 +125,7 @@ impl LearningRule for Dfa {
                 // Of the batch's mean, as the error is.
                 ErrorSeen::Sign => error.sign() * (1.0 / batch.len() as f64),
             };
-            seen.product(feedback[index].clone())
+            feedback[index].signal(seen)
         })
     }
 
@@ -139,8 +142,8 @@ impl LearningRule for Dfa {
         MemoryUse::of(net, batch, optimizer, &units, (self.fixed_values(net), 0))
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        self.feedback.iter().map(|b| b.dims()[0] * b.dims()[1]).sum()
+    fn parts(&self) -> Vec<Part<'_>> {
+        Part::fixed_list("feedback", self.feedback.iter().map(|feedback| feedback.matrix.clone()))
     }
 }
 
@@ -148,8 +151,9 @@ impl LearningRule for Dfa {
 mod tests {
     use super::*;
     use crate::bp::Bp;
-    use burn::tensor::Device;
+    use burn::tensor::{Device, Tensor};
     use sll_core::laws::{self, Build};
+    use sll_core::output::OutputLoss;
 
     const DFA: Build = &|net| Ok(Box::new(DfaConfig::default().init(net, 3)?));
 
@@ -158,10 +162,12 @@ mod tests {
         let tied: Build = &|net| {
             let mut dfa = DfaConfig::default().init(net, 3)?;
             let output = net.params()[1][0].clone();
-            dfa.feedback[0] = Tensor::<2>::from_data(output, &Device::flex()).transpose();
+            dfa.feedback[0].matrix = Tensor::<2>::from_data(output, &Device::flex()).transpose();
             Ok(Box::new(dfa))
         };
-        laws::close_update(|| laws::small_mlp(1), tied, &|_| Ok(Box::new(Bp)), 1e-5);
+        for loss in [OutputLoss::CrossEntropy, OutputLoss::Bce, OutputLoss::Mse] {
+            laws::close_update(|| laws::small_mlp(1).trained_by(loss), tied, &|_| Ok(Box::new(Bp)), 1e-5);
+        }
     }
 
     #[test]
@@ -170,7 +176,7 @@ mod tests {
         let mut net = laws::plain_mlp(6, 5, 4);
         let mut dfa = DfaConfig::default().init(&net, 3).unwrap();
         let (batch, floats) = (laws::batch(&net, 1), laws::floats);
-        let (h, b) = (floats(laws::hidden(&net, 1, &batch)), floats(dfa.feedback[0].clone()));
+        let (h, b) = (floats(laws::hidden(&net, 1, &batch)), floats(dfa.feedback[0].matrix.clone()));
         let q = floats(laws::posterior(&net, &batch));
         let (x, moved) = (floats(batch.x.clone()), laws::moved(&mut net, &mut dfa, &batch));
         let n = batch.len();
@@ -190,7 +196,7 @@ mod tests {
         let mut net = laws::plain_mlp(6, 5, 4);
         let mut dfa = DfaConfig { error: ErrorSeen::Sign, ..DfaConfig::default() }.init(&net, 3).unwrap();
         let (batch, floats) = (laws::batch(&net, 1), laws::floats);
-        let (h, b) = (floats(laws::hidden(&net, 1, &batch)), floats(dfa.feedback[0].clone()));
+        let (h, b) = (floats(laws::hidden(&net, 1, &batch)), floats(dfa.feedback[0].matrix.clone()));
         let (x, moved) = (floats(batch.x.clone()), laws::moved(&mut net, &mut dfa, &batch));
         let n = batch.len();
         for (i, j) in (0..6).flat_map(|i| (0..5).map(move |j| (i, j))) {
@@ -199,6 +205,32 @@ mod tests {
             let dw: f32 = (0..n).filter(|s| h[s * 5 + j] > 0.0).map(|s| x[s * 6 + i] * dh(s)).sum();
             assert!((moved[0][0][i * 5 + j] - dw).abs() < 1e-5, "w[{i}][{j}]");
         }
+    }
+
+    #[test]
+    fn shared_feedback_is_the_same_at_every_position_of_a_map() {
+        // Dense feedback whose values repeat over the positions gives the same update.
+        let shared = DfaConfig { feedback: Layout::Shared, ..DfaConfig::default() };
+        let build: Build = &|net| Ok(Box::new(shared.init(net, 3)?));
+        let repeated: Build = &|net| {
+            let (few, mut dfa) = (shared.init(net, 3)?, DfaConfig::default().init(net, 3)?);
+            for (dense, few) in dfa.feedback.iter_mut().zip(&few.feedback) {
+                let ([k, n], [_, c]) = (dense.matrix.dims(), few.matrix.dims());
+                dense.matrix = few.matrix.clone().reshape([k, c, 1]).expand([k, c, n / c]).reshape([k, n]);
+            }
+            Ok(Box::new(dfa))
+        };
+        laws::close_update(laws::small_cnn, build, repeated, 1e-4);
+        let net = laws::small_cnn();
+        // Channels of the four convolutions behind pooling, times 4 classes.
+        let channels: usize = (0..net.depth() - 1)
+            .map(|layer| match net.output_of(layer) {
+                sll_core::Shape::Map { c, .. } => c,
+                other => other.len(),
+            })
+            .sum();
+        assert_eq!(shared.init(&net, 3).unwrap().fixed_values(&net), 4 * channels);
+        laws::learns(laws::small_cnn, build, 80);
     }
 
     #[test]

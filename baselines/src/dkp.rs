@@ -12,7 +12,8 @@
 use crate::direct;
 use crate::register::{EVERY, Reach, Rule, Variant, Variants};
 use serde::{Deserialize, Serialize};
-use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -103,16 +104,8 @@ impl LearningRule for Dkp {
         StepCost { rule: 2 * self.learned_values() as u64, ..StepCost::of_units(net, &self.units) }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
-    }
-
-    fn learned_values(&self) -> usize {
-        self.feedback.iter().map(Learned::num_params).sum()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        record_all(&self.feedback)
+    fn parts(&self) -> Vec<Part<'_>> {
+        Part::learned_list("feedback", &self.feedback)
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {

@@ -11,6 +11,7 @@ use crate::register::{Rule, Usual, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::layer::Activation;
+use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule};
@@ -76,11 +77,11 @@ impl Objective for Targets {
     }
 
     fn macs(&self) -> u64 {
-        self.fixed_values() as u64
+        self.feedback.iter().map(|b| b.shape().num_elements() as u64).sum()
     }
 
-    fn fixed_values(&self) -> usize {
-        self.feedback.iter().map(|b| b.shape().num_elements()).sum()
+    fn parts(&self) -> Vec<Part<'_>> {
+        Part::fixed_list("feedback", self.feedback.iter().cloned())
     }
 }
 

@@ -18,9 +18,9 @@
 use crate::register::{EVERY, Reach, Rule, Usual, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use sll_core::divergence::cross_entropy;
-use sll_core::layer::{Activation, Dense, Layer};
+use sll_core::layer::{Activation, Dense, Hidden, Layer};
 use sll_core::learned::{self, Learned};
+use sll_core::named::Part;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream, upload};
@@ -147,10 +147,11 @@ impl DtpConfig {
             return Err(Error::Unsupported { rule: "DTP".into(), reason });
         }
         let hidden = &shapes[..shapes.len() - 1];
+        let inverse = Hidden { activation: self.inverse_activation, ..Hidden::default() };
         let inverses = hidden.windows(2).enumerate().map(|(index, pair)| {
             let mut stream = Stream::new(seed, Purpose::Learned, &[index as u64]);
             let (n, m) = (pair[1].len(), pair[0].len());
-            Learned::new(Dense::new(n, m, self.inverse_activation, 0.0, &mut stream, net.device()))
+            Learned::new(Dense::new(n, m, inverse, &mut stream, net.device()))
         });
         Ok(Dtp { config: *self, inverses: inverses.collect(), units })
     }
@@ -194,7 +195,7 @@ impl Dtp {
                 self.learn_inverse(unit - 1, below, net, batch, updater);
             }
         }
-        let (loss, _, _) = cross_entropy(h, batch.targets(net.classes(), &batch.x.device()));
+        let (loss, _) = net.loss().evaluate(h, batch.targets(net.classes(), &batch.x.device()));
         StepReport { loss: loss.mean(), units: Vec::new() }
     }
 }
@@ -215,7 +216,8 @@ impl LearningRule for Dtp {
         }
         let top = x.require_grad();
         let logits = net.forward_range(self.units[last].clone(), top.clone(), &pass);
-        let (loss, _, error) = cross_entropy(logits.clone().inner(), batch.targets(net.classes(), &batch.x.device()));
+        let targets = batch.targets(net.classes(), &batch.x.device());
+        let (loss, error) = net.loss().evaluate(logits.clone().inner(), targets);
         let mut grads = inject(logits, error * (1.0 / b));
         let gradient = top.grad_remove(&mut grads).expect("the output layer reads the last hidden layer");
         let mut target = top.inner() - gradient * (self.config.target_step * b);
@@ -247,16 +249,8 @@ impl LearningRule for Dtp {
         StepCost { rule, backward: local.backward + net.costs()[last.start].input_grad, ..local }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
-    }
-
-    fn learned_values(&self) -> usize {
-        self.inverses.iter().map(Learned::num_params).sum()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        learned::record_all(&self.inverses)
+    fn parts(&self) -> Vec<Part<'_>> {
+        Part::learned_list("inverses", &self.inverses)
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {

@@ -9,7 +9,6 @@ use crate::bp::Bp;
 use crate::register::{EVERY, Reach, Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use sll_core::divergence::cross_entropy;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -53,7 +52,7 @@ impl LearningRule for FusedBp {
             // Each unit has a graph of its own, whose leaf is its input.
             x = output.detach().require_grad();
         }
-        let (loss, _, error) = cross_entropy(x.inner(), batch.targets(net.classes(), &batch.x.device()));
+        let (loss, error) = net.loss().evaluate(x.inner(), batch.targets(net.classes(), &batch.x.device()));
         let mut signal = Some(error * (1.0 / batch.len() as f64));
         for unit in self.units.iter().rev() {
             let (Some((input, output)), Some(dh)) = (run.pop(), signal.take()) else { break };
@@ -71,10 +70,6 @@ impl LearningRule for FusedBp {
 
     fn cost(&self, net: &Network) -> StepCost {
         Bp.cost(net)
-    }
-
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
     }
 }
 

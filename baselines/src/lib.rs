@@ -15,6 +15,7 @@ pub mod lls;
 pub mod local;
 pub mod parity;
 pub mod pepita;
+pub mod per_layer;
 mod register;
 pub mod sgr;
 pub mod shallow;

@@ -4,21 +4,26 @@
 //! s = pool(h), a = s / ‖s‖,   v = Φ a / T,   L = CE(softmax(v), y),   Φ_kt = sin(f_k t), f_k from 50 to 512
 //! ```
 //!
-//! Variants: LLS-M scales each logit by a learned factor (`v (.) m`), LLS-MxM mixes them by a learned `K x K` matrix
-//! (`v M`). No other head is learned; the output layer is trained by cross-entropy. One layer's activations are held.
+//! `h` is taken before dropout and pooling; maps are pooled to 4x4 in the first layer and to 2x2 in all others, as in
+//! the authors' code. Variants: LLS-M scales each logit by a learned factor (`v (.) m`), LLS-MxM mixes them by a
+//! learned `K x K` matrix (`v M`). No other head is learned; the output layer is trained by cross-entropy. One layer's
+//! activations are held.
 
-use crate::local::{Local, Objective};
+use crate::local::{Head, Local, Objective, inside};
+use crate::per_layer::PerLayer;
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule};
 use sll_core::summary::{MapSummary, Summary};
 use sll_core::{Cut, Error, Network, NetworkSpec, Result};
+use std::ops::Range;
 
 /// What is learned between the fixed basis and the local posterior.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,8 +62,12 @@ pub struct LlsConfig {
     /// Standard deviation of the entries that `m` and `M` start with (authors' code: 0.01).
     #[serde(skip_serializing_if = "is_authors")]
     pub mix_std: f64,
-    /// How feature maps are pooled before the basis (authors' code: to 4x4, deeper ones to 2x2).
-    pub summary: MapSummary,
+    /// How feature maps are pooled before the basis, layer by layer (authors' code: to 4x4, deeper ones to 2x2).
+    pub summary: PerLayer<MapSummary>,
+    /// The local head: the authors', or the basis on the whole output behind dropout and pooling, whatever `summary`
+    /// says.
+    #[serde(skip_serializing_if = "Head::is_authors")]
+    pub head: Head,
 }
 
 /// Of [`LlsConfig::mix_std`].
@@ -70,13 +79,17 @@ fn is_authors(mix_std: &f64) -> bool {
 
 impl Default for LlsConfig {
     fn default() -> Self {
-        Self { mix: Mix::None, wave: Wave::Sine, temperature: 0.5, mix_std: AUTHORS, summary: MapSummary::Pool2 }
+        let summary = PerLayer::list(&[MapSummary::Pool4, MapSummary::Pool2]).expect("two values");
+        Self { mix: Mix::None, wave: Wave::Sine, temperature: 0.5, mix_std: AUTHORS, summary, head: Head::Authors }
     }
 }
 
 /// The local heads.
 pub struct Bases {
     temperature: f64,
+    head: Head,
+    /// Whether some head reads a map before it is pooled, which no model of memory follows.
+    unpooled: bool,
     mix: Mix,
     /// Pooling and `Φᵀ [m, K]` of each unit but the last.
     heads: Vec<(Summary, Tensor<2>)>,
@@ -117,12 +130,12 @@ impl Rule for LlsConfig {
     }
 
     fn title(&self) -> String {
-        Self::VARIANTS[self.mix as usize].title.into()
+        self.head.titled(Self::VARIANTS[self.mix as usize].title)
     }
 
     fn numerics(&self, _network: &NetworkSpec) -> u32 {
-        // `m` and `M` came to start small.
-        if self.mix == Mix::None { 0 } else { 8 }
+        // Codes came to be taken before dropout and pooling.
+        9
     }
 }
 
@@ -137,8 +150,11 @@ impl LlsConfig {
         let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
         let device = net.device().clone().inner();
         let hidden = &units[..units.len() - 1];
-        let heads = hidden.iter().map(|unit| {
-            let summary = Summary::new(net.output_of(unit.end - 1), self.summary);
+        let seen_otherwise = |unit: &Range<usize>| inside(net, unit).len() != net.output_of(unit.end - 1).len();
+        let unpooled = self.head.is_authors() && hidden.iter().any(seen_otherwise);
+        let heads = hidden.iter().enumerate().map(|(index, unit)| {
+            let shape = if self.head.is_authors() { inside(net, unit) } else { net.output_of(unit.end - 1) };
+            let summary = Summary::new(shape, self.head.summary(self.summary.at(index)));
             (summary, upload(self.basis(summary.len(), classes), [summary.len(), classes], &device))
         });
         let heads = heads.collect();
@@ -153,7 +169,7 @@ impl LlsConfig {
             Learned::new(Matrix::new(entries, [rows, classes], net.device()))
         };
         let mixes = if rows == 0 { Vec::new() } else { (0..hidden.len()).map(mix).collect() };
-        Local::new(net, Bases { temperature: self.temperature, mix: self.mix, heads, mixes })
+        Local::new(net, Bases { temperature: self.temperature, head: self.head, unpooled, mix: self.mix, heads, mixes })
     }
 
     /// `Φᵀ [m, K]`, row by row, computed in f64: the arguments reach many thousands of radians.
@@ -197,6 +213,10 @@ impl Bases {
 }
 
 impl Objective for Bases {
+    fn sees_inside(&self) -> bool {
+        self.head.is_authors()
+    }
+
     fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2> {
         let Forward { direction, norm, raw, logits } = self.forward(unit, h);
         let targets = batch.targets(logits.dims()[1], &logits.device());
@@ -226,24 +246,20 @@ impl Objective for Bases {
     fn macs(&self) -> u64 {
         // Of the mixes only a matrix multiplies; a vector scales.
         let mixed = self.mixes.iter().filter(|_| self.mix == Mix::MxM).map(|m| 3 * m.num_params());
-        (2 * self.fixed_values() + mixed.sum::<usize>()) as u64
+        let bases = self.heads.iter().map(|(_, basis)| 2 * basis.shape().num_elements());
+        bases.chain(mixed).sum::<usize>() as u64
     }
 
     /// `a`, `Φᵀ` times the error and either the second copy of that product or `a` times it, `[b, m]` each.
     fn temporaries(&self, batch: usize) -> Option<Vec<usize>> {
-        Some(self.heads.iter().map(|(summary, _)| 3 * batch * summary.len()).collect())
+        let values = || self.heads.iter().map(|(summary, _)| 3 * batch * summary.len()).collect();
+        (!self.unpooled).then(values)
     }
 
-    fn fixed_values(&self) -> usize {
-        self.heads.iter().map(|(_, basis)| basis.shape().num_elements()).sum()
-    }
-
-    fn learned_values(&self) -> usize {
-        self.mixes.iter().map(Learned::num_params).sum()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        record_all(&self.mixes)
+    fn parts(&self) -> Vec<Part<'_>> {
+        let mut parts = Part::fixed_list("bases", self.heads.iter().map(|(_, basis)| basis.clone()));
+        parts.extend(Part::learned_list("mixes", &self.mixes));
+        parts
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
@@ -328,6 +344,41 @@ mod tests {
         laws::learns(|| laws::small_mlp(2), LLS, 160);
         laws::learns(laws::small_cnn, MXM, 80);
         laws::learns(|| laws::small_vit(true), LLS, 120);
+    }
+
+    #[test]
+    fn codes_are_taken_before_pooling_on_4x4_then_2x2_cells() {
+        // 16x16 maps of 4, then 8x8 of 8 channels, before they are halved.
+        let net = laws::small_cnn();
+        let lengths = |head| {
+            let rule = LlsConfig { head, ..LlsConfig::default() }.init(&net, 3).unwrap();
+            rule.objective().heads.iter().map(|(summary, _)| summary.len()).take(2).collect::<Vec<_>>()
+        };
+        assert_eq!(lengths(Head::Authors), [4 * 16, 8 * 4]);
+        assert_eq!(lengths(Head::Common), [4 * 64, 8 * 16]);
+        // The first layer's update is the gradient of the loss on its map before pooling.
+        let mut net = laws::small_cnn();
+        let mut rule = LlsConfig::default().init(&net, 3).unwrap();
+        let (batch, before) = (laws::batch(&net, 1), net.duplicate());
+        let moved = laws::moved(&mut net, &mut rule, &batch);
+        let h = before.respond(0, Tensor::from_inner(batch.x.clone()), &batch.pass()).unwrap();
+        assert_eq!(h.dims()[1], 4 * 256);
+        let signal = rule.objective_mut().signal(0, h.clone().inner(), &batch, &mut laws::descent());
+        let grads = sll_core::op::inject(h, signal);
+        let mut other = before;
+        let start = laws::floats(other.weights()[0][0].rows());
+        laws::descent().step(&mut other, 0..1, grads);
+        let end = laws::floats(other.weights()[0][0].rows());
+        for ((a, b), found) in start.iter().zip(end).zip(&moved[0][0]) {
+            assert!((a - b - found).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn the_common_head_runs_on_every_network() {
+        let common: Build = &|net| Ok(Box::new(LlsConfig { head: Head::Common, ..LlsConfig::default() }.init(net, 3)?));
+        laws::learns(laws::small_cnn, common, 80);
+        laws::local(|| laws::small_mlp(2), || laws::small_mlp(4), 2, common);
     }
 
     #[test]

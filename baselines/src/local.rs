@@ -4,23 +4,98 @@
 //! h_l = f_l(sg(h_{l-1})),   dh_l = ∂L_l/∂h_l,   update unit l,   go on with sg(h_l)
 //! ```
 //!
-//! The last unit ends in the network's classifier and is trained by cross-entropy. One unit's activations are held at a
+//! The last unit ends in the network's classifier and is trained by the network's loss, cross-entropy if
+//! nothing else is said. One unit's activations are held at a
 //! time, and layer `l`'s update depends on nothing above it.
 
 use burn::tensor::Tensor;
-use sll_core::divergence::cross_entropy;
+use serde::{Deserialize, Serialize};
 use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
+use sll_core::named::Part;
 use sll_core::op::inject;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::{Cut, Network, Pass, Result};
+use sll_core::summary::MapSummary;
+use sll_core::{Cut, Network, Pass, Result, Shape};
 use std::ops::Range;
 
+/// Whose local head an objective reads a unit by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Head {
+    /// The one of the rule's authors.
+    #[default]
+    Authors,
+    /// The same for all rules: the unit's whole output, as SLL reads it.
+    Common,
+}
+
+impl Head {
+    /// Whether it is the rule's own.
+    pub fn is_authors(&self) -> bool {
+        *self == Self::Authors
+    }
+
+    /// How maps are summarised: as `authors` do, or not at all.
+    pub fn summary(self, authors: MapSummary) -> MapSummary {
+        if self.is_authors() { authors } else { MapSummary::Flatten }
+    }
+
+    /// A rule's name in tables with this head.
+    pub fn titled(self, title: &str) -> String {
+        if self.is_authors() { title.into() } else { format!("{title}, common head") }
+    }
+}
+
+/// What an objective that sees inside is given of `unit`: the shape before pooling, or of a unit that has no stages its
+/// output's.
+pub fn inside(net: &Network, unit: &Range<usize>) -> Shape {
+    let stages = if unit.len() == 1 { net.stages(unit.start) } else { None };
+    stages.map_or(net.output_of(unit.end - 1), |stages| stages.pre_activation_shape())
+}
+
 /// The objective of the units below the last one.
+///
+/// ```
+/// use baselines::local::{Local, Objective};
+/// use burn::tensor::{Device, Tensor};
+/// use sll_core::optim::{OptimizerConfig, Updater};
+/// use sll_core::rule::{Batch, LearningRule};
+/// use sll_core::NetworkSpec;
+///
+/// /// Small outputs: `L_l = |h_l|² / 2`, so `dh_l = h_l / b`. (`examples/own_rule.rs` learns something.)
+/// struct Small;
+///
+/// impl Objective for Small {
+///     fn signal(&mut self, _unit: usize, h: Tensor<2>, batch: &Batch, _updater: &mut Updater) -> Tensor<2> {
+///         h * (1.0 / batch.len() as f64)
+///     }
+///
+///     fn macs(&self) -> u64 {
+///         0
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let mut net = NetworkSpec { width: Some(8), ..NetworkSpec::named("mlp-2x800") }.build([1, 2, 2], 3, 0, &device)?;
+/// let mut rule = Local::new(&net, Small)?;
+/// let before = net.params();
+/// let mut updater = OptimizerConfig::default().init()?;
+/// updater.set_lr(0.1);
+/// rule.step(&mut net, &Batch::new(Tensor::ones([2, 4], &device), vec![0, 2], 0), &mut updater)?;
+/// assert!(net.params().iter().zip(&before).all(|(now, before)| now != before));
+/// # Ok::<(), sll_core::Error>(())
+/// ```
 pub trait Objective: Send {
     /// The signal `dL_l/dh_l [b, n_l]` (batch mean) for the output `h_l [b, n_l]` of unit `unit`. A head of its own
     /// that the objective learns is moved here.
     fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2>;
+
+    /// Whether it is given what a unit's activation gives, before dropout and pooling (see [`inside`]), in place of the
+    /// unit's output.
+    fn sees_inside(&self) -> bool {
+        false
+    }
 
     /// Logits `[b, K]` of a unit's own posterior; `None` where it has none.
     fn logits(&self, _unit: usize, _h: Tensor<2>) -> Option<Tensor<2>> {
@@ -36,22 +111,9 @@ pub trait Objective: Send {
         None
     }
 
-    /// See [`LearningRule::fixed_values`].
-    fn fixed_values(&self) -> usize {
-        0
-    }
-
-    /// See [`LearningRule::learned_values`].
-    fn learned_values(&self) -> usize {
-        0
-    }
-
-    /// See [`LearningRule::record`].
-    ///
-    /// # Errors
-    /// If the parts cannot be written.
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        Ok(Vec::new())
+    /// See [`LearningRule::parts`].
+    fn parts(&self) -> Vec<Part<'_>> {
+        Vec::new()
     }
 
     /// See [`LearningRule::load`].
@@ -78,6 +140,16 @@ impl<O: Objective> Local<O> {
         Ok(Self { units: net.units(Cut::EveryLayer)?, objective })
     }
 
+    /// What the objective is given of `unit`, and whether something is left to do until it is the unit's output.
+    fn run(&self, net: &Network, unit: &Range<usize>, x: Tensor<2>, pass: &Pass) -> (Tensor<2>, bool) {
+        let inside = self.objective.sees_inside() && unit.len() == 1;
+        let response = if inside { net.respond(unit.start, x.clone(), pass) } else { None };
+        match response {
+            Some(h) => (h, true),
+            None => (net.forward_range(unit.clone(), x, pass), false),
+        }
+    }
+
     /// The objective.
     pub fn objective(&self) -> &O {
         &self.objective
@@ -100,10 +172,13 @@ impl<O: Objective> LearningRule for Local<O> {
         let (pass, last) = (batch.pass(), self.units.len() - 1);
         let mut h = batch.x.clone();
         for (index, unit) in self.units[..last].iter().enumerate() {
-            let output = net.forward_range(unit.clone(), Tensor::from_inner(h), &pass);
+            let (output, open) = self.run(net, unit, Tensor::from_inner(h), &pass);
             h = output.clone().inner();
             let signal = self.objective.signal(index, h.clone(), batch, updater);
             updater.step(net, unit.clone(), inject(output, signal));
+            if open {
+                h = net.pass_on(unit.start, h, &pass);
+            }
         }
         let loss = train_classifier(net, self.units[last].clone(), h, batch, updater);
         Ok(StepReport { loss, units: Vec::new() })
@@ -113,11 +188,13 @@ impl<O: Objective> LearningRule for Local<O> {
         let mut h = x;
         let mut logits = Vec::new();
         for (index, unit) in self.units.iter().enumerate() {
-            h = net.forward_range(unit.clone(), h, &Pass::Eval);
-            match index + 1 == self.units.len() {
-                true => logits.push(h.clone()),
-                false => logits.extend(self.objective.logits(index, h.clone())),
+            if index + 1 == self.units.len() {
+                logits.push(net.forward_range(unit.clone(), h.clone(), &Pass::Eval));
+                break;
             }
+            let (seen, open) = self.run(net, unit, h, &Pass::Eval);
+            logits.extend(self.objective.logits(index, seen.clone()));
+            h = if open { net.pass_on(unit.start, seen, &Pass::Eval) } else { seen };
         }
         if logits.len() == self.units.len() { logits } else { Vec::new() }
     }
@@ -141,16 +218,8 @@ impl<O: Objective> LearningRule for Local<O> {
         MemoryUse::of(net, batch, optimizer, &Pattern::Local(units.collect()), values)
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        self.objective.fixed_values()
-    }
-
-    fn learned_values(&self) -> usize {
-        self.objective.learned_values()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        self.objective.record()
+    fn parts(&self) -> Vec<Part<'_>> {
+        self.objective.parts()
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
@@ -158,7 +227,8 @@ impl<O: Objective> LearningRule for Local<O> {
     }
 }
 
-/// Trains the unit that ends in the network's classifier by cross-entropy on the detached input `h`; gives the loss.
+/// Trains the unit that ends in the network's classifier by the network's loss on the detached input `h`; gives the
+/// loss.
 pub fn train_classifier(
     net: &mut Network,
     unit: Range<usize>,
@@ -169,7 +239,7 @@ pub fn train_classifier(
     let output = net.forward_range(unit.clone(), Tensor::from_inner(h), &batch.pass());
     let logits = output.clone().inner();
     let targets = batch.targets(net.classes(), &logits.device());
-    let (loss, _, error) = cross_entropy(logits, targets);
+    let (loss, error) = net.loss().evaluate(logits, targets);
     updater.step(net, unit, inject(output, error * (1.0 / batch.len() as f64)));
     loss.mean()
 }

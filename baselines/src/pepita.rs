@@ -3,8 +3,9 @@
 //!
 //! First pass on `x`: `h_l` and `e = softmax(z_L) - y`. Second pass on `x' = x + F e`, `F` fixed, with the same masks:
 //! `h'_l`. Then `dW_l = (h_l - h'_l) h'_{l-1}ᵀ` without `φ'`, where `h'_0 = x'`; the output layer takes the second
-//! pass's error, `dW_L = e' h'_{L-1}ᵀ`. A convolution averages over its output positions, and `h` is taken before
-//! pooling. Biases, which the reference lacks, move by the same rule; a batch norm's factors do not move.
+//! pass's error, `dW_L = e' h'_{L-1}ᵀ`, but where it is the only dense layer behind convolutions the first pass's, as
+//! in the authors' code. A convolution averages over its output positions, and `h` is taken before pooling. Biases,
+//! which the reference lacks, move by the same rule; a batch norm's factors do not move.
 //!
 //! The first pass's activations are kept for the second: memory grows with depth as BP's does. `memory = "light"` keeps
 //! none and runs the first pass again beside the second, layer by layer, with the same result.
@@ -12,13 +13,13 @@
 use crate::register::{EVERY, Reach, Rule, Usual, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use sll_core::divergence::cross_entropy;
 use sll_core::layer::Stages;
+use sll_core::named::Part;
 use sll_core::op::{Product, inject};
 use sll_core::optim::{OptimizerKind, Updater};
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::{Cut, Error, Network, Pass, Result, Shape};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, Shape};
 
 /// What becomes of the first pass's activations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +68,8 @@ pub struct Pepita {
     projection: Tensor<2>,
     /// Of each hidden layer: the factor on its sum over positions.
     scales: Vec<f64>,
+    /// Whether the output layer takes the first pass's error.
+    first_error: bool,
 }
 
 impl Rule for PepitaConfig {
@@ -104,6 +107,11 @@ impl Rule for PepitaConfig {
     fn usual(&self) -> Usual {
         Usual { optimizer: OptimizerKind::Sgd, lr: 0.1, ..Usual::default() }
     }
+
+    fn numerics(&self, network: &NetworkSpec) -> u32 {
+        // Behind convolutions alone the output layer came to take the first pass's error.
+        if network.sees_vectors() { 0 } else { 9 }
+    }
 }
 
 impl PepitaConfig {
@@ -137,7 +145,9 @@ impl PepitaConfig {
         let bound = self.projection_gain * 0.05 * (6.0 / n as f64).sqrt();
         let values = Stream::new(seed, Purpose::Feedback, &[0]).uniform(classes * n, bound);
         let projection = upload(values, [classes, n], &net.device().clone().inner());
-        Ok(Pepita { memory: self.memory, projection, scales })
+        let below = net.depth().checked_sub(2).map(|layer| net.output_of(layer));
+        let first_error = matches!(below, Some(Shape::Map { .. }));
+        Ok(Pepita { memory: self.memory, projection, scales, first_error })
     }
 }
 
@@ -159,26 +169,26 @@ impl LearningRule for Pepita {
         let targets = batch.targets(net.classes(), &batch.x.device());
         let (mut x, mut kept) = (batch.x.clone(), Vec::new());
         for layer in 0..output {
-            let stages = stages(net, layer);
-            let (h, next) = activate(stages, stages.pre_activation(x), &batch.pass().at(layer));
+            let (stages, pass) = (stages(net, layer), batch.pass().at(layer));
+            let (h, next) = activate(stages, stages.pre_activation(x, &pass), &pass);
             x = next;
             if self.memory == Memory::Standard {
                 kept.push(h);
             }
         }
         let logits = net.forward_plain(output..output + 1, x, &batch.pass());
-        let (loss, _, error) = cross_entropy(logits, targets.clone());
+        let (loss, error) = net.loss().evaluate(logits, targets.clone());
 
-        let mut modulated = batch.x.clone() + error.product(self.projection.clone());
+        let mut modulated = batch.x.clone() + error.clone().product(self.projection.clone());
         let (mut kept, mut x) = (kept.into_iter(), batch.x.clone());
         for layer in 0..output {
             let (stages, pass) = (stages(net, layer), replay.at(layer));
             let first = kept.next().unwrap_or_else(|| {
-                let (h, next) = activate(stages, stages.pre_activation(x.clone()), &pass);
+                let (h, next) = activate(stages, stages.pre_activation(x.clone(), &pass), &pass);
                 x = next;
                 h
             });
-            let z = stages.pre_activation(Tensor::from_inner(modulated));
+            let z = stages.pre_activation(Tensor::from_inner(modulated), &pass);
             let (second, next) = activate(stages, z.clone().inner(), &pass);
             modulated = next;
             let signal = (first - second) * (self.scales[layer] / batch.len() as f64);
@@ -186,7 +196,10 @@ impl LearningRule for Pepita {
             updater.step(net, layer..layer + 1, inject(z, signal));
         }
         let logits = net.forward_range(output..output + 1, Tensor::from_inner(modulated), &replay);
-        let (_, _, error) = cross_entropy(logits.clone().inner(), targets);
+        let error = match self.first_error {
+            true => error,
+            false => net.loss().evaluate(logits.clone().inner(), targets).1,
+        };
         updater.step(net, output..output + 1, inject(logits, error * (1.0 / batch.len() as f64)));
         Ok(StepReport { loss: loss.mean(), units: Vec::new() })
     }
@@ -205,8 +218,8 @@ impl LearningRule for Pepita {
         StepCost { forward: 2 * all + again, backward: all, rule: self.fixed_values(net) as u64 }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        self.projection.shape().num_elements()
+    fn parts(&self) -> Vec<Part<'_>> {
+        vec![Part::fixed("projection", self.projection.clone())]
     }
 }
 
@@ -214,7 +227,6 @@ impl LearningRule for Pepita {
 mod tests {
     use super::*;
     use burn::tensor::{Device, TensorData};
-    use sll_core::NetworkSpec;
     use sll_core::laws::{self, Build};
     use sll_core::optim::{OptimizerConfig, OptimizerKind};
 
@@ -305,6 +317,39 @@ mod tests {
             assert_eq!(a[..a.len() - 1], b[..b.len() - 1]);
             assert_ne!(a.last(), b.last());
         }
+    }
+
+    #[test]
+    fn the_only_dense_layer_behind_convolutions_takes_the_first_error() {
+        // Its bias moves by the mean error of one pass: the first's here, with a hidden dense layer the second's.
+        for (dense, mut net) in [(false, laws::small_cnn()), (true, with_hidden_dense())] {
+            let batch = laws::batch(&net, 0);
+            let (start, output) = (net.duplicate(), net.depth() - 1);
+            let mut rule = PepitaConfig { projection_gain: 20.0, ..Default::default() }.init(&net, 3).unwrap();
+            let targets = batch.targets(4, &batch.x.device());
+            let mean_error = |x: Tensor<2>| {
+                let logits = start.forward_plain(0..output + 1, x, &batch.replay());
+                let error = start.loss().evaluate(logits, targets.clone()).1;
+                (error.clone(), laws::floats(error.mean_dim(0)))
+            };
+            let (error, first) = mean_error(batch.x.clone());
+            let moved = laws::moved(&mut net, &mut rule, &batch);
+            let change = batch.x.clone() + error.product(rule.projection.clone());
+            // The second pass goes through hidden layers as they were before the step.
+            let second = mean_error(change).1;
+            let far = |expected: &[f32]| {
+                let differ = moved[output][1].iter().zip(expected).map(|(a, b)| (a - b).abs());
+                differ.fold(0f32, f32::max)
+            };
+            let (right, wrong) = if dense { (&second, &first) } else { (&first, &second) };
+            assert!(far(right) < 1e-6 && far(wrong) > 1e-5, "dense {dense}: {} {}", far(right), far(wrong));
+        }
+    }
+
+    /// Convolutions, then two dense layers.
+    fn with_hidden_dense() -> Network {
+        let spec = NetworkSpec { width: Some(8), ..NetworkSpec::named("cnn-small") };
+        spec.build([1, 16, 16], 4, 5, &Device::flex()).unwrap()
     }
 
     #[test]

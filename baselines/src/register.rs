@@ -117,6 +117,34 @@ impl<S> Variant<S> {
 }
 
 /// A rule's settings, and what there is to know about the rule.
+///
+/// ```
+/// use baselines::{Rule, Variant, Variants};
+/// use sll_core::{Network, NetworkSpec, Result, rule::LearningRule};
+///
+/// /// SLL whose units are aligned half as strongly.
+/// #[derive(Clone, Copy, PartialEq)]
+/// struct Half;
+///
+/// impl Rule for Half {
+///     const VARIANTS: Variants<Self> = &[Variant {
+///         title: "SLL, half aligned",
+///         equation: "CE(q_l, y) + D(p_l, q_l) / 2",
+///         paper: "an example",
+///         ..Variant::local(|| Half)
+///     }];
+///
+///     fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
+///         Ok(Box::new(sll_core::sll::SllConfig { align_weight: 0.5, ..Default::default() }.init(net, seed)?))
+///     }
+/// }
+///
+/// let spec = NetworkSpec { width: Some(8), ..NetworkSpec::named("mlp-2x800") };
+/// let mut net = spec.build([1, 2, 2], 3, 0, &Default::default())?;
+/// assert_eq!(Half.build(&mut net, 0)?.fixed_values(&net), 2 * 8 * 3);
+/// assert_eq!(Half.title(), "SLL, half aligned");
+/// # Ok::<(), sll_core::Error>(())
+/// ```
 pub trait Rule: Copy + PartialEq + 'static {
     /// The rule and its named variants, as tables and the suite of regressions run them.
     const VARIANTS: Variants<Self>;

@@ -20,18 +20,21 @@
 //! Memory: the largest unit's activations, twice for the two probes, and one gradient `[B, n_k]` at a boundary,
 //! whatever the depth. About three times the work of local learning, where a double backward would need about two.
 
+use crate::local::Head;
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::op::{inject, inject_all};
 use sll_core::optim::Updater;
+use sll_core::output::OutputLoss;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
 use sll_core::summary::{MapSummary, Summary};
-use sll_core::{Cut, Error, Network, Pass, Result};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result};
 use std::ops::Range;
 
 /// How far a unit's gradient at its input is from what the unit below asked for.
@@ -74,6 +77,9 @@ pub struct SgrConfig {
     pub step: f64,
     /// How feature maps become vectors.
     pub summary: MapSummary,
+    /// The local head: that on `summary`, or one on the whole output, as SLL reads it.
+    #[serde(skip_serializing_if = "Head::is_authors")]
+    pub head: Head,
 }
 
 impl Default for SgrConfig {
@@ -85,6 +91,7 @@ impl Default for SgrConfig {
             heads: Heads::Learned,
             step: 1e-2,
             summary: MapSummary::Pool2,
+            head: Head::Authors,
         }
     }
 }
@@ -123,7 +130,12 @@ impl Rule for SgrConfig {
     }
 
     fn title(&self) -> String {
-        self.units.map_or(Self::VARIANTS[0].title.into(), |i| format!("SGR{i}+"))
+        self.head.titled(&self.units.map_or(Self::VARIANTS[0].title.into(), |i| format!("SGR{i}+")))
+    }
+
+    fn numerics(&self, network: &NetworkSpec) -> u32 {
+        // The pooled cells of a map came to cover all of it.
+        if network.has_maps() { 9 } else { 0 }
     }
 }
 
@@ -144,10 +156,11 @@ impl SgrConfig {
     /// If a setting is out of its range, or the network has fewer units than are asked for.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Sgr> {
         self.validate()?;
+        OutputLoss::only_cross_entropy(net, "SGR")?;
         let (units, classes) = (net.units(self.units.map_or(Cut::EveryLayer, Cut::Units))?, net.classes());
         let purpose = if self.heads == Heads::Learned { Purpose::Learned } else { Purpose::Projection };
         let heads = units[..units.len() - 1].iter().enumerate().map(|(index, unit)| {
-            let summary = Summary::new(net.output_of(unit.end - 1), self.summary);
+            let summary = Summary::new(net.output_of(unit.end - 1), self.head.summary(self.summary));
             let n = summary.len();
             let values = Stream::new(seed, purpose, &[index as u64 + 1]).normal(n * classes, 1.0 / (n as f64).sqrt());
             (summary, Learned::new(Matrix::new(values, [n, classes], net.device())))
@@ -215,10 +228,6 @@ impl Sgr {
         if let (Some(gradient), Some((_, head))) = (gradient, self.heads.get_mut(unit)) {
             head.descend(gradient, updater, 1.0);
         }
-    }
-
-    fn head_values(&self) -> usize {
-        self.heads.iter().map(|(_, head)| head.num_params()).sum()
     }
 }
 
@@ -310,18 +319,11 @@ impl LearningRule for Sgr {
         cost
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        if self.config.heads == Heads::Fixed { self.head_values() } else { 0 }
-    }
-
-    fn learned_values(&self) -> usize {
-        if self.config.heads == Heads::Learned { self.head_values() } else { 0 }
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
+    fn parts(&self) -> Vec<Part<'_>> {
+        let heads = self.heads.iter().map(|(_, head)| head);
         match self.config.heads {
-            Heads::Learned => record_all(self.heads.iter().map(|(_, head)| head)),
-            Heads::Fixed => Ok(Vec::new()),
+            Heads::Learned => Part::learned_list("heads", heads),
+            Heads::Fixed => Part::fixed_list("heads", heads.map(|head| head.get().plain())),
         }
     }
 

@@ -55,10 +55,6 @@ impl LearningRule for Shallow {
         let again: u64 = output.iter().map(|layer| layer.again).sum();
         StepCost { forward: there(&costs), backward: 2 * there(output) + again - output[0].input_grad, rule: 0 }
     }
-
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
-    }
 }
 
 #[cfg(test)]

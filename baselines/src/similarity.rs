@@ -9,15 +9,16 @@
 //!
 //! `P_l` is learned with the layer, by the similarity loss: an `n x n` matrix, on maps a 3x3 convolution from `c` to
 //! `c` channels, without bias. It lets the layer's own output keep more than what tells classes apart. Tokens are
-//! compared themselves. Heads start at zero, as in the authors' code. The output layer is trained by cross-entropy. One
-//! layer's activations and `b²` similarities are held.
+//! compared themselves. `h` is taken before dropout and pooling; heads start at zero, as in the authors' code. The
+//! output layer is trained by cross-entropy. One layer's activations and `b²` similarities are held.
 
-use crate::local::{Local, Objective};
+use crate::local::{Head, Local, Objective, inside};
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::named::Part;
 use sll_core::op::{Product, conv2d};
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
@@ -31,8 +32,12 @@ use sll_core::{Cut, Error, Network, NetworkSpec, Result, Shape};
 pub struct SimilarityConfig {
     /// Weight `β` of the similarity loss: 0 is pred, 1 is sim, between them predsim (authors' code: 0.99).
     pub beta: f64,
-    /// How feature maps are pooled for the prediction head.
+    /// How feature maps are pooled for the prediction head (authors' code: until at most 4,096 values are left).
     pub summary: MapSummary,
+    /// The prediction head: the authors', or one on the whole output behind dropout and pooling, whatever `summary`
+    /// says. With the common one the similarity, too, is of that output.
+    #[serde(skip_serializing_if = "Head::is_authors")]
+    pub head: Head,
     /// Whether a learned layer comes before the similarity, as in the authors' code.
     #[serde(skip_serializing_if = "is_projected")]
     pub projection: bool,
@@ -45,13 +50,14 @@ fn is_projected(projection: &bool) -> bool {
 
 impl Default for SimilarityConfig {
     fn default() -> Self {
-        Self { beta: 0.99, summary: MapSummary::Pool2, projection: true }
+        Self { beta: 0.99, summary: MapSummary::Decoder, head: Head::Authors, projection: true }
     }
 }
 
 /// The local losses.
 pub struct Losses {
     beta: f64,
+    head: Head,
     classes: usize,
     shapes: Vec<Shape>,
     summaries: Vec<Summary>,
@@ -101,12 +107,12 @@ impl Rule for SimilarityConfig {
             1.0 => 1,
             _ => 2,
         };
-        Self::VARIANTS[variant].title.into()
+        self.head.titled(Self::VARIANTS[variant].title)
     }
 
     fn numerics(&self, _network: &NetworkSpec) -> u32 {
-        // Heads came to start at zero, and the learned layer before the similarity came.
-        8
+        // The losses came to be taken before dropout and pooling.
+        9
     }
 }
 
@@ -121,8 +127,10 @@ impl SimilarityConfig {
             return Err(Error::setting("beta", self.beta, reason));
         }
         let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
-        let shapes: Vec<Shape> = units[..units.len() - 1].iter().map(|unit| net.output_of(unit.end - 1)).collect();
-        let summaries: Vec<Summary> = shapes.iter().map(|&shape| Summary::new(shape, self.summary)).collect();
+        let seen = |unit| if self.head.is_authors() { inside(net, unit) } else { net.output_of(unit.end - 1) };
+        let shapes: Vec<Shape> = units[..units.len() - 1].iter().map(seen).collect();
+        let summary = self.head.summary(self.summary);
+        let summaries: Vec<Summary> = shapes.iter().map(|&shape| Summary::new(shape, summary)).collect();
         let zeros = |n: usize| Learned::new(Matrix::new(vec![0.0; n * classes], [n, classes], net.device()));
         let heads = summaries.iter().filter(|_| self.beta < 1.0).map(|summary| zeros(summary.len())).collect();
         let projection = |(index, shape): (usize, &Shape)| {
@@ -137,7 +145,7 @@ impl SimilarityConfig {
             Some(Learned::new(Matrix::new(values, [rows, columns], net.device())))
         };
         let projections = shapes.iter().enumerate().map(projection).collect();
-        Local::new(net, Losses { beta: self.beta, classes, shapes, summaries, heads, projections })
+        Local::new(net, Losses { beta: self.beta, head: self.head, classes, shapes, summaries, heads, projections })
     }
 }
 
@@ -190,13 +198,13 @@ impl Losses {
         }
         h.grad(&grads).expect("the loss is a function of the output") * self.beta
     }
-
-    fn learned(&self) -> impl Iterator<Item = &Learned<Matrix>> {
-        self.heads.iter().chain(self.projections.iter().flatten())
-    }
 }
 
 impl Objective for Losses {
+    fn sees_inside(&self) -> bool {
+        self.head.is_authors()
+    }
+
     fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2> {
         let mut signal: Option<Tensor<2>> = None;
         if self.beta > 0.0 {
@@ -242,12 +250,12 @@ impl Objective for Losses {
         heads + if self.beta > 0.0 { (similar + projections.sum::<usize>()) as u64 } else { 0 }
     }
 
-    fn learned_values(&self) -> usize {
-        self.learned().map(Learned::num_params).sum()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        record_all(self.learned())
+    fn parts(&self) -> Vec<Part<'_>> {
+        let mut parts = Part::learned_list("heads", &self.heads);
+        let projections = self.projections.iter().enumerate();
+        let projections = projections.filter_map(|(unit, p)| Some((format!("projections.{unit}"), p.as_ref()?)));
+        parts.extend(projections.map(|(name, p)| Part::learned(name, p)));
+        parts
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
@@ -365,6 +373,24 @@ mod tests {
         laws::repeats(|| laws::small_mlp(3), PREDSIM);
         laws::learns(laws::small_cnn, PREDSIM, 80);
         laws::learns(|| laws::small_vit(true), PREDSIM, 120);
+    }
+
+    #[test]
+    fn losses_are_taken_before_dropout_unless_the_head_is_the_common_one() {
+        // What the first unit is trained by does not depend on its mask, but through the common head it does.
+        for (head, dropped) in [(Head::Authors, false), (Head::Common, true)] {
+            let config = SimilarityConfig { beta: 1.0, head, ..SimilarityConfig::default() };
+            let step = |seed: u64| {
+                let mut net = laws::small_mlp(2);
+                let mut rule = config.init(&net, 3).unwrap();
+                let batch = Batch { seed, ..laws::batch(&net, 1) };
+                laws::moved(&mut net, &mut rule, &batch).swap_remove(0)
+            };
+            assert_eq!(step(1) != step(2), dropped, "{head:?}");
+        }
+        let common: Build =
+            &|net| Ok(Box::new(SimilarityConfig { head: Head::Common, ..SimilarityConfig::default() }.init(net, 3)?));
+        laws::learns(laws::small_cnn, common, 80);
     }
 
     #[test]

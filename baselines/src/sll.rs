@@ -3,7 +3,8 @@
 use crate::register::{Rule, Variant, Variants};
 use sll_core::rule::LearningRule;
 use sll_core::sll::SllConfig;
-use sll_core::{Network, Result};
+use sll_core::summary::MapSummary;
+use sll_core::{Network, NetworkSpec, Result};
 
 impl Rule for SllConfig {
     const VARIANTS: Variants<Self> = &[
@@ -44,6 +45,11 @@ impl Rule for SllConfig {
 
     fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
         Ok(Box::new(self.init(net, seed)?))
+    }
+
+    fn numerics(&self, network: &NetworkSpec) -> u32 {
+        // The pooled cells of a map came to cover all of it.
+        if self.summary == MapSummary::Flatten || !network.has_maps() { 0 } else { 9 }
     }
 
     fn title(&self) -> String {

@@ -4,23 +4,25 @@
 //! winner keeps `+y`, all others get `-y`. With the sum over samples and positions `dW_k = Σ y_k (x - u_k w_k)`,
 //! `w_k <- w_k + η_k dW_k / max|dW|` and `η_k = η |‖w_k‖ - 1|^p`: rows settle at norm 1. All hidden layers learn at
 //! once, each from the output of those below, for `unsupervised_epochs`; then they are frozen, running statistics
-//! included, and the output layer learns by cross-entropy.
+//! included, and the output layer learns by cross-entropy. A batch makes several updates, one of each `chunk` images.
 //!
-//! Meant for convolutions with batch norm and `activation = "triangle"`. Unlike in the reference a layer's batch norm
-//! follows its convolution in place of preceding it, borders are padded with zeros, and the activation has no power.
+//! Meant for convolutions with `batch_norm = "before"` and `activation = "triangle"`: what a layer reads has to be
+//! centred, or rows from the second layer on do not settle. Unlike in the reference borders are padded with zeros, and
+//! the activation has no power.
 //!
 //! One layer's activations are kept: memory is constant in depth. The hidden layers see no label and no optimiser.
 
 use crate::local::train_classifier;
+use crate::per_layer::PerLayer;
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 use sll_core::layer::WeightSlot;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
-use sll_core::rng::upload;
+use sll_core::rng::{mix, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::{Cut, Error, Network, Pass, Result, Shape};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, Shape};
 
 /// Settings of SoftHebb.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,20 +31,33 @@ pub struct SoftHebbConfig {
     /// Epochs of Hebbian learning; the classifier learns in all later ones. At 0 the hidden layers stay random, and a
     /// batch norm keeps its initial statistics.
     pub unsupervised_epochs: usize,
-    /// `t`, the factor on `u` in the competition: larger is harder.
-    pub temperature: f64,
-    /// `η` of the Hebbian layers, which the recipe's learning rate does not touch.
-    pub lr: f64,
+    /// `t`, the factor on `u` in the competition: larger is harder (authors' code, layer by layer: 1, 0.65, 0.25).
+    pub temperature: PerLayer<f64>,
+    /// `η` of the Hebbian layers, which the recipe's learning rate does not touch (authors' code: 0.08, 0.005, 0.01).
+    pub lr: PerLayer<f64>,
     /// `p`, how strongly a row's learning rate depends on its norm; 0 for not at all.
     pub lr_exponent: f64,
     /// Norm of each row of hidden weights at the start: the reference's, large enough for different units to win at
     /// first, where small rows leave all to a few. Not 1, where a row stands still.
     pub init_norm: f64,
+    /// Images of one Hebbian update (authors' code: batches of 10). An update has a length of its own, whatever it sums
+    /// over: it is their number that counts.
+    #[serde(skip_serializing_if = "is_authors")]
+    pub chunk: usize,
+}
+
+/// Of [`SoftHebbConfig::chunk`].
+const AUTHORS: usize = 10;
+
+/// A run is named as before there was a choice, and told apart by its numerics.
+fn is_authors(chunk: &usize) -> bool {
+    *chunk == AUTHORS
 }
 
 impl Default for SoftHebbConfig {
     fn default() -> Self {
-        Self { unsupervised_epochs: 1, temperature: 1.0, lr: 0.05, lr_exponent: 0.5, init_norm: 25.0 }
+        let (temperature, lr) = (PerLayer::all(1.0), PerLayer::all(0.05));
+        Self { unsupervised_epochs: 1, temperature, lr, lr_exponent: 0.5, init_norm: 25.0, chunk: AUTHORS }
     }
 }
 
@@ -69,14 +84,20 @@ impl Rule for SoftHebbConfig {
     fn learning_epoch(&self) -> usize {
         0
     }
+
+    fn numerics(&self, _network: &NetworkSpec) -> u32 {
+        // A batch came to make several updates.
+        9
+    }
 }
 
 impl SoftHebbConfig {
     fn check(&self) -> Result<()> {
-        for (key, value) in [("temperature", self.temperature), ("lr", self.lr), ("init_norm", self.init_norm)] {
-            if !(value.is_finite() && value > 0.0) {
-                return Err(Error::setting(key, value, "must be a positive number"));
-            }
+        self.temperature.given().iter().try_for_each(|&t| Error::check_gain("temperature", t))?;
+        self.lr.given().iter().try_for_each(|&lr| Error::check_gain("lr", lr))?;
+        Error::check_gain("init_norm", self.init_norm)?;
+        if self.chunk == 0 {
+            return Err(Error::setting("chunk", 0, "an update needs at least one image (default 10)"));
         }
         if !(self.lr_exponent.is_finite() && self.lr_exponent >= 0.0) {
             return Err(Error::setting("lr_exponent", self.lr_exponent, "must be 0 or positive (default 0.5)"));
@@ -148,17 +169,29 @@ fn compete(u: &Tensor<3>, temperature: f64) -> (Tensor<3>, Tensor<3>) {
 }
 
 impl SoftHebb {
-    /// One step of every hidden layer; gives the mean of one minus the winner's `y`.
+    /// The updates of one batch, chunk by chunk; gives the mean of one minus the winner's `y`.
     fn learn_features(&self, net: &mut Network, batch: &Batch) -> Tensor<1> {
-        let mut x = batch.x.clone();
+        let starts = (0..batch.len()).step_by(self.0.chunk).enumerate();
+        let doubts = starts.map(|(index, start)| {
+            let chunk = batch.x.clone().narrow(0, start, self.0.chunk.min(batch.len() - start));
+            // Masks are other ones for every update.
+            let seed = if index == 0 { batch.seed } else { mix(batch.seed, index as u64) };
+            self.update_features(net, chunk, Pass::Train { seed })
+        });
+        Tensor::cat(doubts.collect(), 0).mean()
+    }
+
+    /// One update of every hidden layer; gives the mean of one minus the winner's `y`.
+    fn update_features(&self, net: &mut Network, mut x: Tensor<2>, pass: Pass) -> Tensor<1> {
+        let samples = x.dims()[0];
         let mut doubts = Vec::with_capacity(net.depth());
         for layer in 0..net.depth() - 1 {
             let stages = net.stages(layer).expect("init refuses layers without stages");
-            let z = stages.pre_activation(Tensor::from_inner(x));
-            x = stages.pool(stages.activate(z.clone().inner(), &batch.pass().at(layer)));
+            let z = stages.pre_activation(Tensor::from_inner(x), &pass.at(layer));
+            x = stages.pool(stages.activate(z.clone().inner(), &pass.at(layer)));
             let units = channels(stages.pre_activation_shape());
-            let u = z.clone().inner().reshape([batch.len() as i32, units as i32, -1]);
-            let (y, sure) = compete(&u, self.0.temperature);
+            let u = z.clone().inner().reshape([samples as i32, units as i32, -1]);
+            let (y, sure) = compete(&u, self.0.temperature.at(layer));
             // Each difference from 1 is exact, that of their mean is not.
             doubts.push((sure * -1.0 + 1.0).mean());
             let forget = (y.clone() * u).sum_dim(2).sum_dim(0).reshape([-1, 1]);
@@ -168,7 +201,7 @@ impl SoftHebb {
             let rows = slot.rows();
             let change = learn - forget * rows.clone();
             let largest = change.clone().abs().max().reshape([1, 1]) + 1e-30;
-            let lr = (norms(&rows) - 1.0).abs().powf_scalar(self.0.lr_exponent) * self.0.lr;
+            let lr = (norms(&rows) - 1.0).abs().powf_scalar(self.0.lr_exponent) * self.0.lr.at(layer);
             slot.set_rows(rows + change / largest * lr);
         }
         Tensor::cat(doubts, 0).mean()
@@ -208,10 +241,6 @@ impl LearningRule for SoftHebb {
             false => StepCost { forward: hidden + costs[output].forward, backward: costs[output].forward, rule: 0 },
         }
     }
-
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
-    }
 }
 
 #[cfg(test)]
@@ -220,7 +249,7 @@ mod tests {
     use burn::tensor::Device;
     use sll_core::NetworkSpec;
     use sll_core::laws::{self, Build};
-    use sll_core::layer::Activation;
+    use sll_core::layer::{Activation, BatchNormAt};
     use sll_core::optim::{OptimizerConfig, OptimizerKind};
 
     const HEBB: Build = &|net| Ok(Box::new(SoftHebbConfig::default().init(net)?));
@@ -244,11 +273,20 @@ mod tests {
     fn cnn() -> Network {
         let spec = NetworkSpec {
             width: Some(4),
-            batch_norm: true,
+            batch_norm: BatchNormAt::Before,
             activation: Activation::Triangle,
             ..NetworkSpec::named("cnn-1")
         };
         spec.build([1, 16, 16], 4, 5, &Device::flex()).unwrap()
+    }
+
+    /// The images as the first layer reads them: at mean 0 and variance 1 where batch norm comes before it.
+    fn centred(values: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
+        let all = || values.iter().flatten().copied();
+        let count = all().count() as f32;
+        let mean = all().sum::<f32>() / count;
+        let deviation = (all().map(|v| (v - mean).powi(2)).sum::<f32>() / count + 1e-5).sqrt();
+        values.iter().map(|image| image.iter().map(|v| (v - mean) / deviation).collect()).collect()
     }
 
     /// The definition in plain loops: new rows from rows `[k][n]` and patches `[position][n]`.
@@ -257,7 +295,7 @@ mod tests {
         for x in patches {
             let u: Vec<f32> = rows.iter().map(|w| w.iter().zip(x).map(|(w, x)| w * x).sum()).collect();
             let winner = (0..u.len()).max_by(|&a, &b| u[a].total_cmp(&u[b])).unwrap();
-            let weight = |k: usize| ((u[k] - u[winner]) * config.temperature as f32).exp();
+            let weight = |k: usize| ((u[k] - u[winner]) * config.temperature.at(0) as f32).exp();
             let total: f32 = (0..u.len()).map(weight).sum();
             for (k, w) in rows.iter().enumerate() {
                 let y = weight(k) / total * if k == winner { 1.0 } else { -1.0 };
@@ -269,7 +307,7 @@ mod tests {
         let largest = change.iter().flatten().fold(0.0f32, |m, d| m.max(d.abs()));
         let step = |(w, d): (&Vec<f32>, &Vec<f32>)| {
             let norm = w.iter().map(|w| w * w).sum::<f32>().sqrt();
-            let lr = config.lr as f32 * (norm - 1.0).abs().powf(config.lr_exponent as f32);
+            let lr = config.lr.at(0) as f32 * (norm - 1.0).abs().powf(config.lr_exponent as f32);
             w.iter().zip(d).map(|(w, d)| w + lr * d / largest).collect()
         };
         rows.iter().zip(&change).map(step).collect()
@@ -278,7 +316,8 @@ mod tests {
     #[test]
     fn one_step_is_the_definition_in_plain_loops() {
         laws::one_thread();
-        let config = SoftHebbConfig { temperature: 0.7, lr: 0.3, init_norm: 2.0, ..Default::default() };
+        let (temperature, lr) = (PerLayer::all(0.7), PerLayer::all(0.3));
+        let config = SoftHebbConfig { temperature, lr, init_norm: 2.0, chunk: 100, ..Default::default() };
         let images = |x: &Tensor<2>| floats(x.clone()).chunks(x.dims()[1]).map(<[f32]>::to_vec).collect::<Vec<_>>();
         let patch = |image: &Vec<f32>, row: i32, column: i32| -> Vec<f32> {
             let pixel = |r: i32, c: i32| {
@@ -290,6 +329,7 @@ mod tests {
             let (mut rule, batch) = (config.init(&mut net).unwrap(), laws::batch(&net, 0));
             let mut patches = images(&batch.x);
             if conv {
+                patches = centred(patches);
                 let at = |image| (0..256).map(move |p| patch(image, p / 16, p % 16));
                 patches = patches.iter().flat_map(at).collect();
             }
@@ -317,6 +357,70 @@ mod tests {
         for w in first_rows(&mut net) {
             let norm = w.iter().map(|w| w * w).sum::<f32>().sqrt();
             assert!((norm - 1.0).abs() < 0.1, "norm {norm}");
+        }
+    }
+
+    #[test]
+    fn rows_of_every_layer_shrink_towards_1() {
+        // With batch norm behind the convolution those of the third layer grow from 5 to 6: what it reads is never
+        // below 0, and its mean is what all rows learn.
+        laws::one_thread();
+        let spec = NetworkSpec {
+            width: Some(8),
+            depth: Some(3),
+            batch_norm: BatchNormAt::Before,
+            activation: Activation::Triangle,
+            ..NetworkSpec::named("cnn-1")
+        };
+        let mut net = spec.build([1, 16, 16], 4, 5, &Device::flex()).unwrap();
+        let mut rule = SoftHebbConfig { init_norm: 5.0, chunk: 8, ..Default::default() }.init(&mut net).unwrap();
+        for step in 0..100 {
+            let batch = laws::batch(&net, step);
+            rule.step(&mut net, &batch, &mut adam()).unwrap();
+        }
+        for layer in 0..3 {
+            let mean: f32 = norms(&slot(&mut net, layer).unwrap().rows()).mean().into_scalar();
+            assert!(mean < 2.5, "layer {layer}: rows of norm {mean}");
+        }
+    }
+
+    #[test]
+    fn a_batch_makes_an_update_of_each_chunk() {
+        laws::one_thread();
+        let (mut net, mut other) = (cnn(), cnn());
+        let config = SoftHebbConfig { chunk: 8, ..SoftHebbConfig::default() };
+        let (mut rule, mut whole) = (config.init(&mut net).unwrap(), config.init(&mut other).unwrap());
+        let batch = laws::batch(&net, 0);
+        rule.step(&mut net, &batch, &mut adam()).unwrap();
+        for start in [0, 8, 16] {
+            let labels = batch.labels[start..start + 8].to_vec();
+            let chunk = Batch::new(batch.x.clone().narrow(0, start, 8), labels, start as u64);
+            whole.step(&mut other, &chunk, &mut adam()).unwrap();
+        }
+        assert_eq!(net.params(), other.params());
+    }
+
+    #[test]
+    fn each_layer_has_its_own_rate_and_temperature() {
+        laws::one_thread();
+        let start = cnn().params();
+        let moved = |config: SoftHebbConfig| {
+            let mut net = cnn();
+            let mut rule = config.init(&mut net).unwrap();
+            let batch = laws::batch(&net, 0);
+            rule.step(&mut net, &batch, &mut adam()).unwrap();
+            net.params()
+        };
+        let good = SoftHebbConfig { chunk: 24, ..SoftHebbConfig::default() };
+        let one = moved(good);
+        assert_ne!(one[1][0], start[1][0]);
+        for changed in [
+            SoftHebbConfig { lr: PerLayer::list(&[0.05, 0.01]).unwrap(), ..good },
+            SoftHebbConfig { temperature: PerLayer::list(&[1.0, 0.3]).unwrap(), ..good },
+        ] {
+            let other = moved(changed);
+            assert_eq!(one[0], other[0]);
+            assert_ne!(one[1], other[1]);
         }
     }
 
@@ -356,9 +460,10 @@ mod tests {
     fn mistakes_are_named() {
         let error = |config: SoftHebbConfig| config.init(&mut cnn()).err().unwrap().to_string();
         let good = SoftHebbConfig::default();
-        assert!(error(SoftHebbConfig { temperature: 0.0, ..good }).contains("temperature"));
-        assert!(error(SoftHebbConfig { lr: f64::NAN, ..good }).contains("lr"));
+        assert!(error(SoftHebbConfig { temperature: PerLayer::all(0.0), ..good }).contains("temperature"));
+        assert!(error(SoftHebbConfig { lr: PerLayer::all(f64::NAN), ..good }).contains("lr"));
         assert!(error(SoftHebbConfig { lr_exponent: -1.0, ..good }).contains("lr_exponent"));
+        assert!(error(SoftHebbConfig { chunk: 0, ..good }).contains("chunk"));
         assert!(error(SoftHebbConfig { init_norm: 1.0, ..good }).contains("never move"));
         let refused = good.init(&mut laws::small_vit(true)).err().unwrap().to_string();
         assert!(refused.contains("SoftHebb") && refused.contains("CNN"), "{refused}");

@@ -8,19 +8,29 @@
 //! q_l = softmax(g ⟨h_l, t_l⟩ / √n_l),   L_l = CE(q_l, y),   trained through h_l and t_l
 //! ```
 //!
-//! This is the paper's "input-label direct" form (its code's v1). The output layer is trained by cross-entropy. One
-//! layer's activations of both streams are held, and nothing waits for the output.
+//! This is the paper's "input-label direct" form (its code's v1). With `loss` the code's others: each sample of the
+//! batch is one of `b` alternatives and stands for its class's code, and the layer below says which of them a sample
+//! belongs to, by the inner products of the codes that it gave,
+//!
+//! ```text
+//! p_ij = softmax over samples j of g ⟨h_i, t_y(j)⟩ / √n,   L_l = mean_i Σ_j -w_ij ln p_ij
+//! ```
+//!
+//! `w_ij` is 1 for all samples whose codes below are nearest to sample `i`'s (v9), for one of them (v14), or for the
+//! `k` nearest samples (v15), else 0; below the first layer codes are one-hot labels. The output layer is trained by
+//! cross-entropy. One layer's activations of both streams are held, and nothing waits for the output.
 
 use crate::local::train_classifier;
 use crate::register::{Rule, Variant, Variants};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::op::inject_all;
 use sll_core::optim::Updater;
-use sll_core::rng::{Purpose, Stream};
+use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
 use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, Shape};
 use std::ops::Range;
@@ -35,11 +45,45 @@ pub struct SpConfig {
     pub signal_std: f64,
     /// Learning rate of the signal layer over that of the network; 0 keeps it fixed.
     pub signal_lr_factor: f64,
+    /// What a layer's outputs are compared with.
+    #[serde(skip_serializing_if = "Loss::is_usual")]
+    pub loss: Loss,
+    /// `k` of v15 (authors' example: 6).
+    #[serde(skip_serializing_if = "is_authors")]
+    pub topk: usize,
+}
+
+/// Of [`SpConfig::topk`].
+const AUTHORS: usize = 6;
+
+fn is_authors(topk: &usize) -> bool {
+    *topk == AUTHORS
+}
+
+/// The loss of a layer, by the names of the authors' code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Loss {
+    /// The right one of the classes.
+    #[default]
+    V1,
+    /// All samples whose codes below are nearest.
+    V9,
+    /// One sample whose code below is nearest.
+    V14,
+    /// The `k` samples whose codes below are nearest.
+    V15,
+}
+
+impl Loss {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Default for SpConfig {
     fn default() -> Self {
-        Self { gain: 3.0, signal_std: 1.0, signal_lr_factor: 1.0 }
+        Self { gain: 3.0, signal_std: 1.0, signal_lr_factor: 1.0, loss: Loss::V1, topk: AUTHORS }
     }
 }
 
@@ -59,18 +103,45 @@ struct Compared {
     dt: Tensor<2>,
 }
 
+/// SP itself; the other losses differ in what is right.
+const PLAIN: Variant<fn() -> SpConfig> = Variant {
+    title: "SP",
+    equation: "t_1 = S, t_l = f_l(t_{l-1}); L_l = CE(softmax(g h_l t_l^T / sqrt(n_l)), y); on maps the mean over \
+        positions",
+    paper: "Kohan, Rietman & Siegelmann 2023",
+    stores: "learned: S, K n_1 values",
+    ..Variant::local(SpConfig::default)
+};
+
 impl Rule for SpConfig {
-    const VARIANTS: Variants<Self> = &[Variant {
-        title: "SP",
-        equation: "t_1 = S, t_l = f_l(t_{l-1}); L_l = CE(softmax(g h_l t_l^T / sqrt(n_l)), y); on maps the mean over \
-            positions",
-        paper: "Kohan, Rietman & Siegelmann 2023",
-        stores: "learned: S, K n_1 values",
-        ..Variant::local(Self::default)
-    }];
+    const VARIANTS: Variants<Self> = &[
+        PLAIN,
+        Variant {
+            title: "SP, v9",
+            equation: "as SP; every sample of the batch is an alternative, right are all whose code below is nearest",
+            settings: || Self { loss: Loss::V9, ..Self::default() },
+            ..PLAIN
+        },
+        Variant {
+            title: "SP, v14",
+            equation: "as SP; every sample of the batch is an alternative, right is one whose code below is nearest",
+            settings: || Self { loss: Loss::V14, ..Self::default() },
+            ..PLAIN
+        },
+        Variant {
+            title: "SP, v15",
+            equation: "as SP; every sample of the batch is an alternative, right are the k whose code below is nearest",
+            settings: || Self { loss: Loss::V15, ..Self::default() },
+            ..PLAIN
+        },
+    ];
 
     fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
         Ok(Box::new(self.init(net, seed)?))
+    }
+
+    fn title(&self) -> String {
+        Self::VARIANTS[self.loss as usize].title.into()
     }
 
     fn numerics(&self, network: &NetworkSpec) -> u32 {
@@ -87,6 +158,9 @@ impl SpConfig {
     pub fn init(&self, net: &Network, seed: u64) -> Result<Sp> {
         Error::check_gain("gain", self.gain)?;
         Error::check_gain("signal_std", self.signal_std)?;
+        if self.topk == 0 {
+            return Err(Error::setting("topk", 0, "a sample needs at least one right one (default 6)"));
+        }
         if !(self.signal_lr_factor.is_finite() && self.signal_lr_factor >= 0.0) {
             return Err(Error::setting("signal_lr_factor", self.signal_lr_factor, "must be 0 or positive (default 1)"));
         }
@@ -111,30 +185,109 @@ fn logits(h: Tensor<2>, t: Tensor<2>, scale: f64) -> Tensor<2> {
     h.product(t.transpose()) * scale
 }
 
-fn compare(h: Tensor<2>, t: Tensor<2>, scale: f64, targets: Tensor<2>) -> Compared {
+/// What a layer's outputs are compared with.
+struct Wanted {
+    /// How many samples of its class `w_ij` is 1 for, `[b, K]`; of v1 the one-hot label.
+    right: Tensor<2>,
+    /// Logarithm of the number of samples of each class, `[1, K]`, where samples are the alternatives.
+    counts: Option<Tensor<2>>,
+}
+
+/// How many samples of each class are right for a sample of class `own`, given how near the classes' codes are to its
+/// own and how many samples each has.
+fn right(loss: Loss, topk: usize, near: &[f32], counts: &[usize]) -> Vec<f32> {
+    let present = |class: &usize| counts[*class] > 0;
+    let mut order: Vec<usize> = (0..near.len()).filter(present).collect();
+    order.sort_by(|&a, &b| near[b].total_cmp(&near[a]));
+    let mut right = vec![0.0; near.len()];
+    let nearest = order.first().map_or(0.0, |&class| near[class]);
+    let mut left = match loss {
+        Loss::V14 => 1,
+        Loss::V15 => topk,
+        Loss::V1 | Loss::V9 => usize::MAX,
+    };
+    for class in order {
+        if loss == Loss::V9 && near[class] < nearest {
+            break;
+        }
+        let taken = counts[class].min(left);
+        right[class] = taken as f32;
+        left -= taken;
+    }
+    right
+}
+
+fn compare(h: Tensor<2>, t: Tensor<2>, scale: f64, wanted: Wanted) -> Compared {
     let b = h.dims()[0];
-    let (loss, _, error) = cross_entropy(logits(h.clone(), t.clone(), scale), targets);
+    let z = logits(h.clone(), t.clone(), scale);
+    let (loss, error) = match wanted.counts {
+        None => {
+            let (loss, _, error) = cross_entropy(z, wanted.right);
+            (loss, error)
+        }
+        Some(counts) => {
+            // Samples of a class have the same logit: their number is a summand of the class's.
+            let log_q = activation::log_softmax(z + counts.clone(), 1);
+            let loss = (wanted.right.clone() * (counts - log_q.clone())).sum_dim(1);
+            let all = wanted.right.clone().sum_dim(1);
+            (loss, log_q.exp() * all - wanted.right)
+        }
+    };
     let dlogits = error * (scale / b as f64);
     Compared { loss: loss.mean(), dh: dlogits.clone().product(t), dt: dlogits.transpose().product(h) }
 }
+
+impl Sp {
+    /// What outputs of this batch are compared with; `below` are the codes that the layer below gave, none below the
+    /// first.
+    fn wanted(&self, below: Option<Tensor<2>>, batch: &Batch) -> Wanted {
+        let device = batch.x.device();
+        if self.config.loss == Loss::V1 {
+            return Wanted { right: batch.targets(self.classes, &device), counts: None };
+        }
+        let classes = self.classes;
+        let near: Vec<f32> = match below {
+            Some(codes) => {
+                let near = codes.clone().product(codes.transpose());
+                near.into_data().try_to_vec().expect("inner products are f32")
+            }
+            None => (0..classes * classes).map(|i| f32::from(i / classes == i % classes)).collect(),
+        };
+        let mut counts = vec![0; classes];
+        batch.labels.iter().for_each(|&label| counts[label] += 1);
+        let of_class: Vec<Vec<f32>> =
+            near.chunks(classes).map(|near| right(self.config.loss, self.config.topk, near, &counts)).collect();
+        let rows = batch.labels.iter().flat_map(|&label| of_class[label].iter().copied()).collect();
+        // A class without samples is no alternative.
+        let log = |&count: &usize| if count > 0 { (count as f32).ln() } else { ABSENT };
+        Wanted {
+            right: upload(rows, [batch.len(), classes], &device),
+            counts: Some(upload(counts.iter().map(log).collect(), [1, classes], &device)),
+        }
+    }
+}
+
+/// Logarithm of the number of samples of a class that has none: small enough to be nothing, and finite, since it is
+/// multiplied by 0.
+const ABSENT: f32 = -1e30;
 
 impl LearningRule for Sp {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
         batch.check(net.classes())?;
         let last = self.units.len() - 1;
-        let targets = batch.targets(self.classes, &batch.x.device());
         let (mut h, mut t) = (batch.x.clone(), self.signal.get().plain());
         let mut losses = Vec::with_capacity(last);
         for (index, unit) in self.units[..last].iter().enumerate() {
             let output = net.forward_range(unit.clone(), Tensor::from_inner(h), &batch.pass());
             h = output.clone().inner();
+            let wanted = self.wanted((index > 0).then(|| t.clone()), batch);
             let carried = (index > 0).then(|| {
                 let output = net.forward_range(unit.clone(), Tensor::from_inner(t.clone()), &batch.replay());
                 t = output.clone().inner();
                 output
             });
             let scale = self.config.scale(net.output_of(unit.end - 1));
-            let Compared { loss, dh, dt } = compare(h.clone(), t.clone(), scale, targets.clone());
+            let Compared { loss, dh, dt } = compare(h.clone(), t.clone(), scale, wanted);
             losses.push(UnitLoss { cross_entropy: loss, divergence: None });
             let grads = match carried {
                 Some(carried) => inject_all([(output, dh), (carried, dt)]),
@@ -186,20 +339,19 @@ impl LearningRule for Sp {
             there - costs[unit.start].input_grad
         };
         let carried: u64 = hidden.iter().skip(1).map(run).sum();
-        let shared = carried * self.classes as u64 / 128;
+        let compared = match self.config.loss {
+            Loss::V1 => 0,
+            // Codes with codes, in every hidden unit but the first.
+            _ => {
+                hidden.iter().rev().skip(1).map(|unit| self.classes * net.output_of(unit.end - 1).len()).sum::<usize>()
+            }
+        };
+        let shared = (carried + compared as u64) * self.classes as u64 / 128;
         StepCost { rule: products as u64 + shared, ..StepCost::of_units(net, &self.units) }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
-    }
-
-    fn learned_values(&self) -> usize {
-        self.signal.num_params()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        record_all([&self.signal])
+    fn parts(&self) -> Vec<Part<'_>> {
+        vec![Part::learned("signal", &self.signal)]
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
@@ -233,7 +385,12 @@ mod tests {
         let device = burn::tensor::Device::flex();
         let upload = |v: &[f32], shape| sll_core::rng::upload(v.to_vec(), shape, &device);
         let batch = Batch::new(upload(&h, [b, n]), labels.to_vec(), 0);
-        let found = compare(upload(&h, [b, n]), upload(&t, [k, n]), scale, batch.targets(k, &device));
+        let found = compare(
+            upload(&h, [b, n]),
+            upload(&t, [k, n]),
+            scale,
+            Wanted { right: batch.targets(k, &device), counts: None },
+        );
         let (dh, dt, step) = (floats(found.dh), floats(found.dt), 1e-5);
         assert!((f64::from(floats(found.loss)[0]) - loss(&wide(&h), &wide(&t))).abs() < 1e-5);
         let nudged = |v: &[f32], i: usize, by: f64| {
@@ -248,6 +405,73 @@ mod tests {
         for (i, found) in dt.iter().enumerate() {
             let slope = (loss(&wide(&h), &nudged(&t, i, step)) - loss(&wide(&h), &nudged(&t, i, -step))) / (2.0 * step);
             assert!((slope - f64::from(*found)).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn other_losses_are_the_authors_over_the_samples_of_a_batch() {
+        // Every sample by itself, in f64: y_ij = scale h_i · t_y(j), targets from the codes below, soft cross-entropy.
+        let (n, k, labels, scale) = (3, 4, [0, 1, 1, 3, 0, 1], 0.7);
+        let b = labels.len();
+        let mut stream = Stream::new(1, Purpose::Noise, &[]);
+        let (h, t, below) = (stream.normal(b * n, 1.0), stream.normal(k * n, 1.0), stream.normal(k * n, 1.0));
+        let dot = |a: &[f64], i: usize, c: &[f64], j: usize| (0..n).map(|l| a[i * n + l] * c[j * n + l]).sum::<f64>();
+        let wide = |v: &[f32]| v.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+        let codes = wide(&below);
+        let wanted = |loss: Loss, i: usize| -> Vec<f64> {
+            let near: Vec<f64> = (0..b).map(|j| dot(&codes, labels[i], &codes, labels[j])).collect();
+            let mut order: Vec<usize> = (0..b).collect();
+            order.sort_by(|&a, &b| near[b].total_cmp(&near[a]));
+            let most = near[order[0]];
+            let rank = |j: usize| order.iter().position(|&other| other == j).unwrap();
+            let of = |j: usize| match loss {
+                Loss::V9 => near[j] == most,
+                Loss::V14 => rank(j) == 0,
+                _ => rank(j) < 4,
+            };
+            (0..b).map(|j| f64::from(of(j))).collect()
+        };
+        let value = |loss: Loss, h: &[f64], t: &[f64]| -> f64 {
+            let row = |i: usize| {
+                let y: Vec<f64> = (0..b).map(|j| scale * dot(h, i, t, labels[j])).collect();
+                let log = y.iter().map(|y| y.exp()).sum::<f64>().ln();
+                wanted(loss, i).iter().zip(&y).map(|(w, y)| w * (log - y)).sum::<f64>()
+            };
+            (0..b).map(row).sum::<f64>() / b as f64
+        };
+        let device = burn::tensor::Device::flex();
+        let rows = |v: &[f32], rows| upload(v.to_vec(), [rows, n], &device);
+        let batch = Batch::new(rows(&h, b), labels.to_vec(), 0);
+        for loss in [Loss::V9, Loss::V14, Loss::V15] {
+            let net = laws::small_mlp(2);
+            let sp = SpConfig { loss, topk: 4, ..SpConfig::default() }.init(&net, 3).unwrap();
+            let found = compare(rows(&h, b), rows(&t, k), scale, sp.wanted(Some(rows(&below, k)), &batch));
+            let (h, t) = (wide(&h), wide(&t));
+            assert!((f64::from(floats(found.loss)[0]) - value(loss, &h, &t)).abs() < 1e-5, "{loss:?}");
+            let nudged = |v: &[f64], i: usize, by: f64| {
+                let mut v = v.to_vec();
+                v[i] += by;
+                v
+            };
+            for (i, found) in floats(found.dh).into_iter().enumerate() {
+                let slope = (value(loss, &nudged(&h, i, 1e-5), &t) - value(loss, &nudged(&h, i, -1e-5), &t)) / 2e-5;
+                assert!((slope - f64::from(found)).abs() < 1e-5, "{loss:?} h[{i}]: {slope}, {found}");
+            }
+            for (i, found) in floats(found.dt).into_iter().enumerate() {
+                let slope = (value(loss, &h, &nudged(&t, i, 1e-5)) - value(loss, &h, &nudged(&t, i, -1e-5))) / 2e-5;
+                assert!((slope - f64::from(found)).abs() < 1e-5, "{loss:?} t[{i}]: {slope}, {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_losses_are_local_resume_and_learn() {
+        for loss in [Loss::V9, Loss::V14, Loss::V15] {
+            let build: Build = &|net| Ok(Box::new(SpConfig { loss, ..SpConfig::default() }.init(net, 3)?));
+            laws::local(|| laws::small_mlp(2), || laws::small_mlp(4), 2, build);
+            laws::resumes(|| laws::small_mlp(3), build);
+            laws::learns(|| laws::small_mlp(2), build, 160);
+            laws::learns(laws::small_cnn, build, 80);
         }
     }
 

@@ -38,7 +38,7 @@ impl Stepper {
         let device = Device::libtorch();
         let named = catalogue().iter().find(|named| named.name == network).expect("a network of the catalogue");
         let (image, classes) = named.usual;
-        let spec = NetworkSpec { batch_norm: network == "cnn-1", ..NetworkSpec::named(network) };
+        let spec = NetworkSpec { batch_norm: (network == "cnn-1").into(), ..NetworkSpec::named(network) };
         let mut net = spec.build(image, classes, 0, &device).unwrap();
         let rule = rule(title).settings.init(&mut net, 0).unwrap();
         let adam = OptimizerConfig { kind: OptimizerKind::Adam, ..OptimizerConfig::default() };

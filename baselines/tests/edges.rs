@@ -2,14 +2,14 @@
 
 use baselines::rules;
 use burn::tensor::Device;
-use sll_core::layer::{Activation, Dense};
+use sll_core::layer::{Dense, Start};
 use sll_core::rng::{Purpose, Stream};
 use sll_core::{Error, Network, NetworkSpec, laws};
 
 fn single_layer() -> Network {
     let device = Device::flex().autodiff();
     let mut stream = Stream::new(1, Purpose::Weights, &[]);
-    let layer = Dense::new(12, 4, Activation::None, 0.0, &mut stream, &device);
+    let layer = Dense::linear(12, 4, Start::default(), &mut stream, &device);
     Network::builder().layer(layer).build(&device).unwrap()
 }
 

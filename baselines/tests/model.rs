@@ -2,7 +2,7 @@
 
 use baselines::RuleSpec;
 use baselines::lls::{Bases, LlsConfig};
-use baselines::local::{Local, Objective};
+use baselines::local::{Head, Local, Objective};
 use burn::tensor::{Device, Tensor};
 use sll_core::laws;
 use sll_core::memory::{Category, CountingAllocator, HeapMeter, MemoryUse, Meter, StepBytes, scope};
@@ -10,6 +10,7 @@ use sll_core::optim::{OptimizerConfig, OptimizerKind, Updater};
 use sll_core::rule::{Batch, LearningRule};
 use sll_core::sll::SllConfig;
 use sll_core::{Network, NetworkSpec};
+use std::sync::LazyLock;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -29,6 +30,9 @@ fn measured(net: &mut Network, rule: &mut dyn LearningRule, optimizer: &Optimize
     };
     (0..4).map(&mut step).skip(2).max_by_key(StepBytes::total).unwrap()
 }
+
+/// LLS whose heads read units' outputs.
+static COMMON: LazyLock<LlsConfig> = LazyLock::new(|| LlsConfig { head: Head::Common, ..LlsConfig::default() });
 
 /// LLS whose heads never let go of a unit's output until the next step: the mistake a real rule makes, one layer after
 /// the other as the chain is trained.
@@ -52,7 +56,7 @@ impl Objective for Leaky {
 }
 
 fn leaky(net: &Network) -> Box<dyn LearningRule> {
-    let lls = LlsConfig::default().init(net, 1).unwrap().into_objective();
+    let lls = COMMON.init(net, 1).unwrap().into_objective();
     Box::new(Local::new(net, Leaky { lls, kept: Vec::new() }).unwrap())
 }
 
@@ -94,7 +98,8 @@ fn rules() -> Vec<RuleSpec> {
         sll(SllConfig::default()),
         sll(SllConfig { units: Some(2), ..SllConfig::default() }),
         sll(SllConfig { units: Some(2), recompute: true, ..SllConfig::default() }),
-        RuleSpec::Lls(Default::default()),
+        RuleSpec::Lls(LlsConfig::default()),
+        RuleSpec::Lls(*COMMON),
     ]
 }
 
@@ -116,7 +121,11 @@ fn measured_bytes_are_within_two_percent_of_the_model_and_slls_do_not_grow_with_
         for rule_spec in rules() {
             let mut net = spec.build(image, 10, 1, &Device::flex()).unwrap();
             let mut rule = rule_spec.init(&mut net, 1).unwrap();
-            let model = rule.memory(&net, batch, &optimizer).expect("these are modelled");
+            let Some(model) = rule.memory(&net, batch, &optimizer) else {
+                let unpooled = rule_spec == RuleSpec::Lls(LlsConfig::default()) && name == "conv";
+                assert!(unpooled, "{} on {name} is not modelled", rule_spec.title());
+                continue;
+            };
             let found = measured(&mut net, &mut *rule, &optimizer, batch);
             let off = off(found, model);
             assert_eq!(model.parameters, 4 * net.num_params() as u64);

@@ -4,7 +4,9 @@
 
 use baselines::parity::{Parity, compare};
 use burn::tensor::Device;
-use sll_core::Precision;
+use sll_core::laws::{comes_back_by_name, train};
+use sll_core::{Precision, toy};
+use std::collections::HashMap;
 
 /// An update of f32 through a few layers: sums of some hundred terms in another order.
 const UPDATE: f64 = 1e-4;
@@ -46,4 +48,22 @@ fn mixed_precision_on_libtorch_takes_nearly_the_same_step() {
         assert!(1e-5 < off && off < most, "not what bf16 does: {p:?}");
     }
     assert!(found.iter().all(|p| p.loss.is_finite() && p.update.is_none_or(f64::is_finite)), "{found:?}");
+}
+
+#[test]
+fn what_libtorch_trained_comes_back_by_name_there_and_on_flex() {
+    for network in [toy::mlp(2), toy::cnn(true), toy::vit(false)] {
+        let net = |device: &Device| network.build(device).unwrap();
+        let on_libtorch = || net(&Device::libtorch());
+        for rule in baselines::rules().iter().filter(|rule| rule.settings.init(&mut on_libtorch(), 0).is_ok()) {
+            println!("{} on {}", rule.title, network.spec.name);
+            comes_back_by_name(on_libtorch, &|net| rule.settings.init(net, 0), 2);
+        }
+        let (mut trained, mut again) = (on_libtorch(), net(&Device::flex()));
+        train(&mut trained, &|net| baselines::rules()[0].settings.init(net, 0), 0..2);
+        let mut left: HashMap<_, _> = trained.tensors().into_iter().collect();
+        assert!(again.tensors() != trained.tensors());
+        again.set_tensors(&mut |name| left.remove(name)).unwrap();
+        assert!(again.tensors() == trained.tensors());
+    }
 }

@@ -23,7 +23,7 @@ fn networks() -> Vec<(&'static str, NetworkSpec, [usize; 3])> {
         ("mlp", mlp.clone(), [3, 8, 8]),
         ("triangle mlp", NetworkSpec { activation: Activation::Triangle, ..mlp }, [3, 8, 8]),
         ("cnn", cnn.clone(), [3, 8, 8]),
-        ("cnn with batch norm", NetworkSpec { batch_norm: true, ..cnn }, [3, 8, 8]),
+        ("cnn with batch norm", NetworkSpec { batch_norm: true.into(), ..cnn }, [3, 8, 8]),
         ("vit", vit.clone(), [3, 8, 8]),
         ("vit with a mean token", NetworkSpec { mean_token: true, ..vit }, [3, 8, 8]),
     ]

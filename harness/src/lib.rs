@@ -13,6 +13,7 @@ pub mod error;
 pub mod estimate;
 pub mod experiment;
 pub mod interrupt;
+pub mod model;
 pub mod paper;
 pub mod pool;
 pub mod progress;

@@ -17,6 +17,11 @@ pub fn sealed(value: &impl Serialize) -> String {
     format!("{}{}{}{rest}", DIGEST_LINE[0], digest(rest), DIGEST_LINE[1])
 }
 
+/// Whether `text` tells its digest, as all that [`sealed`] makes does.
+pub fn is_sealed(text: &str) -> bool {
+    text.starts_with(DIGEST_LINE[0])
+}
+
 /// What [`sealed`] was given. A text of before there were digests is taken as it is.
 ///
 /// # Errors

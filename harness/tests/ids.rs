@@ -41,7 +41,8 @@ const RUNS: [(&str, &str); 6] = [
         "7ab0d050f291f42f",
     ),
     (
-        "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\" }\nrule = { name = \"lls\", mix = \"m\" }\n\
+        "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\" }\n\
+         rule = { name = \"lls\", mix = \"m\", summary = \"pool2\" }\n\
          recipe = { schedule = { kind = \"cosine\" } }",
         "f7069f2cef3c55d5",
     ),
@@ -89,14 +90,16 @@ fn runs_of_a_rule_that_changed_have_other_names_and_all_others_keep_theirs() {
         spec.id() == spec.id_under(NUMERICS)
     };
     for network in ["mlp-2x800", "cnn-1"] {
-        for rule in ["bp", "fa", "dfa", "pepita", "lls", "sll"] {
+        for rule in ["bp", "fa", "dfa", "drtp", "sll"] {
             assert!(names_stay(network, &format!("name = \"{rule}\"")), "{rule} on {network}");
         }
-        for rule in ["name = \"tff\"", "name = \"similarity\"", "name = \"lls\", mix = \"m\""] {
+        for rule in ["name = \"tff\"", "name = \"similarity\"", "name = \"lls\"", "name = \"softhebb\""] {
             assert!(!names_stay(network, rule), "{rule} on {network}");
         }
     }
-    for rule in ["name = \"sp\"", "name = \"ff\"", "name = \"lc-ff\""] {
+    let on_maps = ["sp", "ff", "lc-ff", "pepita", "sgr", "df"].map(|name| format!("name = \"{name}\"")).into_iter();
+    for rule in on_maps.chain(["name = \"sll\", summary = \"pool2\"".into()]) {
+        let rule = rule.as_str();
         assert!(names_stay("mlp-2x800", rule) && !names_stay("cnn-1", rule), "{rule}");
     }
 }

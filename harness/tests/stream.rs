@@ -68,6 +68,7 @@ fn an_image_that_goes_bad_is_named_and_the_run_goes_on_after_its_last_epoch() {
     let run = |checkpoint: &Path, epoch: &mut dyn FnMut(usize)| {
         let mut events = After { epoch, resumed: 0 };
         let outcome = train(&spec, &options, Some(&Kept::at(checkpoint.to_owned())), &mut events);
+        let outcome = outcome.map(|trained| trained.result);
         (outcome, events.resumed)
     };
     let (whole, _) = run(&folder.path().join("whole.bin"), &mut |_| {});

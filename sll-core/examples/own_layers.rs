@@ -1,4 +1,4 @@
-//! Train a chain of your own layers with SLL. `cargo run -p sll-core --example own_layers`
+//! Train a chain of your own layers with SLL. `cargo run --example own_layers`
 //!
 //! A layer is a burn module with an input shape, an output shape and a forward pass. This one is a gated linear unit,
 //! `h = (x A) (.) sigmoid(x B)`, made of burn's own `Linear`.

@@ -41,6 +41,14 @@ pub enum Error {
         /// What went wrong.
         reason: String,
     },
+    /// A tensor of a saved network cannot be used.
+    #[error("tensor `{name}`: {reason}")]
+    Tensor {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl Error {

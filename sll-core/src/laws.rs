@@ -1,12 +1,14 @@
 //! Laws that rules obey, as helpers for their tests. A new rule calls those that hold for it; see `baselines`.
 
 use crate::Pass;
+use crate::named::{self, Part};
 use crate::network::Network;
 use crate::optim::{OptimizerConfig, OptimizerKind, Updater};
 use crate::rule::{Batch, LearningRule};
 pub use crate::toy::batch;
 use crate::{NetworkSpec, Result, toy};
 use burn::tensor::{Device, Tensor, TensorData};
+use std::collections::HashMap;
 
 /// Builds a rule for a network, as rules that install feedback need it: mutably.
 pub type Build<'a> = &'a dyn Fn(&mut Network) -> Result<Box<dyn LearningRule>>;
@@ -213,6 +215,25 @@ pub fn resumes_after_every_epoch(
         }
         assert!(resumed.outcome() == outcome, "resumed after epoch {last}: other weights or scores at the end");
     }
+}
+
+/// What a network and its rule hold after `steps` comes back by name into new objects, none of it unasked for: the same
+/// parameters, and the same scores for a fixed batch, to the bit.
+pub fn comes_back_by_name(net: impl Fn() -> Network, build: Build, steps: u64) {
+    one_thread();
+    let mut trained = Training::new(net(), build, &OptimizerConfig::default());
+    trained.epoch(0, steps);
+    let all = named::tensors(&mut trained.net, &*trained.rule);
+    let mut left: HashMap<String, TensorData> = all.iter().cloned().collect();
+    assert_eq!(left.len(), all.len(), "two tensors share a name");
+    let mut again = Training::new(net(), build, &OptimizerConfig::default());
+    named::load(&mut again.net, &mut *again.rule, &mut |name| left.remove(name)).expect("loads");
+    assert!(left.is_empty(), "nobody asked for {:?}", left.keys());
+    assert!(trained.outcome() == again.outcome(), "other weights or scores than before");
+    let learned = |rule: &dyn LearningRule| -> Vec<_> {
+        rule.parts().iter().filter_map(Part::as_learned).flat_map(|part| part.tensors()).collect()
+    };
+    assert!(learned(&*trained.rule) == learned(&*again.rule), "the rule learned something else");
 }
 
 /// The update of layer `l` does not depend on the weights of layers above it, nor on how many there are: networks that

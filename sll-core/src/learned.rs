@@ -2,6 +2,7 @@
 //! restored.
 
 use crate::error::{Error, Result};
+use crate::named::{self, Named, Source};
 use crate::op::{inject, together};
 use crate::optim::Updater;
 use crate::rng::upload;
@@ -61,6 +62,17 @@ impl<M: Module> Learned<M> {
         values.0
     }
 
+    /// The same by the names and in the layout of [`crate::named`].
+    pub fn tensors(&self) -> Vec<Named> {
+        named::of_module(self.settled())
+    }
+
+    /// Takes every parameter and running statistic from `source`; `prefix` stands before each name in errors.
+    pub(crate) fn set_tensors(&mut self, source: &mut Source, prefix: &str) -> Result<()> {
+        self.0 = Some(named::replaced(self.get().clone(), source, prefix)?);
+        Ok(())
+    }
+
     /// Parameters and running statistics as bytes.
     ///
     /// # Errors
@@ -89,15 +101,53 @@ impl<M: Module> Learned<M> {
     }
 }
 
-/// The records of several modules of one rule, in order.
+/// A [`Learned`] module behind a pointer, as a rule shows what it has learned.
 ///
-/// # Errors
-/// [`Error::Record`] if one cannot be written.
-pub fn record_all<'a, M: Module + 'a>(modules: impl IntoIterator<Item = &'a Learned<M>>) -> Result<Vec<Vec<u8>>> {
-    modules.into_iter().map(Learned::record).collect()
+/// ```
+/// use burn::tensor::Device;
+/// use sll_core::learned::{Learnable, Learned, Matrix};
+///
+/// let head = Learned::new(Matrix::new(vec![1.0, 2.0, 3.0, 4.0], [2, 2], &Device::flex().autodiff()));
+/// let learned: &dyn Learnable = &head;
+/// assert_eq!((learned.num_params(), learned.tensors().len()), (4, 1));
+/// ```
+pub trait Learnable {
+    /// See [`Learned::num_params`].
+    fn num_params(&self) -> usize;
+    /// See [`Learned::record`].
+    ///
+    /// # Errors
+    /// As [`Learned::record`].
+    fn record(&self) -> Result<Vec<u8>>;
+    /// See [`Learned::tensors`].
+    fn tensors(&self) -> Vec<Named>;
+    /// What [`Learnable::record`] would give of this module with the values of `source`; `prefix` stands before each
+    /// name in errors.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] that names the first one that is missing or has another shape.
+    fn record_of(&self, source: &mut Source, prefix: &str) -> Result<Vec<u8>>;
 }
 
-/// Restores what [`record_all`] gave.
+impl<M: Module> Learnable for Learned<M> {
+    fn num_params(&self) -> usize {
+        self.num_params()
+    }
+
+    fn record(&self) -> Result<Vec<u8>> {
+        self.record()
+    }
+
+    fn tensors(&self) -> Vec<Named> {
+        self.tensors()
+    }
+
+    fn record_of(&self, source: &mut Source, prefix: &str) -> Result<Vec<u8>> {
+        Learned::new(named::replaced(self.get().clone(), source, prefix)?).record()
+    }
+}
+
+/// Restores several modules of one rule from their records, in order.
 ///
 /// # Errors
 /// [`Error::Record`] if there are more or fewer, or one is not of its module.
@@ -183,12 +233,20 @@ struct Owned;
 
 impl ModuleMapper for Owned {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.map(|value| match value.is_autodiff() {
-            true if value.is_require_grad() => Tensor::from_inner(owned(value.inner())).require_grad(),
-            true => Tensor::from_inner(owned(value.inner())),
-            false => owned(value),
-        })
+        renew(param, owned)
     }
+}
+
+/// New values for a parameter, made of its old ones without their graph; it stays trainable where it was.
+pub(crate) fn renew<const D: usize>(
+    param: Param<Tensor<D>>,
+    values: impl FnOnce(Tensor<D>) -> Tensor<D>,
+) -> Param<Tensor<D>> {
+    param.map(|old| match old.is_autodiff() {
+        true if old.is_require_grad() => Tensor::from_inner(values(old.inner())).require_grad(),
+        true => Tensor::from_inner(values(old.inner())),
+        false => values(old),
+    })
 }
 
 fn owned<const D: usize>(value: Tensor<D>) -> Tensor<D> {

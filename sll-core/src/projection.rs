@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::learned::{Learned, Matrix};
+use crate::named::Part;
 use crate::op::{Product, keep_mask};
 use crate::optim::Updater;
 use crate::rng::{Purpose, Stream, key, upload};
@@ -158,9 +159,13 @@ impl Projection {
         }
     }
 
-    /// Whether it is fixed and kept.
-    pub fn is_stored(&self) -> bool {
-        matches!(self.matrix, Held::Fixed(_))
+    /// What of it is kept, under `name`; nothing where it is drawn at each use.
+    pub fn part(&self, name: String) -> Option<Part<'_>> {
+        match &self.matrix {
+            Held::Fixed(matrix) => Some(Part::fixed(name, matrix.clone())),
+            Held::Seed(..) => None,
+            Held::Learned(matrix) => Some(Part::learned(name, matrix)),
+        }
     }
 
     /// Number of codes `d_o`.
@@ -232,7 +237,8 @@ mod tests {
         };
         let drawn = ProjectionConfig { regenerated: true, ..kept };
         let of = |config: ProjectionConfig| config.init(20, 10, 3, 1, &Device::flex());
-        assert!(of(kept).is_stored() && !of(drawn).is_stored());
+        let parts = |config| of(config).part("r".into()).is_some();
+        assert!(parts(kept) && !parts(drawn));
         assert_eq!(of(kept).noisy(4).into_data(), of(drawn).noisy(4).into_data());
         assert_eq!((of(drawn).features(), of(drawn).codes()), (20, 10));
     }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::memory::MemoryUse;
+use crate::named::Part;
 use crate::network::{Cut, Network};
 use crate::optim::{OptimizerConfig, Updater};
 use crate::pass::Pass;
@@ -148,6 +149,49 @@ impl StepCost {
 }
 
 /// A learning rule. It is built for one network and keeps what it needs besides the network's parameters.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use sll_core::divergence::cross_entropy;
+/// use sll_core::op::inject;
+/// use sll_core::optim::{OptimizerConfig, Updater};
+/// use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
+/// use sll_core::{Cut, Network, NetworkSpec, Result};
+///
+/// /// The last layer learns alone: `dv = (softmax(v) - y) / b`.
+/// struct LastLayer;
+///
+/// impl LearningRule for LastLayer {
+///     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
+///         let last = net.depth() - 1;
+///         let h = net.forward_plain(0..last, batch.x.clone(), &batch.pass());
+///         let output = net.forward_range(last..last + 1, Tensor::from_inner(h), &batch.pass());
+///         let logits = output.clone().inner();
+///         let (loss, _, error) = cross_entropy(logits.clone(), batch.targets(net.classes(), &logits.device()));
+///         updater.step(net, last..last + 1, inject(output, error * (1.0 / batch.len() as f64)));
+///         Ok(StepReport { loss: loss.mean(), units: Vec::new() })
+///     }
+///
+///     fn cut(&self) -> Cut {
+///         Cut::Whole
+///     }
+///
+///     fn cost(&self, net: &Network) -> StepCost {
+///         let costs = net.costs();
+///         let forward = costs.iter().map(|cost| cost.forward).sum();
+///         StepCost { forward, backward: costs[net.depth() - 1].forward, rule: 0 }
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let mut net = NetworkSpec { width: Some(8), ..NetworkSpec::named("mlp-2x800") }.build([1, 2, 2], 3, 0, &device)?;
+/// let mut updater = OptimizerConfig::default().init()?;
+/// updater.set_lr(0.1);
+/// let batch = Batch::new(Tensor::ones([2, 4], &device), vec![1, 1], 0);
+/// let mut loss = || Ok(LastLayer.step(&mut net, &batch, &mut updater)?.loss.into_scalar::<f32>());
+/// assert!(loss()? > loss()?);
+/// # Ok::<(), sll_core::Error>(())
+/// ```
 pub trait LearningRule: Send {
     /// One training step: updates `net` through `updater` and holds nothing of the batch afterwards.
     ///
@@ -177,8 +221,17 @@ pub trait LearningRule: Send {
     /// Multiply-accumulates of a step, per sample.
     fn cost(&self, net: &Network) -> StepCost;
 
+    /// What the rule keeps besides the network's parameters, by name, each part once; learned ones in the order in
+    /// which
+    /// [`LearningRule::load`] takes them. Feedback weights inside layers belong to the network.
+    fn parts(&self) -> Vec<Part<'_>> {
+        Vec::new()
+    }
+
     /// Values that the rule keeps fixed: projections and feedback weights.
-    fn fixed_values(&self, net: &Network) -> usize;
+    fn fixed_values(&self, _net: &Network) -> usize {
+        self.parts().iter().map(Part::fixed_values).sum()
+    }
 
     /// Analytic bytes of training with batches of `batch` samples; `None` where a rule or a layer is not modelled.
     fn memory(&self, _net: &Network, _batch: usize, _optimizer: &OptimizerConfig) -> Option<MemoryUse> {
@@ -187,7 +240,7 @@ pub trait LearningRule: Send {
 
     /// Values that the rule learns besides the network's parameters.
     fn learned_values(&self) -> usize {
-        0
+        self.parts().iter().filter_map(Part::as_learned).map(|part| part.num_params()).sum()
     }
 
     /// What the rule has learned, for checkpoints, in parts.
@@ -195,7 +248,7 @@ pub trait LearningRule: Send {
     /// # Errors
     /// [`Error::Record`] if a part cannot be written.
     fn record(&self) -> Result<Vec<Vec<u8>>> {
-        Ok(Vec::new())
+        self.parts().iter().filter_map(Part::as_learned).map(|part| part.record()).collect()
     }
 
     /// Restores what [`LearningRule::record`] gave.

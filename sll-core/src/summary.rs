@@ -5,7 +5,7 @@
 
 use crate::op::zero_rows;
 use crate::shape::Shape;
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, module::adaptive_avg_pool2d};
 use serde::{Deserialize, Serialize};
 
 /// How a feature map becomes a vector for the projection (paper, section 5.2: the whole map, flattened).
@@ -15,23 +15,32 @@ pub enum MapSummary {
     /// Every value of the map: `n = c h w`.
     #[default]
     Flatten,
-    /// Average over the cells of a 2x2 grid: `n = 4 c` (as LLS pools its maps).
+    /// Average over the cells of a 4x4 grid: `n = 16 c` (LLS's first layer).
+    Pool4,
+    /// Average over the cells of a 2x2 grid: `n = 4 c` (LLS's further layers).
     Pool2,
     /// Average over all positions: `n = c`.
     Pool1,
+    /// Average over the cells of a grid whose sides are halved in turn, height first, until at most 4,096 values are
+    /// left (the local losses' decoder).
+    Decoder,
 }
+
+/// The most values that [`MapSummary::Decoder`] leaves.
+const DECODER: usize = 4096;
 
 /// A linear summary of outputs of one shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Summary {
     /// `s = h`.
     Identity(usize),
-    /// Averages over a `grid x grid` of equal cells of a `[c, h, w]` map; a remainder row or column is left out.
+    /// Averages over a grid of cells of a `[c, h, w]` map that cover all of it: cell `i` of `g` reaches from
+    /// `⌊i h / g⌋` to `⌈(i + 1) h / g⌉`, so that where `g` does not divide the side neighbours share a row or column.
     Pool {
         /// Channels, height and width of the map.
         map: [usize; 3],
-        /// Cells a side.
-        grid: usize,
+        /// Cells down and across.
+        grid: [usize; 2],
     },
     /// The first token (paper, section 5.3).
     ClassToken([usize; 2]),
@@ -46,8 +55,13 @@ impl Summary {
             (Shape::Flat(n), _) => Summary::Identity(n),
             (Shape::Map { .. }, MapSummary::Flatten) => Summary::Identity(shape.len()),
             (Shape::Map { c, h, w }, _) => {
-                let grid = if map == MapSummary::Pool2 { 2 } else { 1 };
-                Summary::Pool { map: [c, h, w], grid: grid.min(h).min(w) }
+                let grid = match map {
+                    MapSummary::Decoder => decoder([c, h, w]),
+                    MapSummary::Pool4 => [4; 2],
+                    MapSummary::Pool2 => [2; 2],
+                    _ => [1; 2],
+                };
+                Summary::Pool { map: [c, h, w], grid: [grid[0].min(h), grid[1].min(w)] }
             }
             (Shape::Tokens { .. }, _) => Self::of_tokens(shape),
         }
@@ -66,7 +80,7 @@ impl Summary {
     pub fn len(&self) -> usize {
         match *self {
             Summary::Identity(n) => n,
-            Summary::Pool { map: [c, _, _], grid } => c * grid * grid,
+            Summary::Pool { map: [c, _, _], grid: [down, across] } => c * down * across,
             Summary::ClassToken([_, d]) | Summary::MeanToken([_, d]) => d,
         }
     }
@@ -81,12 +95,12 @@ impl Summary {
         let [b, _] = h.dims();
         match *self {
             Summary::Identity(_) => h,
+            Summary::Pool { map: [c, height, width], grid: [down, across] } if apart(height, down, width, across) => {
+                let cells = h.reshape([b, c, down, height / down, across, width / across]);
+                cells.mean_dim(5).mean_dim(3).reshape([b, c * down * across])
+            }
             Summary::Pool { map: [c, height, width], grid } => {
-                let (rows, columns) = (height / grid, width / grid);
-                let h = h.reshape([b, c, height, width]);
-                let h = h.narrow(2, 0, rows * grid).narrow(3, 0, columns * grid);
-                let cells = h.reshape([b, c, grid, rows, grid, columns]);
-                cells.mean_dim(5).mean_dim(3).reshape([b, c * grid * grid])
+                adaptive_avg_pool2d(h.reshape([b, c, height, width]), grid).flatten(1, 3)
             }
             Summary::ClassToken([t, d]) => h.reshape([b, t, d]).narrow(1, 0, 1).reshape([b, d]),
             Summary::MeanToken([t, d]) => h.reshape([b, t, d]).mean_dim(1).reshape([b, d]),
@@ -96,18 +110,16 @@ impl Summary {
     /// `dh = Sᵀ ds`: `[b, len()]` to `[b, output]`.
     pub fn adjoint(&self, ds: Tensor<2>) -> Tensor<2> {
         let [b, _] = ds.dims();
-        let device = ds.device();
         match *self {
             Summary::Identity(_) => ds,
-            Summary::Pool { map: [c, height, width], grid } => {
-                let (rows, columns) = (height / grid, width / grid);
-                let ds = ds.reshape([b, c, grid, 1, grid, 1]) / (rows * columns) as f64;
-                let inner = ds.expand([b, c, grid, rows, grid, columns]);
-                let inner = inner.reshape([b, c, rows * grid, columns * grid]);
-                let below = Tensor::zeros([b, c, height - rows * grid, columns * grid], &device);
-                let inner = Tensor::cat(vec![inner, below], 2);
-                let right = Tensor::zeros([b, c, height, width - columns * grid], &device);
-                Tensor::cat(vec![inner, right], 3).reshape([b, c * height * width])
+            Summary::Pool { map: [c, height, width], grid: [down, across] } if apart(height, down, width, across) => {
+                let (rows, columns) = (height / down, width / across);
+                let ds = ds.reshape([b, c, down, 1, across, 1]) / (rows * columns) as f64;
+                ds.expand([b, c, down, rows, across, columns]).reshape([b, c * height * width])
+            }
+            Summary::Pool { map: [c, height, width], grid: [down, across] } => {
+                let columns = spread::<3>(ds.reshape([b, c, down, across]), width);
+                spread::<2>(columns, height).flatten(1, 3)
             }
             Summary::ClassToken([t, d]) => {
                 // Written in place: a second copy of all tokens would be the largest thing in the step.
@@ -116,6 +128,39 @@ impl Summary {
             Summary::MeanToken([t, d]) => (ds / t as f64).reshape([b, 1, d]).expand([b, t, d]).reshape([b, t * d]),
         }
     }
+}
+
+/// Whether cells of the grid share nothing.
+fn apart(height: usize, down: usize, width: usize, across: usize) -> bool {
+    height.is_multiple_of(down) && width.is_multiple_of(across)
+}
+
+/// Gives every value of side `D` of `ds` back in equal parts to the `side` places that its cell covers.
+fn spread<const D: usize>(ds: Tensor<4>, side: usize) -> Tensor<4> {
+    let cells = ds.dims()[D];
+    let mut shape = ds.dims();
+    shape[D] = side;
+    let mut spread = Tensor::zeros(shape, &ds.device());
+    for cell in 0..cells {
+        let (start, end) = (cell * side / cells, ((cell + 1) * side).div_ceil(cells));
+        let mut covered = shape.map(|n| 0..n);
+        covered[D] = start..end;
+        let share = ds.clone().narrow(D, cell, 1) / (end - start) as f64;
+        let sum = spread.clone().slice(covered.clone()) + share;
+        spread = spread.slice_assign(covered, sum);
+    }
+    spread
+}
+
+/// Sides of the grid of [`MapSummary::Decoder`].
+fn decoder([c, h, w]: [usize; 3]) -> [usize; 2] {
+    let mut sides = [h, w];
+    let mut turn = 0;
+    while c * sides[0] * sides[1] > DECODER && sides != [1, 1] {
+        sides[turn] = sides[turn].div_ceil(2);
+        turn = 1 - turn;
+    }
+    sides
 }
 
 #[cfg(test)]
@@ -131,6 +176,8 @@ mod tests {
             (Shape::Map { c: 3, h: 4, w: 4 }, MapSummary::Flatten),
             (Shape::Map { c: 3, h: 4, w: 6 }, MapSummary::Pool2),
             (Shape::Map { c: 2, h: 7, w: 5 }, MapSummary::Pool2),
+            (Shape::Map { c: 2, h: 7, w: 3 }, MapSummary::Pool4),
+            (Shape::Map { c: 300, h: 5, w: 5 }, MapSummary::Decoder),
             (Shape::Map { c: 2, h: 1, w: 1 }, MapSummary::Pool2),
             (Shape::Map { c: 3, h: 7, w: 7 }, MapSummary::Pool1),
             (Shape::Tokens { t: 5, d: 4, class: true }, MapSummary::Flatten),
@@ -142,8 +189,33 @@ mod tests {
             let ds = Tensor::<2>::random([2, summary.len()], Distribution::Default, &device);
             let left: f32 = (summary.forward(h.clone()) * ds.clone()).sum().into_scalar();
             let right: f32 = (h * summary.adjoint(ds)).sum().into_scalar();
-            assert!((left - right).abs() < 1e-4, "{shape} {map:?}: {left} against {right}");
+            assert!((left - right).abs() < 1e-4 * left.abs().max(1.0), "{shape} {map:?}: {left} against {right}");
         }
+    }
+
+    #[test]
+    fn no_value_of_a_map_is_left_out() {
+        let device = Device::flex();
+        for (side, map) in
+            [(3, MapSummary::Pool2), (7, MapSummary::Pool2), (7, MapSummary::Pool4), (14, MapSummary::Pool4)]
+        {
+            let summary = Summary::new(Shape::Map { c: 1, h: side, w: side }, map);
+            let back = summary.adjoint(Tensor::ones([1, summary.len()], &device));
+            let smallest: f32 = back.min().into_scalar();
+            assert!(smallest > 0.0, "{side}x{side} {map:?}");
+        }
+        // Of three rows the middle one is in both cells.
+        let row = Tensor::<2>::from_floats([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]], &device);
+        let found = Summary::new(Shape::Map { c: 1, h: 3, w: 3 }, MapSummary::Pool2).forward(row);
+        found.into_data().assert_eq(&Tensor::<2>::from_floats([[3.0, 4.0, 6.0, 7.0]], &device).into_data(), true);
+    }
+
+    #[test]
+    fn the_decoders_grid_is_halved_in_turn() {
+        assert_eq!(decoder([64, 8, 8]), [8, 8]);
+        assert_eq!(decoder([128, 8, 8]), [4, 8]);
+        assert_eq!(decoder([128, 14, 14]), [4, 7]);
+        assert_eq!(decoder([5000, 2, 2]), [1, 1]);
     }
 
     #[test]

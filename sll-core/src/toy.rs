@@ -43,7 +43,7 @@ pub fn mlp(depth: usize) -> Toy {
 
 /// A convolutional network on `1 x 16 x 16` images.
 pub fn cnn(batch_norm: bool) -> Toy {
-    Toy { spec: NetworkSpec { batch_norm, ..named("cnn-1", 4) }, image: [1, 16, 16] }
+    Toy { spec: NetworkSpec { batch_norm: batch_norm.into(), ..named("cnn-1", 4) }, image: [1, 16, 16] }
 }
 
 /// A vision transformer on `3 x 8 x 8` images, 3 blocks.

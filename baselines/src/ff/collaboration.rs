@@ -10,10 +10,13 @@
 //! FF in which each layer sees how good the others already are: those below it (`lower`, no extra work), or all of them
 //! (`all`, one more forward pass for the goodness of the layers above). All layers are updated in every batch.
 
-use super::{Goodness, Labels, contrastive_cost, goodness, layer_goodness, normalise, units};
+use super::is_zero;
+use super::peer::Peers;
+use super::{Goodness, Labels, contrastive_cost, goodness, layer_goodness, normalise, units, untrained_output};
 use crate::register::{Reach, Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use sll_core::named::Part;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
@@ -46,11 +49,15 @@ pub struct LcffConfig {
     /// where the label lies over the whole image (`sweep tune-ff`, `sweep tune-ff-cnn`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_scale: Option<f64>,
+    /// Weight of peer normalisation (in the code of Löwe 2023: 0.03), which draws a unit's mean activity to its
+    /// layer's.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub peer_weight: f64,
 }
 
 impl Default for LcffConfig {
     fn default() -> Self {
-        Self { others: Others::Lower, threshold: 1.0, steepness: 4.0, label_scale: None }
+        Self { others: Others::Lower, threshold: 1.0, steepness: 4.0, label_scale: None, peer_weight: 0.0 }
     }
 }
 
@@ -60,6 +67,7 @@ pub struct Lcff {
     threshold: f64,
     goodness: Goodness,
     labels: Labels,
+    peers: Peers,
     units: Vec<Range<usize>>,
 }
 
@@ -106,12 +114,14 @@ impl LcffConfig {
     /// If a setting is out of its range, or the rule cannot run on `net`.
     pub fn init(&self, net: &Network) -> Result<Lcff> {
         let units = units(net, "LC-FF")?;
+        untrained_output(net)?;
         let goodness = Goodness::new(self.threshold, self.steepness)?;
         Ok(Lcff {
             others: self.others,
             threshold: self.threshold,
             goodness,
             labels: Labels::new(net, self.label_scale, "LC-FF")?,
+            peers: Peers::new(net, &units, self.peer_weight)?,
             units,
         })
     }
@@ -136,7 +146,7 @@ impl LearningRule for Lcff {
         let mut x = pairs;
         let mut below: Option<Tensor<2>> = None;
         let mut loss: Option<Tensor<1>> = None;
-        for unit in &self.units[..last] {
+        for (index, unit) in self.units[..last].iter().enumerate() {
             let output = net.forward_range(unit.clone(), Tensor::from_inner(normalise(x)), &batch.pass());
             x = output.clone().inner();
             let own = excess(x.clone());
@@ -145,6 +155,7 @@ impl LearningRule for Lcff {
                 None => below.clone(),
             };
             let (value, signal) = self.goodness.evaluate(x.clone(), b, others);
+            let signal = self.peers.pull(index, &x, b, signal);
             updater.step(net, unit.clone(), inject(output, signal));
             below = Some(below.map_or(own.clone(), |sum| sum + own));
             loss = Some(loss.map_or(value.clone(), |sum| sum + value));
@@ -168,8 +179,12 @@ impl LearningRule for Lcff {
         StepCost { rule: cost.rule + again, ..cost }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        self.labels.values()
+    fn parts(&self) -> Vec<Part<'_>> {
+        self.labels.parts().into_iter().chain(self.peers.parts()).collect()
+    }
+
+    fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
+        self.peers.load(record)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::wrong_labels;
 use burn::tensor::Tensor;
+use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::rng::upload;
 use sll_core::rule::Batch;
@@ -54,9 +55,9 @@ impl Labels {
         Ok(Self { codes, keep, classes })
     }
 
-    /// Values kept for it.
-    pub fn values(&self) -> usize {
-        self.codes.shape().num_elements() + self.keep.shape().num_elements()
+    /// What is kept for it.
+    pub fn parts(&self) -> Vec<Part<'_>> {
+        vec![Part::fixed("labels.codes", self.codes.clone()), Part::fixed("labels.keep", self.keep.clone())]
     }
 
     /// MACs of writing one sample's label.

@@ -8,12 +8,15 @@
 //! A positive sample carries its own label inside the image, a negative one a wrong label ([`Labels`]). There is no
 //! error signal at all: each layer is updated as soon as it has run, on `2b` rows, and one layer's activations are
 //! held. The network's classifier takes no part unless `read_out` is `classifier`: a class is chosen by `K` forward
-//! passes, one a label, by the goodness of the hidden layers. Peer normalisation, a small extra of some
-//! implementations, is left out.
+//! passes, one a label, by the goodness of the hidden layers.
+//!
+//! Some implementations rely on two extras: `peer_weight`, and units whose gradient passes where they are silent, which
+//! is the network's `activation = "straight-through-relu"`.
 
 mod collaboration;
 mod goodness;
 mod label;
+mod peer;
 mod trifecta;
 
 pub use collaboration::{Lcff, LcffConfig, Others};
@@ -21,10 +24,12 @@ pub use goodness::{Goodness, normalise};
 pub use label::Labels;
 pub use trifecta::{Tff, TffConfig};
 
+use self::peer::Peers;
 use crate::local::train_classifier;
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use sll_core::named::Part;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
@@ -62,11 +67,22 @@ pub struct FfConfig {
     /// Leave the first hidden layer's goodness out when a class is chosen, as the paper does after its many epochs; a
     /// single hidden layer is always counted.
     pub skip_first: bool,
+    /// Weight of peer normalisation (in the code of Löwe 2023: 0.03), which draws a unit's mean activity to its
+    /// layer's.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub peer_weight: f64,
 }
 
 impl Default for FfConfig {
     fn default() -> Self {
-        Self { threshold: 1.0, steepness: 4.0, label_scale: None, read_out: ReadOut::Goodness, skip_first: false }
+        Self {
+            threshold: 1.0,
+            steepness: 4.0,
+            label_scale: None,
+            read_out: ReadOut::Goodness,
+            skip_first: false,
+            peer_weight: 0.0,
+        }
     }
 }
 
@@ -75,9 +91,15 @@ pub struct Ff {
     read_out: ReadOut,
     goodness: Goodness,
     labels: Labels,
+    peers: Peers,
     units: Vec<Range<usize>>,
     /// The hidden units whose goodness chooses a class.
     counted: Range<usize>,
+}
+
+/// Of [`FfConfig::peer_weight`]: a run is named as before there was a choice.
+fn is_zero(weight: &f64) -> bool {
+    *weight == 0.0
 }
 
 /// The units of a network whose layers all are an affine map and what follows it; others have no goodness.
@@ -96,6 +118,17 @@ fn units(net: &Network, rule: &str) -> Result<Vec<Range<usize>>> {
         return Err(Error::Unsupported { rule: rule.into(), reason: reason.into() });
     }
     Ok(units)
+}
+
+/// Refuses a loss of an output that is not trained.
+fn untrained_output(net: &Network) -> Result<()> {
+    match net.loss().is_usual() {
+        true => Ok(()),
+        false => {
+            let reason = "classes are read out by goodness and the output is not trained; leave it out";
+            Err(Error::setting("loss", format!("{:?}", net.loss()), reason))
+        }
+    }
 }
 
 /// For each sample a class that is not its own, each with the same probability.
@@ -146,11 +179,15 @@ impl FfConfig {
     /// If a setting is out of its range, or the rule cannot run on `net`.
     pub fn init(&self, net: &Network) -> Result<Ff> {
         let units = units(net, "FF")?;
+        if self.read_out == ReadOut::Goodness {
+            untrained_output(net)?;
+        }
         let goodness = Goodness::new(self.threshold, self.steepness)?;
         let labels = Labels::new(net, self.label_scale, "FF")?;
         let hidden = units.len() - 1;
         let counted = usize::from(self.skip_first && hidden > 1)..hidden;
-        Ok(Ff { read_out: self.read_out, goodness, labels, units, counted })
+        let peers = Peers::new(net, &units, self.peer_weight)?;
+        Ok(Ff { read_out: self.read_out, goodness, labels, peers, units, counted })
     }
 }
 
@@ -160,10 +197,11 @@ impl LearningRule for Ff {
         let (b, last) = (batch.len(), self.units.len() - 1);
         let mut x = self.labels.pairs(batch);
         let mut loss: Option<Tensor<1>> = None;
-        for unit in &self.units[..last] {
+        for (index, unit) in self.units[..last].iter().enumerate() {
             let output = net.forward_range(unit.clone(), Tensor::from_inner(normalise(x)), &batch.pass());
             x = output.clone().inner();
             let (value, signal) = self.goodness.evaluate(x.clone(), b, None);
+            let signal = self.peers.pull(index, &x, b, signal);
             updater.step(net, unit.clone(), inject(output, signal));
             loss = Some(loss.map_or(value.clone(), |sum| sum + value));
         }
@@ -203,8 +241,12 @@ impl LearningRule for Ff {
         }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        self.labels.values()
+    fn parts(&self) -> Vec<Part<'_>> {
+        self.labels.parts().into_iter().chain(self.peers.parts()).collect()
+    }
+
+    fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
+        self.peers.load(record)
     }
 }
 
@@ -309,9 +351,23 @@ mod tests {
     }
 
     #[test]
+    fn peers_are_kept_in_checkpoints_and_silent_units_can_learn() {
+        let peers: Build = &|net| Ok(Box::new(FfConfig { peer_weight: 0.03, ..FfConfig::default() }.init(net)?));
+        laws::resumes(|| laws::small_mlp(3), peers);
+        laws::learns(|| laws::small_mlp(2), peers, 200);
+        let mut toy = sll_core::toy::mlp(2);
+        toy.spec.activation = sll_core::layer::Activation::StraightThroughRelu;
+        laws::learns(|| toy.build(&burn::tensor::Device::flex()).unwrap(), FF, 200);
+    }
+
+    #[test]
     fn networks_without_goodness_are_refused() {
         let error = FfConfig::default().init(&laws::small_vit(true)).err().unwrap().to_string();
         assert!(error.contains("FF cannot run") && error.contains("MLP"), "{error}");
+        let squared = laws::small_mlp(2).trained_by(sll_core::output::OutputLoss::Mse);
+        let error = FfConfig::default().init(&squared).err().unwrap().to_string();
+        assert!(error.contains("`loss` = Mse"), "{error}");
+        assert!(FfConfig { read_out: ReadOut::Classifier, ..FfConfig::default() }.init(&squared).is_ok());
         let config = FfConfig { threshold: -1.0, ..FfConfig::default() };
         assert!(config.init(&laws::small_mlp(2)).err().unwrap().to_string().contains("threshold"));
     }

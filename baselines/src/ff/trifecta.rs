@@ -5,24 +5,29 @@
 //! label)
 //! ```
 //!
-//! Batch norm stands in for length normalisation (give the network `batch_norm = true`), and layers are trained in
-//! overlapping pairs (OLU): in even steps (1,2), (3,4), .., in odd ones (2,3), (4,5), ..; a pair has the second layer's
-//! loss alone, which reaches the first; a layer without a partner has its own. The label is a learned image a class;
-//! the authors concatenate it as a channel, here it is added to the image, so that the network is everybody's. Two
-//! layers' activations of `2b` rows are held. A class is chosen by `K` forward passes, by the goodness of the last
+//! Batch norm stands in for length normalisation (give the network `batch_norm = "before"`, as the authors' has it),
+//! and layers are trained in overlapping pairs (OLU): in even steps (1,2), (3,4), .., in odd ones (2,3), (4,5), ..; a
+//! pair has the second layer's loss alone, which reaches the first; a layer without a partner has its own. The label is
+//! a learned image a class, one more channel of the input (of a vector as many more features). The weights that read it
+//! are the rule's own, and what they give is added to the first layer's pre-activation, which is concatenation with the
+//! network left as it is. Label images move when the first layer is trained by its own loss, as in the authors' code.
+//! Two layers' activations of `2b` rows are held. A class is chosen by `K` forward passes, by the goodness of the last
 //! hidden layer.
 
-use super::{contrastive_cost, goodness, layer_goodness, units, wrong_labels};
+use super::{contrastive_cost, goodness, units, untrained_output, wrong_labels};
 use crate::register::{Reach, Rule, Variant, Variants};
+use burn::module::{Module, Param};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
-use sll_core::learned::{Learned, Matrix, load_all, record_all};
+use sll_core::layer::{Activation, BatchNormAt, Bias, Conv, ConvConfig, Dense, Hidden, Layer, Pool, Stages, Start};
+use sll_core::learned::{Learned, load_all};
+use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
-use sll_core::rng::{Purpose, Stream};
+use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::{Cut, Error, Network, NetworkSpec, Result};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, Shape};
 use std::ops::Range;
 
 /// Settings of TFF.
@@ -48,8 +53,66 @@ pub struct Tff {
     config: TffConfig,
     units: Vec<Range<usize>>,
     classes: usize,
-    /// `[K, input]`.
-    images: Learned<Matrix>,
+    label: Learned<LabelChannel>,
+}
+
+/// Label images and the weights that read them.
+#[derive(Module, Debug)]
+struct LabelChannel {
+    /// `[K, h w]`, of vectors `[K, n_0]`.
+    images: Param<Tensor<2>>,
+    /// From one channel to the first layer's.
+    map: Option<Conv>,
+    /// From as many features as an input has to the first layer's.
+    row: Option<Dense>,
+}
+
+impl LabelChannel {
+    fn new(net: &mut Network, scale: f64, seed: u64) -> Self {
+        let device = net.device().clone();
+        let inputs = net.weights()[0][0].rows().dims()[1];
+        let stages = net.stages(0).expect("networks without stages are refused");
+        let at = if stages.norms_input() { BatchNormAt::Before } else { BatchNormAt::None };
+        let start = Start { bias: Bias::None, ..Start::default() };
+        let hidden = Hidden { activation: Activation::None, batch_norm: at, start, dropout: 0.0 };
+        let stream = &mut Stream::new(seed, Purpose::Learned, &[1]);
+        let (values, map, row) = match (net.input(), stages.pre_activation_shape()) {
+            (Shape::Map { c, h, w }, Shape::Map { c: channels, .. }) => {
+                let side = (inputs / c).isqrt();
+                let config = ConvConfig { input: [1, h, w], channels, side, hidden, pool: Pool::None };
+                let conv = config.init(stream, &device);
+                (h * w, Some(conv), None)
+            }
+            (input, output) => {
+                (input.len(), None, Some(Dense::new(input.len(), output.len(), hidden, stream, &device)))
+            }
+        };
+        let classes = net.classes();
+        let images = Stream::new(seed, Purpose::Learned, &[0]).normal(classes * values, scale);
+        let images = Param::from_tensor(upload(images, [classes, values], &device));
+        Self { images, map, row }
+    }
+
+    /// What is added to the first layer's pre-activation, `[rows, units · positions]`; the images move if `moving`.
+    fn pre_activation(&self, one_hot: Tensor<2>, moving: bool, pass: &Pass) -> Tensor<2> {
+        let images = match self.images.val() {
+            // `detach` would leave a gradient to be computed.
+            images if !moving && images.is_autodiff() => Tensor::from_inner(images.inner()),
+            images => images,
+        };
+        let shown = one_hot.product(images);
+        match (&self.map, &self.row) {
+            (Some(map), _) => map.pre_activation(shown, pass),
+            (None, Some(row)) => row.pre_activation(shown, pass),
+            (None, None) => unreachable!("one of the two reads the label"),
+        }
+    }
+
+    /// MACs per row: of the reading, and of choosing an image.
+    fn macs(&self) -> (u64, u64) {
+        let layer = self.map.as_ref().map(Layer::cost).or(self.row.as_ref().map(Layer::cost));
+        (layer.map_or(0, |cost| cost.forward), self.images.shape().num_elements() as u64)
+    }
 }
 
 impl Rule for TffConfig {
@@ -57,7 +120,7 @@ impl Rule for TffConfig {
         title: "TFF",
         equation: "L_l = softplus(-alpha (G_l of the right label - G_l of a wrong one)), overlapping pairs of layers",
         paper: "Dooms, Tsang & Oramas 2023",
-        stores: "learned: an image a class, K n_0 values",
+        stores: "learned: an image a class, K values a pixel, and the weights that read it",
         activations: "two layers', twice",
         update_locked: "one layer",
         reach: Reach::Next,
@@ -69,8 +132,8 @@ impl Rule for TffConfig {
     }
 
     fn numerics(&self, _network: &NetworkSpec) -> u32 {
-        // A pair came to have one loss. Where pairs do not overlap, every layer has always had its own.
-        if self.overlap { 8 } else { 0 }
+        // The label came to be a channel of its own.
+        9
     }
 }
 
@@ -79,13 +142,13 @@ impl TffConfig {
     ///
     /// # Errors
     /// If a setting is out of its range, or the rule cannot run on `net`.
-    pub fn init(&self, net: &Network, seed: u64) -> Result<Tff> {
+    pub fn init(&self, net: &mut Network, seed: u64) -> Result<Tff> {
         Error::check_gain("steepness", self.steepness)?;
         Error::check_gain("label_scale", self.label_scale)?;
-        let (units, classes, n) = (units(net, "TFF")?, net.classes(), net.input().len());
-        let values = Stream::new(seed, Purpose::Learned, &[0]).normal(classes * n, self.label_scale);
-        let images = Learned::new(Matrix::new(values, [classes, n], net.device()));
-        Ok(Tff { config: *self, units, classes, images })
+        let (units, classes) = (units(net, "TFF")?, net.classes());
+        untrained_output(net)?;
+        let label = Learned::new(LabelChannel::new(net, self.label_scale, seed));
+        Ok(Tff { config: *self, units, classes, label })
     }
 }
 
@@ -111,6 +174,21 @@ impl Tff {
         let alone = (first == 1).then_some(0..1);
         alone.into_iter().chain((first..hidden).step_by(2).map(|unit| unit..(unit + 2).min(hidden))).collect()
     }
+
+    /// The loss and what it sends to the label, of the first group: whether the label images move.
+    fn moves_images(group: &Range<usize>) -> bool {
+        group.len() == 1
+    }
+}
+
+/// The first layer's output from its pre-activation, the label's part included.
+fn first_output(net: &Network, z: Tensor<2>, pass: &Pass) -> Tensor<2> {
+    let stages = net.stages(0).expect("networks without stages are refused");
+    stages.pool(stages.activate(z, pass))
+}
+
+fn first_pre_activation(net: &Network, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+    net.stages(0).expect("networks without stages are refused").pre_activation(x, pass)
 }
 
 impl LearningRule for Tff {
@@ -119,25 +197,30 @@ impl LearningRule for Tff {
         let labels = [batch.labels.clone(), wrong_labels(batch, self.classes)].concat();
         let x = Tensor::cat(vec![batch.x.clone(), batch.x.clone()], 0);
         let one_hot = Batch::new(x.clone(), labels, 0).targets(self.classes, &x.device());
-        let mut x = x + one_hot.clone().product(self.images.get().plain());
+        let first = batch.pass().at(0);
+        let mut x = x;
         let mut loss: Option<Tensor<1>> = None;
         let groups = self.groups(batch.step);
         let losses = groups.len();
         for group in groups {
-            let input = Tensor::from_inner(x);
-            // The lowest layer's input gradient is the label images' signal.
-            let input = if group.start == 0 { input.require_grad() } else { input };
-            let mut h = input.clone();
-            for unit in &self.units[group.clone()] {
-                h = net.forward_range(unit.clone(), h, &batch.pass());
+            let mut h = Tensor::from_inner(x);
+            for unit in group.clone() {
+                h = match unit {
+                    0 => {
+                        let one_hot = Tensor::from_inner(one_hot.clone());
+                        let label = self.label.get().pre_activation(one_hot, Self::moves_images(&group), &first);
+                        first_output(net, first_pre_activation(net, h, &first) + label, &first)
+                    }
+                    _ => net.forward_range(self.units[unit].clone(), h, &batch.pass()),
+                };
             }
             // A pair has one loss, its second layer's.
             x = h.clone().inner();
             let (value, signal) = symba(x.clone(), self.config.steepness);
             loss = Some(loss.map_or(value.clone(), |sum| sum + value));
-            let grads = inject(h, signal);
-            if let Some(dx) = input.grad(&grads) {
-                self.images.descend(one_hot.clone().transpose().product(dx), updater, 1.0);
+            let mut grads = inject(h, signal);
+            if group.start == 0 {
+                self.label.update(&mut grads, updater, 1.0);
             }
             updater.step(net, self.units[group.start].start..self.units[group.end - 1].end, grads);
         }
@@ -146,10 +229,13 @@ impl LearningRule for Tff {
     }
 
     fn predict(&self, net: &Network, x: Tensor<2>) -> Tensor<2> {
-        let (images, last) = (self.images.get().plain(), self.units.len() - 2);
+        let (label, last) = (self.label.get().valid(), self.units.len() - 2);
+        let (z, device) = (first_pre_activation(net, x, &Pass::Eval), net.device());
         let score = |class: usize| {
-            let labelled = x.clone() + images.clone().narrow(0, class, 1);
-            layer_goodness(net, &self.units, labelled, |x| x, last..last + 1)
+            let one_hot = upload((0..self.classes).map(|k| f32::from(k == class)).collect(), [1, self.classes], device);
+            let shown = z.clone() + label.pre_activation(one_hot, false, &Pass::Eval);
+            let h = first_output(net, shown, &Pass::Eval);
+            goodness::of(net.forward_range(self.units[0].end..self.units[last].end, h, &Pass::Eval))
         };
         Tensor::cat((0..self.classes).map(score).collect(), 1)
     }
@@ -158,7 +244,7 @@ impl LearningRule for Tff {
         Cut::EveryLayer
     }
 
-    /// The mean of an even and an odd step; the lowest layer's input gradient is always needed.
+    /// The mean of an even and an odd step.
     fn cost(&self, net: &Network) -> StepCost {
         let costs = net.costs();
         let of = |step: u64| {
@@ -167,24 +253,20 @@ impl LearningRule for Tff {
         };
         let crossed = of(0) + of(1);
         let cost = contrastive_cost(net, &self.units, 0);
-        let images = 2 * 2 * self.images.num_params() as u64;
-        StepCost { backward: cost.backward + crossed + 2 * costs[0].input_grad, rule: images, ..cost }
+        let (reading, images) = self.label.get().macs();
+        // Of two rows a sample: the label is shown and read, and the weights that read it have a gradient; the images
+        // have one, through the reading, in one step of two, or in every step.
+        let moved = [0, 1].map(|step| u64::from(Self::moves_images(&self.groups(step)[0]))).iter().sum::<u64>();
+        let rule = 2 * (images + 2 * reading) + moved * (images + reading);
+        StepCost { backward: cost.backward + crossed, rule, ..cost }
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        0
-    }
-
-    fn learned_values(&self) -> usize {
-        self.images.num_params()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        record_all([&self.images])
+    fn parts(&self) -> Vec<Part<'_>> {
+        vec![Part::learned("label", &self.label)]
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
-        load_all([&mut self.images], record)
+        load_all([&mut self.label], record)
     }
 }
 
@@ -219,10 +301,61 @@ mod tests {
 
     #[test]
     fn pairs_alternate_and_cover_every_hidden_layer() {
-        let net = laws::small_mlp(5);
-        let tff = TffConfig::default().init(&net, 3).unwrap();
+        let tff = TffConfig::default().init(&mut laws::small_mlp(5), 3).unwrap();
         assert_eq!(tff.groups(0), vec![0..2, 2..4, 4..5]);
         assert_eq!(tff.groups(1), vec![0..1, 1..3, 3..5]);
+    }
+
+    /// A network with batch norm before its maps.
+    fn normed_before() -> Network {
+        let mut toy = sll_core::toy::cnn(true);
+        toy.spec.batch_norm = BatchNormAt::Before;
+        toy.build(&burn::tensor::Device::flex()).unwrap()
+    }
+
+    #[test]
+    fn the_label_is_a_channel_beside_the_images() {
+        // The first layer with weights of its own for the label is one layer that reads image and label together, also
+        // where batch norm comes first.
+        let (mut net, device) = (normed_before(), burn::tensor::Device::flex());
+        let tff = TffConfig::default().init(&mut net, 3).unwrap();
+        let batch = laws::batch(&net, 1);
+        let one_hot = batch.targets(4, &device);
+        let label = tff.label.get();
+        let Shape::Map { h, w, .. } = net.input() else { panic!("a map") };
+        let (pass, b) = (Pass::Train { seed: 1 }, batch.len());
+        let shown = one_hot.clone().product(label.images.val().inner());
+        let both = Tensor::cat(vec![batch.x.clone(), shown], 1);
+        let hidden = Hidden { batch_norm: BatchNormAt::Before, ..Hidden::default() };
+        let stream = &mut Stream::new(9, Purpose::Weights, &[]);
+        let config = ConvConfig { input: [2, h, w], channels: 4, side: 3, hidden, pool: Pool::None };
+        let mut whole = config.init(stream, net.device());
+        let own = net.weights()[0][0].rows();
+        let read = label.map.clone().unwrap().weights()[0].rows();
+        let rows = Tensor::cat(vec![own, read], 1);
+        let bias = net.params()[0][1].clone();
+        let zero = Tensor::<2>::zeros([b, 2 * h * w], &device);
+        whole.weights().swap_remove(0).set_rows(rows);
+        let whole_bias = whole.pre_activation(zero, &Pass::Eval).narrow(0, 0, 1);
+        let expected = whole.pre_activation(both, &pass) - whole_bias;
+        let own_bias: Tensor<1> = Tensor::from_data(bias, &device);
+        let own_bias = own_bias.reshape([1, 4, 1]).expand([1, 4, (h * w) as i32 as usize]).reshape([1, 4 * h * w]);
+        let x = first_pre_activation(&net, batch.x, &pass);
+        let found = x + label.pre_activation(one_hot, false, &pass) - own_bias;
+        found.into_data().assert_approx_eq::<f32>(&expected.into_data(), burn::tensor::Tolerance::absolute(1e-4));
+    }
+
+    #[test]
+    fn label_images_move_with_the_first_layers_own_loss_alone() {
+        let mut net = laws::small_cnn();
+        let mut tff = TffConfig::default().init(&mut net, 3).unwrap();
+        for (step, moves) in [(0, false), (1, true)] {
+            let before = tff.label.get().images.val().into_data();
+            let weights = tff.label.get().map.clone().unwrap().weights()[0].rows().into_data();
+            laws::moved(&mut net, &mut tff, &laws::batch(&laws::small_cnn(), step));
+            assert_eq!(before != tff.label.get().images.val().into_data(), moves, "step {step}");
+            assert_ne!(weights, tff.label.get().map.clone().unwrap().weights()[0].rows().into_data());
+        }
     }
 
     #[test]
@@ -237,6 +370,8 @@ mod tests {
     fn repeats_resumes_and_learns() {
         laws::repeats(|| laws::small_mlp(3), TFF);
         laws::resumes(|| laws::small_mlp(3), TFF);
+        laws::resumes(normed_before, TFF);
+        laws::learns(normed_before, TFF, 60);
         laws::learns(laws::small_cnn, TFF, 60);
         let accuracy = laws::accuracy(laws::small_cnn, TFF, 100);
         assert!(accuracy > 60.0, "{accuracy} % of 4 classes");

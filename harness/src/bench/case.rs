@@ -39,7 +39,7 @@ impl Case {
     pub fn spec(&self, rule: RuleSpec, device: DeviceName, threads: usize) -> MemorySpec {
         let (image, classes) = self.input();
         MemorySpec {
-            network: NetworkSpec { batch_norm: self.batch_norm, ..NetworkSpec::named(self.network) },
+            network: NetworkSpec { batch_norm: self.batch_norm.into(), ..NetworkSpec::named(self.network) },
             image,
             classes,
             batch: self.batch,

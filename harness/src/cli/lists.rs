@@ -44,7 +44,7 @@ pub struct NetworksArgs {
     /// Classes; by default those of the data set, or of the data the network is meant for.
     #[arg(long)]
     classes: Option<usize>,
-    /// Batch norm after convolutions.
+    /// Batch norm after convolutions, in an MLP after every hidden affine map.
     #[arg(long)]
     batch_norm: bool,
     #[command(flatten)]
@@ -81,7 +81,7 @@ pub fn networks(args: NetworksArgs) -> Result<()> {
         let spec = NetworkSpec {
             depth: args.depth,
             width: args.width,
-            batch_norm: args.batch_norm,
+            batch_norm: args.batch_norm.into(),
             ..NetworkSpec::named(named.name)
         };
         let input = args.input.map_or(named.usual.0, |input| input.image);

@@ -5,6 +5,7 @@ mod calls;
 mod check;
 mod data;
 mod doctor;
+mod evaluate;
 mod footprint;
 mod index;
 mod lists;
@@ -54,6 +55,8 @@ Exit codes: 0 done, 1 a check or run failed, 2 wrong input, 3 data, device or fo
 enum Command {
     /// Train one network with one rule; prints one JSON object.
     Run(Box<run::RunArgs>),
+    /// Evaluate a network that `run --save` wrote; prints one JSON object.
+    Evaluate(evaluate::EvaluateArgs),
     /// Make one of the paper's tables: Parquet, Markdown and figures.
     Table(Box<make::TableArgs>),
     /// Sweep one parameter, or two: Parquet, Markdown and a figure.
@@ -200,6 +203,7 @@ fn sizes(text: &str) -> std::result::Result<[usize; 3], String> {
 pub fn dispatch(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Run(args) => run::main(*args),
+        Command::Evaluate(args) => evaluate::main(args),
         Command::Table(args) => make::table(*args),
         Command::Sweep(args) => make::sweep(*args),
         Command::Runs(args) => runs::main(args),

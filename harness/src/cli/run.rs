@@ -5,15 +5,18 @@ use super::{DataOptions, ResultOptions, print_json};
 use crate::error::{Error, Result};
 use crate::estimate::{self, Crew};
 use crate::interrupt;
+use crate::model;
 use crate::pool::share;
 use crate::progress::RunProgress;
+use crate::record::RunResult;
 use crate::remedy;
-use crate::run::{self, Events};
+use crate::run::{self, Events, Trained};
 use crate::spec::{Request, RunSpec, SmallData, name_dataset};
 use crate::store::Store;
 use crate::talk::say;
 use clap::Args;
 use datasets::{LoadOptions, Status};
+use std::path::{Path, PathBuf};
 use toml::Value;
 
 /// Flags beat the spec file, which beats the defaults (SLL on mlp-2x800, mnist-sample, the paper's MLP recipe).
@@ -27,6 +30,9 @@ pub struct RunArgs {
     /// Keep the state after the last epoch, so that a run of more epochs resumes from it.
     #[arg(long)]
     keep_state: bool,
+    /// Write the trained network, and what its rule keeps and learned, to this file (safetensors; docs/formats.md).
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
     /// Run again from the start: drops the stored result or checkpoint first.
     #[arg(long)]
     force: bool,
@@ -70,15 +76,17 @@ pub fn main(args: RunArgs) -> Result<()> {
         Err(Error::Missing(why)) if args.dry_run => say!("without `data_digest`: {why}"),
         outcome => outcome?,
     }
+    args.save.as_deref().map_or(Ok(()), model::check_path)?;
     if args.dry_run {
         return dry_run(&spec, &here, options.online);
     }
     let store = Store::at(&args.results.results);
     let id = spec.id();
+    let save = args.save.as_deref();
     // One that cannot be used is set aside below, under the run's lock.
     if let (Ok(Some(result)), false) = (store.find(&spec), args.force) {
         say!("{id} is in the store already; --force runs it again");
-        return print_json(&result);
+        return found(result, &store, save);
     }
     // What cannot run leaves nothing in the store.
     run::check(&spec)?;
@@ -91,7 +99,7 @@ pub fn main(args: RunArgs) -> Result<()> {
     if args.force {
         claim.restart()?;
     } else if let Some(result) = claim.result(|sentence| say!("{sentence}"))? {
-        return print_json(&result);
+        return found(result, &store, save);
     }
     let title = format!("{} on {}, seed {}", spec.rule.title(), spec.dataset, spec.seed);
     let mut progress = RunProgress::new(title);
@@ -101,8 +109,8 @@ pub fn main(args: RunArgs) -> Result<()> {
     }
     let outcome = run::train(&spec, &options, Some(&kept), &mut progress);
     drop(progress);
-    let result = match outcome {
-        Ok(result) => result,
+    let mut trained = match outcome {
+        Ok(trained) => trained,
         Err(error) => {
             // Nor does one that ended before there was anything to resume.
             if !kept.all().iter().any(|path| path.exists()) {
@@ -112,11 +120,33 @@ pub fn main(args: RunArgs) -> Result<()> {
         }
     };
     match args.keep_state {
-        true => claim.finish_with_state(&result)?,
-        false => claim.finish(&result)?,
+        true => claim.finish_with_state(&trained.result)?,
+        false => claim.finish(&trained.result)?,
     }
-    if let Some(step) = result.diverged_at_step {
+    if let Some(step) = trained.result.diverged_at_step {
         say!("loss or weights stopped being numbers at step {step}; the run is kept as diverged. Try a smaller --lr");
     }
-    print_json(&result)
+    print_json(&trained.result)?;
+    save.map_or(Ok(()), |path| saved(&mut trained, path))
+}
+
+/// A run that the store has: saved from the state that was kept of it, if that is asked for, and printed.
+fn found(result: RunResult, store: &Store, save: Option<&Path>) -> Result<()> {
+    print_json(&result)?;
+    let Some(path) = save else { return Ok(()) };
+    let id = result.run_id.clone();
+    match run::restored(result, &store.state(&id))? {
+        Some(mut trained) => saved(&mut trained, path),
+        None => Err(Error::Missing(format!(
+            "{} is not written: of run {id} the store has the result and not the weights, which --keep-state keeps; \
+             add --force to train it again and save it",
+            path.display()
+        ))),
+    }
+}
+
+fn saved(trained: &mut Trained, path: &Path) -> Result<()> {
+    model::save(trained, path)?;
+    say!("saved the network to {}", path.display());
+    Ok(())
 }

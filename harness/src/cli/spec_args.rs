@@ -38,7 +38,8 @@ pub struct SpecArgs {
     /// Dropout on hidden dense units.
     #[arg(long)]
     dropout: Option<f64>,
-    /// Batch norm after convolutions.
+    /// Batch norm after convolutions, in an MLP after every hidden affine map; elsewhere with --set
+    /// network.batch_norm=before or after.
     #[arg(long)]
     batch_norm: bool,
     /// Units of SLLi+ (rule sll).

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::experiment::{Choices, Experiment, expand};
 use crate::pool::share;
 use crate::spec::{MemorySpec, RunSpec};
-use datasets::{Augment, LoadOptions, Normalise};
+use datasets::{Augment, LoadOptions};
 use pace::Paces;
 use sll_core::rng::mix;
 use std::collections::{BTreeSet, HashMap};
@@ -97,7 +97,8 @@ fn step_of(spec: &RunSpec, threads: usize) -> Result<MemorySpec> {
 /// Seconds that it takes to make the features of one training image, by one thread, on images of noise.
 fn image_time(spec: &RunSpec) -> Result<f64> {
     let manifest = datasets::manifest(&spec.dataset)?;
-    let (augment, normalise) = (spec.recipe.augment(), Normalise::new(manifest.shape, &manifest.mean, &manifest.std));
+    let (augment, normalise) =
+        (spec.recipe.augment(), spec.recipe.inputs.of(manifest.shape, &manifest.mean, &manifest.std));
     let pixels: Vec<u8> = (0..manifest.shape.iter().product()).map(|index: usize| mix(1, index as u64) as u8).collect();
     let (mut made, mut image, started) = (0, vec![0; pixels.len()], Instant::now());
     while made < FEWEST_IMAGES || started.elapsed() < IMAGE_TIME {

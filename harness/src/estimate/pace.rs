@@ -288,8 +288,8 @@ mod tests {
             timed.iter().all(|p| p.step > 0.0 && p.image > 0.0 && p.start > 0.0 && p.checkpoint > 0.0),
             "{timed:?}"
         );
-        // Weights of 784-16-16-10 and their state, as numbers of four bytes.
-        assert!(timed.iter().all(|p| p.state > 4.0 * 784.0 * 16.0), "{timed:?}");
+        // The first layer's weights at least, 64 by 16 numbers of four bytes.
+        assert!(timed.iter().all(|p| p.state > 4.0 * 64.0 * 16.0), "{timed:?}");
         assert!(timed[0].preparing != timed[0].step && timed[1].preparing == timed[1].step, "{timed:?}");
     }
 }

@@ -5,6 +5,7 @@ use crate::spec::{Recipe, RunSpec};
 use datasets::Policy;
 use serde::Serialize;
 use sll_core::NetworkSpec;
+use sll_core::layer::BatchNormAt;
 
 /// One setting.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +65,26 @@ fn flag(name: &'static str, value: bool, words: &str) -> Fact {
 
 /// The network.
 pub fn network(network: &NetworkSpec) -> Vec<Fact> {
-    let NetworkSpec { name, depth, width, dropout, batch_norm, activation, mean_token, patch, precision } = network;
+    let NetworkSpec {
+        name,
+        depth,
+        width,
+        dropout,
+        batch_norm,
+        activation,
+        initial,
+        bias,
+        loss,
+        mean_token,
+        patch,
+        precision,
+    } = network;
+    let normed = match batch_norm {
+        BatchNormAt::None => None,
+        BatchNormAt::Between => Some("batch norm"),
+        BatchNormAt::Before => Some("batch norm before the map"),
+        BatchNormAt::After => Some("batch norm behind the activation"),
+    };
     let size = |name: &'static str, value: Option<usize>| count(name, value, |n| format!("{name} {n}"));
     vec![
         text("network", name, ""),
@@ -72,8 +92,11 @@ pub fn network(network: &NetworkSpec) -> Vec<Fact> {
         size("width", *width),
         size("patch", *patch),
         number("dropout", *dropout, Some(format!("dropout {dropout}"))),
-        flag("batch_norm", *batch_norm, "batch norm"),
+        Fact { words: normed.map(String::from), ..text("batch_norm", batch_norm, "") },
         text("activation", activation, "relu"),
+        text("initial", initial, "pytorch").prefixed("weights"),
+        text("bias", bias, "drawn").prefixed("bias"),
+        text("loss", loss, "cross-entropy"),
         flag("mean_token", *mean_token, "mean token"),
         text("precision", precision, "f32"),
     ]
@@ -87,6 +110,8 @@ pub fn recipe(recipe: &Recipe) -> Vec<Fact> {
         momentum,
         weight_decay,
         schedule,
+        warmup,
+        inputs,
         epochs: _,
         batch,
         flip,
@@ -108,6 +133,8 @@ pub fn recipe(recipe: &Recipe) -> Vec<Fact> {
         number("momentum", *momentum, unless_zero("momentum", *momentum)),
         number("weight_decay", *weight_decay, unless_zero("weight decay", *weight_decay)),
         text("schedule", schedule, "constant"),
+        count("warmup", Some(*warmup), |n| format!("warm-up {n}")).unsaid_if(*warmup == 0),
+        text("inputs", inputs, "normalised").prefixed("inputs"),
         count("batch", Some(*batch), |n| format!("batch {n}")),
         flag("flip", *flip, "flip"),
         count("crop_padding", Some(*crop_padding), |n| format!("crop {n}")).unsaid_if(*crop_padding == 0),
@@ -119,6 +146,10 @@ pub fn recipe(recipe: &Recipe) -> Vec<Fact> {
 }
 
 impl Fact {
+    fn prefixed(self, prefix: &str) -> Self {
+        Self { words: self.words.map(|words| format!("{prefix} {words}")), ..self }
+    }
+
     fn unsaid_if(self, unsaid: bool) -> Self {
         Self { words: self.words.filter(|_| !unsaid), ..self }
     }
@@ -173,6 +204,15 @@ mod tests {
              AutoAugment (cifar), first 10 images only, 5 held out"
         );
         assert!(in_words(&recipe(&spec("name = \"cnn-2\"", "resized_crop = true").recipe)).contains("resized crop"));
+        let faithful = spec(
+            "name = \"mlp-2x800\", batch_norm = \"before\", initial = \"he-uniform\", bias = \"none\", loss = \"bce\"",
+            "warmup = 3, inputs = \"raw\"",
+        );
+        assert_eq!(
+            in_words(&network(&faithful.network)),
+            "mlp-2x800, dropout 0, batch norm before the map, weights he-uniform, bias none, bce"
+        );
+        assert_eq!(in_words(&recipe(&faithful.recipe)), "adamax, lr 0.001, warm-up 3, inputs raw, batch 128");
     }
 
     #[test]

@@ -2,30 +2,69 @@
 
 use super::Loader;
 use crate::error::Result;
-use burn::tensor::Tensor;
+use crate::spec::Recipe;
+use burn::tensor::{Device, Tensor};
+use datasets::Dataset;
 use sll_core::Network;
 use sll_core::rule::LearningRule;
 
 /// Images evaluated at once; only memory outside training depends on it.
 pub(super) const EVALUATION_BATCH: usize = 500;
 
-/// Percent classified right by each of the heads whose scores `scores` gives. `check` fails where the run is to stop.
-fn percents(
+/// What an evaluation found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evaluated {
+    /// Images classified right.
+    pub right: usize,
+    /// Images evaluated.
+    pub images: usize,
+}
+
+impl Evaluated {
+    /// Percent classified right.
+    pub fn accuracy(self) -> f64 {
+        100.0 * self.right as f64 / self.images as f64
+    }
+}
+
+/// Shows `rule` all test images of `data` on `device`, as a run does; `each` sees the scores `[b, K]` of every batch
+/// and its labels.
+pub fn evaluate(
+    net: &Network,
+    rule: &dyn LearningRule,
+    data: Dataset,
+    device: &Device,
+    mut each: impl FnMut(&Tensor<2>, &[u16]),
+) -> Result<Evaluated> {
+    // Of a recipe nothing but augmentation, splits and the batch of training matters to a loader: there is none here.
+    let loader = Loader::new(data, &Recipe { batch: 1, ..Recipe::default() }, 0, device)?;
+    let net = net.valid();
+    let found = count(&loader, &|| Ok(()), |x, labels| {
+        let scores = rule.predict(&net, x);
+        each(&scores, labels);
+        vec![scores]
+    })?;
+    Ok(found.first().copied().unwrap_or(Evaluated { right: 0, images: 0 }))
+}
+
+/// How many images are classified right by each of the heads whose scores `scores` gives. `check` fails where the run
+/// is to stop.
+fn count(
     loader: &Loader,
     check: &dyn Fn() -> Result<()>,
-    mut scores: impl FnMut(Tensor<2>) -> Vec<Tensor<2>>,
-) -> Result<Vec<f64>> {
+    mut scores: impl FnMut(Tensor<2>, &[u16]) -> Vec<Tensor<2>>,
+) -> Result<Vec<Evaluated>> {
     let mut right = Vec::new();
     let mut seen = 0;
     for images in loader.test(EVALUATION_BATCH) {
         let (x, labels) = images?;
-        let counts: Vec<usize> = scores(x).into_iter().map(|scores| count_right(scores, labels)).collect();
+        let counts: Vec<usize> = scores(x, labels).into_iter().map(|scores| count_right(scores, labels)).collect();
         right.resize(counts.len(), 0);
         right.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         seen += labels.len();
         check()?;
     }
-    Ok(right.into_iter().map(|right| 100.0 * right as f64 / seen as f64).collect())
+    Ok(right.into_iter().map(|right| Evaluated { right, images: seen }).collect())
 }
 
 /// Percent of the evaluation images classified right, and whether every score was a number.
@@ -37,12 +76,12 @@ pub(super) fn accuracy(
 ) -> Result<(f64, bool)> {
     let net = net.valid();
     let mut sound = true;
-    let percents = percents(loader, check, |x| {
+    let found = count(loader, check, |x, _| {
         let scores = rule.predict(&net, x);
         sound &= scores.clone().is_finite().all().into_scalar::<bool>();
         vec![scores]
     })?;
-    Ok((percents.first().copied().unwrap_or(f64::NAN), sound))
+    Ok((found.first().map_or(f64::NAN, |found| found.accuracy()), sound))
 }
 
 /// Percent classified right by each unit's own head.
@@ -53,7 +92,8 @@ pub(super) fn unit_accuracies(
     check: &dyn Fn() -> Result<()>,
 ) -> Result<Vec<f64>> {
     let net = net.valid();
-    percents(loader, check, |x| rule.unit_scores(&net, x))
+    let found = count(loader, check, |x, _| rule.unit_scores(&net, x))?;
+    Ok(found.into_iter().map(Evaluated::accuracy).collect())
 }
 
 /// How many of the rows of `scores` are largest at their label.

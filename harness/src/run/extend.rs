@@ -31,10 +31,10 @@ pub fn extend(spec: &RunSpec, store: &Store, kept: &Kept) -> Result<Option<Strin
         if matches!(spec.recipe.schedule, Schedule::Cosine {}) {
             return Ok(anew("with the schedule `cosine` each step's learning rate depends on the number of epochs"));
         }
-        let state = store.folder::<RunSpec>(&id).join("checkpoint.bin");
-        return match adopt(&state, &id, kept, &spec.id())? {
+        let state = store.state(&id);
+        return match adopt(state.path(), &id, kept, &spec.id())? {
             None => Ok(anew("its last state was not kept, which --keep-state does")),
-            Some(Err(why)) => Ok(anew(&format!("{}: {why}", state.display()))),
+            Some(Err(why)) => Ok(anew(&format!("{}: {why}", state.path().display()))),
             Some(Ok(())) => Ok(Some(format!("extends run {id} of {epochs} epochs"))),
         };
     }

@@ -1,7 +1,7 @@
 //! From images in memory to batches on the device.
 //!
-//! Images stay `u8`; a batch is augmented on the host, sent as bytes, and normalised on the device: `x = (pixel / 255 -
-//! mean_c) / std_c`. Order and augmentation depend on the seed and the epoch alone, so a resumed run sees what an
+//! Images stay `u8`; a batch is augmented on the host, sent as bytes, and normalised on the device as the recipe's
+//! `inputs` say. Order and augmentation depend on the seed and the epoch alone, so a resumed run sees what an
 //! uninterrupted one would have seen. A small data set lies on the device as a whole and is cropped and flipped there
 //! ([`Resident`]), to the same bits; one too large for memory comes from a stream that works ahead.
 
@@ -126,7 +126,7 @@ impl Loader {
             }
         };
         let image = data.shape;
-        let normalise = Normalise::new(image, &data.mean, &data.std);
+        let normalise = recipe.inputs.of(image, &data.mean, &data.std);
         let on_device = (*device != Device::flex()).then(|| rows(&normalise, device));
         let (device, batch) = (device.clone(), recipe.batch);
         Ok(Self { pixels, image, normalise, on_device, device, augment, batch, seed })
@@ -287,6 +287,7 @@ fn split_off(images: &mut Images, count: usize) -> Images {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Inputs;
 
     fn loader(recipe: Recipe) -> Result<Loader> {
         let data = datasets::load("mnist-sample", &datasets::LoadOptions::default()).expect("embedded");
@@ -370,6 +371,15 @@ mod tests {
         let x = x.into_data().try_to_vec::<f32>().unwrap();
         let pixel = host(&loader).test.pixels[400];
         assert!((x[400] - (f32::from(pixel) / 255.0 - 0.1307) / 0.3081).abs() < 1e-5);
+    }
+
+    #[test]
+    fn raw_pixels_lie_between_0_and_1() {
+        let loader = loader(Recipe { inputs: Inputs::Raw, ..Recipe::default() }).unwrap();
+        let (x, _) = loader.test(4).next().unwrap().unwrap();
+        let x = x.into_data().try_to_vec::<f32>().unwrap();
+        let pixels = &host(&loader).test.pixels[..x.len()];
+        assert!(x.iter().zip(pixels).all(|(x, &pixel)| (x - f32::from(pixel) / 255.0).abs() < 1e-6));
     }
 
     #[test]

@@ -6,11 +6,14 @@ mod evaluate;
 mod extend;
 mod loader;
 mod resident;
+mod trained;
 mod trainer;
 
 pub use checkpoint::Checkpoint;
+pub use evaluate::{Evaluated, evaluate};
 pub use extend::extend;
 pub use loader::Loader;
+pub use trained::{Trained, restored};
 pub use trainer::{EpochNews, Events, Part, train};
 
 use crate::device;

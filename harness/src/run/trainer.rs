@@ -1,7 +1,7 @@
 //! The epoch loop. It knows no rule and no network by name.
 
 use super::evaluate::{accuracy, unit_accuracies};
-use super::{Checkpoint, Loader, diagnostics};
+use super::{Checkpoint, Loader, Trained, diagnostics};
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochPoint, RunResult};
 use crate::spec::{Request, RunSpec, own_settings};
@@ -77,14 +77,14 @@ struct Training {
     first_step: bool,
 }
 
-/// Loads the data, trains as `spec` says and gives the result. Goes on from `checkpoint` if it is there, and keeps it
-/// up to date, epoch by epoch.
+/// Loads the data, trains as `spec` says and gives the result with what was trained. Goes on from `checkpoint` if it
+/// is there, and keeps it up to date, epoch by epoch.
 pub fn train(
     spec: &RunSpec,
     options: &LoadOptions,
     checkpoint: Option<&Kept>,
     events: &mut dyn Events,
-) -> Result<RunResult> {
+) -> Result<Trained> {
     if let Some(reason) = spec.too_short() {
         return Err(Error::Input(reason));
     }
@@ -246,12 +246,11 @@ impl Training {
 
     /// One epoch: mean loss, and the step of the first loss that is not finite.
     fn epoch(&mut self, spec: &RunSpec, epoch: usize, events: &mut dyn Events) -> Result<(f64, Option<u64>)> {
-        let (steps, total) = (self.loader.steps(), self.loader.steps() * spec.recipe.epochs);
+        let steps = self.loader.steps();
         let (mut sum, mut held) = (0.0, Vec::with_capacity(LOSSES_HELD));
         let images = self.loader.epoch(epoch);
         for step in 0..steps {
-            let factor = spec.recipe.schedule.factor(epoch, epoch * steps + step, total);
-            self.updater.set_lr(self.base_lr * factor);
+            self.updater.set_lr(self.base_lr * spec.recipe.lr_factor(epoch, step, steps));
             // The batch belongs to the step: it is made inside the window that is measured.
             let live = self.meter.live();
             self.meter.begin_step();
@@ -350,7 +349,7 @@ impl Training {
         data: DataInfo,
         diverged_at_step: Option<u64>,
         events: &dyn Events,
-    ) -> Result<RunResult> {
+    ) -> Result<Trained> {
         let unit_accuracy = match diverged_at_step {
             None => unit_accuracies(&self.net, &*self.rule, &self.loader, &stop(events))?,
             Some(_) => Vec::new(),
@@ -359,7 +358,7 @@ impl Training {
         bytes.total = bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.library + bytes.step_peak;
         let accuracies = || self.state.curve.iter().map(|point| point.test_accuracy);
         let last = accuracies().next_back().filter(|_| diverged_at_step.is_none());
-        Ok(RunResult {
+        let result = RunResult {
             run_id: spec.id(),
             numerics: spec.numerics(),
             test_accuracy: last,
@@ -378,7 +377,8 @@ impl Training {
             spec: spec.clone(),
             curve: self.state.curve,
             diagnostics: self.state.diagnostics,
-        })
+        };
+        Ok(Trained { result, net: self.net, rule: self.rule })
     }
 }
 
@@ -388,7 +388,7 @@ fn stop(events: &dyn Events) -> impl Fn() -> Result<()> {
 }
 
 /// What is trained, before its first step.
-fn subject(
+pub(super) fn subject(
     spec: &RunSpec,
     image: [usize; 3],
     classes: usize,

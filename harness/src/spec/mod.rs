@@ -10,7 +10,7 @@ pub(crate) use data::{name_dataset, own_settings, unpublished};
 pub use device::DeviceName;
 pub use layers::{assemble, merge, set, values};
 pub(crate) use run::MOST_EPOCHS;
-pub use run::{Recipe, RunSpec, SmallData};
+pub use run::{Inputs, Recipe, RunSpec, SmallData};
 pub use weighing::MemorySpec;
 
 use crate::error::{Error, Result};

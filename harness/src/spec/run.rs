@@ -3,7 +3,7 @@
 use super::{DeviceName, MOST_SAMPLES, check_optimizer, check_precision, name_of, narrow, refusal, typed, within};
 use crate::error::{Error, Result};
 use baselines::RuleSpec;
-use datasets::{Augment, DataError, Policy};
+use datasets::{Augment, DataError, Normalise, Policy};
 use serde::{Deserialize, Serialize};
 use sll_core::NetworkSpec;
 use sll_core::optim::{OptimizerConfig, OptimizerKind, Schedule};
@@ -60,6 +60,12 @@ pub struct Recipe {
     pub weight_decay: f64,
     /// Learning rate over the run.
     pub schedule: Schedule,
+    /// Epochs at the start in which the learning rate rises, step by step, in a line from 0 to what the schedule says.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub warmup: usize,
+    /// What becomes of pixels.
+    #[serde(skip_serializing_if = "Inputs::is_usual")]
+    pub inputs: Inputs,
     /// Passes over the training data.
     pub epochs: usize,
     /// Samples a step; a last, smaller batch is trained on too.
@@ -87,6 +93,35 @@ pub struct Recipe {
     pub diagnostics: bool,
 }
 
+/// What becomes of a pixel `p` from 0 to 255 before the network sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Inputs {
+    /// `(p / 255 - mean_c) / std_c` with the data set's mean and deviation of each channel.
+    #[default]
+    Normalised,
+    /// `p / 255`.
+    Raw,
+}
+
+impl Inputs {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The map from bytes to features for images of `shape` of a data set with this mean and deviation.
+    pub fn of(self, shape: [usize; 3], mean: &[f32], std: &[f32]) -> Normalise {
+        match self {
+            Inputs::Normalised => Normalise::new(shape, mean, std),
+            Inputs::Raw => Normalise::new(shape, &vec![0.0; mean.len()], &vec![1.0; std.len()]),
+        }
+    }
+}
+
+fn is_zero(epochs: &usize) -> bool {
+    *epochs == 0
+}
+
 impl Default for Recipe {
     fn default() -> Self {
         Self {
@@ -95,6 +130,8 @@ impl Default for Recipe {
             momentum: 0.0,
             weight_decay: 0.0,
             schedule: Schedule::default(),
+            warmup: 0,
+            inputs: Inputs::default(),
             epochs: 10,
             batch: 128,
             flip: false,
@@ -117,6 +154,14 @@ impl Recipe {
             resized_crop: self.resized_crop,
             policy: self.auto_augment,
         }
+    }
+
+    /// The factor on the learning rate at `step` of `epoch`, of `steps` an epoch.
+    pub fn lr_factor(&self, epoch: usize, step: usize, steps: usize) -> f64 {
+        let done = epoch * steps + step;
+        let scheduled = self.schedule.factor(epoch, done, self.epochs * steps);
+        let rising = self.warmup * steps;
+        if done < rising { scheduled * (done + 1) as f64 / rising as f64 } else { scheduled }
     }
 
     /// The optimiser's part.
@@ -157,6 +202,7 @@ impl RunSpec {
     pub fn validate(&self) -> Result<()> {
         let recipe = &self.recipe;
         within("epochs", recipe.epochs, 1, MOST_EPOCHS)?;
+        within("warmup", recipe.warmup, 0, recipe.epochs)?;
         within("batch", recipe.batch, 1, MOST_SAMPLES)?;
         within("train_limit", recipe.train_limit.unwrap_or(1), 1, MOST_IMAGES)?;
         within("validation", recipe.validation.unwrap_or(1), 1, MOST_IMAGES)?;
@@ -278,6 +324,27 @@ mod tests {
         let diagnosed = RunSpec::from_toml(&diagnosed, "test").unwrap();
         assert!(diagnosed.recipe.diagnostics && diagnosed.id() != spec.id());
         assert_eq!(RunSpec::from_toml(&diagnosed.to_toml(), "test").unwrap(), diagnosed);
+    }
+
+    #[test]
+    fn the_rate_rises_in_a_line_before_its_schedule_holds() {
+        let recipe = Recipe {
+            epochs: 4,
+            warmup: 2,
+            schedule: Schedule::Step { at: vec![1, 3], factor: 0.1 },
+            ..Recipe::default()
+        };
+        let factors = |recipe: &Recipe| -> Vec<f64> {
+            (0..4)
+                .flat_map(|epoch| (0..2).map(move |step| (epoch, step)))
+                .map(|(e, s)| recipe.lr_factor(e, s, 2))
+                .collect()
+        };
+        let expected = [0.25, 0.5, 0.075, 0.1, 0.1, 0.1, 0.01, 0.01];
+        assert!(factors(&recipe).iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{:?}", factors(&recipe));
+        assert_eq!(factors(&Recipe { epochs: 4, ..Recipe::default() }), [1.0; 8]);
+        let long = RunSpec::from_toml(&SPEC.replace("epochs = 3", "epochs = 3, warmup = 4"), "test");
+        assert!(long.unwrap_err().to_string().contains("warmup"));
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl<R: Request> Claim<R> {
 
     /// Where a run keeps its state while it is unfinished.
     pub fn checkpoint(&self) -> Kept {
-        Kept::at(self.folder.join("checkpoint.bin"))
+        Kept::of(&self.folder)
     }
 
     /// What the request left, if it is finished. A file that cannot be used is set aside, and `note` hears of it.

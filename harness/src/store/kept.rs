@@ -26,6 +26,11 @@ impl Kept {
         Self(path)
     }
 
+    /// In a run's folder.
+    pub(super) fn of(folder: &Path) -> Self {
+        Self::at(folder.join("checkpoint.bin"))
+    }
+
     /// The latest.
     pub fn path(&self) -> &Path {
         &self.0

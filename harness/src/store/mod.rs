@@ -61,6 +61,11 @@ impl Store {
         self.results.join(R::FOLDER).join(id)
     }
 
+    /// Where the run called `id` keeps its state.
+    pub fn state(&self, id: &str) -> Kept {
+        Kept::of(&self.folder::<RunSpec>(id))
+    }
+
     /// What `request` left, if it is finished.
     ///
     /// # Errors

@@ -1,11 +1,12 @@
 //! The trainable affine maps inside layers, each with a place for a fixed feedback weight.
 
+use super::{Bias, Start};
 use crate::op::{Patches, affine, conv2d, patch_affine};
 use crate::rng::{Stream, upload};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 
-/// `y = x W + b`, with `W [n, m]` and `b [m]` drawn from `U(±1/√n)` (PyTorch's default).
+/// `y = x W + b`, with `W [n, m]` and `b [m]` drawn from `U(±1/√n)` (PyTorch's default) where nothing else is said.
 #[derive(Module, Debug)]
 pub struct Affine {
     /// `[n, m]`.
@@ -14,9 +15,12 @@ pub struct Affine {
     pub bias: Param<Tensor<1>>,
     /// `[n, m]`: what carries the signal back in place of `weight`, if set.
     feedback: Option<Tensor<2>>,
+    #[module(skip)]
+    start: Start,
 }
 
-/// A `k x k` convolution of stride 1 that keeps the size, `W [o, c, k, k]` and `b [o]` from `U(±1/√(c k²))`.
+/// A `k x k` convolution of stride 1 that keeps the size, `W [o, c, k, k]` and `b [o]` from `U(±1/√(c k²))` where
+/// nothing else is said.
 #[derive(Module, Debug)]
 pub struct Kernel {
     /// `[o, c, k, k]`.
@@ -25,15 +29,35 @@ pub struct Kernel {
     pub bias: Param<Tensor<1>>,
     /// `[o, c, k, k]`: what carries the signal back in place of `weight`, if set.
     feedback: Option<Tensor<4>>,
+    #[module(skip)]
+    start: Start,
+}
+
+/// A bias of `m` units with `n` inputs each.
+fn bias(start: Bias, n: usize, m: usize, stream: &mut Stream, device: &Device) -> Param<Tensor<1>> {
+    let values = match start {
+        Bias::Drawn => stream.uniform(m, 1.0 / (n as f64).sqrt()),
+        Bias::Zero | Bias::None => vec![0.0; m],
+    };
+    let param = Param::from_tensor(upload(values, [m], device));
+    if start == Bias::None { param.set_require_grad(false) } else { param }
 }
 
 impl Affine {
     /// A map from `n` to `m` features.
     pub fn new(n: usize, m: usize, stream: &mut Stream, device: &Device) -> Self {
-        let bound = 1.0 / (n as f64).sqrt();
-        let weight = upload(stream.uniform(n * m, bound), [n, m], device);
-        let bias = upload(stream.uniform(m, bound), [m], device);
-        Self { weight: Param::from_tensor(weight), bias: Param::from_tensor(bias), feedback: None }
+        Self::started(n, m, Start::default(), stream, device)
+    }
+
+    /// A map from `n` to `m` features that starts as `start` says.
+    pub fn started(n: usize, m: usize, start: Start, stream: &mut Stream, device: &Device) -> Self {
+        let weight = Self::draw([n, m], start, 1.0, stream, device);
+        let bias = bias(start.bias, n, m, stream, device);
+        Self { weight: Param::from_tensor(weight), bias, feedback: None, start }
+    }
+
+    fn draw([n, m]: [usize; 2], start: Start, gain: f64, stream: &mut Stream, device: &Device) -> Tensor<2> {
+        upload(start.weights.draw([n, m], (n, m), gain, stream), [n, m], device)
     }
 
     /// `[b, n]` to `[b, m]`.
@@ -62,12 +86,16 @@ impl Affine {
 }
 
 impl Kernel {
-    /// A `k x k` convolution from `c` to `o` channels.
-    pub fn new(c: usize, o: usize, k: usize, stream: &mut Stream, device: &Device) -> Self {
-        let bound = 1.0 / ((c * k * k) as f64).sqrt();
-        let weight = upload(stream.uniform(o * c * k * k, bound), [o, c, k, k], device);
-        let bias = upload(stream.uniform(o, bound), [o], device);
-        Self { weight: Param::from_tensor(weight), bias: Param::from_tensor(bias), feedback: None }
+    /// A `k x k` convolution from `c` to `o` channels that starts as `start` says.
+    pub fn new(c: usize, o: usize, k: usize, start: Start, stream: &mut Stream, device: &Device) -> Self {
+        let weight = Self::draw([o, c, k, k], start, 1.0, stream, device);
+        let bias = bias(start.bias, c * k * k, o, stream, device);
+        Self { weight: Param::from_tensor(weight), bias, feedback: None, start }
+    }
+
+    fn draw([o, c, h, w]: [usize; 4], start: Start, gain: f64, stream: &mut Stream, device: &Device) -> Tensor<4> {
+        let (inputs, outputs) = (c * h * w, o * h * w);
+        upload(start.weights.draw([o, inputs], (inputs, outputs), gain, stream), [o, c, h, w], device)
     }
 
     /// `[b, c, h, w]` to `[b, o, h, w]`.
@@ -95,15 +123,12 @@ pub enum WeightSlot<'a> {
 impl WeightSlot<'_> {
     /// Sends the signal through fixed random weights drawn from the forward weights' own law, times `gain`.
     pub fn randomise(self, gain: f64, stream: &mut Stream, device: &Device) {
-        let draw = |fan_in: usize, n: usize, s: &mut Stream| s.uniform(n, gain / (fan_in as f64).sqrt());
         match self {
             WeightSlot::Matrix(a) => {
-                let [n, m] = a.weight.dims();
-                a.feedback = Some(upload(draw(n, n * m, stream), [n, m], device));
+                a.feedback = Some(Affine::draw(a.weight.dims(), a.start, gain, stream, device));
             }
             WeightSlot::Kernel(k) => {
-                let [o, c, h, w] = k.weight.dims();
-                k.feedback = Some(upload(draw(c * h * w, o * c * h * w, stream), [o, c, h, w], device));
+                k.feedback = Some(Kernel::draw(k.weight.dims(), k.start, gain, stream, device));
             }
         }
     }
@@ -142,6 +167,41 @@ impl WeightSlot<'_> {
     pub fn feedback_rows(&self) -> Option<Tensor<2>> {
         match self {
             WeightSlot::Matrix(a) => a.feedback.clone().map(|feedback| feedback.inner().transpose()),
+            WeightSlot::Kernel(k) => k.feedback.clone().map(|feedback| feedback.inner().flatten(1, 3)),
+        }
+    }
+
+    /// The weights as they lie in memory: `[n, m]`, or `[o, c k²]`.
+    pub fn matrix(&self) -> Tensor<2> {
+        match self {
+            WeightSlot::Matrix(a) => a.weight.val().inner(),
+            WeightSlot::Kernel(k) => k.weight.val().inner().flatten(1, 3),
+        }
+    }
+
+    /// Replaces the weights by what lies as [`WeightSlot::matrix`] gives them.
+    pub fn set_matrix(&mut self, matrix: Tensor<2>) {
+        match self {
+            WeightSlot::Matrix(a) => set(&mut a.weight, matrix),
+            WeightSlot::Kernel(k) => {
+                let shape = k.weight.dims();
+                set(&mut k.weight, matrix.reshape(shape));
+            }
+        }
+    }
+
+    /// Sends the signal through these weights, which lie as [`WeightSlot::matrix`] gives them.
+    pub fn set_feedback(&mut self, matrix: Tensor<2>) {
+        match self {
+            WeightSlot::Matrix(a) => a.feedback = Some(Tensor::from_inner(matrix)),
+            WeightSlot::Kernel(k) => k.feedback = Some(Tensor::from_inner(matrix.reshape(k.weight.dims()))),
+        }
+    }
+
+    /// The feedback weights, if there are any, as [`WeightSlot::matrix`] gives the weights.
+    pub fn feedback(&self) -> Option<Tensor<2>> {
+        match self {
+            WeightSlot::Matrix(a) => a.feedback.clone().map(Tensor::inner),
             WeightSlot::Kernel(k) => k.feedback.clone().map(|feedback| feedback.inner().flatten(1, 3)),
         }
     }
@@ -231,7 +291,8 @@ fn carrier<const D: usize>(feedback: &Option<Tensor<D>>, weight: &Tensor<D>) -> 
 /// New values for a parameter, which keeps its identity, and so its optimiser state.
 fn set<const D: usize>(param: &mut Param<Tensor<D>>, values: Tensor<D>) {
     *param = param.clone().map(|old| match old.is_autodiff() {
-        true => Tensor::from_inner(values).require_grad(),
+        true if old.is_require_grad() => Tensor::from_inner(values).require_grad(),
+        true => Tensor::from_inner(values),
         false => values,
     });
 }

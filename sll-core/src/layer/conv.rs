@@ -1,15 +1,15 @@
 //! Convolutional layers: convolution, batch norm, activation and the pooling behind it are one layer.
 
-use super::affine::beside;
-use super::{Activation, Kernel, Layer, LayerCost, Stages, WeightSlot};
+use super::batch_norm::{normalise, normalise_rectified};
+use super::{Activation, BatchNormAt, Hidden, Kernel, Layer, LayerCost, Stages, WeightSlot};
 use crate::memory::LayerMemory;
-use crate::op::{Normed, batch_norm_rectify, batch_norm_rectify_with, rectify_pool};
+use crate::op::rectify_pool;
 use crate::rng::Stream;
 use crate::{pass::Pass, shape::Shape};
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig};
-use burn::tensor::module::{adaptive_avg_pool2d, batch_norm_train, max_pool2d};
-use burn::tensor::{DType, Device, Tensor, ops::MaxPoolOptions};
+use burn::tensor::module::{adaptive_avg_pool2d, max_pool2d};
+use burn::tensor::{Device, Tensor, ops::MaxPoolOptions};
 
 /// What follows a convolution's activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +22,13 @@ pub enum Pool {
     Grid2,
 }
 
-/// `h = pool(φ(batchnorm(conv(x))))`, batch norm and pooling as options.
+/// `h = pool(φ(batchnorm(conv(x))))`, batch norm, its place and pooling as options.
 #[derive(Module, Debug)]
 pub struct Conv {
     kernel: Kernel,
     norm: Option<BatchNorm>,
+    #[module(skip)]
+    norm_at: BatchNormAt,
     #[module(skip)]
     pool: Pool,
     #[module(skip)]
@@ -36,7 +38,7 @@ pub struct Conv {
 }
 
 /// What a [`Conv`] is made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvConfig {
     /// Channels, height and width of the map that it takes.
     pub input: [usize; 3],
@@ -44,10 +46,8 @@ pub struct ConvConfig {
     pub channels: usize,
     /// Side of the kernel.
     pub side: usize,
-    /// Batch norm behind the convolution.
-    pub batch_norm: bool,
-    /// What follows it.
-    pub activation: Activation,
+    /// What it has in common with other hidden layers; it has no dropout.
+    pub hidden: Hidden,
     /// Pooling behind that.
     pub pool: Pool,
 }
@@ -55,12 +55,14 @@ pub struct ConvConfig {
 impl ConvConfig {
     /// The layer, its weights drawn from `stream`.
     pub fn init(&self, stream: &mut Stream, device: &Device) -> Conv {
-        let Self { input: [c, height, width], channels, side, batch_norm, activation, pool } = *self;
+        let Self { input: [c, height, width], channels, side, hidden, pool } = *self;
+        let normed = if hidden.batch_norm == BatchNormAt::Before { c } else { channels };
         Conv {
-            kernel: Kernel::new(c, channels, side, stream, device),
-            norm: batch_norm.then(|| BatchNormConfig::new(channels).init(device)),
+            kernel: Kernel::new(c, channels, side, hidden.start, stream, device),
+            norm: (!hidden.batch_norm.is_none()).then(|| BatchNormConfig::new(normed).init(device)),
+            norm_at: hidden.batch_norm,
             pool,
-            activation,
+            activation: hidden.activation,
             height,
             width,
         }
@@ -68,20 +70,33 @@ impl ConvConfig {
 }
 
 impl Conv {
+    /// The batch norm if it stands `at` this place.
+    fn norm(&self, at: BatchNormAt) -> Option<&BatchNorm> {
+        self.norm.as_ref().filter(|_| self.norm_at == at)
+    }
+
     fn map(&self, x: Tensor<2>, channels: usize) -> Tensor<4> {
         x.reshape([-1, channels as i32, self.height as i32, self.width as i32])
     }
 
     // Maps stay maps from here to the pooling: a backend may have its own order for them in memory.
-    fn convolved(&self, x: Tensor<2>) -> Tensor<4> {
-        self.kernel.forward(self.map(x, self.kernel.weight.dims()[1]))
+    fn convolved(&self, x: Tensor<2>, pass: &Pass) -> Tensor<4> {
+        let x = self.map(x, self.kernel.weight.dims()[1]);
+        self.kernel.forward(match self.norm(BatchNormAt::Before) {
+            Some(norm) => normalise(norm, x, pass),
+            None => x,
+        })
     }
 
     fn activated(&self, z: Tensor<4>, pass: &Pass) -> Tensor<4> {
-        match (&self.norm, self.activation) {
+        let h = match (self.norm(BatchNormAt::Between), self.activation) {
             (Some(norm), Activation::Relu) => normalise_rectified(norm, z, pass, false),
             (Some(norm), activation) => activation.forward(normalise(norm, z, pass)),
             (None, activation) => activation.forward(z),
+        };
+        match self.norm(BatchNormAt::After) {
+            Some(norm) => normalise(norm, h, pass),
+            None => h,
         }
     }
 
@@ -91,51 +106,6 @@ impl Conv {
             Pool::Max2 => max_pool2d(h, MaxPoolOptions::new([2, 2])),
             Pool::Grid2 => adaptive_avg_pool2d(h, [2, 2]),
         }
-    }
-}
-
-/// Batch norm by the pass, not by the device: burn's own looks at the device, and a training pass without a graph is
-/// one too.
-fn normalise(norm: &BatchNorm, z: Tensor<4>, pass: &Pass) -> Tensor<4> {
-    if z.dtype() == DType::BF16 {
-        return normalise(norm, z.cast(DType::F32), pass).cast(DType::BF16);
-    }
-    if *pass == Pass::Eval || (z.is_autodiff() && !matches!(pass, Pass::Replay { .. })) {
-        return norm.forward(z);
-    }
-    let (gamma, beta) = (beside(&norm.gamma, &z), beside(&norm.beta, &z));
-    let result = batch_norm_train(z, gamma, beta, norm.epsilon);
-    run_on(norm, pass, [result.mean, result.variance]);
-    result.output
-}
-
-/// Batch norm, rectification and pooling at once, by the same statistics as [`normalise`].
-fn normalise_rectified(norm: &BatchNorm, z: Tensor<4>, pass: &Pass, pool: bool) -> Tensor<4> {
-    if z.dtype() == DType::BF16 {
-        return normalise_rectified(norm, z.cast(DType::F32), pass, pool).cast(DType::BF16);
-    }
-    let (gamma, beta) = (beside(&norm.gamma, &z), beside(&norm.beta, &z));
-    if *pass == Pass::Eval && !z.is_autodiff() {
-        let running = [&norm.running_mean, &norm.running_var].map(|running| match running.value() {
-            value if value.is_autodiff() => value.inner(),
-            value => value,
-        });
-        return batch_norm_rectify_with(z, [gamma, beta], running, norm.epsilon, pool);
-    }
-    let Normed { h, mean, variance } = batch_norm_rectify(z, gamma, beta, norm.epsilon, pool);
-    run_on(norm, pass, [mean, variance]);
-    h
-}
-
-/// Moves the running statistics towards those a training pass has seen; any other pass leaves them alone.
-fn run_on(norm: &BatchNorm, pass: &Pass, seen: [Tensor<1>; 2]) {
-    if !matches!(pass, Pass::Train { .. }) {
-        return;
-    }
-    for (running, seen) in [&norm.running_mean, &norm.running_var].into_iter().zip(seen) {
-        let old = running.value_sync();
-        let seen = if old.is_autodiff() && !seen.is_autodiff() { Tensor::from_inner(seen) } else { seen };
-        running.update((old * (1.0 - norm.momentum) + seen * norm.momentum).detach());
     }
 }
 
@@ -154,10 +124,10 @@ impl Layer for Conv {
     }
 
     fn forward(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
-        let z = self.convolved(x);
-        let h = match (&self.norm, self.activation, self.pool) {
+        let z = self.convolved(x, pass);
+        let h = match (self.norm(BatchNormAt::Between), self.activation, self.pool) {
             (Some(norm), Activation::Relu, Pool::Max2) => normalise_rectified(norm, z, pass, true),
-            (None, Activation::Relu, Pool::Max2) => rectify_pool(z),
+            (None, Activation::Relu, Pool::Max2) if self.norm_at != BatchNormAt::After => rectify_pool(z),
             _ => self.pooled(self.activated(z, pass)),
         };
         h.flatten(1, 3)
@@ -173,12 +143,15 @@ impl Layer for Conv {
         let macs = self.kernel.macs_per_position() * positions;
         // Before batch norm, and before a pooling that does not rectify as well.
         let pooled_alone = match self.activation {
-            Activation::Relu => self.pool == Pool::Grid2,
+            Activation::Relu if self.norm_at != BatchNormAt::After => self.pool == Pool::Grid2,
             _ => self.pool != Pool::None,
         };
-        let maps = u64::from(self.norm.is_some()) + u64::from(pooled_alone);
-        let activations = channels * positions * maps + self.output().len() as u64;
-        LayerCost { forward: macs, input_grad: macs, again: 0, activations }
+        let before = self.norm_at == BatchNormAt::Before;
+        let maps = u64::from(self.norm.is_some() && !before) + u64::from(pooled_alone);
+        let normed = if before { self.input().len() as u64 } else { 0 };
+        let activations = channels * positions * maps + self.output().len() as u64 + normed;
+        // A batch norm before the map has parameters that need the signal at its input.
+        LayerCost { forward: macs, input_grad: if before { 0 } else { macs }, again: 0, activations }
     }
 
     /// What any implementation has to hold. What a library's convolution needs for itself, like unfolded maps, is not
@@ -220,7 +193,7 @@ impl Layer for Conv {
 
     fn name(&self) -> String {
         let [o, c, k, _] = self.kernel.weight.dims();
-        let norm = if self.norm.is_some() { " batchnorm" } else { "" };
+        let norm = self.norm_at.words();
         let pool = match self.pool {
             Pool::None => "",
             Pool::Max2 => " maxpool2",
@@ -231,11 +204,11 @@ impl Layer for Conv {
 }
 
 impl Stages for Conv {
-    fn pre_activation(&self, x: Tensor<2>) -> Tensor<2> {
-        self.convolved(x).flatten(1, 3)
+    fn pre_activation(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        self.convolved(x, pass).flatten(1, 3)
     }
 
-    fn activate(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2> {
+    fn respond(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2> {
         self.activated(self.map(z, self.kernel.weight.dims()[0]), pass).flatten(1, 3)
     }
 
@@ -244,6 +217,10 @@ impl Stages for Conv {
             Pool::None => h,
             _ => self.pooled(self.map(h, self.kernel.weight.dims()[0])).flatten(1, 3),
         }
+    }
+
+    fn norms_input(&self) -> bool {
+        self.norm_at == BatchNormAt::Before
     }
 
     fn pre_activation_shape(&self) -> Shape {
@@ -261,14 +238,8 @@ mod tests {
         let (c, o, side) = (2, 3, 4usize);
         let device = Device::flex();
         let mut stream = Stream::new(3, Purpose::Weights, &[]);
-        let config = ConvConfig {
-            input: [c, side, side],
-            channels: o,
-            side: 3,
-            batch_norm: false,
-            activation: Activation::Relu,
-            pool: Pool::Max2,
-        };
+        let config =
+            ConvConfig { input: [c, side, side], channels: o, side: 3, hidden: Hidden::default(), pool: Pool::Max2 };
         let layer = config.init(&mut stream, &device);
         let image = stream.normal(c * side * side, 1.0);
         let out = layer.forward(upload(image.clone(), [1, c * side * side], &device), &Pass::Eval);

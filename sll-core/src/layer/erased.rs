@@ -4,12 +4,13 @@ use super::{Joins, Layer, LayerCost, Stages, WeightSlot};
 use crate::error::{Error, Result};
 use crate::learned::Learned;
 use crate::memory::LayerMemory;
+use crate::named::{Named, Source};
 use crate::{pass::Pass, shape::Shape};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Gradients, Tensor, TensorData};
 
 /// A [`Layer`] behind a pointer: everything a rule, an optimiser or a checkpoint does with one.
-pub trait DynLayer: Send {
+pub(crate) trait DynLayer: Send {
     /// See [`Layer::input`].
     fn input(&self) -> Shape;
     /// See [`Layer::output`].
@@ -32,6 +33,10 @@ pub trait DynLayer: Send {
     fn num_params(&self) -> usize;
     /// Parameters and running statistics, one entry each, in a fixed order.
     fn params(&self) -> Vec<TensorData>;
+    /// The same by name; see [`crate::named`].
+    fn tensors(&self) -> Vec<Named>;
+    /// Takes every parameter and running statistic from `source`; `prefix` stands before each name in errors.
+    fn set_tensors(&mut self, source: &mut Source, prefix: &str) -> Result<()>;
     /// Takes this layer's gradients out of `grads` and moves the parameters by one step.
     fn update(&mut self, grads: &mut Gradients, optimizer: &mut ModuleOptimizer, lr: f64);
     /// The layer for evaluation: same parameters, no graph.
@@ -102,6 +107,14 @@ impl<L: Layer + 'static> DynLayer for Slot<L> {
 
     fn params(&self) -> Vec<TensorData> {
         self.0.params()
+    }
+
+    fn tensors(&self) -> Vec<Named> {
+        self.0.tensors()
+    }
+
+    fn set_tensors(&mut self, source: &mut Source, prefix: &str) -> Result<()> {
+        self.0.set_tensors(source, prefix)
     }
 
     fn update(&mut self, grads: &mut Gradients, optimizer: &mut ModuleOptimizer, lr: f64) {

@@ -1,6 +1,7 @@
 //! A layer: one link of the chain, any burn module with a forward pass on rows of features.
 
 mod affine;
+mod batch_norm;
 mod block;
 mod conv;
 mod dense;
@@ -8,16 +9,18 @@ mod erased;
 mod head;
 mod norm;
 mod patch;
+mod start;
 
 pub use affine::{Affine, Kernel, WeightSlot};
+pub use batch_norm::BatchNormAt;
 pub use block::{EncoderBlock, EncoderBlockConfig};
 pub use conv::{Conv, ConvConfig, Pool};
-pub use dense::{Activation, Dense};
-pub use erased::DynLayer;
-pub(crate) use erased::Slot;
+pub use dense::{Activation, Dense, Hidden};
+pub(crate) use erased::{DynLayer, Slot};
 pub use head::TokenHead;
 pub use norm::Norm;
 pub use patch::PatchEmbedding;
+pub use start::{Bias, Initial, Start};
 
 use crate::memory::LayerMemory;
 use crate::{pass::Pass, shape::Shape};
@@ -26,6 +29,38 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// One link of the chain. A burn module becomes a layer with three functions; see `examples/own_layers.rs`.
+///
+/// ```
+/// use burn::module::{Module, Param};
+/// use burn::tensor::{Device, Tensor};
+/// use sll_core::{Network, Pass, Shape, layer::Layer};
+///
+/// /// `h = x (.) a`.
+/// #[derive(Module, Debug)]
+/// struct Scale {
+///     a: Param<Tensor<1>>,
+/// }
+///
+/// impl Layer for Scale {
+///     fn input(&self) -> Shape {
+///         Shape::Flat(self.a.dims()[0])
+///     }
+///
+///     fn output(&self) -> Shape {
+///         self.input()
+///     }
+///
+///     fn forward(&self, x: Tensor<2>, _pass: &Pass) -> Tensor<2> {
+///         let a = if x.is_autodiff() { self.a.val() } else { self.a.val().inner() };
+///         x * a.unsqueeze()
+///     }
+/// }
+///
+/// let device = Device::flex().autodiff();
+/// let net = Network::builder().layer(Scale { a: Param::from_tensor(Tensor::ones([3], &device)) }).build(&device)?;
+/// assert_eq!((net.classes(), net.num_params()), (3, 3));
+/// # Ok::<(), sll_core::Error>(())
+/// ```
 pub trait Layer: Module {
     /// What one sample looks like on the way in.
     fn input(&self) -> Shape;
@@ -75,16 +110,44 @@ pub trait Layer: Module {
     }
 }
 
-/// `forward = pool(activate(pre_activation(x)))`, the three taken one by one.
+/// `forward = pool(drop(respond(pre_activation(x))))`, taken one by one.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use sll_core::{NetworkSpec, Pass};
+///
+/// let device = Device::flex();
+/// let net = NetworkSpec { width: Some(4), ..NetworkSpec::named("cnn-1") }.build([1, 16, 16], 3, 0, &device)?.valid();
+/// let (x, stages) = (Tensor::ones([2, 256], &device), net.stages(0).expect("a convolution"));
+/// let h = stages.pool(stages.activate(stages.pre_activation(x.clone(), &Pass::Eval), &Pass::Eval));
+/// assert_eq!(h.into_data(), net.forward_range(0..1, x, &Pass::Eval).into_data());
+/// # Ok::<(), sll_core::Error>(())
+/// ```
 pub trait Stages {
-    /// `z = x W + b`, or the convolution, flattened: `[b, input]` to `[b, units · positions]`.
-    fn pre_activation(&self, x: Tensor<2>) -> Tensor<2>;
+    /// `z = x W + b`, or the convolution, flattened: `[b, input]` to `[b, units · positions]`. Batch norm of the input,
+    /// where the layer has it there, is part of it.
+    fn pre_activation(&self, x: Tensor<2>, pass: &Pass) -> Tensor<2>;
 
-    /// `h = dropout(φ(norm(z)))`, of the shape of `z`.
-    fn activate(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2>;
+    /// `φ(z)` with the batch norms around it, of the shape of `z`.
+    fn respond(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2>;
+
+    /// Dropout; the identity where there is none.
+    fn drop(&self, h: Tensor<2>, _pass: &Pass) -> Tensor<2> {
+        h
+    }
+
+    /// `h = drop(respond(z))`, of the shape of `z`.
+    fn activate(&self, z: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        self.drop(self.respond(z, pass), pass)
+    }
 
     /// The pooling behind the activation; the identity where there is none.
     fn pool(&self, h: Tensor<2>) -> Tensor<2>;
+
+    /// Whether batch norm of the input is part of the pre-activation.
+    fn norms_input(&self) -> bool {
+        false
+    }
 
     /// What one sample's `z` looks like.
     fn pre_activation_shape(&self) -> Shape;

@@ -24,6 +24,18 @@ use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
 
 /// Where a device's memory is read.
+///
+/// ```
+/// use sll_core::memory::{CountingAllocator, HeapMeter, Meter};
+///
+/// #[global_allocator]
+/// static HEAP: CountingAllocator = CountingAllocator;
+///
+/// let before = HeapMeter.live();
+/// HeapMeter.begin_step();
+/// drop(vec![0u8; 1 << 20]);
+/// assert!(HeapMeter.peak() - before >= 1 << 20 && HeapMeter.step().workspace >= 1 << 20);
+/// ```
 pub trait Meter {
     /// What the numbers count, for people.
     fn definition(&self) -> &'static str;

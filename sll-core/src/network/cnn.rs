@@ -2,7 +2,7 @@
 
 use super::Network;
 use crate::error::{Error, Result};
-use crate::layer::{Activation, ConvConfig, Dense, Pool};
+use crate::layer::{BatchNormAt, ConvConfig, Dense, Hidden, Pool};
 use crate::rng::{Purpose, Stream};
 use crate::{layer::Layer, shape::Shape};
 use burn::tensor::Device;
@@ -86,12 +86,8 @@ pub struct CnnConfig<'a> {
     pub plan: &'a Plan,
     /// Classes.
     pub classes: usize,
-    /// What follows an affine map, the output's aside.
-    pub activation: Activation,
-    /// Batch norm behind convolutions.
-    pub batch_norm: bool,
-    /// Dropout on hidden dense units.
-    pub dropout: f64,
+    /// What hidden layers have in common; convolutions alone have batch norm, dense layers alone dropout.
+    pub hidden: Hidden,
 }
 
 impl CnnConfig<'_> {
@@ -100,7 +96,7 @@ impl CnnConfig<'_> {
     /// # Errors
     /// If the plan does not fit the image, or two layers do not fit together.
     pub fn init(&self, seed: u64, device: &Device) -> Result<Network> {
-        let Self { input: [mut c, mut h, mut w], plan, classes, activation, batch_norm, dropout } = *self;
+        let Self { input: [mut c, mut h, mut w], plan, classes, hidden } = *self;
         let mut builder = Network::builder();
         let mut index = 0u64;
         let mut next = || {
@@ -115,7 +111,7 @@ impl CnnConfig<'_> {
                 let reason = format!("this network pools {pools} times and needs images of at least {side}x{side}");
                 return Err(Error::setting("input", format!("{height}x{width}"), reason));
             }
-            let config = ConvConfig { input: [c, h, w], channels, side: 3, batch_norm, activation, pool };
+            let config = ConvConfig { input: [c, h, w], channels, side: 3, hidden, pool };
             let conv = config.init(&mut next(), device);
             if let Shape::Map { c: channels, h: height, w: width } = conv.output() {
                 (c, h, w) = (channels, height, width);
@@ -123,10 +119,11 @@ impl CnnConfig<'_> {
             builder = builder.layer(conv);
         }
         let mut n = c * h * w;
+        let dense = Hidden { batch_norm: BatchNormAt::None, ..hidden };
         for &m in &plan.dense {
-            builder = builder.layer(Dense::new(n, m, activation, dropout, &mut next(), device));
+            builder = builder.layer(Dense::new(n, m, dense, &mut next(), device));
             n = m;
         }
-        builder.layer(Dense::new(n, classes, Activation::None, 0.0, &mut next(), device)).build(device)
+        builder.layer(Dense::linear(n, classes, hidden.start, &mut next(), device)).build(device)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Network;
 use crate::error::Result;
-use crate::layer::{Activation, Dense};
+use crate::layer::{Dense, Hidden};
 use crate::rng::{Purpose, Stream};
 use burn::tensor::Device;
 
@@ -17,10 +17,8 @@ pub struct MlpConfig {
     pub depth: usize,
     /// Classes.
     pub classes: usize,
-    /// What follows a hidden layer's affine map.
-    pub activation: Activation,
-    /// Dropout on hidden units.
-    pub dropout: f64,
+    /// What hidden layers have in common.
+    pub hidden: Hidden,
 }
 
 impl MlpConfig {
@@ -29,15 +27,15 @@ impl MlpConfig {
     /// # Errors
     /// Those of [`NetworkBuilder::build`](super::NetworkBuilder::build).
     pub fn init(&self, seed: u64, device: &Device) -> Result<Network> {
-        let Self { inputs, width, depth, classes, activation, dropout } = *self;
+        let Self { inputs, width, depth, classes, hidden } = *self;
         let mut builder = Network::builder();
         let mut n = inputs;
         for layer in 0..depth {
             let mut stream = Stream::new(seed, Purpose::Weights, &[layer as u64]);
-            builder = builder.layer(Dense::new(n, width, activation, dropout, &mut stream, device));
+            builder = builder.layer(Dense::new(n, width, hidden, &mut stream, device));
             n = width;
         }
         let mut stream = Stream::new(seed, Purpose::Weights, &[depth as u64]);
-        builder.layer(Dense::new(n, classes, Activation::None, 0.0, &mut stream, device)).build(device)
+        builder.layer(Dense::linear(n, classes, hidden.start, &mut stream, device)).build(device)
     }
 }

@@ -10,7 +10,8 @@ pub use spec::{NetworkSpec, catalogue};
 use crate::error::{Error, Result};
 use crate::layer::{DynLayer, Joins, Layer, LayerCost, Slot, Stages, WeightSlot};
 use crate::memory::{Category, LayerMemory, scope};
-use crate::{pass::Pass, precision::Precision, shape::Shape};
+use crate::named::{Named, Source};
+use crate::{output::OutputLoss, pass::Pass, precision::Precision, shape::Shape};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use std::ops::Range;
 
@@ -30,6 +31,7 @@ pub struct Network {
     layers: Vec<Box<dyn DynLayer>>,
     device: Device,
     precision: Precision,
+    loss: OutputLoss,
 }
 
 /// Builds a [`Network`] layer by layer.
@@ -58,12 +60,17 @@ impl NetworkBuilder {
         }
         match self.0.last().map(|layer| layer.output()) {
             Some(Shape::Flat(_)) => {
-                Ok(Network { layers: self.0, device: device.clone(), precision: Precision::default() })
+                let (precision, loss) = (Precision::default(), OutputLoss::default());
+                Ok(Network { layers: self.0, device: device.clone(), precision, loss })
             }
             Some(other) => Err(Error::setting("network", other, "the last layer must give one logit a class")),
             None => Err(Error::setting("network", "empty", "a chain needs at least one layer")),
         }
     }
+}
+
+fn of_layer(index: usize, tensor: &str) -> String {
+    format!("layers.{index}.{tensor}")
 }
 
 impl Network {
@@ -87,6 +94,17 @@ impl Network {
     /// See [`in_precision`](Self::in_precision).
     pub fn precision(&self) -> Precision {
         self.precision
+    }
+
+    /// Has its output trained by `loss`.
+    #[must_use]
+    pub fn trained_by(self, loss: OutputLoss) -> Self {
+        Self { loss, ..self }
+    }
+
+    /// What its output is trained by.
+    pub fn loss(&self) -> OutputLoss {
+        self.loss
     }
 
     /// Number of layers.
@@ -145,9 +163,42 @@ impl Network {
         self.layers.iter().map(|layer| layer.params()).collect()
     }
 
+    /// The same by name, `layers.<index>.<tensor>`; see [`crate::named`].
+    pub fn tensors(&self) -> Vec<Named> {
+        let layers = self.layers.iter().enumerate();
+        layers.flat_map(|(i, l)| l.tensors().into_iter().map(move |(name, data)| (of_layer(i, &name), data))).collect()
+    }
+
+    /// Takes every parameter and running statistic from `source`, by the names of [`Network::tensors`].
+    ///
+    /// # Errors
+    /// Names the first tensor that is missing or has another shape.
+    pub fn set_tensors(&mut self, source: &mut Source) -> Result<()> {
+        let layers = self.layers.iter_mut().enumerate();
+        let mut each = layers
+            .map(|(i, layer)| layer.set_tensors(&mut |name: &str| source(&of_layer(i, name)), &format!("layers.{i}")));
+        each.try_for_each(|outcome| outcome)
+    }
+
     /// Layer `index` as an affine map and what follows it; see [`Layer::stages`].
     pub fn stages(&self, index: usize) -> Option<&dyn Stages> {
         self.layers[index].stages()
+    }
+
+    /// What layer `index` makes of `x` before dropout and pooling; `None` where it has no such stages.
+    pub fn respond(&self, index: usize, x: Tensor<2>, pass: &Pass) -> Option<Tensor<2>> {
+        let (stages, pass) = (self.stages(index)?, pass.at(index));
+        let _activations = scope(Category::Activations);
+        let z = stages.pre_activation(self.precision.enter(x), &pass);
+        Some(self.precision.leave(stages.respond(z, &pass)))
+    }
+
+    /// What layer `index` passes on of what [`Network::respond`] gave: dropout and pooling.
+    pub fn pass_on(&self, index: usize, h: Tensor<2>, pass: &Pass) -> Tensor<2> {
+        let Some(stages) = self.stages(index) else { return h };
+        let _activations = scope(Category::Activations);
+        let h = stages.drop(self.precision.enter(h), &pass.at(index));
+        self.precision.leave(stages.pool(h))
     }
 
     /// The weights of each layer's affine maps; see [`Layer::weights`].
@@ -185,14 +236,14 @@ impl Network {
     #[must_use]
     pub fn valid(&self) -> Network {
         let layers = self.layers.iter().map(|layer| layer.valid()).collect();
-        Network { layers, device: self.device.clone().inner(), precision: self.precision }
+        Network { layers, device: self.device.clone().inner(), ..*self }
     }
 
     /// A copy.
     #[must_use]
     pub fn duplicate(&self) -> Network {
         let layers = self.layers.iter().map(|layer| layer.duplicate()).collect();
-        Network { layers, device: self.device.clone(), precision: self.precision }
+        Network { layers, device: self.device.clone(), ..*self }
     }
 
     /// The units of `cut`, as ranges of layers.

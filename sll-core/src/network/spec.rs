@@ -4,7 +4,8 @@ use super::cnn::{CnnConfig, Plan};
 use super::mlp::MlpConfig;
 use super::{Network, vit};
 use crate::error::{Error, Result};
-use crate::layer::Activation;
+use crate::layer::{Activation, BatchNormAt, Bias, Hidden, Initial, Start};
+use crate::output::OutputLoss;
 use crate::precision::Precision;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -24,12 +25,22 @@ pub struct NetworkSpec {
     /// Probability of zeroing a hidden dense unit in training.
     #[serde(default)]
     pub dropout: f64,
-    /// Batch norm after every convolution.
+    /// Where every convolution has batch norm, of an MLP every hidden layer: `false`, `true` (between the affine map
+    /// and the activation), `"before"` (before the map, on its input) or `"after"` (behind the activation).
     #[serde(default)]
-    pub batch_norm: bool,
+    pub batch_norm: BatchNormAt,
     /// The pointwise function of hidden layers; transformers have their own.
     #[serde(default)]
     pub activation: Activation,
+    /// The law of initial weights, the classifier's included; transformers have PyTorch's.
+    #[serde(default, skip_serializing_if = "Initial::is_usual")]
+    pub initial: Initial,
+    /// The bias of affine maps, the classifier's included; transformers have PyTorch's.
+    #[serde(default, skip_serializing_if = "Bias::is_usual")]
+    pub bias: Bias,
+    /// What the output is trained by.
+    #[serde(default, skip_serializing_if = "OutputLoss::is_usual")]
+    pub loss: OutputLoss,
     /// Summarise tokens by their mean in place of a class token.
     #[serde(default)]
     pub mean_token: bool,
@@ -147,8 +158,11 @@ impl NetworkSpec {
             depth: None,
             width: None,
             dropout: 0.0,
-            batch_norm: false,
+            batch_norm: BatchNormAt::None,
             activation: Activation::Relu,
+            initial: Initial::default(),
+            bias: Bias::default(),
+            loss: OutputLoss::default(),
             mean_token: false,
             patch: None,
             precision: Precision::F32,
@@ -158,6 +172,11 @@ impl NetworkSpec {
     /// Whether its layers see an image as a vector: it is an MLP.
     pub fn sees_vectors(&self) -> bool {
         self.find().is_ok_and(|named| matches!(named.kind, Kind::Mlp { .. }))
+    }
+
+    /// Whether it has feature maps: it is convolutional.
+    pub fn has_maps(&self) -> bool {
+        self.find().is_ok_and(|named| matches!(named.kind, Kind::Cnn { .. }))
     }
 
     fn find(&self) -> Result<&'static Named> {
@@ -177,16 +196,14 @@ impl NetworkSpec {
 
     /// A setting that the network has no use for is a mistake, not a fact about the run.
     fn refuse_idle_settings(&self, named: &Named) -> Result<()> {
-        let (mlp, cnn, vit) = match named.kind {
-            Kind::Mlp { .. } => (true, false, false),
-            Kind::Cnn { .. } => (false, true, false),
-            Kind::Vit { .. } => (false, false, true),
-        };
+        let (mlp, vit) = (matches!(named.kind, Kind::Mlp { .. }), matches!(named.kind, Kind::Vit { .. }));
         let hidden_dense = mlp || matches!(named.kind, Kind::Cnn { plan } if !plan().dense.is_empty());
         let used = [
             ("dropout", self.dropout == 0.0 || hidden_dense, self.dropout.to_string()),
-            ("batch_norm", !self.batch_norm || cnn, self.batch_norm.to_string()),
+            ("batch_norm", self.batch_norm.is_none() || !vit, format!("{:?}", self.batch_norm)),
             ("activation", self.activation == Activation::Relu || !vit, format!("{:?}", self.activation)),
+            ("initial", self.initial.is_usual() || !vit, format!("{:?}", self.initial)),
+            ("bias", self.bias.is_usual() || !vit, format!("{:?}", self.bias)),
             ("mean_token", !self.mean_token || vit, self.mean_token.to_string()),
             ("patch", self.patch.is_none() || vit, format!("{:?}", self.patch.unwrap_or_default())),
         ];
@@ -255,6 +272,12 @@ impl NetworkSpec {
         }
         self.refuse_idle_settings(named)?;
         let device = &device.clone().inner().autodiff();
+        let hidden = Hidden {
+            activation: self.activation,
+            batch_norm: self.batch_norm,
+            dropout: self.dropout,
+            start: Start { weights: self.initial, bias: self.bias },
+        };
         let net = match named.kind {
             Kind::Mlp { width, depth } => {
                 let config = MlpConfig {
@@ -262,8 +285,7 @@ impl NetworkSpec {
                     width: self.width.unwrap_or(width),
                     depth: self.depth.unwrap_or(depth),
                     classes,
-                    activation: self.activation,
-                    dropout: self.dropout,
+                    hidden,
                 };
                 config.init(seed, device)
             }
@@ -275,15 +297,7 @@ impl NetworkSpec {
                 if let Some(depth) = self.depth {
                     plan = plan.with_depth(depth);
                 }
-                let config = CnnConfig {
-                    input: image,
-                    plan: &plan,
-                    classes,
-                    activation: self.activation,
-                    batch_norm: self.batch_norm,
-                    dropout: self.dropout,
-                };
-                config.init(seed, device)
+                CnnConfig { input: image, plan: &plan, classes, hidden }.init(seed, device)
             }
             Kind::Vit { patch, blocks, heads, ratio } => {
                 let sizes = vit::Sizes {
@@ -297,7 +311,7 @@ impl NetworkSpec {
                 vit::vit(image, sizes, classes, seed, device)
             }
         };
-        net?.in_precision(self.precision)
+        net?.trained_by(self.loss).in_precision(self.precision)
     }
 }
 
@@ -404,6 +418,79 @@ mod tests {
         assert_eq!(net.units(Cut::EveryLayer).unwrap().len(), 7);
         assert_eq!(net.units(Cut::Whole).unwrap(), vec![0..9]);
         assert!(net.units(Cut::Units(8)).unwrap_err().to_string().contains("1 to 7"));
+    }
+
+    #[test]
+    fn batch_norm_stands_where_the_spec_says() {
+        // At its start batch norm is the row of a batch at mean 0 and variance 1, feature by feature.
+        let device = Device::flex();
+        for (at, place) in [(BatchNormAt::Before, 0), (BatchNormAt::Between, 1), (BatchNormAt::After, 2)] {
+            for name in ["mlp-2x800", "cnn-1"] {
+                let spec = NetworkSpec {
+                    batch_norm: at,
+                    depth: Some(1),
+                    width: Some(3),
+                    activation: Activation::Tanh,
+                    ..NetworkSpec::named(name)
+                };
+                let plain = NetworkSpec { batch_norm: BatchNormAt::None, ..spec.clone() };
+                let image = [2, 4, 4];
+                let (normed, plain) = (build(&spec, image, 4), build(&plain, image, 4));
+                let x = crate::rng::Stream::new(1, crate::rng::Purpose::Noise, &[]).normal(6 * 32, 2.0);
+                let x = crate::rng::upload(x, [6, 32], &device);
+                let maps = name == "cnn-1";
+                let standard = |x: Tensor<2>, channels: usize| -> Tensor<2> {
+                    let (b, n) = (x.dims()[0], x.dims()[1]);
+                    let by_channel = x.reshape([b, channels, n / channels]).swap_dims(0, 1).flatten::<2>(1, 2);
+                    let centred = by_channel.clone() - by_channel.mean_dim(1);
+                    let variance = (centred.clone() * centred.clone()).mean_dim(1);
+                    let unit = centred / (variance + 1e-5).sqrt();
+                    unit.reshape([channels, b, n / channels]).swap_dims(0, 1).flatten::<2>(1, 2)
+                };
+                let (from, to) = if maps { (2, 3) } else { (32, 3) };
+                let pass = Pass::Train { seed: 1 };
+                let stages = plain.stages(0).unwrap();
+                let x_in = if place == 0 { standard(x.clone(), from) } else { x.clone() };
+                let z = stages.pre_activation(x_in, &pass);
+                let h = (if place == 1 { standard(z, to) } else { z }).tanh();
+                let h = stages.pool(if place == 2 { standard(h, to) } else { h });
+                let found = normed.forward_plain(0..1, x, &pass).into_data();
+                found.assert_approx_eq::<f32>(&h.into_data(), burn::tensor::Tolerance::absolute(1e-4));
+            }
+        }
+    }
+
+    #[test]
+    fn what_responds_and_is_passed_on_is_the_layers_output() {
+        let device = Device::flex();
+        for toy in [crate::toy::mlp(2), crate::toy::cnn(false), crate::toy::cnn(true)] {
+            for at in [BatchNormAt::None, BatchNormAt::Before, BatchNormAt::Between, BatchNormAt::After] {
+                let net = NetworkSpec { batch_norm: at, ..toy.spec.clone() }.build(toy.image, 4, 5, &device).unwrap();
+                let x = crate::toy::batch(&net, 1).x;
+                for pass in [Pass::Replay { seed: 1 }, Pass::Eval] {
+                    let net = if pass == Pass::Eval { net.valid() } else { net.duplicate() };
+                    let parts = net.pass_on(0, net.respond(0, x.clone(), &pass).unwrap(), &pass);
+                    let whole = net.forward_plain(0..1, x.clone(), &pass);
+                    parts
+                        .into_data()
+                        .assert_approx_eq::<f32>(&whole.into_data(), burn::tensor::Tolerance::absolute(1e-5));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_network_starts_with_is_a_setting() {
+        let spec = NetworkSpec { bias: Bias::Zero, initial: Initial::Orthogonal, ..NetworkSpec::named("mlp-2x800") };
+        let zero = build(&NetworkSpec { width: Some(8), ..spec.clone() }, [1, 4, 4], 4);
+        assert!(
+            zero.params().iter().all(|layer| layer[1].clone().try_to_vec::<f32>().unwrap().iter().all(|b| *b == 0.0))
+        );
+        let none = build(&NetworkSpec { width: Some(8), bias: Bias::None, ..spec }, [1, 4, 4], 4);
+        assert_eq!((zero.num_params(), none.num_params()), (16 * 8 + 8 * 8 + 8 * 4 + 20, 16 * 8 + 8 * 8 + 8 * 4));
+        let refused = NetworkSpec { bias: Bias::Zero, ..NetworkSpec::named("vit-7") };
+        let error = refused.build([3, 32, 32], 10, 1, &Device::flex()).err().unwrap().to_string();
+        assert!(error.contains("`bias`"), "{error}");
     }
 
     #[test]

@@ -124,6 +124,16 @@ impl<B: ProductOps, C: CheckpointStrategy> ProductOps for Autodiff<B, C> {
 }
 
 /// Matrix products that are counted in [`macs`], as their backward passes are. Rules multiply matrices with this.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use sll_core::op::{Product, macs};
+///
+/// let a = Tensor::<2>::ones([2, 3], &Device::flex());
+/// let before = macs();
+/// assert_eq!(a.clone().product(a.transpose()).into_data().iter::<f32>().collect::<Vec<_>>(), [3.0; 4]);
+/// assert_eq!(macs() - before, 2 * 3 * 2);
+/// ```
 pub trait Product {
     /// `a b`.
     ///

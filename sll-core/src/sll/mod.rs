@@ -17,11 +17,13 @@ pub use config::{Parent, SllConfig};
 
 use crate::divergence::cross_entropy;
 use crate::error::Result;
-use crate::learned::{Learned, load_all, record_all};
+use crate::learned::load_all;
 use crate::memory::{LocalUnit, MemoryUse, Pattern};
+use crate::named::Part;
 use crate::network::{Cut, Network};
 use crate::op::Product;
 use crate::optim::{OptimizerConfig, Updater};
+use crate::output::OutputLoss;
 use crate::projection::{Projection, ProjectionConfig};
 use crate::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
 use crate::segments::Segments;
@@ -67,6 +69,7 @@ impl SllConfig {
     /// # Errors
     /// If a setting is out of its range, or the network cannot be cut into as many units.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Sll> {
+        OutputLoss::only_cross_entropy(net, "SLL")?;
         let classes = net.classes();
         let (projection, codes) = (self.validate(classes)?, self.codes(classes));
         let (units, seed) = (net.units(self.cut())?, self.projection_seed.unwrap_or(seed));
@@ -248,18 +251,10 @@ impl LearningRule for Sll {
         plain.then(|| MemoryUse::of(net, batch, optimizer, &pattern, values)).flatten()
     }
 
-    fn fixed_values(&self, _net: &Network) -> usize {
-        let heads = self.heads.iter().map(|(_, r)| r);
-        let fixed = heads.chain(&self.input_head).filter(|r| r.is_stored());
-        fixed.map(|r| r.features() * r.codes()).sum()
-    }
-
-    fn learned_values(&self) -> usize {
-        self.heads.iter().filter_map(|(_, r)| r.learned()).map(Learned::num_params).sum()
-    }
-
-    fn record(&self) -> Result<Vec<Vec<u8>>> {
-        record_all(self.heads.iter().filter_map(|(_, r)| r.learned()))
+    fn parts(&self) -> Vec<Part<'_>> {
+        let heads = self.heads.iter().enumerate().map(|(unit, (_, r))| (format!("projections.{unit}"), r));
+        let input = self.input_head.iter().map(|r| ("projections.input".to_string(), r));
+        heads.chain(input).filter_map(|(name, r)| r.part(name)).collect()
     }
 
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {

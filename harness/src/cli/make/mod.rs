@@ -20,6 +20,7 @@ use crate::suggest::did_you_mean;
 use crate::talk::say;
 use clap::Args;
 use datasets::LoadOptions;
+use std::collections::BTreeSet;
 
 /// Options of tables.
 #[derive(Args, Debug)]
@@ -107,7 +108,10 @@ fn make(
         let reasons = plan.reasons();
         let profile = choices.profile.name();
         let why = if reasons.is_empty() {
-            format!("{} has no runs in the profile {profile}; try --profile short", plan.experiment.name)
+            let columns = &plan.experiment.columns;
+            let others: BTreeSet<&str> = columns.iter().flat_map(|c| c.profile.keys().map(String::as_str)).collect();
+            let others = others.into_iter().collect::<Vec<_>>().join(", ");
+            format!("{} has no runs in the profile {profile}; it has some in {others}", plan.experiment.name)
         } else {
             reasons.join("; ")
         };

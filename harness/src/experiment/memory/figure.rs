@@ -15,6 +15,10 @@ use sll_core::NetworkSpec;
 /// one activation.
 pub const FLAT: f64 = 1024.0;
 
+/// What a flat rule's peak may differ by between the two deepest networks on a card, in bytes: LibTorch's caching
+/// allocator splits a large block only where more than this would be left over, and counts blocks.
+pub const BLOCK: f64 = (1 << 20) as f64;
+
 /// A measurement that a figure needs.
 #[derive(Clone, Debug)]
 pub struct Point {
@@ -148,11 +152,14 @@ impl Line {
         slopes.into_iter().map(f64::abs).max_by(f64::total_cmp)
     }
 
-    /// The verdict on a line that theory has flat: whether none of its slopes is above [`FLAT`]. `None` for others, and
-    /// where there are too few points.
+    /// The verdict on a line that theory has flat: whether none of its slopes is above [`FLAT`], on a card [`BLOCK`]
+    /// over the layers between the two deepest networks. `None` for others, and where there are too few points.
     pub fn is_flat(&self) -> Option<bool> {
         let steepest = self.steepest()?;
-        self.flat.then_some(steepest <= FLAT)
+        let [.., (shallower, _), (deepest, found)] = self.points.as_slice() else { return None };
+        let block = BLOCK / (deepest - shallower) as f64;
+        let allowed = if found.spec.device.card().is_some() { FLAT.max(block) } else { FLAT };
+        self.flat.then_some(steepest <= allowed)
     }
 }
 

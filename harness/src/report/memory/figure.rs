@@ -4,7 +4,7 @@ use super::text::{definitions, mib, notes, origin, percent};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::memory::Panel;
-use crate::experiment::memory::figure::{FLAT, FigureData, Line, is_bp};
+use crate::experiment::memory::figure::{BLOCK, FLAT, FigureData, Line, is_bp};
 use crate::record::Footprint;
 use crate::report::grid::{Grid, escape, grouped};
 use sll_core::memory::MemoryUse;
@@ -95,11 +95,20 @@ fn verdict(lines: &[Line]) -> String {
     let (flat, grown) = (labels(true), labels(false));
     let mut text = String::new();
     if !flat.is_empty() {
-        text += &format!(
-            "Slope 0 in depth, of the step's peak and of its activations: {}. What they add for a layer, at most \
-             {FLAT:.0} bytes between the two deepest, are handles of tensors and reported losses, no activation.\n",
-            flat.join("; ")
-        );
+        let on_card = lines.iter().filter_map(Line::deepest).any(|found| found.spec.device.card().is_some());
+        let rest = match on_card {
+            true => format!(
+                "Between the two deepest they differ by less than {:.0} MiB in all, which a block of LibTorch's \
+                 caching allocator may be larger than was asked for",
+                BLOCK / 1024.0 / 1024.0
+            ),
+            false => format!(
+                "What they add for a layer, at most {FLAT:.0} bytes between the two deepest, are handles of tensors \
+                 and reported losses, no activation"
+            ),
+        };
+        let flat = flat.join("; ");
+        text += &format!("Slope 0 in depth, of the step's peak and of its activations: {flat}. {rest}.\n");
     }
     if !grown.is_empty() {
         text += &format!("**Must not grow and does:** {}.\n", grown.join("; "));
@@ -181,6 +190,19 @@ mod tests {
             assert!(text.contains(part), "no {part:?} in:\n{text}");
         }
         assert!(render(&drawn(9000)).contains("**Must not grow and does:** SLL."));
+    }
+
+    #[test]
+    fn on_a_card_a_block_may_be_larger_than_what_was_asked_for() {
+        let on_card = |bytes| {
+            let mut drawn = drawn(bytes);
+            let points = drawn.panels.iter_mut().flatten().flat_map(|line| &mut line.points);
+            points.for_each(|(_, found)| found.spec.device = crate::spec::DeviceName::Cuda(0));
+            render(&drawn)
+        };
+        let text = on_card(9000);
+        assert!(text.contains("activations: SLL. Between the two deepest they differ by less than 1 MiB"), "{text}");
+        assert!(on_card(2 << 20).contains("**Must not grow and does:** SLL."));
     }
 
     #[test]

@@ -1,0 +1,163 @@
+//! A learning rule of your own in one file. `cargo run --example own_rule`
+//!
+//! Local regression: each hidden layer is to tell the class through a fixed random matrix `R_l [n_l, K]`, by squares,
+//!
+//! ```text
+//! L_l = |R_lᵀ h_l - y|² / 2,   dh_l = R_l (R_lᵀ h_l - y)
+//! ```
+//!
+//! and the classifier learns by cross-entropy. What all rules of local objectives share is [`Local`]'s: it cuts the
+//! network, runs a layer on its detached input, asks for `dh_l` and updates the layer. A rule that does more than that
+//! implements `LearningRule` itself, as `dfa.rs` does.
+//!
+//! To choose it by name, `--rule regression`, this file moves to `baselines/src` (where `baselines::` is `crate::`),
+//! and
+//! `register.rs` gets a line: `"regression" => Regression(crate::regression::RegressionConfig)`. CONTRIBUTING.md has
+//! each step.
+
+mod sample;
+
+use baselines::local::{Local, Objective};
+use baselines::{Rule, Variant, Variants};
+use burn::tensor::Tensor;
+use sample::Sample;
+use serde::{Deserialize, Serialize};
+use sll_core::named::Part;
+use sll_core::op::Product;
+use sll_core::optim::{OptimizerConfig, Updater};
+use sll_core::rng::{Purpose, Stream, upload};
+use sll_core::rule::{Batch, LearningRule};
+use sll_core::{Cut, Error, Network, NetworkSpec, Result};
+
+/// Settings, as a spec has them: `rule = { name = "regression", gain = 2.0 }`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegressionConfig {
+    /// Factor on `R_l`, whose entries are `N(0, 1/n_l)`.
+    pub gain: f64,
+}
+
+impl Default for RegressionConfig {
+    fn default() -> Self {
+        Self { gain: 1.0 }
+    }
+}
+
+/// What there is to know about the rule, for tables and `harness rules`.
+impl Rule for RegressionConfig {
+    const VARIANTS: Variants<Self> = &[Variant {
+        title: "local regression",
+        equation: "dh_l = R_l (R_l^T h_l - y), R_l fixed random",
+        paper: "an example",
+        stores: "fixed: R, K n_l values a hidden layer",
+        ..Variant::local(Self::default)
+    }];
+
+    fn build(&self, net: &mut Network, seed: u64) -> Result<Box<dyn LearningRule>> {
+        Error::check_gain("gain", self.gain)?;
+        let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
+        let device = net.device().clone().inner();
+        let draw = |(index, unit): (usize, &std::ops::Range<usize>)| {
+            let n = net.output_of(unit.end - 1).len();
+            // Each layer has a stream of its own: more layers above change nothing below.
+            let mut stream = Stream::new(seed, Purpose::Projection, &[index as u64]);
+            upload(stream.normal(n * classes, self.gain / (n as f64).sqrt()), [n, classes], &device)
+        };
+        let heads = units[..units.len() - 1].iter().enumerate().map(draw).collect();
+        Ok(Box::new(Local::new(net, Regression { heads })?))
+    }
+}
+
+/// The objective, built for one network.
+struct Regression {
+    /// `R_l`, one for each unit but the last.
+    heads: Vec<Tensor<2>>,
+}
+
+impl Objective for Regression {
+    fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, _updater: &mut Updater) -> Tensor<2> {
+        let head = self.heads[unit].clone();
+        let error = h.product(head.clone()) - batch.targets(head.dims()[1], &head.device());
+        // The gradient of the batch's mean. `product` is `matmul` whose multiply-accumulates are counted.
+        error.product(head.transpose()) * (1.0 / batch.len() as f64)
+    }
+
+    fn macs(&self) -> u64 {
+        self.heads.iter().map(|head| 2 * head.shape().num_elements() as u64).sum()
+    }
+
+    fn parts(&self) -> Vec<Part<'_>> {
+        Part::fixed_list("heads", self.heads.iter().cloned())
+    }
+}
+
+fn main() -> Result<()> {
+    println!("{:.1} % of the test images after three epochs", train(3)?);
+    Ok(())
+}
+
+/// Trains an MLP on the embedded sample; percent of the test images classified right.
+fn train(epochs: usize) -> Result<f64> {
+    let sample = Sample::load();
+    let spec = NetworkSpec { width: Some(100), ..NetworkSpec::named("mlp-2x800") };
+    let mut net = spec.build(sample.data.shape, sample.data.classes, 0, &Default::default())?;
+    let mut rule = RegressionConfig::default().build(&mut net, 0)?;
+    let mut updater = OptimizerConfig::default().init()?;
+    updater.set_lr(2e-3);
+    for batch in (0..epochs).flat_map(|epoch| sample.epoch(epoch, 50)) {
+        rule.step(&mut net, &batch, &mut updater)?;
+    }
+    Ok(sample.accuracy(&net, &*rule))
+}
+
+/// The laws that every rule goes through (`sll_core::laws`), and its own formula.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sll_core::laws::{self, Build};
+
+    const OWN: Build = &|net| RegressionConfig::default().build(net, 3);
+
+    #[test]
+    fn it_is_local_repeats_resumes_comes_back_and_learns() {
+        laws::local(|| laws::small_mlp(2), || laws::small_mlp(4), 2, OWN);
+        laws::repeats(|| laws::small_mlp(3), OWN);
+        laws::resumes(|| laws::small_mlp(3), OWN);
+        laws::comes_back_by_name(|| laws::small_mlp(3), OWN, 2);
+        laws::learns(|| laws::small_mlp(2), OWN, 200);
+    }
+
+    #[test]
+    fn the_signal_is_the_gradient_of_the_loss() {
+        // Central differences of L(h) = Σ |h R - y|² / 2b.
+        let net = laws::plain_mlp(6, 5, 4);
+        let values = |seed, n: usize| Stream::new(seed, Purpose::Weights, &[]).normal(n, 1.0);
+        let (r, h, batch) = (values(1, 20), values(2, 24 * 5), laws::batch(&net, 0));
+        let loss = |h: &[f32]| -> f64 {
+            let of = |s: usize, k: usize| {
+                let v: f64 = (0..5).map(|i| f64::from(h[s * 5 + i]) * f64::from(r[i * 4 + k])).sum();
+                (v - f64::from(u8::from(batch.labels[s] == k))).powi(2)
+            };
+            (0..24).flat_map(|s| (0..4).map(move |k| (s, k))).map(|(s, k)| of(s, k)).sum::<f64>() / 48.0
+        };
+        let device = net.device().clone().inner();
+        let mut own = Regression { heads: vec![upload(r.clone(), [5, 4], &device)] };
+        let mut updater = OptimizerConfig::default().init().unwrap();
+        let signal = own.signal(0, upload(h.clone(), [24, 5], &device), &batch, &mut updater);
+        for (index, found) in laws::floats(signal).into_iter().enumerate() {
+            let at = |step: f32| {
+                let mut moved = h.clone();
+                moved[index] += step;
+                loss(&moved)
+            };
+            let expected = (at(1e-2) - at(-1e-2)) / 2e-2;
+            assert!((f64::from(found) - expected).abs() < 1e-4, "dh[{index}] = {found}, by differences {expected}");
+        }
+    }
+
+    #[test]
+    fn it_learns_digits() {
+        let accuracy = train(2).unwrap();
+        assert!(accuracy > 70.0, "{accuracy} %");
+    }
+}
