@@ -15,8 +15,8 @@ pub struct IndexArgs {
     results: ResultOptions,
 }
 
-/// Draws the figures of memory and of the bench again from the Parquet beside them, and writes the page about memory and
-/// the index.
+/// Draws the figures of memory and of the bench again from the Parquet beside them, and writes the page about memory
+/// and the index.
 pub fn main(args: IndexArgs) -> Result<()> {
     let results = args.results.results;
     let drawn = [redraw::figures(&results)?, bench::figure::redraw(&results)?].concat();

@@ -65,8 +65,8 @@ enum Command {
     Runs(runs::RunsArgs),
     /// Draw learning curves of runs of one's own choice, as SVG or PNG.
     Plot(Box<plot::PlotArgs>),
-    /// Write the index of the results folder and the page about memory again, and draw figures of memory and of the bench,
-    /// all from the pages that are kept. Tables and sweeps are drawn again by their own command with --no-run.
+    /// Write the index of the results folder and the page about memory again, and draw figures of memory and of the
+    /// bench, all from the pages that are kept. Tables and sweeps are drawn again by their own command with --no-run.
     Results(index::IndexArgs),
     /// Weigh the training step of one network and rule, byte by byte; prints one JSON object.
     Memory(Box<memory::MemoryArgs>),

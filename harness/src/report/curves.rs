@@ -1,4 +1,5 @@
-//! Learning curves as data, a row a run and epoch: what `curves.parquet` holds, and what figures of them are drawn from.
+//! Learning curves as data, a row a run and epoch: what `curves.parquet` holds, and what figures of them are drawn
+//! from.
 
 use super::Report;
 use super::picture::{Line, Point};
@@ -108,8 +109,8 @@ pub fn settled(lines: &[Line]) -> f64 {
     if longest > LONG { WARM * last } else { f64::NEG_INFINITY }
 }
 
-/// The curve of runs that differ in their seed: means over those that reached an epoch and did not diverge, ranging from
-/// the least to the greatest.
+/// The curve of runs that differ in their seed: means over those that reached an epoch and did not diverge, ranging
+/// from the least to the greatest.
 pub fn curve<'a>(rows: impl IntoIterator<Item = &'a CurveRow>, across: Across, height: Height) -> Vec<Point> {
     let mut epochs: BTreeMap<usize, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
     for row in rows.into_iter().filter(|row| !row.diverged) {

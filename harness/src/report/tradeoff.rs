@@ -55,8 +55,8 @@ fn plot(report: &Report, x_label: &str, cost: &dyn Fn(&RunResult) -> f64) -> Plo
     }
 }
 
-/// A row's cells in the sweep's order, each tagged with its value. A reference row, whose cells are one and the same run, is
-/// one point without a tag.
+/// A row's cells in the sweep's order, each tagged with its value. A reference row, whose cells are one and the same
+/// run, is one point without a tag.
 fn line(
     report: &Report,
     row: usize,

@@ -51,7 +51,7 @@ impl Colour {
 
 impl fmt::Display for Colour {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "#{:02x}{:02x}{:02x}", self.0, self.1, self.2)
+        write!(f, "#{:02X}{:02X}{:02X}", self.0, self.1, self.2)
     }
 }
 
@@ -63,7 +63,7 @@ mod tests {
     fn colours_mix_channel_by_channel_and_are_written_as_svg_has_them() {
         assert_eq!(WHITE.mixed(Colour(0, 0, 255), 0.5), Colour(128, 128, 255));
         assert_eq!((Colour(10, 200, 0).darker(1.0), Colour(10, 200, 0).lighter(1.0)), (Colour(0, 0, 0), WHITE));
-        assert_eq!(Colour(0, 114, 178).to_string(), "#0072b2");
+        assert_eq!(Colour(0, 114, 178).to_string(), "#0072B2");
     }
 
     #[test]

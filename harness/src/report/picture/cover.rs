@@ -1,4 +1,5 @@
-//! Which lines lie on others. One that is drawn before another at the same places is drawn wider, so that both are seen.
+//! Which lines lie on others. One that is drawn before another at the same places is drawn wider, so that both are
+//! seen.
 
 use super::canvas::At;
 

@@ -1,5 +1,5 @@
-//! The pictures' font, which is part of the program: DejaVu Sans, whose letters are as wide as Verdana's, so that an SVG
-//! looks the same where either is installed and a PNG everywhere.
+//! The pictures' font, which is part of the program: DejaVu Sans, whose letters are as wide as Verdana's, so that an
+//! SVG looks the same where either is installed and a PNG everywhere.
 
 use skrifa::instance::{LocationRef, Size};
 use skrifa::{FontRef, MetadataProvider};

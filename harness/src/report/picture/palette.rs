@@ -1,6 +1,6 @@
-//! Which colour, dash and marker a rule has in every figure: the one list. Colours are Okabe and Ito's and, for the rules
-//! that come up less, Tol's muted ones, which the colour-blind can tell apart; where two of them come close, dash and
-//! marker tell their rules from each other.
+//! Which colour, dash and marker a rule has in every figure: the one list. Colours are Okabe and Ito's and, for the
+//! rules that come up less, Tol's muted ones, which the colour-blind can tell apart; where two of them come close, dash
+//! and marker tell their rules from each other.
 
 use super::colour::Colour;
 use super::stroke::{Dash, Marker, Stroke};

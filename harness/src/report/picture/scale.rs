@@ -104,7 +104,8 @@ impl Span {
         (0.0..=1.0).contains(&self.share(value))
     }
 
-    /// Labels at round values, about `most`, none of them closer to another than two thirds of a `most`-th of the panel.
+    /// Labels at round values, about `most`, none of them closer to another than two thirds of a `most`-th of the
+    /// panel.
     pub fn ticks(self, most: usize) -> Vec<(f64, String)> {
         let (low, high) = (self.spacing.value(self.low), self.spacing.value(self.high));
         let nice = match self.spacing {
