@@ -189,7 +189,7 @@ impl<O: Objective> LearningRule for Local<O> {
         let mut logits = Vec::new();
         for (index, unit) in self.units.iter().enumerate() {
             if index + 1 == self.units.len() {
-                logits.push(net.forward_range(unit.clone(), h.clone(), &Pass::Eval));
+                logits.push(net.forward_range(unit.clone(), h, &Pass::Eval));
                 break;
             }
             let (seen, open) = self.run(net, unit, h, &Pass::Eval);

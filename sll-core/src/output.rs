@@ -46,6 +46,9 @@ impl OutputLoss {
     }
 
     /// Refuses a network whose output is not trained by the cross-entropy that `rule` is made of.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the network's output has another loss.
     pub fn only_cross_entropy(net: &Network, rule: &str) -> Result<()> {
         match net.loss() {
             OutputLoss::CrossEntropy => Ok(()),

@@ -41,7 +41,7 @@ impl Activation {
             Activation::Relu => rectify(z, None),
             Activation::LeakyRelu => activation::leaky_relu(z, LEAK),
             // What is added is without a graph, and both sums are exact.
-            Activation::StraightThroughRelu => z.clone() + activation::relu(z.clone().neg()).detach(),
+            Activation::StraightThroughRelu => z.clone() + activation::relu(z.neg()).detach(),
             Activation::Tanh => z.tanh(),
             Activation::Triangle => activation::relu(z.clone() - z.mean_dim(1)),
             Activation::None => z,
