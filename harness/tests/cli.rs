@@ -251,7 +251,8 @@ fn a_table_fills_its_files_once_and_leaves_what_is_missing_empty() {
         "{talk}"
     );
     let page = folder.path().join("quick/table1/quick-flex-2-epochs");
-    for file in ["README.md", "runs.parquet", "cells.parquet", "curves.parquet", "mnist-sample.svg", "about.toml"] {
+    let pictures = ["mnist-sample.svg", "mnist-sample.png"];
+    for file in ["README.md", "runs.parquet", "cells.parquet", "curves.parquet", "about.toml"].iter().chain(&pictures) {
         assert!(page.join(file).metadata().is_ok_and(|m| m.len() > 0), "{file}");
     }
     let text = std::fs::read_to_string(page.join("README.md")).unwrap();
@@ -263,6 +264,29 @@ fn a_table_fills_its_files_once_and_leaves_what_is_missing_empty() {
     let second = run(folder.path(), &args);
     assert!(stderr(&second).contains(" 0 to do"), "{}", stderr(&second));
     assert_eq!(text, std::fs::read_to_string(page.join("README.md")).unwrap());
+    curves_of_own_choice_are_drawn(folder.path(), &page);
+}
+
+/// What the table left in the store at `results` and on its `page`.
+fn curves_of_own_choice_are_drawn(results: &Path, page: &Path) {
+    let out = results.join("own.svg");
+    let plot = |more: &[&str]| run(results, &[&["plot", "--out", out.to_str().unwrap()], more].concat());
+    // A line of a page with several columns names its own.
+    let named = |text: &str, rule: &str| text.lines().any(|line| line.split(',').next() == Some(rule));
+    let lines = |text: &str| ["BP", "FA", "SLL", "SP"].map(|rule| named(text, rule));
+    let drawn = |more: &[&str]| {
+        let output = plot(more);
+        assert!(output.status.success(), "{}", stderr(&output));
+        lines(&std::fs::read_to_string(&out).unwrap())
+    };
+    assert_eq!(drawn(&["--dataset", "mnist-sample", "--rule", "bp", "--rule", "SLL"]), [true, false, true, false]);
+    let curves = page.join("curves.parquet");
+    assert_eq!(drawn(&["--x", "seconds", "--y", "error", curves.to_str().unwrap()]), [true; 4]);
+    let text = std::fs::read_to_string(&out).unwrap();
+    assert!(text.contains("mlp-2x800 · 2 epochs") && text.contains("test error (%)"), "{text}");
+    fails(&plot(&["--rule", "ff"]), 3, &["nothing to draw", "runs list"]);
+    fails(&plot(&["--rule", "bp", curves.to_str().unwrap()]), 2, &["curves.parquet", "runs.parquet"]);
+    fails(&run(results, &["plot", "--out", "x.gif"]), 2, &["x.gif", ".svg"]);
 }
 
 #[test]

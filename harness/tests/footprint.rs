@@ -104,7 +104,7 @@ fn a_figure_is_measured_once_and_slls_peak_is_flat_on_every_kind_of_network() {
     assert!(output.status.success(), "{}", stderr(&output));
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(text.matches("its activations: SLL; SLLi+, units of 2.").count(), 3, "{text}");
-    for name in ["README.md", "measurements.parquet", "peak-mlp.svg", "total-vit.svg"] {
+    for name in ["README.md", "measurements.parquet", "peak-mlp.svg", "total-vit.svg", "peak-mlp.png"] {
         assert!(folder.path().join("small/flex").join(name).metadata().is_ok_and(|m| m.len() > 0), "{name}");
     }
     let again = harness(folder.path(), &args);

@@ -120,7 +120,7 @@ fn two_parameters_without_a_file_make_a_map_and_mistakes_say_what_to_write() {
     let (text, told) = ok(folder.path(), GRID);
     assert!(told.contains("4 runs: 0 already done, 4 to do"), "{told}");
     let page = folder.path().join("quick/grid/quick-flex");
-    for file in ["grid.svg", "runs.parquet", "README.md"] {
+    for file in ["grid.svg", "grid.png", "runs.parquet", "README.md"] {
         assert!(page.join(file).exists(), "{file}");
     }
     assert!(text.contains("| SLL, rule.align\\_weight") || text.contains("| SLL, rule.align_weight"), "{text}");

@@ -1,44 +1,128 @@
 //! The rules that PyTorch has too, network by network, against its BP; crosses are the floor.
 
+use super::parquet;
 use super::pytorch::RULES;
-use super::record::{Bench, Line};
+use super::record::{Bench, Line, Spread as Seconds};
 use crate::error::Result;
-use crate::report::plot::{Line as Series, Plot, Point, Scale, Spread};
+use crate::report::picture::{Line as Series, Plot, Point, Scale, Spread, save_all, strokes};
+use crate::report::place::pages;
 use std::path::{Path, PathBuf};
 
-/// Draws `bench.svg` and says where it is; nothing of no networks.
-pub fn write(bench: &Bench, dir: &Path) -> Result<Option<PathBuf>> {
-    let plot = plot(bench);
-    match plot.series.is_empty() {
-        true => Ok(None),
-        false => plot.save(&dir.join("bench.svg")).map(Some),
+/// What the figure shows of a bench.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// The device.
+    pub device: String,
+    /// Its threads.
+    pub threads: usize,
+    /// The processor or GPU.
+    pub hardware: String,
+    /// PyTorch's version, if it was measured too.
+    pub pytorch: Option<String>,
+    /// Networks in order.
+    pub networks: Vec<ShownNetwork>,
+}
+
+/// One network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShownNetwork {
+    /// Its name.
+    pub name: String,
+    /// Samples a step.
+    pub batch: usize,
+    /// A line a rule.
+    pub lines: Vec<ShownLine>,
+}
+
+/// One rule: steps of ours, of our BP and of PyTorch's BP, and the seconds below which a step cannot come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShownLine {
+    /// The rule's title.
+    pub rule: String,
+    /// Our step.
+    pub ours: Option<Seconds>,
+    /// Our BP's step.
+    pub bp: Option<Seconds>,
+    /// PyTorch's BP's step.
+    pub torch_bp: Option<Seconds>,
+    /// The floor.
+    pub floor: f64,
+}
+
+impl Shown {
+    /// Of a bench.
+    pub fn of(bench: &Bench) -> Self {
+        let line = |Line { rule, ours, bp, torch_bp, floor, .. }: &Line| ShownLine {
+            rule: rule.to_string(),
+            ours: *ours,
+            bp: *bp,
+            torch_bp: *torch_bp,
+            floor: *floor,
+        };
+        let networks = bench.networks.iter().map(|network| ShownNetwork {
+            name: network.network.to_string(),
+            batch: network.batch,
+            lines: network.lines.iter().map(line).collect(),
+        });
+        Self {
+            device: bench.provenance.device.to_string(),
+            threads: bench.provenance.threads,
+            hardware: bench.provenance.hardware.clone(),
+            pytorch: bench.pytorch.clone().ok(),
+            networks: networks.collect(),
+        }
     }
 }
 
-fn plot(bench: &Bench) -> Plot {
-    let theirs = bench.networks.iter().flat_map(|network| &network.lines).any(|line| line.torch_bp.is_some());
-    let base = |line: &Line| Some(if theirs { line.torch_bp? } else { line.bp? }.median);
-    let series = RULES.iter().enumerate().filter_map(|(index, (title, _))| {
+/// Draws `bench` as SVG and as PNG and says where they are; nothing of no networks.
+pub fn write(shown: &Shown, dir: &Path) -> Result<Vec<PathBuf>> {
+    save_all([("bench".to_string(), plot(shown))], dir)
+}
+
+/// Draws the figures of every bench in `results` again from the Parquet beside them, and says where they are.
+pub fn redraw(results: &Path) -> Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
+    for (_, folder) in pages(results)? {
+        let there = folder.join(parquet::FILE);
+        if there.exists() {
+            written.extend(write(&parquet::read(&there)?, &folder)?);
+        }
+    }
+    Ok(written)
+}
+
+fn plot(shown: &Shown) -> Plot {
+    let theirs = shown.networks.iter().flat_map(|network| &network.lines).any(|line| line.torch_bp.is_some());
+    let base = |line: &ShownLine| Some(if theirs { line.torch_bp? } else { line.bp? }.median);
+    let strokes = strokes(RULES.iter().map(|(title, name)| (*name, *title)));
+    let series = RULES.iter().zip(strokes).filter_map(|((title, _), stroke)| {
         let (mut points, mut model) = (Vec::new(), Vec::new());
-        for (place, network) in bench.networks.iter().enumerate() {
+        for (place, network) in shown.networks.iter().enumerate() {
             let Some(line) = network.lines.iter().find(|line| line.rule == *title) else { continue };
             let (Some(ours), Some(base)) = (line.ours, base(line)) else { continue };
             let x = place as f64;
             points.push(Point { x, y: ours.median / base, low: ours.low / base, high: ours.high / base });
             model.push((x, line.floor / base));
         }
-        let (label, remark, tags) = (title.to_string(), "cross: its floor".into(), Vec::new());
-        (!points.is_empty()).then_some(Series { index, label, remark, points, tags, model })
+        (!points.is_empty()).then(|| Series { model, ..Series::new(stroke, *title, "", points) })
     });
     let whose = if theirs { "eager PyTorch's BP" } else { "our own BP" };
+    let version = shown.pytorch.as_ref().map_or(String::new(), |version| format!(" · PyTorch {version}"));
+    let batches: Vec<String> =
+        shown.networks.iter().map(|network| format!("{} {}", network.name, network.batch)).collect();
+    let (device, threads, hardware) = (&shown.device, shown.threads, &shown.hardware);
     Plot {
-        title: format!("Time of a training step on {}, {} threads", bench.provenance.device, bench.provenance.threads),
+        title: format!("Time of a training step over that of {whose}"),
+        subtitle: format!("{device}, {threads} threads, {hardware}{version} · batches: {}", batches.join(", ")),
         x_label: "network".into(),
-        y_label: format!("time over that of {whose} (bars: quartiles)"),
-        ticks: bench.networks.iter().enumerate().map(|(i, network)| (i as f64, network.network.to_string())).collect(),
+        y_label: format!("our time over that of {whose}"),
+        y_remark: "bars: quartiles; crosses: the floor of what this machine could do".into(),
+        ticks: shown.networks.iter().enumerate().map(|(i, network)| (i as f64, network.name.clone())).collect(),
         scale: Scale::Amount,
         spread: Spread::Bars,
+        kinds: true,
         series: series.collect(),
+        ..Plot::default()
     }
 }
 
@@ -50,14 +134,15 @@ mod tests {
     #[test]
     fn rules_are_drawn_against_pytorchs_bp_or_where_there_is_none_our_own() {
         let mut bench = bench();
-        let heights = |bench: &Bench| plot(bench).series.iter().map(|line| line.points[0].y).collect::<Vec<_>>();
+        let heights =
+            |bench: &Bench| plot(&Shown::of(bench)).series.iter().map(|line| line.points[0].y).collect::<Vec<_>>();
         assert_eq!(heights(&bench), [2.0, 1.0]);
         bench.networks[0].lines.iter_mut().for_each(|line| line.torch_bp = None);
         assert_eq!(heights(&bench), [1.0, 0.5]);
         let dir = tempfile::tempdir().unwrap();
-        let path = write(&bench, dir.path()).unwrap().unwrap();
-        assert!(std::fs::read_to_string(path).unwrap().contains("our own BP"));
+        let paths = write(&Shown::of(&bench), dir.path()).unwrap();
+        assert!(std::fs::read_to_string(&paths[0]).unwrap().contains("our own BP"));
         bench.networks.clear();
-        assert_eq!(write(&bench, dir.path()).unwrap(), None);
+        assert!(write(&Shown::of(&bench), dir.path()).unwrap().is_empty());
     }
 }

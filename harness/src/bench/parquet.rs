@@ -1,9 +1,13 @@
 //! A bench as Parquet: a row a network and rule.
 
+use super::figure::{Shown, ShownLine, ShownNetwork};
 use super::record::{Bench, Line, Measured, Spread};
-use crate::error::Result;
-use crate::report::parquet::{Columns, file};
+use crate::error::{Error, Result};
+use crate::report::parquet::{Columns, Row, file};
 use std::path::{Path, PathBuf};
+
+/// Its file.
+pub const FILE: &str = "bench.parquet";
 
 /// Writes `bench.parquet` and says where it is.
 pub fn write(bench: &Bench, dir: &Path) -> Result<PathBuf> {
@@ -54,13 +58,61 @@ pub fn write(bench: &Bench, dir: &Path) -> Result<PathBuf> {
         .add("backend", |_| place.backend.clone())
         .add("finished_unix", |_| place.finished_unix)
         .columns;
-    file::write(&dir.join("bench.parquet"), columns)
+    file::write(&dir.join(FILE), columns)
+}
+
+/// What the figure shows of the bench in the file at `path`: networks with the times of the rules that PyTorch has too.
+///
+/// # Errors
+/// Where the file cannot be read as Parquet, or lacks a column.
+pub fn read(path: &Path) -> Result<Shown> {
+    let frame = file::read(path)?;
+    let rows = (0..frame.height()).map(|index| Row { frame: &frame, index });
+    let mut networks: Vec<ShownNetwork> = Vec::new();
+    let mut place = None;
+    for row in rows {
+        let parts = || {
+            let spread = |name: &str| {
+                let number = |what: &str| row.number(&format!("{name}_{what}"));
+                let (median, low, high) = (number("seconds")?, number("lower_quartile")?, number("upper_quartile")?);
+                Some(Spread { n: row.count(&format!("{name}_steps"))? as usize, low, median, high })
+            };
+            let title = row.text("network")?;
+            let name = title.split(',').next()?.to_string();
+            let line = ShownLine {
+                rule: row.text("rule")?,
+                ours: spread("step"),
+                bp: spread("bp"),
+                torch_bp: spread("pytorch_bp"),
+                floor: row.number("floor_seconds")?,
+            };
+            let place =
+                (row.text("device")?, row.count("threads")?, row.text("hardware")?, row.text("pytorch_version"));
+            Some((name, row.count("batch")? as usize, line, place))
+        };
+        let lacks = || Error::Failed(format!("{} lacks columns; make its page again", path.display()));
+        let (name, batch, line, of) = parts().ok_or_else(lacks)?;
+        place = Some(of);
+        match networks.last_mut().filter(|network| network.name == name) {
+            Some(network) => network.lines.push(line),
+            None => networks.push(ShownNetwork { name, batch, lines: vec![line] }),
+        }
+    }
+    let (device, threads, hardware, pytorch) = place.unwrap_or_default();
+    Ok(Shown { device, threads: threads as usize, hardware, pytorch, networks })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bench::record::tests::bench;
+
+    #[test]
+    fn what_the_figure_shows_comes_back_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(&bench(), dir.path()).unwrap();
+        assert_eq!(read(&path).unwrap(), Shown::of(&bench()));
+    }
 
     #[test]
     fn a_rule_is_a_row_with_its_medians_and_one_that_does_not_run_has_none() {

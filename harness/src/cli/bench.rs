@@ -104,7 +104,7 @@ pub fn main(args: BenchArgs) -> Result<()> {
     let (shelf, why) = Shelf::of(&about, &of(&about), &kept, false, args.shelf);
     let dir = folder(results, shelf, NAME, &variant)?;
     let mut written = vec![parquet::write(&bench, &dir)?, text::write(&bench, &dir)?];
-    written.extend(figure::write(&bench, &dir)?);
+    written.extend(figure::write(&figure::Shown::of(&bench), &dir)?);
     about.write(&dir)?;
     written.iter().for_each(|path| say!("wrote {}", path.display()));
     why.into_iter().for_each(|why| say!("not among what is kept: {why}"));

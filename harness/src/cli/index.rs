@@ -1,8 +1,9 @@
 //! `harness results`: the pages of the results folder that are made of others.
 
 use super::ResultOptions;
+use crate::bench;
 use crate::error::Result;
-use crate::report::memory::page;
+use crate::report::memory::{page, redraw};
 use crate::report::place::write_index;
 use crate::talk::say;
 use clap::Args;
@@ -14,9 +15,12 @@ pub struct IndexArgs {
     results: ResultOptions,
 }
 
-/// Writes the page about memory and the index again.
+/// Draws the figures of memory and of the bench again from the Parquet beside them, and writes the page about memory
+/// and the index.
 pub fn main(args: IndexArgs) -> Result<()> {
     let results = args.results.results;
+    let drawn = [redraw::figures(&results)?, bench::figure::redraw(&results)?].concat();
+    drawn.iter().for_each(|path| say!("wrote {}", path.display()));
     say!("wrote {}", page::write(&results)?.display());
     say!("wrote {}", write_index(&results)?.display());
     Ok(())

@@ -13,6 +13,7 @@ mod make;
 mod memory;
 mod pace;
 mod parity;
+mod plot;
 mod run;
 mod runs;
 mod spec_args;
@@ -43,6 +44,7 @@ Examples:
   harness sweep ablation_width --profile quick
   harness sweep --rule sll --over rule.align_weight=0,0.3,1 --over network.width=50,100
   harness runs best --dataset mnist                     of all runs that are kept
+  harness plot --dataset mnist --rule BP --rule SLL --x seconds --out curves.png
   harness memory --rule bp --network vit-7 --depth 4    one step's bytes, by category
   harness footprint figure2a figure2b figure2c          memory against depth
   harness check                                         fails if accuracy or memory got worse, or an update changed
@@ -61,7 +63,10 @@ enum Command {
     Sweep(Box<make::SweepArgs>),
     /// List, compare, remove, export and import the runs that are kept.
     Runs(runs::RunsArgs),
-    /// Write the index of the results folder and the page about memory again, from the pages that are kept.
+    /// Draw learning curves of runs of one's own choice, as SVG or PNG.
+    Plot(Box<plot::PlotArgs>),
+    /// Write the index of the results folder and the page about memory again, and draw figures of memory and of the
+    /// bench, all from the pages that are kept. Tables and sweeps are drawn again by their own command with --no-run.
     Results(index::IndexArgs),
     /// Weigh the training step of one network and rule, byte by byte; prints one JSON object.
     Memory(Box<memory::MemoryArgs>),
@@ -202,6 +207,7 @@ pub fn dispatch(cli: Cli) -> Result<()> {
         Command::Table(args) => make::table(*args),
         Command::Sweep(args) => make::sweep(*args),
         Command::Runs(args) => runs::main(args),
+        Command::Plot(args) => plot::main(*args),
         Command::Results(args) => index::main(args),
         Command::Memory(args) => memory::main(*args),
         Command::Footprint(args) => footprint::main(args),

@@ -7,15 +7,16 @@ pub fn epoch_ticks(last: usize) -> Vec<usize> {
     (0..=last / step).map(|i| i * step).collect()
 }
 
-/// Up to ten round numbers from `low` to `high`, `high >= low`; none where these are none.
-pub fn round_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
+/// Up to `most` round numbers and one from `low` to `high`, `high >= low`; none where these are none.
+pub fn round_ticks(low: f64, high: f64, most: usize) -> Vec<(f64, String)> {
     if !(high - low).is_finite() {
         return Vec::new();
     }
+    let most = most.max(1) as f64;
     let span = (high - low).max(1e-9 * high.abs()).max(f64::MIN_POSITIVE);
-    let power = (span / 10.0).log10().floor();
+    let power = (span / most).log10().floor();
     let steps = [1.0, 2.0, 5.0, 10.0].map(|digit: f64| digit * 10f64.powf(power));
-    let step = steps.into_iter().find(|step| span / step <= 10.0).unwrap_or(span);
+    let step = steps.into_iter().find(|step| span / step <= most).unwrap_or(span);
     let decimals = (-step.log10().floor()).max(0.0) as usize;
     let ticks = (low / step).ceil() as i64..=(high / step).floor() as i64;
     ticks.map(|i| (i as f64 * step, format!("{:.decimals$}", i as f64 * step))).collect()
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn ticks_are_round_numbers_inside_the_range() {
-        let labels = |low, high| round_ticks(low, high).into_iter().map(|tick| tick.1).collect::<Vec<_>>();
+        let labels = |low, high| round_ticks(low, high, 10).into_iter().map(|tick| tick.1).collect::<Vec<_>>();
         assert_eq!(labels(2.58, 4.15), ["2.6", "2.8", "3.0", "3.2", "3.4", "3.6", "3.8", "4.0"]);
         assert_eq!(labels(-20.0, 60.0), ["-20", "-10", "0", "10", "20", "30", "40", "50", "60"]);
         assert!(labels(7.0, 7.0).len() <= 10);

@@ -1,28 +1,36 @@
 //! Accuracy over two swept parameters: a map for each row, all with one scale of colours.
 
-use super::labels::{n_text, title, y_label};
+use super::figure::subtitle;
+use super::labels::{n_text, remarks, spread, y_label};
+use super::picture::canvas::{Anchor, Canvas, Frame};
+use super::picture::colour::{Colour, GREY, INK, WHITE};
+use super::picture::font::wrapped;
+use super::picture::save;
 use super::stats::CellStats;
-use super::{Cell, Report, distinct};
-use crate::atomic::write_atomically;
-use crate::error::{Error, Result};
+use super::{Cell, Report};
+use crate::error::Result;
 use crate::experiment::shown;
-use plotters::coord::Shift;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::{Path, PathBuf};
 
-/// Pixels: a panel, what its labels take at the left and below, and the title.
-const PANEL: (u32, u32) = (400, 320);
-const LEFT: i32 = 90;
-const BELOW: i32 = 60;
-const ABOVE: i32 = 30;
-const TITLE: u32 = 40;
+/// Pixels: a panel, what its labels take at the left and below.
+const PANEL: (f64, f64) = (400.0, 320.0);
+const LEFT: f64 = 90.0;
+const BELOW: f64 = 60.0;
+const ABOVE: f64 = 30.0;
+const MARGIN: f64 = 14.0;
+/// Panels side by side.
+const ACROSS: usize = 3;
+/// Sizes of letters.
+const TITLE: f64 = 16.0;
+const SUBTITLE: f64 = 11.5;
+const LABEL: f64 = 12.0;
 /// The ends of the scale: light for the least, dark for the most.
-const ENDS: [RGBColor; 2] = [RGBColor(237, 243, 250), RGBColor(0, 82, 135)];
+const ENDS: [Colour; 2] = [Colour(237, 243, 250), Colour(0, 82, 135)];
 
 /// Maps side by side.
 struct Maps {
-    title: String,
+    /// Lines over them, with the sizes of their letters.
+    head: Vec<(String, f64)>,
     /// First and second parameter.
     labels: [String; 2],
     ticks: [Vec<String>; 2],
@@ -30,20 +38,16 @@ struct Maps {
     panels: Vec<(String, Vec<Option<f64>>)>,
 }
 
-/// Writes `grid.svg` of a report over two parameters and says where it is; nothing of another, or without runs.
-pub fn write(report: &Report, dir: &Path) -> Result<Option<PathBuf>> {
-    let Some(maps) = Maps::of(report) else { return Ok(None) };
-    let path = dir.join("grid.svg");
-    let svg = maps.svg().map_err(|e| Error::Failed(format!("cannot draw {}: {e}", path.display())))?;
-    write_atomically(&path, svg.as_bytes())?;
-    Ok(Some(path))
+/// Writes `grid` of a report over two parameters, as SVG and as PNG, and says where they are; nothing of another, or
+/// without runs.
+pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
+    Maps::of(report).map_or(Ok(Vec::new()), |maps| save(&maps.svg(), dir, "grid"))
 }
 
 impl Maps {
     fn of(report: &Report) -> Option<Self> {
         let [first, second] = report.swept.as_slice() else { return None };
         let drawn: Vec<&Cell> = report.cells.iter().filter(|cell| cell.sound().next().is_some()).collect();
-        let data = distinct(drawn.iter().flat_map(|cell| cell.sound()), |run| run.data.name.clone());
         let value = |cell: &Cell| CellStats::of(cell).accuracy.map(|accuracy| accuracy.mean);
         let panel = |row: usize| {
             let cells: Vec<&Cell> = (0..report.columns.len()).map(|column| report.cell(row, column)).collect();
@@ -52,83 +56,74 @@ impl Maps {
             values.iter().any(Option::is_some).then_some((label, values))
         };
         let panels: Vec<_> = (0..report.rows.len()).filter_map(panel).collect();
-        let what = y_label(&drawn, "mean over seeds");
+        let across = PANEL.0 * panels.len().min(ACROSS) as f64 - 2.0 * MARGIN;
+        let parts = [
+            (report.title.clone(), TITLE),
+            (subtitle(report, &drawn), SUBTITLE),
+            (remarks([y_label(&drawn), spread(&drawn, "mean over seeds")], "; "), SUBTITLE),
+        ];
+        let lines =
+            |(words, size): (String, f64)| wrapped(&words, size, across).into_iter().map(move |line| (line, size));
         (!panels.is_empty()).then(|| Self {
-            title: format!("{what}: {}", title(&data, &drawn)),
+            head: parts.into_iter().flat_map(lines).collect(),
             labels: [first, second].map(|parameter| parameter.label.clone()),
             ticks: [first, second].map(|parameter| parameter.values.iter().map(shown).collect()),
             panels,
         })
     }
 
-    fn svg(&self) -> std::result::Result<String, Box<dyn std::error::Error + '_>> {
-        let across = self.panels.len().min(3);
+    fn svg(&self) -> String {
+        let across = self.panels.len().min(ACROSS);
         let down = self.panels.len().div_ceil(across);
-        let size = (PANEL.0 * across as u32, TITLE + PANEL.1 * down as u32);
-        let mut text = String::new();
-        {
-            let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
-            root.fill(&WHITE)?;
-            let (head, body) = root.split_vertically(TITLE);
-            let middle = Pos::new(HPos::Center, VPos::Center);
-            let style = ("sans-serif", 16).into_font().into_text_style(&head).pos(middle);
-            head.draw_text(&self.title, &style, (size.0 as i32 / 2, TITLE as i32 / 2))?;
-            for (area, panel) in body.split_evenly((down, across)).iter().zip(&self.panels) {
-                self.panel(area, panel)?;
-            }
-            root.present()?;
+        let head: f64 = MARGIN + self.head.iter().map(|(_, size)| 1.3 * size).sum::<f64>();
+        let mut canvas = Canvas::new(PANEL.0 * across as f64, head + PANEL.1 * down as f64);
+        let mut y = MARGIN;
+        for (line, size) in &self.head {
+            canvas.text((MARGIN, y + 0.65 * size), line, *size, if *size == TITLE { INK } else { GREY }, Anchor::Start);
+            y += 1.3 * size;
         }
-        Ok(text)
+        for (index, panel) in self.panels.iter().enumerate() {
+            let corner = (PANEL.0 * (index % across) as f64, head + PANEL.1 * (index / across) as f64);
+            self.panel(&mut canvas, corner, panel);
+        }
+        canvas.finish()
     }
 
-    fn panel<DB: DrawingBackend>(
-        &self,
-        area: &DrawingArea<DB, Shift>,
-        (label, values): &(String, Vec<Option<f64>>),
-    ) -> std::result::Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+    fn panel(&self, canvas: &mut Canvas, (left, top): (f64, f64), (label, values): &(String, Vec<Option<f64>>)) {
         let [rows, columns] = &self.ticks;
-        let (width, height) = area.dim_in_pixel();
-        let side = |pixels: i32, count: usize| (pixels / count.max(1) as i32).max(1);
-        let cell = (side(width as i32 - LEFT - 12, columns.len()), side(height as i32 - ABOVE - BELOW, rows.len()));
-        let at = |column: usize, row: usize| (LEFT + column as i32 * cell.0, ABOVE + row as i32 * cell.1);
-        let words =
-            |size: i32, h: HPos| ("sans-serif", size).into_font().into_text_style(area).pos(Pos::new(h, VPos::Center));
+        let cell = (
+            (PANEL.0 - LEFT - MARGIN) / columns.len().max(1) as f64,
+            (PANEL.1 - ABOVE - BELOW) / rows.len().max(1) as f64,
+        );
+        let at = |column: f64, row: f64| (left + LEFT + column * cell.0, top + ABOVE + row * cell.1);
         let (low, high) = self.range();
-        area.draw_text(label, &words(14, HPos::Center), (LEFT + cell.0 * columns.len() as i32 / 2, ABOVE / 2))?;
+        let middle = columns.len() as f64 / 2.0;
+        canvas.text((at(middle, 0.0).0, top + ABOVE / 2.0), label, LABEL, INK, Anchor::Middle);
         for (index, value) in values.iter().enumerate() {
-            let (row, column) = (index / columns.len(), index % columns.len());
-            let (x, y) = at(column, row);
+            let (row, column) = ((index / columns.len()) as f64, (index % columns.len()) as f64);
+            let ((x, y), (right, bottom)) = (at(column, row), at(column + 1.0, row + 1.0));
             let share = value.map(|value| if high > low { (value - low) / (high - low) } else { 1.0 });
-            let colour = share.map_or(WHITE, mixed);
-            area.draw(&Rectangle::new([(x, y), (x + cell.0, y + cell.1)], colour.filled()))?;
-            area.draw(&Rectangle::new([(x, y), (x + cell.0, y + cell.1)], BLACK.mix(0.25).stroke_width(1)))?;
+            let fill = share.map_or(WHITE, |share| ENDS[0].mixed(ENDS[1], share));
+            canvas.cell(Frame { left: x, top: y, right, bottom }, fill, GREY.lighter(0.5));
             let number = value.map_or("—".to_string(), |value| format!("{value:.1}"));
-            let ink = if share.is_some_and(|share| share > 0.5) { WHITE } else { BLACK };
-            let style = words(12, HPos::Center).color(&ink);
-            area.draw_text(&number, &style, (x + cell.0 / 2, y + cell.1 / 2))?;
+            let ink = if share.is_some_and(|share| share > 0.5) { WHITE } else { INK };
+            canvas.text((x + cell.0 / 2.0, y + cell.1 / 2.0), &number, LABEL, ink, Anchor::Middle);
         }
         for (row, tick) in rows.iter().enumerate() {
-            area.draw_text(tick, &words(12, HPos::Right), (LEFT - 6, at(0, row).1 + cell.1 / 2))?;
+            canvas.text((left + LEFT - 6.0, at(0.0, row as f64 + 0.5).1), tick, LABEL, INK, Anchor::End);
         }
-        let bottom = ABOVE + cell.1 * rows.len() as i32;
+        let bottom = at(0.0, rows.len() as f64).1;
         for (column, tick) in columns.iter().enumerate() {
-            area.draw_text(tick, &words(12, HPos::Center), (at(column, 0).0 + cell.0 / 2, bottom + 12))?;
+            canvas.text((at(column as f64 + 0.5, 0.0).0, bottom + 12.0), tick, LABEL, INK, Anchor::Middle);
         }
         let axes = format!("down: {}; across: {}", self.labels[0], self.labels[1]);
-        area.draw_text(&axes, &words(13, HPos::Center), (width as i32 / 2, bottom + 36))
+        canvas.text((left + PANEL.0 / 2.0, bottom + 36.0), &axes, LABEL, INK, Anchor::Middle);
     }
 
     fn range(&self) -> (f64, f64) {
         let values = || self.panels.iter().flat_map(|(_, values)| values).flatten().copied();
         (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max))
     }
-}
-
-/// The colour at `share` of the scale.
-fn mixed(share: f64) -> RGBColor {
-    let channel = |low: u8, high: u8| (f64::from(low) + share * (f64::from(high) - f64::from(low))).round() as u8;
-    let [low, high] = ENDS;
-    RGBColor(channel(low.0, high.0), channel(low.1, high.1), channel(low.2, high.2))
 }
 
 #[cfg(test)]
@@ -139,8 +134,9 @@ mod tests {
     #[test]
     fn every_pair_of_values_has_its_number_in_its_rows_map() {
         let dir = tempfile::tempdir().unwrap();
-        let path = write(&example::grid(), dir.path()).unwrap().unwrap();
-        let svg = std::fs::read_to_string(path).unwrap();
+        let paths = write(&example::grid(), dir.path()).unwrap();
+        let svg = std::fs::read_to_string(&paths[0]).unwrap();
+        assert!(paths[1].ends_with("grid.png") && paths[1].exists());
         for part in ["SLL (n=1)", "alignment", "projection", "fan_in", "90.0", "95.0", "—"] {
             assert!(svg.contains(part), "no {part:?} in {svg}");
         }
@@ -150,12 +146,14 @@ mod tests {
     #[test]
     fn other_reports_have_none() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(write(&example::table(), dir.path()).unwrap(), None);
-        assert_eq!(write(&example::sweep(), dir.path()).unwrap(), None);
+        assert!(write(&example::table(), dir.path()).unwrap().is_empty());
+        assert!(write(&example::sweep(), dir.path()).unwrap().is_empty());
     }
 
     #[test]
-    fn the_scale_goes_from_light_to_dark() {
-        assert_eq!((mixed(0.0), mixed(1.0)), (ENDS[0], ENDS[1]));
+    fn the_least_value_is_light_and_the_most_dark() {
+        let dir = tempfile::tempdir().unwrap();
+        let svg = std::fs::read_to_string(&write(&example::grid(), dir.path()).unwrap()[0]).unwrap();
+        ENDS.iter().for_each(|end| assert_eq!(svg.matches(&end.to_string()).count(), 1, "{end} in {svg}"));
     }
 }

@@ -1,14 +1,12 @@
 //! Figures of runs whose layers were measured (`diagnostics`): loss and accuracy of every layer against epochs (paper,
 //! appendix A.2.3), both sides of Theorem 1, and the angle of every layer's update to backpropagation's.
 
-use super::labels::{epochs, file_name, remark, title, worst_to_best};
-use super::plot::{Line, Plot, Point, Scale, Spread};
+use super::labels::{data, epochs, file_name, remark, settings, worst_to_best};
+use super::picture::{Line, Plot, Point, Scale, Spread, Stroke};
 use super::{Cell, Report, distinct};
 use crate::record::{EpochDiagnostics, LayerDiagnostics};
 use sll_core::posterior::UnitPosterior;
 
-/// The same colour, dashed, seven rows further on: see [`super::stroke::Stroke`].
-const DASHED: usize = 7;
 /// Degrees below which an update is the gradient, up to rounding.
 const SAME: f64 = 0.5;
 
@@ -22,52 +20,60 @@ fn loss(unit: &UnitPosterior) -> f64 {
 /// For each column: `-bound` and `-angles`, and for each of its rows with posteriors `-<row>-loss` and
 /// `-<row>-accuracy`. Nothing where nothing was measured.
 pub fn plots(report: &Report) -> Vec<(String, Plot)> {
+    let strokes = report.strokes();
     let mut plots = Vec::new();
     for column in 0..report.columns.len() {
         let label = &report.columns[column].label;
         let name = |what: &str| format!("{}-{what}", file_name(label));
-        for row in 0..report.rows.len() {
+        for (row, stroke) in strokes.iter().enumerate() {
             let (cell, rule) = (report.cell(row, column), &report.rows[row]);
-            let title = format!("{rule}: {}", title(label, &[cell]));
             let kinds = [
                 ("loss", "cross-entropy of the layer's own posterior (nats)", Scale::Any, loss as Value),
                 ("accuracy", "accuracy of the layer's own posterior (%)", Scale::Percent, |unit| unit.accuracy),
             ];
             for (what, y_label, scale, value) in kinds {
+                let depth = depth(cell);
                 let of_layer = |l: usize| {
                     let value = move |e: &EpochDiagnostics| e.layers.get(l)?.posterior.as_ref().map(value);
-                    line(l, format!("layer {}", l + 1), cell, &value).map(trained)
+                    line(stroke.part(l, depth), format!("layer {}", l + 1), &Drawn { cell, all: &[cell] }, &value)
+                        .map(trained)
                 };
-                let series: Vec<Line> = (0..depth(cell)).filter_map(of_layer).collect();
+                let series: Vec<Line> = (0..depth).filter_map(of_layer).collect();
                 // A lone output has a figure already, the table's own.
                 if series.len() > 1 {
+                    let head = (format!("{rule} · {}", data(label, &[cell])), settings(report, &[cell]));
                     let y_label = format!("{y_label}, {}", images(cell));
-                    plots.push((
-                        name(&format!("{}-{what}", file_name(rule))),
-                        plot(title.clone(), y_label, scale, series),
-                    ));
+                    plots.push((name(&format!("{}-{what}", file_name(rule))), plot(head, y_label, scale, series)));
                 }
             }
         }
         let cells: Vec<&Cell> = (0..report.rows.len()).map(|row| report.cell(row, column)).collect();
-        let title = title(label, &cells);
-        let sides = sides(report, &cells);
+        let measured: Vec<&Cell> = cells.iter().copied().filter(|cell| depth(cell) > 0).collect();
+        let head = |what: &str| (format!("{what} · {}", data(label, &measured)), settings(report, &measured));
+        let sides = sides(report, &strokes, &cells);
         if !sides.is_empty() {
-            let y_label = "nats, D = KL(q||p); the bound: whole above dashed".to_string();
-            plots.push((name("bound"), plot(format!("Theorem 1: {title}"), y_label, Scale::Any, sides)));
+            let y_label = "nats, D = KL(q‖p); the bound: the network's above the mean of the layers'".to_string();
+            plots.push((name("bound"), plot(head("Theorem 1"), y_label, Scale::Any, sides)));
         }
-        let angles = angles(report, &cells);
+        let angles = angles(report, &strokes, &cells);
         if !angles.is_empty() {
             let y_label = "degrees from BP's update; layers at 0 left out".to_string();
-            plots.push((name("angles"), plot(title, y_label, Scale::Any, angles)));
+            plots.push((name("angles"), plot(head("Angle to BP's update"), y_label, Scale::Any, angles)));
         }
     }
     plots
 }
 
-fn plot(title: String, y_label: String, scale: Scale, series: Vec<Line>) -> Plot {
+fn plot((title, subtitle): (String, String), y_label: String, scale: Scale, series: Vec<Line>) -> Plot {
     let last = series.iter().flat_map(|line| &line.points).map(|p| p.x as usize).max().unwrap_or(0);
-    Plot { title, x_label: "epochs trained".into(), y_label, ticks: epochs(last), scale, spread: Spread::Band, series }
+    let (x_label, ticks) = ("epochs trained".into(), epochs(last));
+    Plot { title, subtitle, x_label, y_label, ticks, scale, spread: Spread::Band, series, ..Plot::default() }
+}
+
+/// A cell, and those that are drawn in the same figure.
+struct Drawn<'a> {
+    cell: &'a Cell,
+    all: &'a [&'a Cell],
 }
 
 /// Layers of the networks in a cell.
@@ -88,37 +94,45 @@ fn trained(mut line: Line) -> Line {
 }
 
 /// One value an epoch, mean over seeds, ranging from the least to the greatest; `None` where there is no value at all.
-fn line(index: usize, label: String, cell: &Cell, value: &dyn Fn(&EpochDiagnostics) -> Option<f64>) -> Option<Line> {
-    let longest = cell.sound().map(|run| run.diagnostics.len()).max().unwrap_or(0);
+fn line(
+    stroke: Stroke,
+    label: String,
+    drawn: &Drawn,
+    value: &dyn Fn(&EpochDiagnostics) -> Option<f64>,
+) -> Option<Line> {
+    let longest = drawn.cell.sound().map(|run| run.diagnostics.len()).max().unwrap_or(0);
     let point = |i: usize| {
-        let seen: Vec<_> = cell.sound().filter_map(|run| run.diagnostics.get(i)).collect();
+        let seen: Vec<_> = drawn.cell.sound().filter_map(|run| run.diagnostics.get(i)).collect();
         let values: Vec<f64> = seen.iter().filter_map(|epoch| value(epoch)).collect();
         worst_to_best(seen.first()?.epoch as f64, &values)
     };
     let points: Vec<Point> = (0..longest).filter_map(point).collect();
-    (!points.is_empty()).then(|| Line { index, label, remark: remark(&[cell]), points, tags: vec![], model: vec![] })
+    (!points.is_empty()).then(|| Line::new(stroke, label, remark(&[drawn.cell], drawn.all), points))
 }
 
-/// `L_net`, and dashed the mean of the layers', for each row with several posteriors.
-fn sides(report: &Report, cells: &[&Cell]) -> Vec<Line> {
+/// `L_net`, and in a lighter shade the mean of the layers', for each row with several posteriors.
+fn sides(report: &Report, strokes: &[Stroke], cells: &[&Cell]) -> Vec<Line> {
     let bound = |e: &EpochDiagnostics| e.bound(|affinity| affinity.kl).filter(|bound| bound.gains.len() > 1);
     let both = |(row, cell): (usize, &&Cell)| {
-        let rule = &report.rows[row];
-        let network = line(row, format!("{rule}, network"), cell, &|e| Some(bound(e)?.network));
-        let layers = line(row + DASHED, format!("{rule}, mean of layers"), cell, &|e| Some(bound(e)?.mean_of_layers));
+        let (rule, drawn) = (&report.rows[row], Drawn { cell, all: cells });
+        let network = line(strokes[row].part(1, 2), format!("{rule}, network"), &drawn, &|e| Some(bound(e)?.network));
+        let layers = line(strokes[row].part(0, 2), format!("{rule}, mean of layers"), &drawn, &|e| {
+            Some(bound(e)?.mean_of_layers)
+        });
         [network, layers]
     };
     cells.iter().enumerate().flat_map(both).flatten().map(trained).collect()
 }
 
-/// Angles of every row's layers but those that are the gradient's own; layers take turns in being dashed.
-fn angles(report: &Report, cells: &[&Cell]) -> Vec<Line> {
+/// Angles of every row's layers but those that are the gradient's own.
+fn angles(report: &Report, strokes: &[Stroke], cells: &[&Cell]) -> Vec<Line> {
     let of_row = |(row, cell): (usize, &&Cell)| {
+        let (depth, drawn) = (depth(cell), Drawn { cell, all: cells });
         let of_layer = |l: usize| {
             let angle = move |e: &EpochDiagnostics| e.layers.get(l).and_then(|layer: &LayerDiagnostics| layer.angle);
-            line(row + DASHED * (l % 2), format!("{}, layer {}", report.rows[row], l + 1), cell, &angle)
+            line(strokes[row].part(l, depth), format!("{}, layer {}", report.rows[row], l + 1), &drawn, &angle)
         };
-        (0..depth(cell)).filter_map(of_layer).collect::<Vec<_>>()
+        (0..depth).filter_map(of_layer).collect::<Vec<_>>()
     };
     let lines = cells.iter().enumerate().flat_map(of_row);
     lines.filter(|line| line.points.iter().any(|point| point.high > SAME)).collect()

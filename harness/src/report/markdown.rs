@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 /// Writes `README.md` with `figures`, which lie beside it, and says where it is.
 pub fn write(report: &Report, figures: &[PathBuf], dir: &Path) -> Result<PathBuf> {
     let path = dir.join("README.md");
-    let names: Vec<String> =
-        figures.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
+    let shown = figures.iter().filter(|path| path.extension().is_some_and(|ending| ending == "svg"));
+    let names: Vec<String> = shown.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
     write_atomically(&path, render(report, &names).as_bytes())?;
     Ok(path)
 }

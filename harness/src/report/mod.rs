@@ -1,28 +1,30 @@
 //! From runs to what people read: Parquet, Markdown, figures. Nothing here runs or decides anything.
 
-mod axis;
+pub mod axis;
+pub mod curves;
 mod details;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod figure;
 pub mod grid;
 mod heat;
-mod labels;
+pub mod labels;
 mod layers;
 pub mod markdown;
 pub mod memory;
 pub mod parquet;
 pub mod paths;
+pub mod picture;
 pub mod place;
-pub(crate) mod plot;
+pub mod settings;
 pub mod stats;
-mod stroke;
 mod theorem;
 mod tradeoff;
 
 use crate::experiment::{Parameter, PlannedColumn};
 use crate::paper::Quoted;
 use crate::record::RunResult;
+use picture::{Stroke, strokes};
 
 /// A table or sweep with the runs that fill it.
 #[derive(Clone, Debug)]
@@ -76,6 +78,19 @@ impl Report {
     pub fn each(&self) -> impl Iterator<Item = (usize, usize, &Cell)> {
         let columns = self.columns.len();
         self.cells.iter().enumerate().map(move |(i, cell)| (i / columns, i % columns, cell))
+    }
+
+    /// How each row is drawn in every figure of the report; a row without runs is in none.
+    pub fn strokes(&self) -> Vec<Stroke> {
+        let title = |row: usize| {
+            let runs = (0..self.columns.len()).flat_map(move |column| &self.cell(row, column).runs);
+            let titles: Vec<(&str, String)> = runs.map(|run| (run.spec.rule.name(), run.spec.rule.title())).collect();
+            // A sweep may make another variant of the rule at some of its values.
+            let often = |title: &&(&str, String)| titles.iter().filter(|other| other == title).count();
+            titles.iter().max_by_key(often).cloned().unwrap_or_default()
+        };
+        let rows: Vec<(&str, String)> = (0..self.rows.len()).map(title).collect();
+        strokes(rows.iter().map(|(rule, title)| (*rule, title.as_str())))
     }
 
     /// Every run.

@@ -1,19 +1,22 @@
 //! A report as Parquet: every run in one file, every cell in another, and every layer in a third where it was measured.
 
+mod curves;
 pub(crate) mod file;
 mod layers;
 mod read;
 
-pub use read::{read_ids, read_runs};
+pub use curves::read as read_curves;
+pub(crate) use read::Row;
+pub use read::{has_runs, read_ids, read_runs};
 
 use crate::atomic::write_atomically;
 
 use super::stats::{Aggregate, CellStats, half_width_95};
-use super::{Cell, Report, distinct};
+use super::{Cell, Report, curves::of_report as curve_rows, distinct};
 use crate::error::Result;
 use crate::experiment::PlannedColumn;
+use crate::record::RunResult;
 use crate::record::facts::{self, Fact, Value};
-use crate::record::{EpochPoint, RunResult};
 use crate::spec::Request;
 use polars::prelude::{AnyValue, Column, NamedFrom, Series};
 use std::path::{Path, PathBuf};
@@ -22,7 +25,8 @@ use std::path::{Path, PathBuf};
 /// runs with diagnostics `layers.parquet`, a row a run, epoch and layer; says where they are.
 pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
     let measured = report.runs().any(|run| !run.diagnostics.is_empty());
-    let files = [("runs", runs(report)), ("cells", cells(report)), ("curves", curves(report))].into_iter();
+    let files = [("runs", runs(report)), ("cells", cells(report)), ("curves", curves::columns(&curve_rows(report)))]
+        .into_iter();
     files
         .chain(measured.then(|| ("layers", layers::columns(report))))
         .map(|(name, columns)| file::write(&dir.join(format!("{name}.parquet")), columns))
@@ -174,23 +178,6 @@ fn run_columns<'a, T>(columns: Columns<'a, T>, of: impl Fn(&T) -> &RunResult) ->
         .add("finished_unix", |item| of(item).provenance.finished_unix)
         .add("spec", |item| of(item).spec.to_toml())
         .add("record", |item| serde_json::to_string(of(item)).expect("plain data"))
-}
-
-fn curves(report: &Report) -> Vec<Column> {
-    let rows = run_rows(report);
-    let items: Vec<(&RunRow, &EpochPoint)> =
-        rows.iter().flat_map(|row| row.run.curve.iter().map(move |point| (row, point))).collect();
-    Columns { items: &items, columns: Vec::new() }
-        .add("table", |_| report.name.clone())
-        .add("row", |(r, _)| r.row.to_string())
-        .add("column", |(r, _)| r.column.label.clone())
-        .add("run_id", |(r, _)| r.run.run_id.clone())
-        .add("seed", |(r, _)| r.run.spec.seed)
-        .add("epoch", |(_, point)| point.epoch as u64)
-        .add("train_loss", |(_, point)| point.train_loss)
-        .add("test_accuracy", |(_, point)| point.test_accuracy)
-        .add("seconds", |(_, point)| point.seconds)
-        .columns
 }
 
 struct CellRow<'a> {

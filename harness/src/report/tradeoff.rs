@@ -2,10 +2,11 @@
 //! changes the work of a step.
 
 use super::axis::round_ticks;
-use super::labels::{remark, title, y_label};
-use super::plot::{Line, Plot, Point, Scale, Spread};
+use super::figure::subtitle;
+use super::labels::{remark, remarks, spread, y_label};
+use super::picture::{Line, Plot, Point, Scale, Spread, Stroke};
 use super::stats::{Aggregate, CellStats, mean};
-use super::{Cell, Report, distinct};
+use super::{Cell, Report};
 use crate::record::RunResult;
 
 /// `macs` and `seconds` of a sweep; nothing of a table, or where no row does three
@@ -32,25 +33,37 @@ pub fn plots(report: &Report) -> Vec<(String, Plot)> {
 }
 
 fn plot(report: &Report, x_label: &str, cost: &dyn Fn(&RunResult) -> f64) -> Plot {
-    let series: Vec<Line> = (0..report.rows.len()).filter_map(|row| line(report, row, cost)).collect();
     let drawn: Vec<&Cell> = report.cells.iter().filter(|cell| cell.sound().next().is_some()).collect();
-    let data = distinct(drawn.iter().flat_map(|cell| cell.sound()), |run| run.data.name.clone());
+    let rows = report.strokes().into_iter().enumerate();
+    let series: Vec<Line> = rows.filter_map(|(row, stroke)| line(report, row, stroke, &drawn, cost)).collect();
     let places = || series.iter().flat_map(|line| &line.points).map(|point| point.x);
     let (low, high) = (places().fold(f64::INFINITY, f64::min), places().fold(f64::NEG_INFINITY, f64::max));
     Plot {
-        title: format!("{}; beside the points: {}", title(&data, &drawn), report.column_axis),
+        title: report.title.clone(),
+        subtitle: subtitle(report, &drawn),
         x_label: x_label.into(),
-        y_label: y_label(&drawn, "bars: ± standard deviation"),
-        ticks: round_ticks(low, high),
+        y_label: y_label(&drawn),
+        y_remark: remarks(
+            [format!("beside the points: {}", report.column_axis), spread(&drawn, "bars: ± standard deviation")],
+            "; ",
+        ),
+        ticks: round_ticks(low, high, 9),
         scale: Scale::Percent,
         spread: Spread::Bars,
         series,
+        ..Plot::default()
     }
 }
 
 /// A row's cells in the sweep's order, each tagged with its value. A reference row, whose cells are one and the same
 /// run, is one point without a tag.
-fn line(report: &Report, row: usize, cost: &dyn Fn(&RunResult) -> f64) -> Option<Line> {
+fn line(
+    report: &Report,
+    row: usize,
+    stroke: Stroke,
+    drawn: &[&Cell],
+    cost: &dyn Fn(&RunResult) -> f64,
+) -> Option<Line> {
     let cells: Vec<&Cell> = (0..report.columns.len()).map(|column| report.cell(row, column)).collect();
     let id = |cell: &Cell| cell.runs.first().map(|run| run.run_id.clone());
     let one = cells.iter().all(|cell| id(cell) == id(cells[0]));
@@ -65,8 +78,7 @@ fn line(report: &Report, row: usize, cost: &dyn Fn(&RunResult) -> f64) -> Option
         points.push(Point { x, y, low: y - std, high: y + std });
         tags.extend((!one).then(|| column.label.clone()));
     }
-    let (label, remark) = (report.rows[row].clone(), remark(&cells));
-    (!points.is_empty()).then_some(Line { index: row, label, remark, points, tags, model: vec![] })
+    (!points.is_empty()).then(|| Line { tags, ..Line::new(stroke, &report.rows[row], remark(&cells, drawn), points) })
 }
 
 #[cfg(test)]

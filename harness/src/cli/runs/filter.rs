@@ -10,9 +10,9 @@ use datasets::LoadOptions;
 /// Runs that have all of what is given.
 #[derive(Args, Debug)]
 pub struct Filter {
-    /// Only of this rule: its name in specs or its title in tables.
-    #[arg(long, value_name = "RULE")]
-    rule: Option<String>,
+    /// Only of this rule, by its name in specs or its title in tables (repeatable).
+    #[arg(long = "rule", value_name = "RULE")]
+    rules: Vec<String>,
     /// Only on this data set.
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
@@ -28,6 +28,13 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Whether anything is asked for.
+    pub fn is_given(&self) -> bool {
+        let Self { rules, dataset, network, experiment, device } = self;
+        let texts = [dataset, network, experiment];
+        !rules.is_empty() || device.is_some() || texts.iter().any(|text| text.is_some())
+    }
+
     /// The filter, with what an experiment asks for worked out once.
     pub fn prepared(&self) -> Result<impl Fn(&RunResult) -> bool + '_> {
         let planned = self.experiment.as_deref().map(planned).transpose()?;
@@ -37,7 +44,8 @@ impl Filter {
         Ok(move |run: &RunResult| {
             let spec = &run.spec;
             let (name, title) = (spec.rule.name(), spec.rule.title());
-            (is(&self.rule, name) || is(&self.rule, &title))
+            let called = |rule: &String| rule.eq_ignore_ascii_case(name) || rule.eq_ignore_ascii_case(&title);
+            (self.rules.is_empty() || self.rules.iter().any(called))
                 && is(&self.dataset, &spec.dataset)
                 && is(&self.network, &spec.network.name)
                 && self.device.is_none_or(|device| device == spec.device)

@@ -4,6 +4,9 @@ mod filter;
 mod print;
 mod transfer;
 
+pub use filter::Filter;
+pub use print::settings;
+
 use super::{ResultOptions, print_json};
 use crate::error::{Error, Result};
 use crate::record::RunResult;
@@ -11,7 +14,6 @@ use crate::spec::RunSpec;
 use crate::store::Store;
 use crate::talk::say;
 use clap::{Args, Subcommand};
-use filter::Filter;
 use std::path::PathBuf;
 
 /// Options of `runs`.
@@ -93,7 +95,7 @@ pub fn main(args: RunsArgs) -> Result<()> {
 }
 
 /// The finished runs that `filter` lets through, oldest first; what cannot be read is told.
-fn chosen(store: &Store, filter: &Filter) -> Result<Vec<RunResult>> {
+pub fn chosen(store: &Store, filter: &Filter) -> Result<Vec<RunResult>> {
     let accepts = filter.prepared()?;
     let mut runs = Vec::new();
     for id in store.ids::<RunSpec>()? {
@@ -117,7 +119,8 @@ fn id(store: &Store, start: &str) -> Result<String> {
     }
 }
 
-fn one(store: &Store, start: &str) -> Result<RunResult> {
+/// The finished run whose name begins with `start`.
+pub fn one(store: &Store, start: &str) -> Result<RunResult> {
     let id = id(store, start)?;
     let unfinished = || Error::Failed(format!("run {id} is not finished; its spec is in its folder, spec.toml"));
     store.named::<RunSpec>(&id)?.ok_or_else(unfinished)

@@ -63,7 +63,7 @@ pub fn compare(a: &RunResult, b: &RunResult) -> Result<()> {
 }
 
 /// Every key of the spec with its value, like `recipe.lr`.
-fn settings(run: &RunResult) -> BTreeMap<String, String> {
+pub fn settings(run: &RunResult) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     flatten("", &toml::Value::try_from(&run.spec).expect("plain data"), &mut found);
     found.insert("numerics".into(), run.numerics.to_string());

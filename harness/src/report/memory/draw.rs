@@ -1,9 +1,10 @@
-//! A memory figure as SVG: one picture of the step's peak, one of the whole with what grows.
+//! A memory figure as pictures: one of the step's peak, one of the whole with what grows.
 
 use crate::error::Result;
 use crate::experiment::memory::figure::{FigureData, Line};
 use crate::record::Footprint;
-use crate::report::plot::{self, Plot, Point, Scale, Spread};
+use crate::report::distinct;
+use crate::report::picture::{self, Plot, Point, Scale, Spread, Stroke, of_part, save_all, strokes};
 use sll_core::memory::MemoryUse;
 use std::path::{Path, PathBuf};
 
@@ -12,19 +13,30 @@ const MIB: f64 = 1_048_576.0;
 /// What is drawn of a measurement.
 type Part = fn(&MemoryUse) -> u64;
 
-/// Writes `peak<suffix>.svg` and `total<suffix>.svg` for every panel that has measurements, and
-/// says where they are.
+/// Writes `peak<suffix>` and `total<suffix>` for every panel that has measurements, each as SVG and as PNG, and says
+/// where they are.
 pub fn write(drawn: &FigureData, dir: &Path) -> Result<Vec<PathBuf>> {
-    let mut written = Vec::new();
-    for (index, panel) in drawn.figure.panels.iter().enumerate() {
-        for (what, plot) in [("peak", step(drawn, index)), ("total", total(drawn, index))] {
-            let name = format!("{what}{}.svg", panel.suffix);
-            if let Some(plot) = plot {
-                written.push(plot.save(&dir.join(name))?);
-            }
-        }
-    }
-    Ok(written)
+    let panels = drawn.figure.panels.iter().enumerate();
+    let plots = panels.flat_map(|(index, panel)| {
+        let both = [("peak", step(drawn, index)), ("total", total(drawn, index))];
+        both.map(|(what, plot)| Some((format!("{what}{}", panel.suffix), plot?)))
+    });
+    save_all(plots.flatten(), dir)
+}
+
+/// How each row is drawn, in every panel.
+fn rows(drawn: &FigureData, panel: usize) -> Vec<Stroke> {
+    let titles = drawn.figure.rows.iter().zip(&drawn.panels[panel]).map(|(row, line)| {
+        let own = row.rule.get("name").and_then(toml::Value::as_str).unwrap_or_default().to_string();
+        let title = match row.layers_per_unit {
+            // Its number of units follows the depth, and its title with it.
+            Some(_) => "SLLi+".to_string(),
+            None => line.points.first().map_or(String::new(), |(_, found)| found.spec.rule.title()),
+        };
+        (own, title)
+    });
+    let titles: Vec<(String, String)> = titles.collect();
+    strokes(titles.iter().map(|(rule, title)| (rule.as_str(), title.as_str())))
 }
 
 /// The step's peak.
@@ -42,24 +54,15 @@ fn step(drawn: &FigureData, panel: usize) -> Option<Plot> {
 /// The whole peak, and those parts of it that every rule has and that grow with depth.
 fn total(drawn: &FigureData, panel: usize) -> Option<Plot> {
     let lines = &drawn.panels[panel];
-    let rows = drawn.figure.rows.len();
-    let of = |label: &str| lines.iter().find(|line| line.label == label && !line.points.is_empty());
     let first = lines.iter().find(|line| !line.points.is_empty())?;
     let mut parts: Vec<(&str, &Line, Part)> =
         vec![("parameters", first, |b| b.parameters), ("optimiser state", first, |b| b.optimizer_state)];
-    parts.extend(of("SLL").map(|sll| ("R (SLL)", sll, (|b| b.fixed) as Part)));
-    let parts = parts.into_iter().enumerate().map(|(i, (label, line, part))| {
-        // Dashed, in colours after those of the rules.
-        let remark = "part of the total".to_string();
-        plot::Line {
-            index: rows.max(7) + i,
-            label: label.into(),
-            remark,
-            points: points(line, part),
-            tags: vec![],
-            model: Vec::new(),
-        }
-    });
+    let sll = lines.iter().find(|line| line.label == "SLL" && !line.points.is_empty());
+    parts.extend(sll.map(|sll| ("R (SLL)", sll, (|b| b.fixed) as Part)));
+    let parts = parts
+        .into_iter()
+        .enumerate()
+        .map(|(i, (label, line, part))| picture::Line::new(of_part(i), label, "part of the total", points(line, part)));
     let growth = |line: &Line| {
         line.slope(|found| found.bytes.total())
             .map_or(String::new(), |slope| format!("{:+.2} MiB a layer", slope / MIB))
@@ -73,36 +76,38 @@ fn plot(
     y_label: &str,
     part: Part,
     remark: impl Fn(&Line) -> String,
-    more: Vec<plot::Line>,
+    more: Vec<picture::Line>,
 ) -> Option<Plot> {
-    let lines = &drawn.panels[panel];
     let model = |(depth, found): &(usize, Footprint)| Some((*depth as f64, part(&found.analytic?) as f64 / MIB));
-    let mut series: Vec<plot::Line> = lines
-        .iter()
-        .enumerate()
-        .filter(|(_, line)| !line.points.is_empty())
-        .map(|(index, line)| plot::Line {
-            index,
-            label: line.label.clone(),
-            remark: remark(line),
-            points: points(line, part),
-            tags: vec![],
+    let lines = drawn.panels[panel].iter().zip(rows(drawn, panel));
+    let mut series: Vec<picture::Line> = lines
+        .filter(|(line, _)| !line.points.is_empty())
+        .map(|(line, stroke)| picture::Line {
             model: line.points.iter().filter_map(model).collect(),
+            ..picture::Line::new(stroke, &line.label, remark(line), points(line, part))
         })
         .collect();
     if series.is_empty() {
         return None;
     }
     series.extend(more);
-    let panel = &drawn.figure.panels[panel];
+    let device = distinct(drawn.each().map(|(.., found)| found), |found| found.provenance.device.to_string());
+    let (figure, panel) = (&drawn.figure, &drawn.figure.panels[panel]);
+    let [channels, height, width] = figure.input.image;
+    let optimizer = format!("{:?}", figure.input.optimizer).to_lowercase();
     Some(Plot {
-        title: format!("{}, {}, batch {}", drawn.figure.title, panel.label, drawn.figure.batch),
-        x_label: drawn.figure.depth.clone(),
+        title: figure.title.clone(),
+        subtitle: format!(
+            "{}, {} · images of {channels}x{height}x{width}, batch {}, {optimizer} · {device}",
+            panel.network.name, panel.label, figure.batch
+        ),
+        x_label: figure.depth.clone(),
         y_label: y_label.into(),
         ticks: panel.depths.iter().map(|&depth| (depth as f64, depth.to_string())).collect(),
         scale: Scale::Amount,
         spread: Spread::Bars,
         series,
+        ..Plot::default()
     })
 }
 
@@ -123,8 +128,9 @@ mod tests {
     fn there_is_a_picture_of_the_steps_peak_and_one_of_the_whole() {
         let dir = tempfile::tempdir().unwrap();
         let paths = write(&drawn(100), dir.path()).unwrap();
-        let texts: Vec<String> = paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
-        assert!(paths[0].ends_with("peak.svg") && paths[1].ends_with("total.svg"));
+        let names: Vec<&str> = paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["peak.svg", "peak.png", "total.svg", "total.png"]);
+        let texts = [0, 2].map(|index: usize| std::fs::read_to_string(&paths[index]).unwrap());
         for part in ["SLL", "BP", "+1.00 MiB a layer", "+0.00 MiB a layer", "crosses: theory", "hidden layers"] {
             assert!(texts[0].contains(part), "no {part:?}");
         }

@@ -1,9 +1,11 @@
 //! Measurements as Parquet: one row each, whatever figure or table they are for.
 
-use crate::error::Result;
-use crate::record::Footprint;
-use crate::report::parquet::{Columns, file};
-use crate::spec::Request;
+use crate::error::{Error, Result};
+use crate::record::{Footprint, Provenance};
+use crate::report::parquet::{Columns, Row, file};
+use crate::spec::{MemorySpec, Request};
+use sll_core::memory::{MemoryUse, StepBytes};
+use sll_core::rule::StepCost;
 use std::path::{Path, PathBuf};
 
 /// A measurement in its place.
@@ -81,6 +83,83 @@ pub fn write(name: &str, items: &[Measured], dir: &Path) -> Result<PathBuf> {
         .add("spec", |m| m.found.spec.to_toml())
         .columns;
     file::write(&dir.join(FILE), columns)
+}
+
+/// The measurement of one of the file's rows; what theory has between steps is one number there.
+fn footprint(row: &Row) -> Option<std::result::Result<Footprint, Error>> {
+    let count = |column: &str| row.count(column);
+    let text = |column: &str| row.text(column);
+    let spec = text("spec")?.parse().ok().map(|table| MemorySpec::from_table(table, "its spec"))?;
+    let theory = || {
+        let peak = count("analytic_peak_bytes")?;
+        let step = StepBytes {
+            activations: count("analytic_activation_bytes")?,
+            gradients: count("analytic_gradient_bytes")?,
+            workspace: count("analytic_workspace_bytes")?,
+        };
+        Some(MemoryUse { parameters: peak.checked_sub(step.total())?, step, ..MemoryUse::default() })
+    };
+    let found = |spec: MemorySpec| {
+        Some(Footprint {
+            id: text("measurement_id")?,
+            values: count("parameters")?,
+            macs: StepCost {
+                forward: count("macs_forward")?,
+                backward: count("macs_backward")?,
+                rule: count("macs_rule")?,
+            },
+            macs_counted: count("macs_counted")?,
+            bytes: MemoryUse {
+                parameters: count("parameter_bytes")?,
+                optimizer_state: count("optimizer_state_bytes")?,
+                fixed: count("fixed_bytes")?,
+                library: count("library_bytes")?,
+                step: StepBytes {
+                    activations: count("activation_bytes")?,
+                    gradients: count("gradient_bytes")?,
+                    workspace: count("workspace_bytes")?,
+                },
+            },
+            live: count("live_bytes")?,
+            step_peak: count("step_peak_bytes")?,
+            peak: count("peak_bytes")?,
+            most_activations: count("most_activation_bytes")?,
+            spread: count("step_spread_bytes")?,
+            analytic: theory(),
+            seconds_per_step: row.number("seconds_per_step")?,
+            reserved_peak: count("reserved_peak_bytes"),
+            peak_rss: count("peak_rss_bytes"),
+            provenance: Provenance {
+                device: spec.device,
+                hardware: text("hardware")?,
+                threads: count("threads")? as usize,
+                harness: text("harness")?,
+                backend: text("backend")?,
+                memory_definition: text("memory_definition")?,
+                finished_unix: count("finished_unix")?,
+            },
+            spec,
+        })
+    };
+    match spec {
+        Ok(spec) => found(spec).map(Ok),
+        Err(error) => Some(Err(error)),
+    }
+}
+
+/// The measurements in the file at `path`, each with its column and row.
+///
+/// # Errors
+/// Where the file cannot be read as Parquet, lacks a column, or has a spec that is none today.
+pub fn read(path: &Path) -> Result<Vec<(String, String, Footprint)>> {
+    let frame = file::read(path)?;
+    let lacks = || Error::Failed(format!("{} lacks columns; make its page again", path.display()));
+    let one = |index: usize| {
+        let row = Row { frame: &frame, index };
+        let found = footprint(&row).ok_or_else(lacks)??;
+        Ok((row.text("column").ok_or_else(lacks)?, row.text("row").ok_or_else(lacks)?, found))
+    };
+    (0..frame.height()).map(one).collect()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use std::path::Path;
 /// Where the file cannot be read as Parquet, or has no runs.
 pub fn read_runs(path: &Path) -> Result<(Vec<RunResult>, Vec<String>)> {
     let frame = file::read(path)?;
-    if frame.column("run_id").is_err() || frame.column("spec").is_err() {
+    if !is_of_runs(&frame) {
         let next = "name the `runs.parquet` of a table or sweep";
         return Err(Error::Input(format!(
             "{} has no runs: it lacks the columns `run_id` and `spec`; {next}",
@@ -58,31 +58,47 @@ fn with_layers(runs: &mut [RunResult], path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Whether the file at `path` has whole runs.
+pub fn has_runs(path: &Path) -> Result<bool> {
+    file::read(path).map(|frame| is_of_runs(&frame))
+}
+
+fn is_of_runs(frame: &DataFrame) -> bool {
+    frame.column("run_id").is_ok() && frame.column("spec").is_ok()
+}
+
 /// The names of the runs in the file at `path`.
 pub fn read_ids(path: &Path) -> Result<Vec<String>> {
     let frame = file::read(path)?;
     Ok((0..frame.height()).filter_map(|index| Row { frame: &frame, index }.text("run_id")).collect())
 }
 
-struct Row<'a> {
-    frame: &'a DataFrame,
-    index: usize,
+/// A row of a table that was read.
+pub(crate) struct Row<'a> {
+    /// The table.
+    pub frame: &'a DataFrame,
+    /// Which of its rows.
+    pub index: usize,
 }
 
 impl Row<'_> {
-    fn text(&self, column: &str) -> Option<String> {
+    /// A word, where the column has one.
+    pub fn text(&self, column: &str) -> Option<String> {
         self.frame.column(column).ok()?.str().ok()?.get(self.index).map(String::from)
     }
 
-    fn number(&self, column: &str) -> Option<f64> {
+    /// A number, where the column has one.
+    pub fn number(&self, column: &str) -> Option<f64> {
         self.frame.column(column).ok()?.get(self.index).ok()?.extract()
     }
 
-    fn count(&self, column: &str) -> Option<u64> {
+    /// A count, where the column has one.
+    pub fn count(&self, column: &str) -> Option<u64> {
         self.frame.column(column).ok()?.get(self.index).ok()?.extract()
     }
 
-    fn flag(&self, column: &str) -> Option<bool> {
+    /// Yes or no, where the column has one.
+    pub fn flag(&self, column: &str) -> Option<bool> {
         self.frame.column(column).ok()?.bool().ok()?.get(self.index)
     }
 

@@ -40,6 +40,17 @@ pub fn write(results: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Every page that is kept below `results`: its experiment and its folder.
+pub fn pages(results: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut pages = Vec::new();
+    for experiment in folders(results)?.into_iter().filter(|name| !RESERVED.contains(&name.as_str())) {
+        let folder = results.join(&experiment);
+        let own = folders(&folder)?.into_iter().map(|variant| (experiment.clone(), folder.join(variant)));
+        pages.extend(own);
+    }
+    Ok(pages)
+}
+
 fn text(path: &Path, text: &str) -> Result<()> {
     write_atomically(path, text.as_bytes())
 }

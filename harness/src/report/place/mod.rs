@@ -14,7 +14,7 @@ mod index;
 mod shelf;
 
 pub use about::About;
-pub use index::write as write_index;
+pub use index::{pages, write as write_index};
 pub use shelf::{Shelf, ShelfFlags};
 
 use crate::error::{Error, Result};
@@ -48,7 +48,7 @@ pub fn folder(results: &Path, shelf: Shelf, experiment: &str, variant: &str) -> 
 pub fn tidy(folder: &Path, written: &[PathBuf]) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        let ours = path.extension().is_some_and(|ending| ending == "svg" || ending == "parquet");
+        let ours = path.extension().is_some_and(|ending| ["svg", "png", "parquet"].iter().any(|one| ending == *one));
         if ours && !written.contains(&path) {
             // One that stays is a picture too many, no more.
             let _ = std::fs::remove_file(path);
@@ -82,9 +82,9 @@ mod tests {
     #[test]
     fn pictures_of_an_earlier_page_go_and_everything_else_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let paths = ["old.svg", "new.svg", "notes.txt"].map(|name| folder.path().join(name));
+        let paths = ["old.svg", "old.png", "new.svg", "notes.txt"].map(|name| folder.path().join(name));
         paths.iter().for_each(|path| std::fs::write(path, "").unwrap());
-        tidy(folder.path(), &paths[1..2]);
-        assert_eq!(paths.map(|path| path.exists()), [false, true, true]);
+        tidy(folder.path(), &paths[2..3]);
+        assert_eq!(paths.map(|path| path.exists()), [false, false, true, true]);
     }
 }

@@ -1,0 +1,76 @@
+//! Figures of memory drawn again from the measurements beside them, without making any.
+
+use super::{draw, parquet};
+use crate::error::Result;
+use crate::experiment::memory::figure::{FigureData, Line};
+use crate::experiment::memory::{Experiment, Figure, Panel, Row, find};
+use crate::record::Footprint;
+use crate::report::place::{About, pages};
+use std::path::{Path, PathBuf};
+
+/// Draws the figures of every memory figure's pages in `results` and says where they are.
+pub fn figures(results: &Path) -> Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
+    for (name, folder) in pages(results)? {
+        let there = folder.join(parquet::FILE);
+        // An experiment of the user's own has no file that is known here.
+        let Ok(Experiment::MemoryFigure(figure)) = find(&name) else { continue };
+        if there.exists() {
+            let command = About::read(&folder)?.unwrap_or_default().command;
+            written.extend(draw::write(&collect(figure, parquet::read(&there)?, command), &folder)?);
+        }
+    }
+    Ok(written)
+}
+
+fn collect(figure: Figure, found: Vec<(String, String, Footprint)>, command: String) -> FigureData {
+    let line = |panel: &str, row: &Row| {
+        let own = found.iter().filter(|(column, label, _)| column == panel && *label == row.label);
+        let mut points: Vec<_> =
+            own.filter_map(|(.., found)| Some((found.spec.network.depth?, found.clone()))).collect();
+        points.sort_by_key(|(depth, _)| *depth);
+        Line { label: row.label.clone(), flat: row.flat, points, missing: None }
+    };
+    let panel = |panel: &Panel| figure.rows.iter().map(|row| line(&panel.label, row)).collect::<Vec<_>>();
+    let panels = figure.panels.iter().map(panel).collect();
+    FigureData { figure, command, panels }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::memory::figure::tests::drawn;
+    use crate::report::memory::parquet::Measured;
+    use sll_core::memory::MemoryUse;
+
+    #[test]
+    fn what_was_measured_is_drawn_as_it_was_at_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = drawn(100);
+        let measured = |(column, line, _, found)| -> Measured<'_> {
+            let line: &Line = line;
+            Measured { column, row: &line.label, role: "depth", found }
+        };
+        let items: Vec<Measured> = first.each().map(measured).collect();
+        let path = parquet::write("figure2x", &items, dir.path()).unwrap();
+        let again = collect(first.figure.clone(), parquet::read(&path).unwrap(), first.command.clone());
+        for ((.., a), (.., b)) in first.each().zip(again.each()) {
+            // Of theory the file has the sum of what stands between steps.
+            let summed = |bytes: MemoryUse| (bytes.step_peak(), bytes.total());
+            assert_eq!(a.analytic.map(summed), b.analytic.map(summed));
+            let without = |found: &Footprint| Footprint { analytic: None, ..found.clone() };
+            assert_eq!(without(a), without(b));
+        }
+        let pictures = |data: &FigureData, name: &str| {
+            let dir = dir.path().join(name);
+            std::fs::create_dir(&dir).unwrap();
+            draw::write(data, &dir).unwrap().iter().map(|path| std::fs::read(path).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(pictures(&first, "first"), pictures(&again, "again"));
+    }
+
+    #[test]
+    fn an_empty_folder_has_nothing_to_draw() {
+        assert!(figures(tempfile::tempdir().unwrap().path()).unwrap().is_empty());
+    }
+}
