@@ -1,7 +1,7 @@
 //! Measurements as Parquet: one row each, whatever figure or table they are for.
 
 use crate::error::{Error, Result};
-use crate::record::{Footprint, Provenance};
+use crate::record::Footprint;
 use crate::report::parquet::{Columns, Row, file};
 use crate::spec::{MemorySpec, Request};
 use sll_core::memory::{MemoryUse, StepBytes};
@@ -129,15 +129,7 @@ fn footprint(row: &Row) -> Option<std::result::Result<Footprint, Error>> {
             seconds_per_step: row.number("seconds_per_step")?,
             reserved_peak: count("reserved_peak_bytes"),
             peak_rss: count("peak_rss_bytes"),
-            provenance: Provenance {
-                device: spec.device,
-                hardware: text("hardware")?,
-                threads: count("threads")? as usize,
-                harness: text("harness")?,
-                backend: text("backend")?,
-                memory_definition: text("memory_definition")?,
-                finished_unix: count("finished_unix")?,
-            },
+            provenance: row.provenance(spec.device).ok()?,
             spec,
         })
     };

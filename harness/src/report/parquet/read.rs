@@ -4,7 +4,7 @@
 use super::file;
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochDiagnostics, LayerDiagnostics, PeakBytes, Provenance, RunResult};
-use crate::spec::{Request, RunSpec};
+use crate::spec::{DeviceName, Request, RunSpec};
 use polars::prelude::DataFrame;
 use sll_core::posterior::{Affinity, UnitPosterior};
 use sll_core::rule::StepCost;
@@ -133,6 +133,22 @@ impl Row<'_> {
         }
     }
 
+    /// Where and with what a run or a measurement was made, on `device`, or which column is missing.
+    pub fn provenance(&self, device: DeviceName) -> std::result::Result<Provenance, String> {
+        let lacks = |column: &str| format!("it has no `{column}`");
+        let text = |column: &str| self.text(column).ok_or_else(|| lacks(column));
+        let count = |column: &str| self.count(column).ok_or_else(|| lacks(column));
+        Ok(Provenance {
+            device,
+            hardware: text("hardware")?,
+            threads: count("threads")? as usize,
+            harness: text("harness")?,
+            backend: text("backend")?,
+            memory_definition: text("memory_definition")?,
+            finished_unix: count("finished_unix")?,
+        })
+    }
+
     fn of_columns(&self) -> std::result::Result<RunResult, String> {
         let lacks = |column: &str| format!("it has no `{column}`");
         let text = |column: &str| self.text(column).ok_or_else(|| lacks(column));
@@ -179,15 +195,7 @@ impl Row<'_> {
                 train: count("train_images")? as usize,
                 test: count("evaluated_images")? as usize,
             },
-            provenance: Provenance {
-                device: spec.device,
-                hardware: text("hardware")?,
-                threads: count("threads")? as usize,
-                harness: text("harness")?,
-                backend: text("backend")?,
-                memory_definition: text("memory_definition")?,
-                finished_unix: count("finished_unix")?,
-            },
+            provenance: self.provenance(spec.device)?,
             spec,
         };
         match run.test_accuracy.is_none() && run.diverged_at_step.is_none() {

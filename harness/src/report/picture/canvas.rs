@@ -4,8 +4,10 @@ use super::colour::{Colour, WHITE};
 use super::cut;
 use super::font::FAMILY;
 use super::stroke::{Marker, Stroke};
-use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
-use plotters::prelude::{IntoDrawingArea, IntoFont, RGBAColor, SVGBackend, ShapeStyle};
+use plotters::coord::Shift;
+use plotters::drawing::DrawingAreaErrorKind;
+use plotters::element::{Circle, PathElement, Polygon, Text};
+use plotters::prelude::{DrawingArea, DrawingBackend, IntoDrawingArea, IntoFont, RGBAColor, SVGBackend, ShapeStyle};
 use plotters::style::TextStyle;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -51,26 +53,37 @@ pub struct Frame {
 
 /// What is drawn, in pixels.
 enum Mark {
-    /// An open line, or a closed one that is filled.
-    Path {
-        points: Vec<At>,
-        colour: RGBAColor,
-        width: f64,
-        filled: bool,
-    },
-    Disc {
-        at: At,
-        radius: f64,
-        colour: RGBAColor,
-        filled: bool,
-    },
-    Words {
-        at: At,
-        words: String,
-        size: f64,
-        colour: RGBAColor,
-        anchor: Anchor,
-    },
+    Line { points: Vec<At>, colour: RGBAColor, width: f64 },
+    Area { points: Vec<At>, colour: RGBAColor },
+    Disc { at: At, radius: f64, colour: RGBAColor, filled: bool },
+    Words { at: At, words: String, size: f64, colour: RGBAColor, anchor: Anchor },
+}
+
+impl Mark {
+    fn draw<B: DrawingBackend>(&self, paper: &DrawingArea<B, Shift>) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        match self {
+            Mark::Area { points, colour } => {
+                paper.draw(&Polygon::new(points.iter().copied().map(fine).collect::<Vec<_>>(), colour))
+            }
+            Mark::Line { points, colour, width } => {
+                let style = ShapeStyle::from(colour).stroke_width((width * FINE).round() as u32);
+                paper.draw(&PathElement::new(points.iter().copied().map(fine).collect::<Vec<_>>(), style))
+            }
+            Mark::Disc { at, radius, colour, filled } => {
+                let style = ShapeStyle { color: *colour, filled: *filled, stroke_width: (1.5 * FINE) as u32 };
+                paper.draw(&Circle::new(fine(*at), (radius * FINE).round() as i32, style))
+            }
+            Mark::Words { at, words, size, colour, anchor } => {
+                let anchor = match anchor {
+                    Anchor::Start => HPos::Left,
+                    Anchor::Middle => HPos::Center,
+                    Anchor::End => HPos::Right,
+                };
+                let style = TextStyle::from((FAMILY, size * FINE * SHRUNK).into_font()).color(colour);
+                paper.draw(&Text::new(words.as_str(), fine(*at), style.pos(Pos::new(anchor, VPos::Center))))
+            }
+        }
+    }
 }
 
 fn opaque(colour: Colour, opacity: f64) -> RGBAColor {
@@ -100,35 +113,8 @@ impl Canvas {
         let mut text = String::new();
         {
             let paper = SVGBackend::with_string(&mut text, whole).into_drawing_area();
-            let drawn = paper.fill(&opaque(WHITE, 1.0)).and_then(|()| {
-                self.marks.0.iter().try_for_each(|mark| match mark {
-                    Mark::Path { points, colour, width, filled } => {
-                        let points: Vec<(i32, i32)> = points.iter().copied().map(fine).collect();
-                        let style = ShapeStyle::from(colour).stroke_width((width * FINE).round() as u32);
-                        match (filled, points.as_slice()) {
-                            (true, &[(left, top), (right, _), (_, bottom), (x, _)]) if x == left => {
-                                paper.draw(&Rectangle::new([(left, top), (right, bottom)], style.filled()))
-                            }
-                            (true, _) => paper.draw(&Polygon::new(points, style)),
-                            (false, _) => paper.draw(&PathElement::new(points, style)),
-                        }
-                    }
-                    Mark::Disc { at, radius, colour, filled } => {
-                        let style = ShapeStyle { color: *colour, filled: *filled, stroke_width: (1.5 * FINE) as u32 };
-                        paper.draw(&Circle::new(fine(*at), (radius * FINE).round() as i32, style))
-                    }
-                    Mark::Words { at, words, size, colour, anchor } => {
-                        let anchor = match anchor {
-                            Anchor::Start => HPos::Left,
-                            Anchor::Middle => HPos::Center,
-                            Anchor::End => HPos::Right,
-                        };
-                        let style = TextStyle::from((FAMILY, size * FINE * SHRUNK).into_font()).color(colour);
-                        let style = style.pos(Pos::new(anchor, VPos::Center));
-                        paper.draw(&Text::new(words.as_str(), fine(*at), style))
-                    }
-                })
-            });
+            let mut drawn = paper.fill(&opaque(WHITE, 1.0));
+            drawn = drawn.and_then(|()| self.marks.0.iter().try_for_each(|mark| mark.draw(&paper)));
             drawn.and_then(|()| paper.present()).expect("a string takes every mark");
         }
         // Fine points are for places alone: the picture is as large as was asked for.
@@ -177,13 +163,12 @@ impl Canvas {
 /// What of a mark lies within `frame`; what stands at a point is there as a whole or not at all.
 fn cut_off(mark: Mark, frame: Frame) -> Vec<Mark> {
     match mark {
-        Mark::Path { points, colour, width, filled: false } => {
-            let pieces = cut::line(&points, frame).into_iter();
-            pieces.map(|points| Mark::Path { points, colour, width, filled: false }).collect()
+        Mark::Line { points, colour, width } => {
+            cut::line(&points, frame).into_iter().map(|points| Mark::Line { points, colour, width }).collect()
         }
-        Mark::Path { points, colour, width, filled: true } => {
+        Mark::Area { points, colour } => {
             let points = cut::area(&points, frame);
-            if points.len() < 3 { Vec::new() } else { vec![Mark::Path { points, colour, width, filled: true }] }
+            if points.is_empty() { Vec::new() } else { vec![Mark::Area { points, colour }] }
         }
         Mark::Disc { at, .. } | Mark::Words { at, .. } if !cut::inside(at, frame) => Vec::new(),
         whole => vec![whole],
@@ -196,11 +181,11 @@ pub struct Layer(Vec<Mark>);
 
 impl Layer {
     fn open(&mut self, points: Vec<At>, colour: RGBAColor, width: f64) {
-        self.0.push(Mark::Path { points, colour, width, filled: false });
+        self.0.push(Mark::Line { points, colour, width });
     }
 
     fn closed(&mut self, points: Vec<At>, colour: RGBAColor) {
-        self.0.push(Mark::Path { points, colour, width: 0.0, filled: true });
+        self.0.push(Mark::Area { points, colour });
     }
 
     fn dashed(&mut self, points: &[At], colour: RGBAColor, width: f64, pattern: &[f64]) {
@@ -292,6 +277,19 @@ mod tests {
             assert!(text.contains(part), "no {part} in {text}");
         }
         assert!(!text.contains("<circle"), "{text}");
+    }
+
+    #[test]
+    fn what_is_filled_keeps_its_corners() {
+        let mut layer = Layer::default();
+        // Bands of two points, and bowties: four corners that are no rectangle.
+        layer.area(&[(0.0, 1.0), (5.0, 2.0), (5.0, 8.0), (0.0, 3.0)], WHITE);
+        let Stroke { colour, dash, .. } = of_rule("bp");
+        layer.marker((20.0, 20.0), Stroke { colour, dash, marker: Marker::Bowtie }, 10.0, true);
+        let text = Canvas { marks: layer, size: (40, 40) }.finish();
+        for corners in ["0,10 50,20 50,80 0,30", "80,110 320,290 320,110 80,290"] {
+            assert!(text.contains(corners), "no {corners} in {text}");
+        }
     }
 
     #[test]
