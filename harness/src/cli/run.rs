@@ -1,13 +1,13 @@
 //! `harness run`: one run in this process.
 
 use super::spec_args::SpecArgs;
-use super::{DataOptions, ResultOptions, print_json};
+use super::{DataOptions, LogOptions, ResultOptions, print_json};
 use crate::error::{Error, Result};
 use crate::estimate::{self, Crew};
 use crate::interrupt;
 use crate::model;
 use crate::pool::share;
-use crate::progress::RunProgress;
+use crate::progress::{RunProgress, Watched};
 use crate::record::RunResult;
 use crate::remedy;
 use crate::run::{self, Events, Trained};
@@ -39,6 +39,8 @@ pub struct RunArgs {
     /// The process that this run is made for: it ends when that one is gone.
     #[arg(long, hide = true, value_name = "PID")]
     parent: Option<u32>,
+    #[command(flatten)]
+    log: LogOptions,
     #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
@@ -86,6 +88,7 @@ pub fn main(args: RunArgs) -> Result<()> {
     // One that cannot be used is set aside below, under the run's lock.
     if let (Ok(Some(result)), false) = (store.find(&spec), args.force) {
         say!("{id} is in the store already; --force runs it again");
+        args.log.of_found(&result, &args.results.results)?;
         return found(result, &store, save);
     }
     // What cannot run leaves nothing in the store.
@@ -102,16 +105,17 @@ pub fn main(args: RunArgs) -> Result<()> {
         return found(result, &store, save);
     }
     let title = format!("{} on {}, seed {}", spec.rule.title(), spec.dataset, spec.seed);
-    let mut progress = RunProgress::new(title);
+    let progress = RunProgress::new(id.clone(), title, spec.recipe.epochs);
+    let mut progress = Watched::new(progress, args.log.board(&spec, &args.results.results)?);
     let kept = claim.checkpoint();
     if !args.force && !kept.all().iter().any(|path| path.exists()) {
         run::extend(&spec, &store, &kept)?.into_iter().for_each(|sentence| progress.note(&sentence));
     }
     let outcome = run::train(&spec, &options, Some(&kept), &mut progress);
-    drop(progress);
     let mut trained = match outcome {
         Ok(trained) => trained,
         Err(error) => {
+            progress.failed(&error);
             // Nor does one that ended before there was anything to resume.
             if !kept.all().iter().any(|path| path.exists()) {
                 claim.remove_if_bare()?;
@@ -123,6 +127,7 @@ pub fn main(args: RunArgs) -> Result<()> {
         true => claim.finish_with_state(&trained.result)?,
         false => claim.finish(&trained.result)?,
     }
+    progress.end(&trained.result);
     if let Some(step) = trained.result.diverged_at_step {
         say!("loss or weights stopped being numbers at step {step}; the run is kept as diverged. Try a smaller --lr");
     }

@@ -200,7 +200,7 @@ fn range(values: impl Iterator<Item = usize> + Clone) -> String {
 }
 
 /// `40 seconds`, `12 minutes`, `7.5 hours`, `3.1 days`.
-fn told(seconds: f64) -> String {
+pub(crate) fn told(seconds: f64) -> String {
     match seconds {
         s if s < 99.5 => format!("{s:.0} seconds"),
         s if s < 99.5 * 60.0 => format!("{:.0} minutes", s / 60.0),

@@ -121,7 +121,7 @@ pub fn read(name: &str, kinds: &[Kind]) -> Result<(String, String)> {
 }
 
 /// Folders of the results that no experiment may have the name of.
-pub const RESERVED: [&str; 5] = ["quick", "local", "runs", "memory-runs", "memory"];
+pub const RESERVED: [&str; 6] = ["quick", "local", "runs", "memory-runs", "memory", "tensorboard"];
 
 /// Checks that a folder can have the experiment's name.
 pub fn check_name(name: &str, origin: &str) -> Result<()> {

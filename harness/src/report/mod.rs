@@ -8,6 +8,7 @@ pub(crate) mod example;
 pub mod figure;
 pub mod grid;
 mod heat;
+pub mod html;
 pub mod labels;
 mod layers;
 pub mod markdown;

@@ -6,7 +6,7 @@ mod write;
 
 pub use sweep::{SweepArgs, sweep};
 
-use super::{DataOptions, ResultOptions};
+use super::{DataOptions, LogOptions, ResultOptions};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::estimate::{self, Crew};
@@ -67,6 +67,8 @@ pub struct MakeArgs {
     jobs: Option<u64>,
     #[command(flatten)]
     shelf: ShelfFlags,
+    #[command(flatten)]
+    log: LogOptions,
     #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
@@ -136,6 +138,7 @@ fn make(
                 return listed(&jobs);
             }
             let mut arguments = args.data.arguments();
+            arguments.extend(args.log.arguments());
             arguments.extend(args.keep_state.then(|| "--keep-state".into()));
             let pool = Pool { at_once, threads: None, memory: None, arguments };
             // Runs of earlier numerics that stand in are not the pool's business.
