@@ -207,3 +207,49 @@ fn alignments(table: &[Event]) -> Vec<Alignment> {
     let align = |column| if numbers(column) { Alignment::Right } else { Alignment::Left };
     columns.iter().enumerate().map(align).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn html(text: &str) -> Rendered {
+        let links = Links::to(Path::new("/r"), &[]);
+        render(text, Path::new("/r/a/b"), "a-b", 2, &links).unwrap()
+    }
+
+    #[test]
+    fn headings_go_down_and_have_anchors_and_the_title_is_taken_out() {
+        let rendered = html("# Title, `x`\n\n## What was run\n\n## What was run\n");
+        assert_eq!(rendered.title, "Title, x");
+        assert!(rendered.html.contains("<h4 id=\"a-b-what-was-run\">What was run</h4>"), "{}", rendered.html);
+        assert!(rendered.html.contains("<h4 id=\"a-b-what-was-run-1\">") && !rendered.html.contains("Title"));
+    }
+
+    #[test]
+    fn tables_scroll_and_columns_of_numbers_stand_to_the_right() {
+        let table = "## Peaks\n\n| rule | MiB | note |\n|---|---|---|\n| BP | 8.05 | 1 |\n| 2 | — | x |\n";
+        let html = html(table).html;
+        assert!(html.contains("role=\"region\" tabindex=\"0\" aria-label=\"Table: Peaks\""), "{html}");
+        assert!(html.contains("<td style=\"text-align: right\">8.05</td>"), "{html}");
+        assert!(html.contains("<td style=\"text-align: left\">x</td>") && !html.contains("right\">2<"), "{html}");
+    }
+
+    #[test]
+    fn what_looks_like_html_is_text_and_files_that_are_not_shown_keep_their_words() {
+        let html = html("<script>alert(1)</script>\n\na <b>c</b> [d](../../x.md) ![e](e.png) [f](javascript:g)\n").html;
+        assert!(!html.contains("<script") && !html.contains("<b>") && html.contains("&lt;script&gt;"), "{html}");
+        for word in ["title=\"..&#x2f;..&#x2f;x.md\">d<", "title=\"e.png\">e<", "\">f</span>"] {
+            assert!(html.contains(word), "no {word} in {html}");
+        }
+    }
+
+    #[test]
+    fn a_figure_that_is_missing_or_none_names_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let links = Links::to(folder.path(), &[]);
+        let wrong = |text: &str| render(text, folder.path(), "a", 1, &links).err().expect("refused").to_string();
+        assert!(wrong("![x](x.svg)").contains("x.svg"));
+        std::fs::write(folder.path().join("y.svg"), "no drawing").unwrap();
+        assert!(wrong("![y](y.svg)").contains("y.svg: this is no SVG"));
+    }
+}

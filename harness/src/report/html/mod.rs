@@ -136,7 +136,7 @@ mod tests {
         let place = |part: &str| page.find(part).unwrap_or_else(|| panic!("no {part}"));
         assert!(place("<section class=\"view\" id=\"claims\"") < place("<section class=\"view\" id=\"cells\""));
         assert!(page.contains("<a href=\"#table1-quick-flex\">here</a>"));
-        assert!(page.contains("<span class=\"file\" title=\"results/none.md\">gone</span>"));
+        assert!(page.contains("<span class=\"file\" title=\"results&#x2f;none.md\">gone</span>"));
     }
 
     #[test]
