@@ -19,6 +19,7 @@ mod runs;
 mod spec_args;
 
 use crate::error::{Error, Result};
+use crate::experiment::{Kind, catalogue};
 use crate::talk::say;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use datasets::LoadOptions;
@@ -54,12 +55,15 @@ Exit codes: 0 done, 1 a check or run failed, 2 wrong input, 3 data, device or fo
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Train one network with one rule; prints one JSON object.
+    #[command(after_help = spec_args::defaults_help())]
     Run(Box<run::RunArgs>),
     /// Evaluate a network that `run --save` wrote; prints one JSON object.
     Evaluate(evaluate::EvaluateArgs),
     /// Make one of the paper's tables: Parquet, Markdown and figures.
+    #[command(after_help = catalogue::help(&[Kind::Table]))]
     Table(Box<make::TableArgs>),
     /// Sweep one parameter, or two: Parquet, Markdown and a figure.
+    #[command(after_help = catalogue::help(&[Kind::Sweep]))]
     Sweep(Box<make::SweepArgs>),
     /// List, compare, remove, export and import the runs that are kept.
     Runs(runs::RunsArgs),
@@ -72,6 +76,7 @@ enum Command {
     Memory(Box<memory::MemoryArgs>),
     /// Make a figure or table of memory: training memory against depth (figure2a, figure2b, figure2c), the paper's
     /// Table 3.
+    #[command(after_help = catalogue::help(&Kind::MEMORY))]
     Footprint(footprint::FootprintArgs),
     /// Time the training step of every rule, beside eager PyTorch's and what the machine could do.
     Bench(bench::BenchArgs),

@@ -207,6 +207,7 @@ fn epochs(values: impl Iterator<Item = usize> + Clone) -> String {
 /// `40 seconds`, `12 minutes`, `7.5 hours`, `3.1 days`.
 fn told(seconds: f64) -> String {
     match seconds {
+        s if s < 1.5 => "a second".into(),
         s if s < 99.5 => format!("{s:.0} seconds"),
         s if s < 99.5 * 60.0 => format!("{:.0} minutes", s / 60.0),
         s if s < 48.0 * 3600.0 => format!("{:.1} hours", s / 3600.0),
@@ -220,8 +221,8 @@ mod tests {
 
     #[test]
     fn times_are_told_in_words_that_fit() {
-        let words = [40.0, 100.0, 7200.0, 3.1 * 86400.0].map(told);
-        assert_eq!(words, ["40 seconds", "2 minutes", "2.0 hours", "3.1 days"]);
+        let words = [0.2, 40.0, 100.0, 7200.0, 3.1 * 86400.0].map(told);
+        assert_eq!(words, ["a second", "40 seconds", "2 minutes", "2.0 hours", "3.1 days"]);
         assert_eq!(epochs([3, 10, 5].into_iter()), "3 to 10 epochs");
         assert_eq!((epochs([4].into_iter()), epochs([1, 1].into_iter())), ("4 epochs".into(), "1 epoch".into()));
     }

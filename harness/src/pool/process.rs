@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long the last lines of a process that has ended are waited for: one of its own that lives on may hold its stderr.
+/// How long the last lines of a process that has ended are waited for: a child of its own may still hold its stderr.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// A process that works on a request.

@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 /// Options of tables.
 #[derive(Args, Debug)]
 pub struct TableArgs {
-    /// Its name, or a .toml file of the same form (experiments/table1.toml is one); a wrong name lists the right ones.
+    /// Its name (below), or a .toml file of the same form, as docs/formats.md describes it.
     name: String,
     /// Epochs in place of the profile's.
     #[arg(long, value_name = "N")]

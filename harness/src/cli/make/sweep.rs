@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 /// Options of sweeps.
 #[derive(Args, Debug)]
 pub struct SweepArgs {
-    /// Its name, or a .toml file of the same form (experiments/ablation_width.toml is one); a wrong name lists the
-    /// right ones. Without it the sweep is of --over.
+    /// Its name (below), or a .toml file of the same form, as docs/formats.md describes it. Without it the sweep is of
+    /// --over.
     name: Option<String>,
     /// Sweep this key of a run over these values, like rule.align_weight=0,0.3,1; given twice, over every pair.
     #[arg(long, value_name = "KEY=VALUES", conflicts_with = "name")]
