@@ -1,6 +1,6 @@
 //! From the store to a report.
 
-use super::MakeArgs;
+use super::SelectArgs;
 use crate::error::Result;
 use crate::experiment::{Choices, Plan, Sweep};
 use crate::pool::Job;
@@ -44,7 +44,7 @@ pub fn report(
     plan: Plan,
     choices: &Choices,
     words: &str,
-    args: &MakeArgs,
+    args: &SelectArgs,
     finder: &Finder,
     options: &LoadOptions,
 ) -> (Report, Vec<String>) {
@@ -98,7 +98,7 @@ fn further_seeds(last: &RunSpec, finder: &Finder) -> Vec<RunResult> {
 }
 
 /// What makes the same page again.
-fn command(kind: &str, words: &str, choices: &Choices, args: &MakeArgs) -> String {
+fn command(kind: &str, words: &str, choices: &Choices, args: &SelectArgs) -> String {
     let rows: String = args.rows.iter().map(|row| format!(" --row '{row}'")).collect();
     format!(
         "harness {kind} {words} --profile {} --device {}{}{}{}{}{rows}",
