@@ -1,5 +1,5 @@
-//! Ctrl-C, termination, a scheduler's word, and the death of the process that started a run for itself: a flag that work looks at between
-//! steps.
+//! Ctrl-C, termination, a scheduler's word, and the death of the process that started a run for itself: a flag that
+//! work looks at between steps.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::pipe;
@@ -49,8 +49,11 @@ pub fn listen() {
     let _ = std::thread::Builder::new().name("signals".into()).spawn(hear);
 }
 
-/// Ends this process's work when the process `parent`, which started it, is gone.
+/// Ends this process's work when the process `parent`, which started it, is gone. Where memory ends, the system is to
+/// end this one, and not its parent with all the others' work.
 pub fn follow(parent: u32) {
+    // Where there is no such file, the system chooses as it likes.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
     PARENT.store(parent, Ordering::Relaxed);
 }
 
@@ -100,6 +103,15 @@ pub fn ask_to_end(pid: u32) {
 /// Whether a signal has come, or the process that this one works for is gone.
 pub fn requested() -> bool {
     INTERRUPTED.load(Ordering::Relaxed) || orphaned()
+}
+
+/// [`requested`], now or within `time`.
+pub fn requested_within(time: Duration) -> bool {
+    let until = std::time::Instant::now() + time;
+    while !requested() && std::time::Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    requested()
 }
 
 fn orphaned() -> bool {

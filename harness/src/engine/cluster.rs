@@ -21,6 +21,8 @@ pub struct Cluster {
     pub mem: Option<String>,
     /// Cores of a task.
     pub cpus: Option<usize>,
+    /// Tasks that run at once, where Slurm has room for more.
+    pub tasks: Option<usize>,
     /// Runs side by side in a task, which share its cores and its GPU.
     pub jobs: usize,
     /// Minutes that a task should take: short runs share one.
@@ -42,6 +44,7 @@ impl Default for Cluster {
             time: None,
             mem: None,
             cpus: None,
+            tasks: None,
             jobs: 1,
             task_minutes: 30.0,
             grace: 120,
@@ -74,6 +77,7 @@ impl Cluster {
         match self {
             Self { jobs: 0, .. } => wrong("jobs", "at least 1"),
             Self { cpus: Some(0), .. } => wrong("cpus", "at least 1"),
+            Self { tasks: Some(0), .. } => wrong("tasks", "at least 1"),
             Self { task_minutes, .. } if !(0.0..=1e6).contains(task_minutes) => {
                 wrong("task_minutes", "from 0 to 1000000")
             }

@@ -33,12 +33,11 @@ struct Submitted {
     job: String,
 }
 
-/// Keeps the plan of `lines`, which `harness status` then tells about. The same runs have the same place.
-pub fn keep(results: &Path, name: &str, lines: &[Line]) -> Result<Handed> {
+/// The place of the plan of `lines`. The same runs have the same one.
+pub fn place(results: &Path, name: &str, lines: &[Line]) -> Handed {
     let name = format!("{name}-{}", &plan::digest(lines)[..8]);
     let folder = results.join(FOLDER).join(&name);
-    write_atomically(&folder.join(PLAN), plan::text(lines).as_bytes())?;
-    Ok(Handed { name, folder, lines: lines.to_vec() })
+    Handed { name, folder, lines: lines.to_vec() }
 }
 
 /// All plans that are kept below `results`; one that cannot be read is told and left out.
@@ -63,6 +62,11 @@ pub fn all(results: &Path) -> Result<Vec<Handed>> {
 }
 
 impl Handed {
+    /// Writes the plan into its place: from then on `harness status` tells about it.
+    pub fn write(&self) -> Result<()> {
+        write_atomically(&self.folder.join(PLAN), plan::text(&self.lines).as_bytes())
+    }
+
     fn jobs(&self) -> Result<Vec<Submitted>> {
         let path = self.folder.join(JOBS);
         let text = match std::fs::read_to_string(&path) {
@@ -122,6 +126,7 @@ pub fn hand_over(engine: EngineName, handed: &Handed, work: &Work) -> Result<()>
         say!("{alive} tasks of {} wait or run already; nothing is submitted", handed.name);
         return Ok(());
     }
+    handed.write()?;
     let script = work.folder.join(format!("{}.sh", engine.name()));
     write_atomically(&script, queue.script(work).as_bytes())?;
     let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -154,9 +159,12 @@ mod tests {
             Line { id: spec.id(), title: "BP".into(), seconds: Some(900.0), bytes: None, spec }
         };
         let lines: Vec<Line> = (0..4).map(line).collect();
-        let handed = keep(folder.path(), "table1-quick-flex", &lines).unwrap();
+        let handed = place(folder.path(), "table1-quick-flex", &lines);
+        handed.write().unwrap();
         let timed: Vec<Line> = lines.iter().map(|line| Line { seconds: None, ..line.clone() }).collect();
-        assert_eq!(keep(folder.path(), "table1-quick-flex", &timed).unwrap().folder, handed.folder);
+        let again = place(folder.path(), "table1-quick-flex", &timed);
+        assert_eq!(again.folder, handed.folder);
+        again.write().unwrap();
         std::fs::create_dir(folder.path().join("plans/foreign")).unwrap();
         let found = all(folder.path()).unwrap();
         assert_eq!((found.len(), &found[0].lines), (1, &timed));

@@ -7,7 +7,7 @@ mod hq;
 mod slurm;
 
 pub use cluster::Cluster;
-pub use handed::{Handed, all, hand_over, keep};
+pub use handed::{Handed, all, hand_over, place};
 
 use crate::error::{Error, Result};
 use clap::ValueEnum;
@@ -159,6 +159,7 @@ pub(crate) fn example() -> Work {
             gres: Some("gpu:1".into()),
             time: Some("4:00:00".into()),
             cpus: Some(8),
+            tasks: Some(8),
             setup: vec!["module load cuda".into()],
             options: vec!["--constraint=a100".into()],
             ..Cluster::default()

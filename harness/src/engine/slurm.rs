@@ -1,7 +1,7 @@
 //! Slurm: an array of jobs, one a task.
 //!
-//! A task that is preempted, or whose node fails, is queued again by Slurm; one whose time is nearly over hears SIGUSR1,
-//! keeps its state and queues itself again, and so does one that was killed, three times at most.
+//! A task that is preempted, or whose node fails, is queued again by Slurm; one whose time is nearly over hears
+//! SIGUSR1, keeps its state and queues itself again, and so does one that was killed, three times at most.
 
 use super::{Queue, Work, answer, ask};
 use crate::error::{Error, Result};
@@ -20,9 +20,10 @@ impl Queue for Slurm {
     fn script(&self, work: &Work) -> String {
         let cluster = &work.cluster;
         let log = work.folder.join("%A_%a.log").display().to_string();
+        let at_once = cluster.tasks.map_or_else(String::new, |tasks| format!("%{tasks}"));
         let own = [
             Some(format!("--job-name={}", work.name)),
-            Some(format!("--array=0-{}", work.tasks.len() - 1)),
+            Some(format!("--array=0-{}{at_once}", work.tasks.len() - 1)),
             Some(format!("--output=\"{log}\"")),
             Some("--open-mode=append".into()),
             Some("--requeue".into()),
@@ -84,7 +85,7 @@ mod tests {
     fn a_script_asks_for_what_it_was_told_and_is_a_shells() {
         let script = Slurm.script(&example());
         for option in [
-            "--array=0-1",
+            "--array=0-1%8",
             "--requeue",
             "--signal=B:USR1@120",
             "--partition=gpu",

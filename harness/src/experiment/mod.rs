@@ -254,7 +254,7 @@ mod tests {
     use baselines::RuleSpec;
 
     fn all() -> Vec<Experiment> {
-        let of = |kind| catalogue::names(&[kind]).into_iter().map(move |name| find(name, kind).unwrap());
+        let of = |kind| catalogue::names(&[kind]).into_iter().map(move |name| find(name, &[kind]).unwrap());
         of(Kind::Table).chain(of(Kind::Sweep)).collect()
     }
 

@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 /// What a request of unknown size is taken to need where memory is shared out.
 const ASSUMED: u64 = 3 << 30;
 
+/// How far apart processes may hear of the same signal.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// A request to make.
 #[derive(Clone, Debug)]
 pub struct Job<R> {
@@ -92,7 +95,13 @@ impl Pool {
                 running.stop();
                 return Err(Error::Interrupted);
             }
-            for process in running.ended(&mut lines) {
+            let ended = running.ended(&mut lines);
+            // A signal that is for all may reach a run a moment before it reaches this process.
+            if ended.iter().any(|process| process.was_interrupted()) && interrupt::requested_within(MOMENT) {
+                running.stop();
+                return Err(Error::Interrupted);
+            }
+            for process in ended {
                 failures.extend(process.outcome(store).err());
             }
         }

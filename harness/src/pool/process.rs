@@ -147,6 +147,12 @@ impl<R> Drop for Running<R> {
 }
 
 impl<R: Request> Process<R> {
+    /// Whether it ended because it was asked to.
+    pub fn was_interrupted(&self) -> bool {
+        let interrupted = i32::from(Error::Interrupted.exit_code());
+        matches!(&self.ended, Some(Ok(status)) if status.code() == Some(interrupted))
+    }
+
     /// What came of a process that has ended: a line about what it made, or why there is nothing. A failure is noted in
     /// the store.
     pub fn outcome(self, store: &Store) -> std::result::Result<(), String> {
@@ -166,7 +172,10 @@ impl<R: Request> Process<R> {
             Some(Err(error)) => format!("it cannot be followed: {error}"),
             None => "it has not ended".into(),
         };
-        store.note_failure::<R>(&self.request.id(), &why);
+        // What was asked to end has its state and waits for whoever goes on with it.
+        if !self.was_interrupted() {
+            store.note_failure::<R>(&self.request.id(), &why);
+        }
         Err(format!("  {}: {why}", self.title))
     }
 }

@@ -577,7 +577,7 @@ mod tests {
         let (mut net, mut rule) = (training.net.duplicate(), spec.rule.init(&mut training.net, 0).unwrap());
         let mut all: std::collections::HashMap<_, _> = sll_core::named::tensors(&mut net, &*rule).into_iter().collect();
         let (_, mean) = all.iter_mut().find(|(name, _)| name.contains("running_mean")).unwrap();
-        *mean = burn::tensor::TensorData::new(vec![f32::NAN; mean.num_elements()], mean.shape.clone());
+        *mean = burn::tensor::TensorData::new(vec![f32::NAN; mean.num_elements()], mean.shape().clone());
         sll_core::named::load(&mut training.net, &mut *rule, &mut |name| all.remove(name)).unwrap();
         let mut events = Late { looks: Cell::new(usize::MAX), epochs: 0 };
         assert_eq!(training.run(&spec, None, &mut events).unwrap(), Some(1));

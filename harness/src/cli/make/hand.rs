@@ -45,6 +45,9 @@ pub struct EngineArgs {
     /// A task's cores.
     #[arg(long, value_name = "N")]
     cpus: Option<usize>,
+    /// Tasks that run at once, where Slurm has room for more.
+    #[arg(long, value_name = "N")]
+    tasks: Option<usize>,
     /// Minutes that a task should take: short runs share one.
     #[arg(long, value_name = "N")]
     task_minutes: Option<f64>,
@@ -80,6 +83,7 @@ impl EngineArgs {
             time: text(&self.time, file.time),
             mem: text(&self.mem, file.mem),
             cpus: self.cpus.or(file.cpus),
+            tasks: self.tasks.or(file.tasks),
             task_minutes: self.task_minutes.unwrap_or(file.task_minutes),
             jobs: jobs.map_or(file.jobs, |jobs| jobs as usize),
             ..file
@@ -88,8 +92,8 @@ impl EngineArgs {
         Ok(cluster)
     }
 
-    /// Hands the runs of `handed` that `finder` does not find to the batch system, if it is one; prints the script where
-    /// that is all that is asked for, and waits where that is asked for.
+    /// Hands the runs of `handed` that `finder` does not find to the batch system, if there is one. Prints the script
+    /// where that is all that is asked for, and waits where that is asked for.
     pub fn hand_over(&self, handed: &Handed, finder: &Finder, args: &MakeArgs) -> Result<Way> {
         let Some(queue) = self.engine.queue() else { return Ok(Way::Here) };
         let cluster = self.asked(args.jobs)?;
@@ -124,8 +128,8 @@ fn left(handed: &Handed, finder: &Finder) -> Vec<usize> {
     (1..).zip(&handed.lines).filter(|(_, line)| left.contains(&line.id)).map(|(number, _)| number).collect()
 }
 
-/// Waits until no task of `handed` is left. A batch system that does not answer for a while, as when it is restarted, is
-/// asked again.
+/// Waits until no task of `handed` is left. A batch system that does not answer for a while, as when it is restarted,
+/// is asked again.
 fn wait(handed: &Handed) -> Result<()> {
     let mut answered = Instant::now();
     loop {

@@ -139,9 +139,9 @@ fn make(
             if args.dry_run && here {
                 return listed(jobs);
             }
-            let handed = engine::keep(store.results(), &chosen.name(), &lines(jobs, &left, &loads))?;
+            let handed = engine::place(store.results(), &chosen.name(), &lines(jobs, &left, &loads));
             match args.engine.hand_over(&handed, &finder, args)? {
-                Way::Here => {}
+                Way::Here => handed.write()?,
                 Way::Over => return Ok(()),
                 Way::Ended => say!("the batch system has no task of it left"),
             }

@@ -39,8 +39,8 @@ impl PartArgs {
         match engine.is_local() || (self.shard.is_none() && self.max_time.is_none()) {
             true => Ok(()),
             false => Err(Error::Input(
-                "--shard and --max-time are for this machine; a batch system shares runs out by itself (--task-minutes) \
-                 and has --time"
+                "--shard and --max-time are for this machine; a batch system shares runs out by itself \
+                 (--task-minutes) and has --time"
                     .into(),
             )),
         }
