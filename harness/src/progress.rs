@@ -62,9 +62,9 @@ impl Events for RunProgress {
         self.say(&format!("{}: {} training images of {name} ({source}{unverified})", self.title, data.train));
         match from {
             Place { epochs: 0, steps: 0 } => {}
-            Place { epochs, steps: 0 } => self.say(&format!("{}: goes on after epoch {epochs}", self.title)),
+            Place { epochs, steps: 0 } => self.say(&format!("{}: resumes after epoch {epochs}", self.title)),
             Place { epochs, steps } => {
-                self.say(&format!("{}: goes on after step {steps} of epoch {}", self.title, epochs + 1));
+                self.say(&format!("{}: resumes after step {steps} of epoch {}", self.title, epochs + 1));
             }
         }
     }

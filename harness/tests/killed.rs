@@ -176,7 +176,7 @@ fn run_survives(args: &[&str], times: usize, seed: u64) {
             }
         }
         let ended = run(&store, args);
-        within += usize::from(stderr(&ended).contains("goes on after step"));
+        within += usize::from(stderr(&ended).contains("resumes after step"));
         assert_eq!(numbers(&json(&ended)), numbers(&expected), "{kills} kills, seed {seed}");
         if kills == times {
             break;
@@ -266,7 +266,7 @@ fn every_signal_keeps_the_step_it_came_in_and_has_the_same_exit_code() {
     for name in ["-TERM", "-USR1", "-HUP", "-INT"] {
         let mut command = harness(folder.path());
         command.args(&args);
-        let (child, lines) = until(command, if steps == 0 { "training images" } else { "goes on after step" });
+        let (child, lines) = until(command, if steps == 0 { "training images" } else { "resumes after step" });
         std::thread::sleep(Duration::from_millis(100));
         let sent = Instant::now();
         signal(child.id(), name);
@@ -279,7 +279,7 @@ fn every_signal_keeps_the_step_it_came_in_and_has_the_same_exit_code() {
         steps += 1;
     }
     let resumed = run(folder.path(), &args);
-    assert!(stderr(&resumed).contains("goes on after step"), "{}", stderr(&resumed));
+    assert!(stderr(&resumed).contains("resumes after step"), "{}", stderr(&resumed));
     assert_eq!(numbers(&json(&resumed)), numbers(&expected));
 }
 

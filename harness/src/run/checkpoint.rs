@@ -1,4 +1,4 @@
-//! Where a run stood, after an epoch or within one, so that a killed one goes on with the same numbers.
+//! Where a run stood, after an epoch or within one, so that a killed one resumes with the same numbers.
 
 use super::Place;
 use crate::atomic::write_parts;

@@ -125,6 +125,9 @@ pub fn tell_time(chosen: &Chosen, left: &[Job<RunSpec>], crew: Crew) -> Result<V
     let of_left = crew.of(left.len());
     let loads = estimate::measure(&specs, of_left, &chosen.options)?;
     say!("{}", estimate::command_cost(&specs, &loads, of_left)?);
+    if !chosen.plan.experiment.is_built_in() {
+        return Ok(loads);
+    }
     let choices = chosen.choices.clone();
     let paper = Choices { profile: Profile::Paper, seeds: None, epochs: None, assume_present: true, ..choices };
     say!("{}", estimate::paper_cost(&chosen.plan.experiment, &paper, crew)?);
@@ -161,5 +164,7 @@ fn jobs(plan: &Plan, rows: &[String]) -> Vec<Job<RunSpec>> {
         }
     }
     jobs.sort_by_key(|(seed, _)| *seed);
-    jobs.into_iter().map(|(_, job)| job).collect()
+    // A row that a sweep does not touch has the same run in every column.
+    let mut seen = BTreeSet::new();
+    jobs.into_iter().map(|(_, job)| job).filter(|job| seen.insert(job.request.id())).collect()
 }

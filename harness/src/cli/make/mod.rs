@@ -113,7 +113,7 @@ fn make(
 ) -> Result<()> {
     args.part.no_other_engine(&args.engine)?;
     let select = &args.select;
-    let store = Store::open(&select.results.results)?;
+    let store = Store::at(&select.results.results);
     // What is only written down, or handed to others, may be another machine's.
     let here = !args.no_run && args.engine.is_local();
     let chosen = Chosen::new(experiment, device, epochs, select, Asked { here, fetches: !args.dry_run })?;
@@ -125,8 +125,14 @@ fn make(
     let outcome = match args.no_run {
         true => Ok(()),
         false => {
-            let crew =
-                Crew { jobs: at_once, threads: share(at_once), keeps_state: args.keep_state, results: store.results() };
+            // A dry run leaves nothing behind, not even what is written to see how fast the disk is.
+            let scratch =
+                tempfile::tempdir().map_err(|e| Error::file("create a folder in", &std::env::temp_dir(), e))?;
+            let results = if args.dry_run { scratch.path() } else { store.results() };
+            if !args.dry_run {
+                store.ready()?;
+            }
+            let crew = Crew { jobs: at_once, threads: share(at_once), keeps_state: args.keep_state, results };
             let loads = match tell_time(&chosen, &left, crew) {
                 Err(Error::Interrupted) => return Err(Error::Interrupted),
                 // A table does not need to know how long it will take.
@@ -137,7 +143,8 @@ fn make(
                 Ok(loads) => loads,
             };
             if args.dry_run && here {
-                return listed(jobs);
+                say!("{} runs: {} already done, {} to do", jobs.len(), jobs.len() - left.len(), left.len());
+                return listed(&left);
             }
             let handed = engine::place(store.results(), &chosen.name(), &lines(jobs, &left, &loads));
             match args.engine.hand_over(&handed, &finder, args)? {
