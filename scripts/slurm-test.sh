@@ -16,14 +16,17 @@ cannot() {
 }
 
 needed=(slurmctld slurmd munged sbatch squeue scontrol scancel sinfo)
-missing() { for name in "${needed[@]}"; do PATH=$PATH:/usr/sbin:/sbin command -v "$name" >/dev/null || echo "$name"; done; }
+missing() {
+  for name in "${needed[@]}"; do PATH=$PATH:/usr/sbin:/sbin command -v "$name" >/dev/null || echo "$name"; done
+}
 if [[ -n $(missing) ]]; then
   if [[ $(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
     cannot "there is no $(missing | tr '\n' ' ')and only root can install them (apt-get install slurm-wlm munge)"
   fi
   say "installing slurm-wlm and munge"
   { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    slurm-wlm slurmctld slurmd slurm-client munge; } >/dev/null 2>&1 || cannot "apt-get could not install slurm-wlm and munge"
+    slurm-wlm slurmctld slurmd slurm-client munge; } >/dev/null 2>&1 ||
+    cannot "apt-get could not install slurm-wlm and munge"
   [[ -z $(missing) ]] || cannot "apt-get installed slurm-wlm and munge, and there is no $(missing | tr '\n' ' ')"
 fi
 PATH=$PATH:/usr/sbin:/sbin
@@ -161,7 +164,12 @@ say "the sweep is done; the same without Slurm"
 # One core a task: one thread, as two runs at once have here.
 rows() { "$program" runs --results "$1" export "$folder/rows.csv" 2>/dev/null && tail -n +2 "$folder/rows.csv" | sort; }
 names() { find "$1/runs" -name result.json | sed 's|/result.json||; s|.*/||' | sort; }
-curve() { for name in $(names "$1"); do echo "$name"; grep -E '"(train_loss|test_accuracy)"' "$1/runs/$name/result.json"; done; }
+curve() {
+  for name in $(names "$1"); do
+    echo "$name"
+    grep -E '"(train_loss|test_accuracy)"' "$1/runs/$name/result.json"
+  done
+}
 [[ $(names "$folder/results" | wc -l) -eq 6 && $(rows "$folder/results" | wc -l) -eq 6 ]] ||
   { say "there are not six runs"; names "$folder/results" >&2; exit 1; }
 diff <(curve "$folder/results") <(curve "$folder/local") >&2 || { say "other numbers than without Slurm"; exit 1; }
