@@ -72,6 +72,7 @@ fn loads<'a>(specs: &[&'a RunSpec], crew: Crew, reading: &HashMap<String, f64>) 
             evaluated: test,
             epochs: spec.recipe.epochs,
             preparation: spec.rule.preparation().1.min(spec.recipe.epochs),
+            images: image_bytes(spec)?,
         })
     };
     specs.iter().zip(&keys).map(load).collect()
@@ -109,6 +110,13 @@ fn image_time(spec: &RunSpec) -> Result<f64> {
     Ok(started.elapsed().as_secs_f64() / made as f64)
 }
 
+/// Bytes of a data set that lies in memory.
+fn image_bytes(spec: &RunSpec) -> Result<u64> {
+    let manifest = datasets::manifest(&spec.dataset)?;
+    let images = if manifest.is_streamed() { 0 } else { manifest.counts.train + manifest.counts.test };
+    Ok(images as u64 * manifest.shape.iter().product::<usize>() as u64)
+}
+
 /// Images trained on and evaluated on.
 fn images(spec: &RunSpec) -> Result<(usize, usize)> {
     let counts = datasets::manifest(&spec.dataset)?.counts;
@@ -130,9 +138,13 @@ fn reading(specs: &[&RunSpec], options: &LoadOptions) -> HashMap<String, f64> {
     found
 }
 
-/// One sentence: what the runs that are left to do will take.
-pub fn command_cost(specs: &[&RunSpec], crew: Crew, options: &LoadOptions) -> Result<String> {
-    let loads = loads(specs, crew, &reading(specs, options))?;
+/// What each of `specs` will take: its steps are timed for a moment, its data read.
+pub fn measure(specs: &[&RunSpec], crew: Crew, options: &LoadOptions) -> Result<Vec<Load>> {
+    loads(specs, crew, &reading(specs, options))
+}
+
+/// One sentence: what the runs that are left to do will take, `loads` in the same order.
+pub fn command_cost(specs: &[&RunSpec], loads: &[Load], crew: Crew) -> Result<String> {
     let seconds: Vec<f64> = loads.iter().map(Load::seconds).collect();
     let diagnosed = specs.iter().any(|spec| spec.recipe.diagnostics);
     Ok(format!(
@@ -143,7 +155,7 @@ pub fn command_cost(specs: &[&RunSpec], crew: Crew, options: &LoadOptions) -> Re
         told(makespan(&seconds, crew.jobs)),
         if diagnosed { " and what it takes to measure every layer" } else { "" },
         data(specs)?,
-        disk(&loads, crew)
+        disk(loads, crew)
     ))
 }
 
@@ -205,7 +217,7 @@ fn epochs(values: impl Iterator<Item = usize> + Clone) -> String {
 }
 
 /// `40 seconds`, `12 minutes`, `7.5 hours`, `3.1 days`.
-fn told(seconds: f64) -> String {
+pub fn told(seconds: f64) -> String {
     match seconds {
         s if s < 1.5 => "a second".into(),
         s if s < 99.5 => format!("{s:.0} seconds"),

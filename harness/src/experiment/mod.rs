@@ -216,9 +216,9 @@ impl Sweep {
     }
 }
 
-/// The experiment called `name`, or in the file `name` if that ends in `.toml`, of the kind asked for.
-pub fn find(name: &str, kind: Kind) -> Result<Experiment> {
-    let (text, origin) = catalogue::read(name, &[kind])?;
+/// The experiment called `name`, or in the file `name` if that ends in `.toml`, of one of `kinds`.
+pub fn find(name: &str, kinds: &[Kind]) -> Result<Experiment> {
+    let (text, origin) = catalogue::read(name, kinds)?;
     parse(&text, &origin)
 }
 
@@ -300,7 +300,7 @@ mod tests {
     use baselines::RuleSpec;
 
     fn all() -> Vec<Experiment> {
-        let of = |kind| catalogue::names(&[kind]).into_iter().map(move |name| find(name, kind).unwrap());
+        let of = |kind| catalogue::names(&[kind]).into_iter().map(move |name| find(name, &[kind]).unwrap());
         of(Kind::Table).chain(of(Kind::Sweep)).collect()
     }
 
@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn every_rule_of_the_register_has_a_row_in_rules_mlp() {
-        let experiment = find("rules_mlp", Kind::Table).unwrap();
+        let experiment = find("rules_mlp", &[Kind::Table]).unwrap();
         let labels: Vec<_> = experiment.rows.iter().map(|row| row.label.as_str()).collect();
         for info in baselines::rules() {
             assert!(labels.contains(&info.title), "{} has no row", info.title);
@@ -360,8 +360,8 @@ mod tests {
 
     #[test]
     fn a_wrong_name_gets_the_right_ones() {
-        let error = find("table9", Kind::Table).unwrap_err().to_string();
+        let error = find("table9", &[Kind::Table]).unwrap_err().to_string();
         assert!(error.contains("table9") && error.contains("did you mean `table"), "{error}");
-        assert!(find("table1", Kind::Sweep).unwrap_err().to_string().contains("ablation_width"));
+        assert!(find("table1", &[Kind::Sweep]).unwrap_err().to_string().contains("ablation_width"));
     }
 }

@@ -33,7 +33,7 @@ pub fn sweep(args: SweepArgs) -> Result<()> {
         Some(_) if args.spec.is_given() => Err(Error::Input(
             "a sweep by name has its own settings; give --over KEY=VALUES in place of the name to describe one".into(),
         )),
-        Some(name) => make(find(name, Kind::Sweep)?, &called(name), device, args.spec.epochs, &args.make),
+        Some(name) => make(find(name, &[Kind::Sweep])?, &called(name), device, args.spec.epochs, &args.make),
         None if args.over.is_empty() => Err(Error::Input(
             "name a sweep, a .toml file, or what to sweep with --over KEY=VALUES, like --over network.width=50,100"
                 .into(),
@@ -52,7 +52,7 @@ fn described(args: &SweepArgs) -> Result<(Experiment, String)> {
         return Err(Error::Input("--seed: a sweep runs the seeds 0, 1, ...; --seeds N says how many".into()));
     }
     let (mut table, origin) = args.spec.table(Vec::new())?;
-    name_dataset(&mut table, &args.make.data.load_options()?)?;
+    name_dataset(&mut table, &args.make.select.data.load_options()?)?;
     let spec = RunSpec::from_table(table.clone(), &origin)?;
     let parameters: Vec<Parameter> = args.over.iter().map(|over| parameter(over)).collect::<Result<_>>()?;
     let mut part = |key: &str| table.remove(key).and_then(|part| part.as_table().cloned()).unwrap_or_default();

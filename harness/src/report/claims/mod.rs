@@ -177,7 +177,7 @@ mod tests {
     fn every_experiment_row_and_column_of_a_claim_is_one_that_there_is() {
         let tables = |name: &str| {
             let kind = if catalogue::names(&[Kind::Table]).contains(&name) { Kind::Table } else { Kind::Sweep };
-            let experiment = find(name, kind).unwrap();
+            let experiment = find(name, &[kind]).unwrap();
             let labels = experiment.rows.into_iter().map(|row| row.label);
             (labels.collect::<Vec<_>>(), experiment.columns.into_iter().map(|c| c.label).collect::<Vec<_>>())
         };
