@@ -29,6 +29,8 @@ pub enum News {
         epochs: usize,
         /// Epochs that are done already.
         from_epoch: usize,
+        /// Steps of the next epoch that are done already.
+        from_step: usize,
         /// Training images.
         images: usize,
         /// The data set, where it is from, and what is to be known of it, in words.
@@ -121,9 +123,13 @@ impl News {
     /// Sentences for people; none of what only a bar shows.
     pub fn sentences(&self) -> Vec<String> {
         match self {
-            News::Start { title, from_epoch, images, data, .. } => {
-                let goes_on = (*from_epoch > 0).then(|| format!("{title}: goes on after epoch {from_epoch}"));
-                [Some(format!("{title}: {images} training images of {data}")), goes_on].into_iter().flatten().collect()
+            News::Start { title, from_epoch, from_step, images, data, .. } => {
+                let resumes = match (from_epoch, from_step) {
+                    (0, 0) => None,
+                    (epochs, 0) => Some(format!("{title}: resumes after epoch {epochs}")),
+                    (epochs, steps) => Some(format!("{title}: resumes after step {steps} of epoch {}", epochs + 1)),
+                };
+                [Some(format!("{title}: {images} training images of {data}")), resumes].into_iter().flatten().collect()
             }
             News::Epoch { title, .. } => vec![format!("{title}: {}", self.short())],
             News::Plan { noun, total, done, at_once } => {

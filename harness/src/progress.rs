@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::news::{News, Outcome, eta};
 use crate::record::{DataInfo, RunResult};
-use crate::run::{EpochNews, Events};
+use crate::run::{EpochNews, Events, Place};
 use crate::talk::{self, say};
 use crate::tensorboard::Board;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -100,7 +100,7 @@ impl Events for RunProgress {
         });
     }
 
-    fn start(&mut self, from_epoch: usize, data: &DataInfo) {
+    fn start(&mut self, from: Place, data: &DataInfo) {
         let known = datasets::manifest(&data.name).is_ok_and(datasets::Manifest::has_digest);
         let unverified = match (data.verified, known) {
             (true, _) => "",
@@ -108,12 +108,13 @@ impl Events for RunProgress {
             (false, false) => ", whose official digest nobody published",
         };
         self.began = Instant::now();
-        self.from = from_epoch as f64 / self.epochs.max(1) as f64;
+        self.from = from.epochs as f64 / self.epochs.max(1) as f64;
         self.tell(&News::Start {
             run: self.run.clone(),
             title: self.title.clone(),
             epochs: self.epochs,
-            from_epoch,
+            from_epoch: from.epochs,
+            from_step: from.steps,
             images: data.train,
             data: format!("{} ({}{unverified})", data.name, data.source),
         });
@@ -186,11 +187,11 @@ impl Events for Watched {
         self.progress.epoch(news);
     }
 
-    fn start(&mut self, from_epoch: usize, data: &DataInfo) {
+    fn start(&mut self, from: Place, data: &DataInfo) {
         if let Some(board) = &mut self.board {
-            board.goes_on(from_epoch);
+            board.goes_on(from.epochs);
         }
-        self.progress.start(from_epoch, data);
+        self.progress.start(from, data);
     }
 
     fn note(&mut self, sentence: &str) {
