@@ -61,7 +61,7 @@ impl Events for RunProgress {
         let (name, source) = (&data.name, &data.source);
         self.say(&format!("{}: {} training images of {name} ({source}{unverified})", self.title, data.train));
         if from_epoch > 0 {
-            self.say(&format!("{}: goes on after epoch {from_epoch}", self.title));
+            self.say(&format!("{}: resumes after epoch {from_epoch}", self.title));
         }
     }
 

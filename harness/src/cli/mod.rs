@@ -28,7 +28,7 @@ use std::path::PathBuf;
 /// Reproducible benchmarks of Stochastic Layer-wise Learning and the rules it is compared with.
 ///
 /// Numbers go to stdout, talk to stderr. Runs are kept under results/runs/, named by the digest of what was run: the
-/// same command twice runs nothing twice, and an interrupted one goes on where it stopped.
+/// same command twice runs nothing twice, and an interrupted one resumes where it stopped.
 #[derive(Parser, Debug)]
 #[command(version = crate::provenance::VERSION, max_term_width = 110, after_help = EXAMPLES)]
 pub struct Cli {

@@ -114,12 +114,14 @@ pub fn main(args: RunArgs) -> Result<()> {
         Err(error) => {
             // Nor does one that ended before there was anything to resume.
             if !kept.all().iter().any(|path| path.exists()) {
-                claim.remove_if_bare()?;
+                claim.remove_if_bare().unwrap_or_else(|other| say!("{other}"));
             }
             return Err(error);
         }
     };
-    match args.keep_state {
+    // Before the checkpoint goes, which is all there is of the weights if the file cannot be written.
+    let unsaved = save.and_then(|path| saved(&mut trained, path).err());
+    match args.keep_state || unsaved.is_some() {
         true => claim.finish_with_state(&trained.result)?,
         false => claim.finish(&trained.result)?,
     }
@@ -127,7 +129,10 @@ pub fn main(args: RunArgs) -> Result<()> {
         say!("loss or weights stopped being numbers at step {step}; the run is kept as diverged. Try a smaller --lr");
     }
     print_json(&trained.result)?;
-    save.map_or(Ok(()), |path| saved(&mut trained, path))
+    unsaved.map_or(Ok(()), |error| {
+        say!("the weights are kept in the store; the same command saves them without training again");
+        Err(error)
+    })
 }
 
 /// A run that the store has: saved from the state that was kept of it, if that is asked for, and printed.

@@ -11,7 +11,7 @@ pub use clock::{Load, makespan};
 use crate::error::Result;
 use crate::experiment::{Choices, Experiment, expand};
 use crate::pool::share;
-use crate::spec::{MemorySpec, RunSpec};
+use crate::spec::{MemorySpec, Request, RunSpec};
 use datasets::{Augment, LoadOptions};
 use pace::Paces;
 use sll_core::rng::mix;
@@ -136,9 +136,9 @@ pub fn command_cost(specs: &[&RunSpec], crew: Crew, options: &LoadOptions) -> Re
     let seconds: Vec<f64> = loads.iter().map(Load::seconds).collect();
     let diagnosed = specs.iter().any(|spec| spec.recipe.diagnostics);
     Ok(format!(
-        "this command: {} of {} epochs, {} at once: about {}{}, by steps just timed; data: {}; {}",
+        "this command: {} of {}, {} at once: about {}{}, by steps just timed; data: {}; {}",
         runs(specs.len()),
-        range(specs.iter().map(|spec| spec.recipe.epochs)),
+        epochs(specs.iter().map(|spec| spec.recipe.epochs)),
         crew.jobs.min(specs.len()).max(1),
         told(makespan(&seconds, crew.jobs)),
         if diagnosed { " and what it takes to measure every layer" } else { "" },
@@ -175,9 +175,9 @@ pub fn paper_cost(experiment: &Experiment, choices: &Choices, crew: Crew) -> Res
     let specs: Vec<&RunSpec> = specs.iter().collect();
     let seconds: Vec<f64> = loads(&specs, crew, &HashMap::new())?.iter().map(Load::seconds).collect();
     Ok(format!(
-        "the paper's recipe for all of it: {} of {} epochs: about {} on this machine",
+        "the paper's recipe for all of it: {} of {}: about {} on this machine",
         runs(specs.len()),
-        range(specs.iter().map(|spec| spec.recipe.epochs)),
+        epochs(specs.iter().map(|spec| spec.recipe.epochs)),
         told(makespan(&seconds, crew.jobs))
     ))
 }
@@ -186,17 +186,22 @@ pub fn paper_cost(experiment: &Experiment, choices: &Choices, crew: Crew) -> Res
 fn planned(experiment: &Experiment, choices: &Choices) -> Result<Vec<RunSpec>> {
     let options = LoadOptions { system_dirs: false, ..LoadOptions::default() };
     let plan = expand(experiment.clone(), choices, &options)?;
-    Ok(plan.cells.into_iter().flat_map(|cell| cell.specs).collect())
+    // A row that a sweep does not touch has the same run in every column.
+    let mut seen = BTreeSet::new();
+    Ok(plan.cells.into_iter().flat_map(|cell| cell.specs).filter(|spec| seen.insert(spec.id())).collect())
 }
 
 fn runs(count: usize) -> String {
     if count == 1 { "1 run".into() } else { format!("{count} runs") }
 }
 
-/// `3`, or `3 to 10`.
-fn range(values: impl Iterator<Item = usize> + Clone) -> String {
-    let (low, high) = (values.clone().min().unwrap_or(0), values.max().unwrap_or(0));
-    if low == high { low.to_string() } else { format!("{low} to {high}") }
+/// `1 epoch`, `3 epochs` or `3 to 10 epochs`.
+fn epochs(values: impl Iterator<Item = usize> + Clone) -> String {
+    match (values.clone().min().unwrap_or(0), values.max().unwrap_or(0)) {
+        (1, 1) => "1 epoch".into(),
+        (low, high) if low == high => format!("{low} epochs"),
+        (low, high) => format!("{low} to {high} epochs"),
+    }
 }
 
 /// `40 seconds`, `12 minutes`, `7.5 hours`, `3.1 days`.
@@ -217,7 +222,8 @@ mod tests {
     fn times_are_told_in_words_that_fit() {
         let words = [40.0, 100.0, 7200.0, 3.1 * 86400.0].map(told);
         assert_eq!(words, ["40 seconds", "2 minutes", "2.0 hours", "3.1 days"]);
-        assert_eq!((range([3, 10, 5].into_iter()), range([4].into_iter())), ("3 to 10".into(), "4".into()));
+        assert_eq!(epochs([3, 10, 5].into_iter()), "3 to 10 epochs");
+        assert_eq!((epochs([4].into_iter()), epochs([1, 1].into_iter())), ("4 epochs".into(), "1 epoch".into()));
     }
 
     #[test]

@@ -121,7 +121,8 @@ impl Authors {
 impl From<File> for Experiment {
     fn from(File { name, kind, title, notes, reading, rows }: File) -> Self {
         let rows = rows.into_iter().map(Row::from).collect();
-        Experiment { name, kind, title, notes, reading, rows, columns: vec![], sweep: None, origin: String::new() }
+        let (columns, sweep, reference, origin) = (Vec::new(), None, None, String::new());
+        Experiment { name, kind, title, notes, reading, reference, rows, columns, sweep, origin }
     }
 }
 

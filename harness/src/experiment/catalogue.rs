@@ -98,6 +98,11 @@ pub fn names(kinds: &[Kind]) -> Vec<&'static str> {
     BUILTIN.iter().filter(|(_, text)| wanted(text)).map(|(name, _)| *name).collect()
 }
 
+/// What the built-in experiment called `name` is called in errors.
+pub fn origin(name: &str) -> String {
+    format!("experiments/{name}.toml")
+}
+
 /// The text of the experiment called `name`, or of the file `name` if that ends in `.toml`, which is of one of these
 /// kinds; and its name in errors.
 pub fn read(name: &str, kinds: &[Kind]) -> Result<(String, String)> {
@@ -116,7 +121,7 @@ pub fn read(name: &str, kinds: &[Kind]) -> Result<(String, String)> {
             let (all, close) = (names.join(", "), did_you_mean(name, names));
             Error::Input(format!("there is no {what} `{name}`; choose one of {all}, or give a .toml file{close}"))
         })?;
-        (text.to_string(), format!("experiments/{known}.toml"))
+        (text.to_string(), origin(known))
     };
     let kind = kind_of(&text, &origin)?;
     if !kinds.contains(&kind) {

@@ -233,7 +233,7 @@ fn cell<'a>(
     let specs = (0..choices.seeds.unwrap_or(amount.seeds)).map(|seed| {
         let mut table = base.clone();
         table.insert("seed".into(), (seed as i64).into());
-        RunSpec::from_table(table, &format!("experiment {}, row {}", experiment.name, row.label))
+        RunSpec::from_table(table, &format!("{}, row {}, column {}", experiment.origin, row.label, column.label))
     });
     let specs: Vec<RunSpec> = specs.collect::<Result<_>>()?;
     match specs.first().map(RunSpec::unsupported).transpose()?.flatten() {

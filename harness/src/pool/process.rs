@@ -12,7 +12,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+/// How long the last lines of a process that has ended are waited for: one of its own that lives on may hold its stderr.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// A process that works on a request.
 pub(super) struct Process<R> {
@@ -21,6 +25,8 @@ pub(super) struct Process<R> {
     request: R,
     pub need: Option<u64>,
     number: usize,
+    /// Reads what it says; ends with its last line.
+    listener: JoinHandle<()>,
     bar: Option<ProgressBar>,
     /// Its last error, else its last line.
     last_words: String,
@@ -52,7 +58,7 @@ pub(super) fn start<R: Request>(
     // One that ends before it has read it says why on its own.
     let _ = stdin.write_all(job.request.to_toml().as_bytes());
     drop(stdin);
-    lines.listen(number, child.stderr.take().expect("stderr is piped"));
+    let listener = lines.listen(number, child.stderr.take().expect("stderr is piped"));
     let bar = bars.map(|bars| {
         let style = ProgressStyle::with_template("{spinner} {prefix}: {msg}").expect("a valid template");
         let bar = bars.add(ProgressBar::new_spinner()).with_style(style).with_prefix(title.clone());
@@ -60,7 +66,7 @@ pub(super) fn start<R: Request>(
         bar
     });
     let (request, need) = (job.request.clone(), job.need);
-    Ok(Process { child, title, request, need, number, bar, last_words: String::new(), ended: None })
+    Ok(Process { child, title, request, need, number, listener, bar, last_words: String::new(), ended: None })
 }
 
 /// What all processes say.
@@ -75,7 +81,7 @@ impl Lines {
         Self { sender, receiver }
     }
 
-    fn listen(&self, number: usize, errors: impl std::io::Read + Send + 'static) {
+    fn listen(&self, number: usize, errors: impl std::io::Read + Send + 'static) -> JoinHandle<()> {
         let sender = self.sender.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(errors).lines().map_while(std::result::Result::ok) {
@@ -83,7 +89,7 @@ impl Lines {
                     break;
                 }
             }
-        });
+        })
     }
 
     /// Shows what comes within `wait`, and remembers the last of it.
@@ -111,9 +117,13 @@ impl<R> Running<R> {
         for process in &mut self.0 {
             process.ended = process.child.try_wait().transpose();
         }
+        // Their last lines are still on the way, for a moment if the machine is busy.
+        let until = Instant::now() + LAST_LINES;
+        while Instant::now() < until && self.0.iter().any(|p| p.ended.is_some() && !p.listener.is_finished()) {
+            lines.show(&mut self.0, Duration::from_millis(5));
+        }
         if self.0.iter().any(|process| process.ended.is_some()) {
-            // Their last lines are still on the way.
-            lines.show(&mut self.0, Duration::from_millis(20));
+            lines.show(&mut self.0, Duration::ZERO);
         }
         self.0.extract_if(.., |process| process.ended.is_some()).collect()
     }
@@ -178,7 +188,7 @@ pub(crate) fn told(status: ExitStatus) -> String {
                 .into()
         }
         Some(libc::SIGBUS) => "it could not reach its memory (SIGBUS), as when a disk is full; free some space".into(),
-        Some(signal) => format!("it was ended by signal {signal}; run the same command again: it goes on from there"),
+        Some(signal) => format!("it was ended by signal {signal}; run the same command again: it resumes there"),
         None => status.to_string(),
     }
 }

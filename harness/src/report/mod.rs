@@ -2,6 +2,7 @@
 
 pub mod axis;
 mod calibration;
+pub mod claims;
 pub mod curves;
 mod details;
 #[cfg(test)]
@@ -13,6 +14,7 @@ pub mod labels;
 mod layers;
 pub mod markdown;
 pub mod memory;
+pub mod paired;
 pub mod parquet;
 pub mod paths;
 pub mod picture;
@@ -53,6 +55,8 @@ pub struct Report {
     pub column_axis: String,
     /// Row labels in order.
     pub rows: Vec<String>,
+    /// The row that the others are compared with.
+    pub reference: Option<usize>,
     /// Column labels in order.
     pub columns: Vec<PlannedColumn>,
     /// One cell for each row and column, row by row.

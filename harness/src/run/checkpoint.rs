@@ -1,4 +1,4 @@
-//! Where a run stood after its last finished epoch, so that a killed one goes on with the same numbers.
+//! Where a run stood after its last finished epoch, so that a killed one resumes with the same numbers.
 
 use crate::atomic::write_parts;
 use crate::error::{Error, Result};

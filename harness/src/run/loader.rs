@@ -99,7 +99,7 @@ fn following(batches: &mut Batches) -> Result<StreamBatch> {
 fn lost(error: &DataError) -> Error {
     Error::Missing(format!(
         "{}; replace that file (or, if it was fetched, remove it and run `harness data fetch NAME`) and run the same \
-         command again: it goes on after the last finished epoch",
+         command again: it resumes after the last finished epoch",
         error.problem()
     ))
 }

@@ -32,7 +32,7 @@ pub trait Events {
     fn step(&mut self, epoch: usize, step: usize, steps: usize);
     /// An epoch is done.
     fn epoch(&mut self, news: &EpochNews);
-    /// A run starts, or goes on from a checkpoint.
+    /// A run starts, or resumes from a checkpoint.
     fn start(&mut self, from_epoch: usize, data: &DataInfo);
     /// A part of the run took so long.
     fn spent(&mut self, _part: Part, _took: Duration) {}

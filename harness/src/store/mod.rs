@@ -79,7 +79,7 @@ impl Store {
         let path = self.folder::<R>(id).join("result.json");
         let unusable = |why| {
             Error::Failed(format!(
-                "{} cannot be used ({why}); to run it again sets it aside, or delete it yourself",
+                "{} cannot be used ({why}); run it again (the file is set aside), or delete it",
                 path.display()
             ))
         };
@@ -105,6 +105,18 @@ impl Store {
         let claim = self.lock(&request.id(), waiting)?;
         claim.describe(&request.to_toml())?;
         Ok(claim)
+    }
+
+    /// [`Store::lock`] of what nobody works on; nothing while somebody does.
+    pub fn try_lock<R: Request>(&self, id: &str) -> Result<Option<Claim<R>>> {
+        let folder = self.folder::<R>(id);
+        let path = folder.join("lock");
+        let lock = File::options().create(true).append(true).open(&path).map_err(|e| Error::file("lock", &path, e))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Claim::new(lock, folder, id.to_string()))),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(e)) => Err(Error::file("lock", &path, e)),
+        }
     }
 
     /// The right to work on what is called `id`.
@@ -183,6 +195,28 @@ mod tests {
         drop(claim);
         thread.join().unwrap();
         assert_eq!(store.find(&spec()).unwrap(), None);
+    }
+
+    #[test]
+    fn to_run_again_takes_nothing_away_until_there_is_another_result() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let claim = store.claim(&spec(), || {}).unwrap();
+        claim.finish(&result()).unwrap();
+        fs::write(store.folder::<RunSpec>(&spec().id()).join("checkpoint.bin"), "half-way").unwrap();
+        claim.restart().unwrap();
+        assert_eq!(store.find(&spec()).unwrap(), Some(result()));
+        assert!(claim.checkpoint().all().iter().all(|path| !path.exists()));
+    }
+
+    #[test]
+    fn what_is_being_worked_on_is_not_to_be_had_without_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let claim = store.claim(&spec(), || {}).unwrap();
+        assert!(store.try_lock::<RunSpec>(&spec().id()).unwrap().is_none());
+        drop(claim);
+        assert!(store.try_lock::<RunSpec>(&spec().id()).unwrap().is_some());
     }
 
     #[test]

@@ -93,7 +93,7 @@ fn make(
     args: &MakeArgs,
 ) -> Result<()> {
     within("epochs", epochs.unwrap_or(1), 1, MOST_EPOCHS)?;
-    let store = Store::open(&args.results.results)?;
+    let store = Store::at(&args.results.results);
     let options = args.data.load_options()?;
     let choices = choices(device, epochs, args)?;
     let planning = LoadOptions { online: options.online && !args.dry_run, ..options.clone() };
@@ -125,8 +125,14 @@ fn make(
     let outcome = match args.no_run {
         true => Ok(()),
         false => {
-            let crew =
-                Crew { jobs: at_once, threads: share(at_once), keeps_state: args.keep_state, results: store.results() };
+            // A dry run leaves nothing behind, not even what is written to see how fast the disk is.
+            let scratch =
+                tempfile::tempdir().map_err(|e| Error::file("create a folder in", &std::env::temp_dir(), e))?;
+            let results = if args.dry_run { scratch.path() } else { store.results() };
+            if !args.dry_run {
+                store.ready()?;
+            }
+            let crew = Crew { jobs: at_once, threads: share(at_once), keeps_state: args.keep_state, results };
             match tell_time(&experiment, &choices, &left, crew, &options) {
                 Err(Error::Interrupted) => return Err(Error::Interrupted),
                 // A table does not need to know how long it will take.
@@ -134,7 +140,8 @@ fn make(
                 Ok(()) => {}
             }
             if args.dry_run {
-                return listed(&jobs);
+                say!("{} runs: {} already done, {} to do", jobs.len(), jobs.len() - left.len(), left.len());
+                return listed(&left);
             }
             let mut arguments = args.data.arguments();
             arguments.extend(args.keep_state.then(|| "--keep-state".into()));
@@ -209,6 +216,9 @@ fn tell_time(
     }
     let specs: Vec<&RunSpec> = left.iter().map(|job| &job.request).collect();
     say!("{}", estimate::command_cost(&specs, crew.of(left.len()), options)?);
+    if !experiment.is_built_in() {
+        return Ok(());
+    }
     let paper = Choices { profile: Profile::Paper, seeds: None, epochs: None, assume_present: true, ..choices.clone() };
     say!("{}", estimate::paper_cost(experiment, &paper, crew)?);
     Ok(())
@@ -244,5 +254,7 @@ fn jobs(plan: &Plan, rows: &[String]) -> Vec<Job<RunSpec>> {
         }
     }
     jobs.sort_by_key(|(seed, _)| *seed);
-    jobs.into_iter().map(|(_, job)| job).collect()
+    // A row that a sweep does not touch has the same run in every column.
+    let mut seen = BTreeSet::new();
+    jobs.into_iter().map(|(_, job)| job).filter(|job| seen.insert(job.request.id())).collect()
 }

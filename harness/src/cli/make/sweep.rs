@@ -4,7 +4,7 @@ use super::{MakeArgs, called, make};
 use crate::cli::spec_args::SpecArgs;
 use crate::error::{Error, Result};
 use crate::experiment::{Amount, Column, Experiment, Kind, Parameter, Row, Sweep, find};
-use crate::spec::{DeviceName, RunSpec, name_dataset, values};
+use crate::spec::{DeviceName, Request, RunSpec, name_dataset, values};
 use clap::Args;
 use std::collections::BTreeMap;
 
@@ -60,7 +60,9 @@ fn described(args: &SweepArgs) -> Result<(Experiment, String)> {
     let keys: Vec<&str> = parameters.iter().map(|parameter| parameter.parameter.as_str()).collect();
     let name = args.called.clone().unwrap_or_else(|| {
         let last = |key: &&str| key.rsplit('.').next().unwrap_or_default().to_string();
-        format!("{}-{}", spec.rule.name(), keys.iter().map(last).collect::<Vec<_>>().join("-"))
+        // With the beginning of the other settings' digest: another sweep of the same keys has another folder.
+        let base = RunSpec { seed: 0, ..spec.clone() }.id();
+        format!("{}-{}-{}", spec.rule.name(), keys.iter().map(last).collect::<Vec<_>>().join("-"), &base[..4])
     });
     let amount =
         Amount { epochs: spec.recipe.epochs, seeds: 1, train_limit: None, network: toml::Table::new(), on_flex: None };
@@ -92,6 +94,7 @@ fn described(args: &SweepArgs) -> Result<(Experiment, String)> {
         kind: Kind::Sweep,
         notes: Vec::new(),
         reading: BTreeMap::new(),
+        reference: None,
         rows: vec![row(spec.rule.title())],
         columns: vec![column],
         sweep: Some(Sweep { parameter, label, values, and: parameters.next() }),

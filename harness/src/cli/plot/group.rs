@@ -1,6 +1,6 @@
 //! Which epochs make one line: those of runs that differ in nothing but their seed.
 
-use crate::cli::runs::settings;
+use crate::cli::runs::{by_settings, settings};
 use crate::record::RunResult;
 use crate::report::curves::CurveRow;
 use crate::report::settings::in_words;
@@ -49,14 +49,7 @@ pub fn of_curves(rows: Vec<CurveRow>) -> Vec<Group> {
 /// Runs by their specs but for the seed, and what most of them have in common in words. A line is called by its rule;
 /// where several have one rule, by what they differ in too.
 pub fn of_runs(runs: &[RunResult]) -> (Vec<Group>, String) {
-    let mut found: Vec<(RunSpec, Vec<&RunResult>)> = Vec::new();
-    for run in runs {
-        let spec = RunSpec { seed: 0, ..run.spec.clone() };
-        match found.iter_mut().find(|(other, _)| *other == spec) {
-            Some((_, seeds)) => seeds.push(run),
-            None => found.push((spec, vec![run])),
-        }
-    }
+    let found = by_settings(runs);
     let labels = labels(&found);
     let group = |((spec, runs), label): (&(RunSpec, Vec<&RunResult>), &String)| Group {
         label: label.clone(),
