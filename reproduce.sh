@@ -2,6 +2,7 @@
 # Reproduces the paper's tables and sweeps.
 #
 #   ./reproduce.sh table1 [options]      a table: table1, table2, small-cnn (appendix), rules-mlp (every rule, one MLP)
+#   ./reproduce.sh calibration [options] every rule in its own authors' setting, beside their numbers, with a verdict
 #   ./reproduce.sh theorem1 [options]    Theorem 1's two sides and the angle to BP's update, measured layer by layer
 #   ./reproduce.sh sweep NAME [options]  a sweep of `harness sweep --help`, like ablation_width, or tune-ff: how FF's
 #                                        settings were chosen, on held-out training images
@@ -9,7 +10,7 @@
 #   ./reproduce.sh table3 [options]      Table 3's memory column, at the paper's sizes
 #   ./reproduce.sh bench [options]       the time of every rule's step beside eager PyTorch's and the machine's floor
 #   ./reproduce.sh report [FOLDER]       all of a results folder as one page for a browser, report.html in it
-#   ./reproduce.sh all [options]         every table, figure and ablation, and the page of them
+#   ./reproduce.sh all [options]         every table, figure and ablation, the calibration, and the page of them
 #
 # Options are those of the harness: --profile quick|short|paper, --device flex|cpu-tch|cuda:N, --data-dir DIR, --seeds
 # N, --epochs N, --jobs N, --allow-unverified, --results DIR. Folders are those of where it is called: results go to
@@ -98,7 +99,7 @@ case "$what" in
   bench) harness bench "$@" ;;
   report) harness report "$@" ;;
   all)
-    for name in table1 table2 small-cnn rules-mlp theorem1; do part table "$name" "$@"; done
+    for name in table1 table2 small-cnn rules-mlp calibration theorem1; do part table "$name" "$@"; done
     for name in width depth projection projection_seed alignment dropout; do part sweep "ablation_$name" "$@"; done
     shared "$@"
     part footprint "${figures[@]}" table3 ${memory[@]+"${memory[@]}"}

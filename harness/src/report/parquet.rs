@@ -225,6 +225,7 @@ fn cells(report: &Report) -> Vec<Column> {
         .add("quoted_std", |r| r.cell.quoted.as_ref().and_then(|q| q.std))
         .add("quoted_network", |r| r.cell.quoted.as_ref().map(|q| q.network.clone()))
         .add("quoted_note", |r| r.cell.quoted.as_ref().and_then(|q| q.note.clone()))
+        .add("verdict", |r| r.cell.verdict().map(|verdict| verdict.to_string()))
         .add("missing", |r| r.cell.missing.clone())
         .add("evaluated_on", |r| r.distinct(|run| run.evaluated_on.clone()))
         .add("parameters", |r| r.cell.runs.first().map(|run| run.parameters))

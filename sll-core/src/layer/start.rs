@@ -18,6 +18,8 @@ pub enum Initial {
     XavierUniform,
     /// `N(0, 2/(n + m))`.
     XavierNormal,
+    /// `N(0, 1/m)` (forward-forward's in the code of Löwe 2023).
+    FanOutNormal,
     /// Rows or columns, whichever are fewer, are orthogonal and of length 1 (Saxe, McClelland & Ganguli 2014).
     Orthogonal,
 }
@@ -43,6 +45,7 @@ impl Initial {
             Initial::HeNormal => stream.normal(count, gain * (2.0 / n).sqrt()),
             Initial::XavierUniform => stream.uniform(count, gain * (6.0 / both).sqrt()),
             Initial::XavierNormal => stream.normal(count, gain * (2.0 / both).sqrt()),
+            Initial::FanOutNormal => stream.normal(count, gain / (fan_out as f64).sqrt()),
             Initial::Orthogonal => {
                 let (few, many) = (rows.min(columns), rows.max(columns));
                 let found = orthonormal(stream.normal(count, 1.0), many);
@@ -124,13 +127,15 @@ mod tests {
             (Initial::HeNormal, 2.0 / 50.0),
             (Initial::XavierUniform, 2.0 / 200.0),
             (Initial::XavierNormal, 2.0 / 200.0),
+            (Initial::FanOutNormal, 1.0 / 150.0),
         ] {
             let values = draw(law, [200, 300], fans);
             let mean = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / values.len() as f64;
             assert!((mean / variance - 1.0).abs() < 0.03, "{law:?}: {mean}, not {variance}");
             let most = values.iter().fold(0f32, |most, v| most.max(v.abs()));
             let uniform = f64::from(most) <= (3.0 * variance).sqrt() * 1.0001;
-            assert_eq!(uniform, !matches!(law, Initial::HeNormal | Initial::XavierNormal), "{law:?}: {most}");
+            let normal = matches!(law, Initial::HeNormal | Initial::XavierNormal | Initial::FanOutNormal);
+            assert_eq!(uniform, !normal, "{law:?}: {most}");
         }
     }
 
