@@ -82,7 +82,7 @@ impl Objective for Regression {
         error.product(head.transpose()) * (1.0 / batch.len() as f64)
     }
 
-    fn macs(&self) -> u64 {
+    fn macs(&self, _batch: usize) -> u64 {
         self.heads.iter().map(|head| 2 * head.shape().num_elements() as u64).sum()
     }
 

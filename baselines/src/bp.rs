@@ -47,7 +47,7 @@ impl LearningRule for Bp {
         Cut::Whole
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         StepCost::of_units(net, std::slice::from_ref(&(0..net.depth())))
     }
 

@@ -75,10 +75,10 @@ impl LearningRule for CheckpointedBp {
         Cut::Units(self.segments.len())
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, batch: usize) -> StepCost {
         let above = self.segments[self.segments.len() - 1].start;
         let again = net.costs()[..above].iter().map(|c| c.forward).sum();
-        StepCost { rule: again, ..Bp.cost(net) }
+        StepCost { rule: again, ..Bp.cost(net, batch) }
     }
 
     fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
@@ -111,7 +111,7 @@ mod tests {
         let rule = CheckpointConfig::default().init(&net).unwrap();
         assert_eq!(rule.segments, vec![0..3, 3..6, 6..9]);
         let forward: Vec<u64> = net.costs().iter().map(|c| c.forward).collect();
-        assert_eq!(rule.cost(&net).total() - Bp.cost(&net).total(), forward[..6].iter().sum::<u64>());
+        assert_eq!(rule.cost(&net, 1).total() - Bp.cost(&net, 1).total(), forward[..6].iter().sum::<u64>());
     }
 
     #[test]

@@ -160,6 +160,11 @@ impl Rule for DfConfig {
 
 impl DfConfig {
     fn validate(&self) -> Result<()> {
+        self.head.check_summary(self.summary, Self::default().summary)?;
+        if self.coordination != Coordination::Feedback {
+            let usual = Self::default().feedback_gain;
+            Error::check_idle("feedback_gain", self.feedback_gain, usual, "with `coordination` = feedback")?;
+        }
         let checks =
             [("margin", self.margin, 0.5), ("pull", self.pull, 0.1), ("feedback_gain", self.feedback_gain, 0.1)];
         for (key, value, default) in checks {
@@ -335,7 +340,7 @@ impl LearningRule for Df {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         // Goodness, its way back, and the anchors' gradient; with overlap each unit above the first runs there and back
         // once more, its input's gradient included.
         let anchors = (2 + u64::from(self.config.learned_anchors)) * self.anchor_values() as u64;
@@ -475,11 +480,18 @@ mod tests {
         assert!(wrong(DfConfig { pull: f64::NAN, ..DfConfig::default() }).contains("`pull`"));
         assert!(wrong(DfConfig { negatives: 0, ..DfConfig::default() }).contains("`negatives`"));
         assert!(wrong(DfConfig { feedback_gain: -1.0, ..DfConfig::default() }).contains("`feedback_gain`"));
+        let gained = DfConfig { feedback_gain: 0.3, ..DfConfig::default() };
+        for coordination in [Coordination::None, Coordination::Overlap] {
+            assert!(wrong(DfConfig { coordination, ..gained }).contains("only with `coordination` = feedback"));
+        }
+        assert!(gained.init(&net, 3).is_ok());
+        let idle = DfConfig { head: Head::Common, summary: MapSummary::Pool4, ..DfConfig::default() };
+        assert!(wrong(idle).contains("`summary`"));
         let rule = |coordination| DfConfig { coordination, ..DfConfig::default() }.init(&net, 3).unwrap();
         let (anchors, hidden, output) = (2 * 16 * 4, 16 * 16, 16 * 4);
-        assert_eq!(rule(Coordination::None).cost(&net).rule, 3 * anchors);
-        assert_eq!(rule(Coordination::Feedback).cost(&net).rule, 3 * anchors + hidden + output);
-        assert_eq!(rule(Coordination::Overlap).cost(&net).rule, 3 * anchors + 3 * (hidden + output));
+        assert_eq!(rule(Coordination::None).cost(&net, 1).rule, 3 * anchors);
+        assert_eq!(rule(Coordination::Feedback).cost(&net, 1).rule, 3 * anchors + hidden + output);
+        assert_eq!(rule(Coordination::Overlap).cost(&net, 1).rule, 3 * anchors + 3 * (hidden + output));
         let df = rule(Coordination::Feedback);
         assert_eq!((df.fixed_values(&net), df.learned_values()), ((hidden + output) as usize, anchors as usize));
     }

@@ -100,7 +100,7 @@ impl LearningRule for Dkp {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         StepCost { rule: 2 * self.learned_values() as u64, ..StepCost::of_units(net, &self.units) }
     }
 

@@ -76,7 +76,7 @@ impl Objective for Targets {
         targets.product(feedback) * (-1.0 / batch.len() as f64)
     }
 
-    fn macs(&self) -> u64 {
+    fn macs(&self, _batch: usize) -> u64 {
         self.feedback.iter().map(|b| b.shape().num_elements() as u64).sum()
     }
 

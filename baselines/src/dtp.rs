@@ -237,7 +237,7 @@ impl LearningRule for Dtp {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         // g(t), g(f(h~)) and dQ, and g(h) for the difference; f(h~).
         let passes = 3 + u64::from(self.config.difference);
         let forward = |unit: &Range<usize>| net.costs()[unit.clone()].iter().map(|c| c.forward).sum::<u64>();
@@ -414,7 +414,7 @@ mod tests {
         let net = mlp(2, 5, Activation::Tanh, 0.0);
         let rule = DtpConfig::default().init(&net, 3).unwrap();
         let expected = StepCost { forward: 60 + 25 + 20, backward: 60 + 25 + 2 * 20, rule: 4 * 25 + 25 };
-        assert_eq!(rule.cost(&net), expected);
+        assert_eq!(rule.cost(&net, 1), expected);
         assert_eq!(rule.learned_values(), 25 + 5);
     }
 

@@ -68,8 +68,8 @@ impl LearningRule for FusedBp {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
-        Bp.cost(net)
+    fn cost(&self, net: &Network, batch: usize) -> StepCost {
+        Bp.cost(net, batch)
     }
 }
 

@@ -64,8 +64,7 @@ pub struct LlsConfig {
     pub mix_std: f64,
     /// How feature maps are pooled before the basis, layer by layer (authors' code: to 4x4, deeper ones to 2x2).
     pub summary: PerLayer<MapSummary>,
-    /// The local head: the authors', or the basis on the whole output behind dropout and pooling, whatever `summary`
-    /// says.
+    /// The local head: the authors', or the basis on the whole output behind dropout and pooling, without a `summary`.
     #[serde(skip_serializing_if = "Head::is_authors")]
     pub head: Head,
 }
@@ -147,6 +146,10 @@ impl LlsConfig {
     pub fn init(&self, net: &Network, seed: u64) -> Result<Lls> {
         Error::check_gain("temperature", self.temperature)?;
         Error::check_gain("mix_std", self.mix_std)?;
+        self.head.check_summary(self.summary, Self::default().summary)?;
+        if self.mix == Mix::None {
+            Error::check_idle("mix_std", self.mix_std, AUTHORS, "with `mix` = m or mxm")?;
+        }
         let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
         let device = net.device().clone().inner();
         let hidden = &units[..units.len() - 1];
@@ -243,7 +246,7 @@ impl Objective for Bases {
         Some(self.forward(unit, h).logits)
     }
 
-    fn macs(&self) -> u64 {
+    fn macs(&self, _batch: usize) -> u64 {
         // Of the mixes only a matrix multiplies; a vector scales.
         let mixed = self.mixes.iter().filter(|_| self.mix == Mix::MxM).map(|m| 3 * m.num_params());
         let bases = self.heads.iter().map(|(_, basis)| 2 * basis.shape().num_elements());
@@ -385,5 +388,16 @@ mod tests {
     fn bad_settings_are_named() {
         let config = LlsConfig { temperature: 0.0, ..LlsConfig::default() };
         assert!(config.init(&laws::small_mlp(1), 3).err().unwrap().to_string().contains("temperature"));
+    }
+
+    #[test]
+    fn settings_without_an_effect_are_refused() {
+        let refused = |config: LlsConfig| config.init(&laws::small_cnn(), 3).err().map(|error| error.to_string());
+        let pooled = LlsConfig { summary: PerLayer::all(MapSummary::Pool2), ..LlsConfig::default() };
+        assert!(refused(LlsConfig { head: Head::Common, ..pooled }).unwrap().contains("`summary`"));
+        assert!(refused(pooled).is_none());
+        let wide = LlsConfig { mix_std: 1.0, ..LlsConfig::default() };
+        assert!(refused(wide).unwrap().contains("`mix_std` = 1.0: it has no effect here, only with `mix` = m or mxm"));
+        assert!(refused(LlsConfig { mix: Mix::M, ..wide }).is_none());
     }
 }

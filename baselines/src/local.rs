@@ -16,7 +16,7 @@ use sll_core::op::inject;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::summary::MapSummary;
-use sll_core::{Cut, Network, Pass, Result, Shape};
+use sll_core::{Cut, Error, Network, Pass, Result, Shape};
 use std::ops::Range;
 
 /// Whose local head an objective reads a unit by.
@@ -39,6 +39,17 @@ impl Head {
     /// How maps are summarised: as `authors` do, or not at all.
     pub fn summary(self, authors: MapSummary) -> MapSummary {
         if self.is_authors() { authors } else { MapSummary::Flatten }
+    }
+
+    /// Refuses a `summary` that is not `default`, which the common head would not look at.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if this is the common head and `summary` is another.
+    pub fn check_summary<S: PartialEq + std::fmt::Debug>(self, summary: S, default: S) -> Result<()> {
+        match self {
+            Head::Authors => Ok(()),
+            Head::Common => Error::check_idle("summary", summary, default, "with `head` = authors"),
+        }
     }
 
     /// A rule's name in tables with this head.
@@ -71,7 +82,7 @@ pub fn inside(net: &Network, unit: &Range<usize>) -> Shape {
 ///         h * (1.0 / batch.len() as f64)
 ///     }
 ///
-///     fn macs(&self) -> u64 {
+///     fn macs(&self, _batch: usize) -> u64 {
 ///         0
 ///     }
 /// }
@@ -102,8 +113,8 @@ pub trait Objective: Send {
         None
     }
 
-    /// MACs per sample of all heads, both ways, without the units' own.
-    fn macs(&self) -> u64;
+    /// MACs per sample of all heads, both ways, without the units' own, in a batch of `batch` samples.
+    fn macs(&self, batch: usize) -> u64;
 
     /// Values that the head of each unit but the last holds at the most while it makes the signal of `batch` samples,
     /// beside matrices `[b, K]`; `None` where that is not known.
@@ -203,8 +214,8 @@ impl<O: Objective> LearningRule for Local<O> {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
-        StepCost { rule: self.objective.macs(), ..StepCost::of_units(net, &self.units) }
+    fn cost(&self, net: &Network, batch: usize) -> StepCost {
+        StepCost { rule: self.objective.macs(batch), ..StepCost::of_units(net, &self.units) }
     }
 
     fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {

@@ -208,7 +208,7 @@ impl LearningRule for Pepita {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         let costs = net.costs();
         let all: u64 = costs.iter().map(|c| c.forward).sum();
         let again = match self.memory {
@@ -383,7 +383,7 @@ mod tests {
     fn costs_three_forward_passes_or_four_and_refuses_transformers() {
         let net = laws::small_mlp(2);
         let (f, out) = (12 * 16 + 16 * 16 + 16 * 4, 16 * 4);
-        let cost = |memory| PepitaConfig { memory, ..Default::default() }.init(&net, 3).unwrap().cost(&net).total();
+        let cost = |memory| PepitaConfig { memory, ..Default::default() }.init(&net, 3).unwrap().cost(&net, 1).total();
         assert_eq!(cost(Memory::Standard), 3 * f + 4 * 12);
         assert_eq!(cost(Memory::Light), 4 * f - out + 4 * 12);
         let refused = PepitaConfig::default().init(&laws::small_vit(true), 3).err().unwrap().to_string();

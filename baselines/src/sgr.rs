@@ -141,6 +141,7 @@ impl Rule for SgrConfig {
 
 impl SgrConfig {
     fn validate(&self) -> Result<()> {
+        self.head.check_summary(self.summary, Self::default().summary)?;
         if !(self.weight.is_finite() && self.weight >= 0.0) {
             return Err(Error::setting("weight", self.weight, "must be 0 or positive (default 1)"));
         }
@@ -301,7 +302,7 @@ impl LearningRule for Sgr {
         self.config.units.map_or(Cut::EveryLayer, Cut::Units)
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         let costs = net.costs();
         let mut cost = StepCost::of_units(net, &self.units);
         let head = |unit: usize| self.heads.get(unit).map_or(0, |(_, head)| head.num_params() as u64);
@@ -509,11 +510,13 @@ mod tests {
         assert!(wrong(SgrConfig { weight: -1.0, ..SgrConfig::default() }).contains("`weight`"));
         assert!(wrong(SgrConfig { step: 0.0, ..SgrConfig::default() }).contains("`step`"));
         assert!(wrong(SgrConfig { units: Some(9), ..SgrConfig::default() }).contains("`units`"));
+        let idle = SgrConfig { head: Head::Common, summary: MapSummary::Pool4, ..SgrConfig::default() };
+        assert!(wrong(idle).contains("`summary` = Pool4: it has no effect here, only with `head` = authors"));
         let sgr = SgrConfig::default().init(&net, 3).unwrap();
         assert_eq!((sgr.learned_values(), sgr.fixed_values(&net)), (2 * 16 * 4, 0));
         // 12-16-16-4: three times 16·16 and 16·4 more there and back, less two input gradients; heads 3, and 2 + 2·3.
         let (hidden, output, head) = (16 * 16, 16 * 4, 16 * 4);
-        assert_eq!(sgr.cost(&net).rule, 5 * (hidden + output) + 3 * head + 8 * head);
+        assert_eq!(sgr.cost(&net, 1).rule, 5 * (hidden + output) + 3 * head + 8 * head);
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl LearningRule for Shallow {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         let costs = net.costs();
         let output = &costs[self.output.clone()];
         let there = |layers: &[LayerCost]| layers.iter().map(|layer| layer.forward).sum::<u64>();

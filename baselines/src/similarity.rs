@@ -34,8 +34,8 @@ pub struct SimilarityConfig {
     pub beta: f64,
     /// How feature maps are pooled for the prediction head (authors' code: until at most 4,096 values are left).
     pub summary: MapSummary,
-    /// The prediction head: the authors', or one on the whole output behind dropout and pooling, whatever `summary`
-    /// says. With the common one the similarity, too, is of that output.
+    /// The prediction head: the authors', or one on the whole output behind dropout and pooling, without a `summary`.
+    /// With the common one the similarity, too, is of that output.
     #[serde(skip_serializing_if = "Head::is_authors")]
     pub head: Head,
     /// Whether a learned layer comes before the similarity, as in the authors' code.
@@ -126,6 +126,10 @@ impl SimilarityConfig {
             let reason = "must lie in [0, 1]: 0 is pred, 1 is sim (default 0.99, predsim)";
             return Err(Error::setting("beta", self.beta, reason));
         }
+        self.head.check_summary(self.summary, Self::default().summary)?;
+        if self.beta == 0.0 {
+            Error::check_idle("projection", self.projection, true, "with `beta` above 0")?;
+        }
         let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
         let seen = |unit| if self.head.is_authors() { inside(net, unit) } else { net.output_of(unit.end - 1) };
         let shapes: Vec<Shape> = units[..units.len() - 1].iter().map(seen).collect();
@@ -190,13 +194,14 @@ impl Losses {
             None => h.clone(),
         };
         let differ = similarity(features(compared, shape)) - Tensor::from_inner(wanted);
-        let grads = (differ.clone() * differ).mean().backward();
+        let mut grads = (differ.clone() * differ).mean().backward();
+        let signal = h.grad_remove(&mut grads).expect("the loss is a function of the output") * self.beta;
         if let (Some(learned), Some(projection)) = (learned, projection) {
-            let gradient = projection.grad(&grads).expect("the loss is a function of the projection");
-            drop(projection);
+            let gradient = projection.grad_remove(&mut grads).expect("the loss is a function of the projection");
+            drop((projection, grads));
             learned.descend(gradient * self.beta, updater, 1.0);
         }
-        h.grad(&grads).expect("the loss is a function of the output") * self.beta
+        signal
     }
 }
 
@@ -232,8 +237,9 @@ impl Objective for Losses {
         Some(self.summaries[unit].forward(h).product(head.get().plain()))
     }
 
-    /// Similarities at batch 128: `3 · 128 n` a sample.
-    fn macs(&self) -> u64 {
+    /// Heads and projections, and the products between samples, of outputs both ways and of labels:
+    /// `b (3 n + K)` a sample.
+    fn macs(&self, batch: usize) -> u64 {
         let heads = 3 * self.heads.iter().map(Learned::num_params).sum::<usize>() as u64;
         let positions = |shape: &Shape| match *shape {
             Shape::Map { h, w, .. } => h * w,
@@ -245,8 +251,7 @@ impl Objective for Losses {
             Shape::Map { c, .. } => c,
             other => other.len(),
         };
-        // The products between samples, of outputs both ways and of labels, are for a batch of 128.
-        let similar: usize = self.shapes.iter().map(|shape| 128 * (3 * compared(shape) + self.classes)).sum();
+        let similar: usize = self.shapes.iter().map(|shape| batch * (3 * compared(shape) + self.classes)).sum();
         heads + if self.beta > 0.0 { (similar + projections.sum::<usize>()) as u64 } else { 0 }
     }
 
@@ -397,5 +402,16 @@ mod tests {
     fn bad_settings_are_named() {
         let config = SimilarityConfig { beta: 1.5, ..SimilarityConfig::default() };
         assert!(config.init(&laws::small_mlp(1), 0).err().unwrap().to_string().contains("beta"));
+    }
+
+    #[test]
+    fn settings_without_an_effect_are_refused() {
+        let refused = |config: SimilarityConfig| config.init(&laws::small_cnn(), 0).err().map(|e| e.to_string());
+        let pooled = SimilarityConfig { summary: MapSummary::Pool2, ..SimilarityConfig::default() };
+        assert!(refused(SimilarityConfig { head: Head::Common, ..pooled }).unwrap().contains("`summary`"));
+        assert!(refused(pooled).is_none());
+        let bare = SimilarityConfig { projection: false, ..SimilarityConfig::default() };
+        assert!(refused(SimilarityConfig { beta: 0.0, ..bare }).unwrap().contains("`projection` = false"));
+        assert!(refused(bare).is_none());
     }
 }

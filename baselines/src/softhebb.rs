@@ -233,7 +233,7 @@ impl LearningRule for SoftHebb {
 
     /// Of a Hebbian step: the hidden layers' forward pass and `Σ y x`. A classifier's step, which is all there is
     /// without Hebbian epochs, takes a forward pass of all layers and the output layer's weight gradient.
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         let (costs, output) = (net.costs(), net.depth() - 1);
         let hidden: u64 = costs[..output].iter().map(|c| c.forward).sum();
         match hidden > 0 && self.0.unsupervised_epochs > 0 {

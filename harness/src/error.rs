@@ -62,7 +62,9 @@ pub fn room_for(kind: std::io::ErrorKind) -> Option<&'static str> {
 impl From<sll_core::Error> for Error {
     fn from(error: sll_core::Error) -> Self {
         match &error {
-            sll_core::Error::Record { .. } => Error::Failed(error.to_string()),
+            sll_core::Error::Record { .. } => {
+                Error::Failed(format!("{error}; delete the checkpoint to start afresh, as `--force` does"))
+            }
             sll_core::Error::Setting { key: "network", value, .. } => {
                 let known = catalogue().iter().map(|named| named.name);
                 Error::Input(format!("{error}{}", did_you_mean(value, known)))

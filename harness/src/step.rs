@@ -110,7 +110,7 @@ impl Stepper {
 
     /// Analytic multiply-accumulates of a step, per sample.
     pub fn cost(&self) -> StepCost {
-        self.rule.cost(&self.net)
+        self.rule.cost(&self.net, self.batch.len())
     }
 
     /// The network.

@@ -176,7 +176,7 @@ impl StepCost {
 ///         Cut::Whole
 ///     }
 ///
-///     fn cost(&self, net: &Network) -> StepCost {
+///     fn cost(&self, net: &Network, _batch: usize) -> StepCost {
 ///         let costs = net.costs();
 ///         let forward = costs.iter().map(|cost| cost.forward).sum();
 ///         StepCost { forward, backward: costs[net.depth() - 1].forward, rule: 0 }
@@ -218,8 +218,9 @@ pub trait LearningRule: Send {
     /// How the rule cuts the network.
     fn cut(&self) -> Cut;
 
-    /// Multiply-accumulates of a step, per sample.
-    fn cost(&self, net: &Network) -> StepCost;
+    /// Multiply-accumulates of a step on `batch` samples, per sample: the batch size counts where samples are
+    /// multiplied with each other, or share a pass.
+    fn cost(&self, net: &Network, batch: usize) -> StepCost;
 
     /// What the rule keeps besides the network's parameters, by name, each part once; learned ones in the order in
     /// which

@@ -173,7 +173,7 @@ impl LearningRule for Lcff {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         let cost = contrastive_cost(net, &self.units, self.labels.macs());
         let again = if self.others == Others::All { cost.forward } else { 0 };
         StepCost { rule: cost.rule + again, ..cost }

@@ -229,7 +229,7 @@ impl LearningRule for Ff {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         let hidden = contrastive_cost(net, &self.units, self.labels.macs());
         let costs = net.costs();
         let all: u64 = costs.iter().map(|c| c.forward).sum();

@@ -117,7 +117,7 @@ pub fn times(specs: &[MemorySpec], seconds: f64, results: &Path) -> Result<Vec<P
         let (_, net) = built.as_ref().expect("just built");
         let mut net = net.duplicate();
         let rule = spec.rule.init(&mut net, 0)?;
-        found.push(Pace { macs: rule.cost(&net).total() as f64, ..Pace::default() });
+        found.push(Pace { macs: rule.cost(&net, spec.batch).total() as f64, ..Pace::default() });
     }
     Ok(found)
 }

@@ -45,12 +45,18 @@ impl NetworkBuilder {
         self
     }
 
-    /// Checks that the layers fit together and that the last one gives a vector of logits.
+    /// Checks that the layers fit together and that the last one gives a vector of logits. `device` is where their
+    /// parameters are, with autodiff.
     ///
     /// # Errors
-    /// [`Error::Chain`] for two layers that do not fit together, [`Error::Setting`] for none, or a last one whose
-    /// output is a map.
+    /// [`Error::Chain`] for two layers that do not fit together, [`Error::Setting`] for none, a last one whose output is
+    /// a map, or a device without autodiff.
     pub fn build(self, device: &Device) -> Result<Network> {
+        if !device.is_autodiff() {
+            let reason = "a network is trained by differentiating its units; make its layers and it on \
+                `device.autodiff()`, and take `Network::valid` to predict without";
+            return Err(Error::setting("device", format!("{device:?}"), reason));
+        }
         for (i, pair) in self.0.windows(2).enumerate() {
             let (found, expected) = (pair[0].output(), pair[1].input());
             if found.len() != expected.len() {
@@ -85,7 +91,7 @@ impl Network {
     /// If the device has no products of that type: flex is single precision only.
     pub fn in_precision(self, precision: Precision) -> Result<Self> {
         if !precision.is_single() && self.device == Device::flex() {
-            let reason = "flex computes in single precision; use --device cpu-tch or cuda:N, or leave it out";
+            let reason = "flex computes in single precision; take one of LibTorch's devices, or leave it out";
             return Err(Error::setting("precision", "bf16", reason));
         }
         Ok(Self { precision, ..self })
@@ -314,5 +320,23 @@ impl Network {
             return Err(Error::Record { what: "the network".into(), reason });
         }
         self.layers.iter_mut().zip(record).try_for_each(|(layer, bytes)| layer.load(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::{Dense, Start};
+    use crate::rng::{Purpose, Stream};
+
+    #[test]
+    fn a_device_that_cannot_differentiate_is_refused_at_once() {
+        let on = |device: Device| {
+            let layer = Dense::linear(3, 2, Start::default(), &mut Stream::new(1, Purpose::Weights, &[]), &device);
+            Network::builder().layer(layer).build(&device)
+        };
+        assert!(on(Device::flex().autodiff()).is_ok());
+        let error = on(Device::flex()).err().unwrap().to_string();
+        assert!(error.contains("`device`") && error.contains("device.autodiff()"), "{error}");
     }
 }

@@ -144,7 +144,6 @@ const NAMED: &[Named] = &[
     },
 ];
 
-/// Rows 0 and 5 are networks that Table A5 does not have: the appendix's small one, and the one of equal layers.
 /// Every named network.
 pub fn catalogue() -> &'static [Named] {
     NAMED
@@ -292,10 +291,10 @@ impl NetworkSpec {
             Kind::Cnn { plan } => {
                 let mut plan = plan();
                 if let Some(width) = self.width {
-                    plan = plan.with_width(width);
+                    plan = plan.with_width(width)?;
                 }
                 if let Some(depth) = self.depth {
-                    plan = plan.with_depth(depth);
+                    plan = plan.with_depth(depth)?;
                 }
                 CnnConfig { input: image, plan: &plan, classes, hidden }.init(seed, device)
             }

@@ -227,7 +227,7 @@ impl LearningRule for Sll {
         self.config.cut()
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         // Per head the projection and its way back; one more each for a noiseless posterior and for a child's gradient.
         let heads = self.heads.iter().enumerate().map(|(unit, (_, r))| {
             let to_child = !self.config.stop_gradient && self.is_aligned(unit + 1);
