@@ -62,12 +62,12 @@ impl CheckpointConfig {
 
 impl LearningRule for CheckpointedBp {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let run = Segments::forward(net, &self.segments, batch.x.clone(), batch);
         let logits = run.output();
         let targets = batch.targets(net.classes(), &logits.device());
         let (loss, error) = net.loss().evaluate(logits, targets);
-        run.train(error * (1.0 / batch.len() as f64), net, batch, updater);
+        run.train(error * batch.share(), net, batch, updater);
         Ok(StepReport { loss: loss.mean(), units: Vec::new() })
     }
 

@@ -31,7 +31,7 @@ use sll_core::output::OutputLoss;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
 use sll_core::summary::{MapSummary, Summary};
-use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, is_default};
 use std::ops::Range;
 
 /// What a unit hears of the one above.
@@ -66,7 +66,7 @@ pub struct DfConfig {
     /// How feature maps become vectors.
     pub summary: MapSummary,
     /// The local head: that on `summary`, or one on the whole output, as SLL reads it.
-    #[serde(skip_serializing_if = "Head::is_authors")]
+    #[serde(skip_serializing_if = "is_default")]
     pub head: Head,
 }
 
@@ -228,7 +228,7 @@ impl Df {
     }
 
     fn judge(&self, unit: usize, output: Tensor<2>, batch: &Batch) -> Judged {
-        let scale = 1.0 / batch.len() as f64;
+        let scale = batch.share();
         let Some((summary, anchors)) = self.anchors.get(unit) else {
             let targets = batch.targets(output.dims()[1], &output.device());
             let (loss, _, error) = cross_entropy(output, targets);
@@ -285,7 +285,7 @@ fn through_norm(gradient: Tensor<2>, unit: Tensor<2>, length: Tensor<2>) -> Tens
 
 impl LearningRule for Df {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let last = self.units.len() - 1;
         let mut losses = Vec::with_capacity(self.units.len());
         let mut x = batch.x.clone();

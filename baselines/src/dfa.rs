@@ -15,7 +15,7 @@ use sll_core::named::Part;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::output::OutputLoss;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::{Cut, Error, Network, Result};
+use sll_core::{Cut, Error, Network, Result, is_default};
 use std::ops::Range;
 
 /// Settings of DFA.
@@ -25,10 +25,10 @@ pub struct DfaConfig {
     /// Factor on `B_l`, whose entries are `U(±1/√K)`: zero mean, as the rule needs.
     pub feedback_gain: f64,
     /// What of the error hidden layers see.
-    #[serde(skip_serializing_if = "ErrorSeen::is_whole")]
+    #[serde(skip_serializing_if = "is_default")]
     pub error: ErrorSeen,
     /// Whether the positions of a map share their feedback.
-    #[serde(skip_serializing_if = "Layout::is_dense")]
+    #[serde(skip_serializing_if = "is_default")]
     pub feedback: Layout,
 }
 
@@ -42,12 +42,6 @@ pub enum ErrorSeen {
     /// `sign(e)`, which behind a softmax or sigmoids the label alone decides: DRTP is built on that. Refused where the
     /// output's loss is `mse`.
     Sign,
-}
-
-impl ErrorSeen {
-    fn is_whole(&self) -> bool {
-        *self == Self::Whole
-    }
 }
 
 impl Default for DfaConfig {
@@ -94,7 +88,7 @@ impl Rule for DfaConfig {
 
     fn title(&self) -> String {
         let title = Self::VARIANTS[self.error as usize].title;
-        if self.feedback.is_dense() { title.into() } else { format!("{title}, shared feedback") }
+        if is_default(&self.feedback) { title.into() } else { format!("{title}, shared feedback") }
     }
 
     /// Every class but one errs upwards: the sign pushes rectified units down until they are silent.
@@ -130,7 +124,7 @@ impl LearningRule for Dfa {
             let seen = match seen {
                 ErrorSeen::Whole => error,
                 // Of the batch's mean, as the error is.
-                ErrorSeen::Sign => error.sign() * (1.0 / batch.len() as f64),
+                ErrorSeen::Sign => error.sign() * batch.share(),
             };
             feedback[index].signal(seen)
         })

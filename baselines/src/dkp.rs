@@ -6,7 +6,7 @@
 //! dB_l = e h_lᵀ,   B_l ← (1 - λ) (B_l - step(dB_l))        B_l [K, n_l], e = (softmax(z_L) - y)/b
 //! ```
 //!
-//! which is the increment a linear read-out from layer `l` to the output would get: with matching decay, `B_L-1` and
+//! which is the increment a linear read-out from layer `l` to the output would get: with matching decay, `B_{L-1}` and
 //! the output weights grow alike (Kolen & Pollack 1994). Memory as DFA, plus the optimiser's state for `B`.
 
 use crate::direct;

@@ -29,7 +29,7 @@ use sll_core::op::Product;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::{Cut, Error, Network, Result};
+use sll_core::{Cut, Error, Network, Result, is_default};
 
 /// Settings of FA.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub struct FaConfig {
     /// Factor on `B`; 1 draws it from the law of the initial weights, or in uSF makes `s = √(2 / (fan-in + fan-out))`.
     pub feedback_gain: f64,
     /// Where the signs and sizes of `B` come from.
-    #[serde(skip_serializing_if = "Mode::is_fixed")]
+    #[serde(skip_serializing_if = "is_default")]
     pub mode: Mode,
     /// `λ`, what weights and feedback weights lose in a step of Kolen-Pollack, whatever the learning rate.
     #[serde(skip_serializing_if = "is_usual_decay")]
@@ -87,10 +87,6 @@ pub enum Mode {
 }
 
 impl Mode {
-    fn is_fixed(&self) -> bool {
-        *self == Self::Fixed
-    }
-
     /// Whether feedback weights learn, so that they are part of a checkpoint.
     fn learns(self) -> bool {
         matches!(self, Self::KolenPollack | Self::WeightMirror)

@@ -22,7 +22,7 @@ use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule};
 use sll_core::summary::{MapSummary, Summary};
-use sll_core::{Cut, Error, Network, NetworkSpec, Result};
+use sll_core::{Cut, Error, Network, NetworkSpec, Result, is_default};
 use std::ops::Range;
 
 /// What is learned between the fixed basis and the local posterior.
@@ -65,7 +65,7 @@ pub struct LlsConfig {
     /// How feature maps are pooled before the basis, layer by layer (authors' code: to 4x4, deeper ones to 2x2).
     pub summary: PerLayer<MapSummary>,
     /// The local head: the authors', or the basis on the whole output behind dropout and pooling, without a `summary`.
-    #[serde(skip_serializing_if = "Head::is_authors")]
+    #[serde(skip_serializing_if = "is_default")]
     pub head: Head,
 }
 
@@ -156,8 +156,7 @@ impl LlsConfig {
         let seen_otherwise = |unit: &Range<usize>| inside(net, unit).len() != net.output_of(unit.end - 1).len();
         let unpooled = self.head.is_authors() && hidden.iter().any(seen_otherwise);
         let heads = hidden.iter().enumerate().map(|(index, unit)| {
-            let shape = if self.head.is_authors() { inside(net, unit) } else { net.output_of(unit.end - 1) };
-            let summary = Summary::new(shape, self.head.summary(self.summary.at(index)));
+            let summary = Summary::new(self.head.shape(net, unit), self.head.summary(self.summary.at(index)));
             (summary, upload(self.basis(summary.len(), classes), [summary.len(), classes], &device))
         });
         let heads = heads.collect();
@@ -224,7 +223,7 @@ impl Objective for Bases {
         let Forward { direction, norm, raw, logits } = self.forward(unit, h);
         let targets = batch.targets(logits.dims()[1], &logits.device());
         let (_, _, error) = cross_entropy(logits, targets);
-        let error = error * (1.0 / batch.len() as f64);
+        let error = error * batch.share();
         let (draw, dmix) = match (self.mix, self.mixes.get(unit)) {
             (Mix::M, Some(m)) => (error.clone() * m.get().plain(), Some((error * raw).sum_dim(0))),
             (Mix::MxM, Some(m)) => {
@@ -335,6 +334,52 @@ mod tests {
                 });
                 assert!((expected - (before[i] - after[i])).abs() < 1e-5, "{mix:?} M[{i}]");
             }
+        }
+    }
+
+    /// Averages of each channel over the cells of a grid that cover the whole of maps `[c, side, side]`.
+    fn pooled(h: &[f64], side: usize, grid: usize) -> Vec<f64> {
+        let cell = |i: usize| i * side / grid..((i + 1) * side).div_ceil(grid);
+        let mut found = Vec::new();
+        for map in h.chunks(side * side) {
+            for (rows, columns) in (0..grid).flat_map(|i| (0..grid).map(move |j| (cell(i), cell(j)))) {
+                let count = (rows.len() * columns.len()) as f64;
+                let all = rows.flat_map(|y| columns.clone().map(move |x| y * side + x));
+                found.push(all.map(|at| map[at]).sum::<f64>() / count);
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn on_maps_the_signal_is_the_gradient_of_the_loss_of_pooled_maps() {
+        // Maps of sides that the grids do not divide: 14 on 4x4 cells, then 7 on 2x2.
+        let spec = NetworkSpec { depth: Some(2), width: Some(3), ..NetworkSpec::named("cnn-1") };
+        let net = spec.build([1, 14, 14], 4, 5, &burn::tensor::Device::flex()).unwrap();
+        for (unit, c, side, grid) in [(0, 3, 14, 4), (1, 6, 7, 2)] {
+            let mut rule = LlsConfig { mix: Mix::M, mix_std: 1.0, ..LlsConfig::default() }.init(&net, 3).unwrap();
+            let batch = laws::batch(&net, 2);
+            let b = batch.len();
+            let h = Stream::new(unit, Purpose::Noise, &[]).uniform(b * c * side * side, 1.0);
+            let values: Vec<f64> = h.iter().map(|&v| f64::from(v)).collect();
+            let mix: Vec<f64> = {
+                let m = &rule.objective().mixes[unit as usize];
+                floats(m.get().plain()).into_iter().map(f64::from).collect()
+            };
+            let h = upload(h, [b, c * side * side], &batch.x.device());
+            let signal = floats(rule.objective_mut().signal(unit as usize, h, &batch, &mut laws::descent()));
+            let mut largest = 0f64;
+            for i in (0..values.len()).step_by(values.len() / 60) {
+                let at = |by: f64| {
+                    let mut h = values.clone();
+                    h[i] += by;
+                    loss(&pooled(&h, side, grid), &batch.labels, &mix, false)
+                };
+                let slope = (at(1e-4) - at(-1e-4)) / 2e-4;
+                assert!((slope - f64::from(signal[i])).abs() < 1e-5, "unit {unit}, h[{i}]: {slope}, {}", signal[i]);
+                largest = largest.max(slope.abs());
+            }
+            assert!(largest > 1e-4, "unit {unit}: {largest}");
         }
     }
 

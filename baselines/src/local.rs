@@ -4,9 +4,8 @@
 //! h_l = f_l(sg(h_{l-1})),   dh_l = ∂L_l/∂h_l,   update unit l,   go on with sg(h_l)
 //! ```
 //!
-//! The last unit ends in the network's classifier and is trained by the network's loss, cross-entropy if
-//! nothing else is said. One unit's activations are held at a
-//! time, and layer `l`'s update depends on nothing above it.
+//! The last unit ends in the network's classifier and is trained by the network's loss, cross-entropy if nothing else
+//! is said. One unit's activations are held at a time, and layer `l`'s update depends on nothing above it.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -32,8 +31,13 @@ pub enum Head {
 
 impl Head {
     /// Whether it is the rule's own.
-    pub fn is_authors(&self) -> bool {
-        *self == Self::Authors
+    pub fn is_authors(self) -> bool {
+        self == Self::Authors
+    }
+
+    /// What it is given of `unit`: what [`inside`] says, or the unit's whole output.
+    pub fn shape(self, net: &Network, unit: &Range<usize>) -> Shape {
+        if self.is_authors() { inside(net, unit) } else { net.output_of(unit.end - 1) }
     }
 
     /// How maps are summarised: as `authors` do, or not at all.
@@ -79,7 +83,7 @@ pub fn inside(net: &Network, unit: &Range<usize>) -> Shape {
 ///
 /// impl Objective for Small {
 ///     fn signal(&mut self, _unit: usize, h: Tensor<2>, batch: &Batch, _updater: &mut Updater) -> Tensor<2> {
-///         h * (1.0 / batch.len() as f64)
+///         h * batch.share()
 ///     }
 ///
 ///     fn macs(&self, _batch: usize) -> u64 {
@@ -179,7 +183,7 @@ impl<O: Objective> Local<O> {
 
 impl<O: Objective> LearningRule for Local<O> {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let (pass, last) = (batch.pass(), self.units.len() - 1);
         let mut h = batch.x.clone();
         for (index, unit) in self.units[..last].iter().enumerate() {
@@ -251,6 +255,6 @@ pub fn train_classifier(
     let logits = output.clone().inner();
     let targets = batch.targets(net.classes(), &logits.device());
     let (loss, error) = net.loss().evaluate(logits, targets);
-    updater.step(net, unit, inject(output, error * (1.0 / batch.len() as f64)));
+    updater.step(net, unit, inject(output, error * batch.share()));
     loss.mean()
 }

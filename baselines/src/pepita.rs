@@ -125,8 +125,7 @@ impl PepitaConfig {
             let Some(stages) = net.stages(layer) else {
                 let reason = format!(
                     "layer {layer} ({}) is more than one affine map, and the rule is written in pre-activations; use \
-                        an \
-                     MLP or a CNN, or a rule that trains units, such as dfa or sll",
+                     an MLP or a CNN, or a rule that trains units, such as dfa or sll",
                     net.layer_names()[layer]
                 );
                 return Err(Error::Unsupported { rule: "PEPITA".into(), reason });
@@ -164,7 +163,7 @@ fn stages(net: &Network, layer: usize) -> &dyn Stages {
 
 impl LearningRule for Pepita {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let (output, replay) = (net.depth() - 1, batch.replay());
         let targets = batch.targets(net.classes(), &batch.x.device());
         let (mut x, mut kept) = (batch.x.clone(), Vec::new());
@@ -200,7 +199,7 @@ impl LearningRule for Pepita {
             true => error,
             false => net.loss().evaluate(logits.clone().inner(), targets).1,
         };
-        updater.step(net, output..output + 1, inject(logits, error * (1.0 / batch.len() as f64)));
+        updater.step(net, output..output + 1, inject(logits, error * batch.share()));
         Ok(StepReport { loss: loss.mean(), units: Vec::new() })
     }
 

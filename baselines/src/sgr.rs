@@ -34,7 +34,7 @@ use sll_core::output::OutputLoss;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
 use sll_core::summary::{MapSummary, Summary};
-use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, is_default};
 use std::ops::Range;
 
 /// How far a unit's gradient at its input is from what the unit below asked for.
@@ -78,7 +78,7 @@ pub struct SgrConfig {
     /// How feature maps become vectors.
     pub summary: MapSummary,
     /// The local head: that on `summary`, or one on the whole output, as SLL reads it.
-    #[serde(skip_serializing_if = "Head::is_authors")]
+    #[serde(skip_serializing_if = "is_default")]
     pub head: Head,
 }
 
@@ -208,7 +208,7 @@ impl Sgr {
         };
         let targets = batch.targets(logits.dims()[1], &logits.device());
         let (loss, _, error) = cross_entropy(logits, targets);
-        Judged { loss, summary, dv: error * (1.0 / batch.len() as f64) }
+        Judged { loss, summary, dv: error * batch.share() }
     }
 
     /// `dh = Sᵀ A dv`.
@@ -239,7 +239,7 @@ fn rms(x: &Tensor<2>, floor: f64) -> Tensor<2> {
 
 impl LearningRule for Sgr {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let (last, samples, weight) = (self.units.len() - 1, batch.len() as f64, self.config.weight);
         let mut losses = Vec::with_capacity(self.units.len());
         let mut x = batch.x.clone();

@@ -38,7 +38,7 @@ impl Rule for ShallowConfig {
 
 impl LearningRule for Shallow {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let h = net.forward_plain(0..self.output.start, batch.x.clone(), &batch.pass());
         let loss = train_classifier(net, self.output.clone(), h, batch, updater);
         Ok(StepReport { loss, units: Vec::new() })

@@ -14,10 +14,10 @@
 
 use crate::local::train_classifier;
 use crate::per_layer::PerLayer;
-use crate::register::{Rule, Variant, Variants};
+use crate::register::{Rule, Usual, Variant, Variants};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
-use sll_core::layer::WeightSlot;
+use sll_core::layer::{Activation, BatchNormAt, WeightSlot};
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{mix, upload};
@@ -83,6 +83,11 @@ impl Rule for SoftHebbConfig {
 
     fn learning_epoch(&self) -> usize {
         0
+    }
+
+    /// What a layer reads has to be centred, and its units to compete on the way up, too.
+    fn usual(&self) -> Usual {
+        Usual { activation: Activation::Triangle, batch_norm: BatchNormAt::Before, ..Usual::default() }
     }
 
     fn numerics(&self, _network: &NetworkSpec) -> u32 {
@@ -218,7 +223,7 @@ impl SoftHebb {
 impl LearningRule for SoftHebb {
     /// The loss of a Hebbian step, which has no objective, is the mean over layers of one minus the winner's `y`.
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let features = batch.epoch < self.0.unsupervised_epochs && net.depth() > 1;
         let loss = match features {
             true => self.learn_features(net, batch),
@@ -249,7 +254,6 @@ mod tests {
     use burn::tensor::Device;
     use sll_core::NetworkSpec;
     use sll_core::laws::{self, Build};
-    use sll_core::layer::{Activation, BatchNormAt};
     use sll_core::optim::{OptimizerConfig, OptimizerKind};
 
     const HEBB: Build = &|net| Ok(Box::new(SoftHebbConfig::default().init(net)?));

@@ -32,7 +32,7 @@ use sll_core::op::inject_all;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
-use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, Shape};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, Shape, is_default};
 use std::ops::Range;
 
 /// Settings of SP.
@@ -46,7 +46,7 @@ pub struct SpConfig {
     /// Learning rate of the signal layer over that of the network; 0 keeps it fixed.
     pub signal_lr_factor: f64,
     /// What a layer's outputs are compared with.
-    #[serde(skip_serializing_if = "Loss::is_usual")]
+    #[serde(skip_serializing_if = "is_default")]
     pub loss: Loss,
     /// `k` of v15 (authors' example: 6).
     #[serde(skip_serializing_if = "is_authors")]
@@ -73,12 +73,6 @@ pub enum Loss {
     V14,
     /// The `k` samples whose codes below are nearest.
     V15,
-}
-
-impl Loss {
-    fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 impl Default for SpConfig {
@@ -276,7 +270,7 @@ const ABSENT: f32 = -1e30;
 
 impl LearningRule for Sp {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let last = self.units.len() - 1;
         let (mut h, mut t) = (batch.x.clone(), self.signal.get().plain());
         let mut losses = Vec::with_capacity(last);

@@ -18,6 +18,9 @@ pub enum Error {
     /// Ctrl-C or a termination signal. Exit code 130.
     #[error("interrupted; what is finished is kept, and the same command goes on from there")]
     Interrupted,
+    /// The same of a command that keeps nothing. Exit code 130.
+    #[error("interrupted; nothing is kept, and the same command begins anew")]
+    Abandoned,
 }
 
 /// The crate's result type.
@@ -30,7 +33,7 @@ impl Error {
             Error::Failed(_) => 1,
             Error::Input(_) => 2,
             Error::Missing(_) => 3,
-            Error::Interrupted => 130,
+            Error::Interrupted | Error::Abandoned => 130,
         }
     }
 

@@ -17,7 +17,7 @@
 //! goodness of the last hidden layer.
 
 use super::{goodness, units, untrained_output, wrong_labels};
-use crate::register::{Reach, Rule, Variant, Variants};
+use crate::register::{Reach, Rule, Usual, Variant, Variants};
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
@@ -133,6 +133,11 @@ impl Rule for TffConfig {
         Ok(Box::new(self.init(net, seed)?))
     }
 
+    /// Batch norm stands in for length normalisation.
+    fn usual(&self) -> Usual {
+        Usual { batch_norm: BatchNormAt::Before, ..Usual::default() }
+    }
+
     fn numerics(&self, _network: &NetworkSpec) -> u32 {
         // A last layer without a partner came to rest.
         10
@@ -178,7 +183,7 @@ impl Tff {
         alone.into_iter().chain(pairs).collect()
     }
 
-    /// The loss and what it sends to the label, of the first group: whether the label images move.
+    /// Whether the label images move with the first group: with the first layer's own loss alone.
     fn moves_images(group: &Range<usize>) -> bool {
         group.len() == 1
     }
@@ -196,7 +201,7 @@ fn first_pre_activation(net: &Network, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
 
 impl LearningRule for Tff {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let labels = [batch.labels.clone(), wrong_labels(batch, self.classes)].concat();
         let x = Tensor::cat(vec![batch.x.clone(), batch.x.clone()], 0);
         let one_hot = Batch::new(x.clone(), labels, 0).targets(self.classes, &x.device());

@@ -32,11 +32,6 @@ pub enum Initial {
 }
 
 impl Initial {
-    /// Whether it is the usual one.
-    pub fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Weights `[rows, columns]`, row by row, times `gain`, of units with these fans.
     pub fn draw(self, [rows, columns]: [usize; 2], fans: Fans, gain: f64, stream: &mut Stream) -> Vec<f32> {
         let (count, n, both) = (rows * columns, fans.inputs as f64, (fans.inputs + fans.outputs) as f64);
@@ -91,13 +86,6 @@ pub enum Bias {
     Zero,
     /// There is none: it is 0 and not trained.
     None,
-}
-
-impl Bias {
-    /// Whether it is the usual one.
-    pub fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// What an affine map starts with.

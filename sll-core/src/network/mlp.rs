@@ -28,7 +28,8 @@ impl MlpConfig {
     /// If a size is 0, and those of [`NetworkBuilder::build`](super::NetworkBuilder::build).
     pub fn init(&self, seed: u64, device: &Device) -> Result<Network> {
         let Self { inputs, width, depth, classes, hidden } = *self;
-        if let Some((key, _)) = [("inputs", inputs), ("width", width), ("classes", classes)].iter().find(|of| of.1 == 0) {
+        if let Some((key, _)) = [("inputs", inputs), ("width", width), ("classes", classes)].iter().find(|of| of.1 == 0)
+        {
             return Err(Error::setting(key, 0, "must be at least 1"));
         }
         let mut builder = Network::builder();

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::layer::{DynLayer, Joins, Layer, LayerCost, Slot, Stages, WeightSlot};
 use crate::memory::{Category, LayerMemory, scope};
 use crate::named::{Named, Source};
+use crate::rule::Batch;
 use crate::{output::OutputLoss, pass::Pass, precision::Precision, shape::Shape};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use std::ops::Range;
@@ -49,8 +50,8 @@ impl NetworkBuilder {
     /// parameters are, with autodiff.
     ///
     /// # Errors
-    /// [`Error::Chain`] for two layers that do not fit together, [`Error::Setting`] for none, a last one whose output is
-    /// a map, or a device without autodiff.
+    /// [`Error::Chain`] for two layers that do not fit together, [`Error::Setting`] for none, a last one whose output
+    /// is a map, or a device without autodiff.
     pub fn build(self, device: &Device) -> Result<Network> {
         if !device.is_autodiff() {
             let reason = "a network is trained by differentiating its units; make its layers and it on \
@@ -252,6 +253,34 @@ impl Network {
         Network { layers, device: self.device.clone(), ..*self }
     }
 
+    /// Checks that a batch fits: an input's features in each row, and a label for each, of a class that there is.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] that names what does not fit.
+    pub fn accept(&self, batch: &Batch) -> Result<()> {
+        let ([samples, features], labels, classes) = (batch.x.dims(), batch.labels.len(), self.classes());
+        if let Some(label) = batch.labels.iter().find(|&&label| label >= classes) {
+            return Err(Error::setting(
+                "label",
+                label,
+                format!("the network has {classes} classes, 0 to {}", classes - 1),
+            ));
+        }
+        if samples == 0 || samples != labels {
+            return Err(Error::setting(
+                "labels",
+                labels,
+                format!("the batch has {samples} samples; give one label each"),
+            ));
+        }
+        let input = self.input();
+        if features != input.len() {
+            let reason = format!("each sample has that many features, and the network takes {input}, {}", input.len());
+            return Err(Error::setting("x", features, reason));
+        }
+        Ok(())
+    }
+
     /// The units of `cut`, as ranges of layers.
     ///
     /// # Errors
@@ -328,6 +357,19 @@ mod tests {
     use super::*;
     use crate::layer::{Dense, Start};
     use crate::rng::{Purpose, Stream};
+
+    #[test]
+    fn a_batch_that_does_not_fit_is_named() {
+        let net = crate::laws::small_mlp(1);
+        let good = crate::laws::batch(&net, 0);
+        let error = |batch: &Batch| net.accept(batch).unwrap_err().to_string();
+        let with = |labels: Vec<usize>| Batch { labels, ..good.clone() };
+        assert!(net.accept(&good).is_ok());
+        assert!(error(&with(vec![4; good.len()])).contains("4 classes, 0 to 3"));
+        assert!(error(&with(vec![0; 3])).contains("give one label each"));
+        let narrow = Batch { x: good.x.clone().narrow(1, 0, 7), ..good.clone() };
+        assert!(error(&narrow).contains("`x` = 7"), "{}", error(&narrow));
+    }
 
     #[test]
     fn a_device_that_cannot_differentiate_is_refused_at_once() {

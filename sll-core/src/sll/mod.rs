@@ -162,9 +162,9 @@ impl Sll {
 
 impl LearningRule for Sll {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let last = self.units.len() - 1;
-        let scale = 1.0 / batch.len() as f64;
+        let scale = batch.share();
         let mut losses = Vec::with_capacity(self.units.len());
         let mut x = plain(batch.x.clone());
         let mut parent = self.parent_of_input(batch);

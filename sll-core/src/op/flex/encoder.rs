@@ -19,8 +19,8 @@ pub struct Map<'a> {
     pub bias: &'a [f32],
 }
 
-/// What half a block reads in either direction: its input, the norm on it, and two maps, or on the way back the feedback
-/// through them.
+/// What half a block reads in either direction: its input, the norm on it, and two maps, or on the way back the
+/// feedback through them.
 #[derive(Clone, Copy)]
 pub struct Half<'a, M> {
     pub x: &'a [f32],
