@@ -24,6 +24,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
 use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::memory::gradients_gone;
 use sll_core::named::Part;
 use sll_core::op::{Product, inject};
 use sll_core::optim::Updater;
@@ -308,6 +309,7 @@ impl LearningRule for Df {
                 if overlaps {
                     // A graph is differentiated once, and this unit's own update waits for the unit above.
                     above = input.grad(&inject(output, signal.clone()));
+                    gradients_gone();
                     output = net.forward_range(range.clone(), Tensor::from_inner(x), &batch.replay());
                 }
                 self.train(below, above, net, updater);

@@ -8,6 +8,12 @@
 //! the authors' code. Variants: LLS-M scales each logit by a learned factor (`v (.) m`), LLS-MxM mixes them by a
 //! learned `K x K` matrix (`v M`). No other head is learned; the output layer is trained by cross-entropy. One layer's
 //! activations are held.
+//!
+//! In a narrow network pooling leaves the head little: on `cnn-1` of width 8 with batch norm, whose codes are 32 to 256
+//! values a layer, LLS-M classifies 72.4 % of the test images of the Fashion-MNIST sample (three seeds, 70.8 to 73.3;
+//! 750 steps of 32 images, Adam at 3e-3), with the common head 78.7 % (77.7 to 80.0). Where `m` starts decides less: at
+//! `mix_std` 1 they are 74.8 % (69.2 to 78.9) and 77.9 % (76.5 to 78.9). With untrained hidden layers it is 67.7 %
+//! after 500 steps.
 
 use crate::local::{Head, Local, Objective, inside};
 use crate::per_layer::PerLayer;

@@ -26,6 +26,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
 use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::memory::gradients_gone;
 use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::op::{inject, inject_all};
@@ -263,6 +264,7 @@ impl LearningRule for Sgr {
                 }
                 Some((asked, given)) => {
                     drop(own);
+                    gradients_gone();
                     let (distance, v) = self.config.distance.evaluate(given * samples, asked * samples);
                     divergence = Some(distance);
                     let epsilon = rms(&x, 1e-3) / rms(&v, 1e-12) * self.config.step;

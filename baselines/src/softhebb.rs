@@ -18,6 +18,7 @@ use crate::register::{Rule, Usual, Variant, Variants};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 use sll_core::layer::{Activation, BatchNormAt, WeightSlot};
+use sll_core::memory::gradients_gone;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{mix, upload};
@@ -208,6 +209,8 @@ impl SoftHebb {
             let largest = change.clone().abs().max().reshape([1, 1]) + 1e-30;
             let lr = (norms(&rows) - 1.0).abs().powf_scalar(self.0.lr_exponent) * self.0.lr.at(layer);
             slot.set_rows(rows + change / largest * lr);
+            drop(grads);
+            gradients_gone();
         }
         Tensor::cat(doubts, 0).mean()
     }

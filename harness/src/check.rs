@@ -280,15 +280,28 @@ mod tests {
         }
     }
 
-    /// Points by which hidden layers that learn are told from random ones under the same classifier.
-    const MARGIN: f64 = 3.0;
+    /// Classes are read out by the goodness of hidden layers, which of random ones is chance: it is no classifier on
+    /// them that it is to be compared with.
+    const BY_GOODNESS: &str = "reads classes out by goodness, not by a trained classifier";
 
-    /// Rules that train hidden layers and do not reach `shallow` and the margin on the convolutional network, and why.
-    const NO_BETTER_THAN_RANDOM: &[(&str, &str)] = &[];
+    /// Rules that train hidden layers and are not told from random ones by their accuracy on the convolutional network,
+    /// and why; their updates are held by `signals` alone.
+    const NO_BETTER_THAN_RANDOM: &[(&str, &str)] = &[
+        ("sDFA", "a control: the sign errs upwards in all classes but one"),
+        ("PEPITA", "takes small steps of gradient descent, and needs more than 500"),
+        ("MEMPEPITA", "as PEPITA"),
+        ("SoftHebb", "its features see no label, and its classifier has three of the four epochs"),
+        ("FF", BY_GOODNESS),
+        ("FF, linear read-out", "its layers learn whether image and label belong together; it reads them without"),
+        ("LC-FF", BY_GOODNESS),
+        ("LC-FF, all layers", BY_GOODNESS),
+        ("TFF", BY_GOODNESS),
+        ("SLL, alignment only", "a control: labels reach the output layer alone"),
+    ];
 
-    /// Else the suite would pass a rule whose hidden layers are left as they were drawn.
+    /// Else the suite would pass a rule whose hidden layers are left as they were drawn: with them it is `shallow`.
     #[test]
-    fn rules_that_train_hidden_layers_beat_random_ones_in_the_committed_baseline() {
+    fn rules_that_train_hidden_layers_beat_random_ones_by_more_than_the_tolerance() {
         let committed: Baseline = toml::from_str(include_str!("../baseline.toml")).unwrap();
         let of = |name: &str| {
             let entry = committed.entries.iter().find(|entry| entry.name == format!("{name} cnn"));
@@ -298,7 +311,7 @@ mod tests {
         for info in baselines::rules().iter().filter(|info| info.trains_hidden) {
             let Some(accuracy) = of(info.title) else { continue };
             let excepted = NO_BETTER_THAN_RANDOM.iter().any(|(title, _)| *title == info.title);
-            let better = accuracy >= random + MARGIN;
+            let better = accuracy - committed.accuracy_tolerance > random;
             assert_ne!(better, excepted, "{}: {accuracy}, {random} with random hidden layers", info.title);
         }
     }
