@@ -157,7 +157,7 @@ impl Training {
         let before = meter.live();
         let mut net = spec.network.build(image, classes, spec.seed, &device)?;
         let with_net = meter.live();
-        let bp_macs = Bp.cost(&net).total();
+        let bp_macs = Bp.cost(&net, spec.recipe.batch).total();
         let rule = spec.rule.init(&mut net, spec.seed)?;
         let with_rule = meter.live();
         let (run_id, data_digest) = (spec.id(), info.digest.clone());
@@ -452,7 +452,7 @@ impl Training {
             seconds: self.state.seconds,
             diverged_at_step,
             parameters: self.net.num_params() as u64,
-            macs: self.rule.cost(&self.net),
+            macs: self.rule.cost(&self.net, spec.recipe.batch),
             bp_macs: Some(self.bp_macs),
             peak_bytes: *bytes,
             unit_accuracy,

@@ -162,9 +162,9 @@ impl Sll {
 
 impl LearningRule for Sll {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let last = self.units.len() - 1;
-        let scale = 1.0 / batch.len() as f64;
+        let scale = batch.share();
         let mut losses = Vec::with_capacity(self.units.len());
         let mut x = plain(batch.x.clone());
         let mut parent = self.parent_of_input(batch);
@@ -227,7 +227,7 @@ impl LearningRule for Sll {
         self.config.cut()
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         // Per head the projection and its way back; one more each for a noiseless posterior and for a child's gradient.
         let heads = self.heads.iter().enumerate().map(|(unit, (_, r))| {
             let to_child = !self.config.stop_gradient && self.is_aligned(unit + 1);
