@@ -315,9 +315,7 @@ fn a_dry_run_lists_its_runs_and_tells_their_time_before_the_papers() {
     let told = stderr(&output);
     let place = |words: &str| told.find(words).unwrap_or_else(|| panic!("no `{words}` in: {told}"));
     assert!(place("this command: ") < place("the paper's recipe for all of it: "), "{told}");
-    assert!(
-        place("of 1 epoch") > 0 && !folder.path().join("quick").exists() && !folder.path().join("table1").exists()
-    );
+    assert!(place("of 1 epoch") > 0 && !folder.path().join("quick").exists() && !folder.path().join("table1").exists());
     assert_eq!(std::fs::read_dir(folder.path().join("runs")).map_or(0, Iterator::count), 0);
 }
 

@@ -43,7 +43,7 @@ impl Initial {
             Initial::HeNormal => stream.normal(count, gain * (2.0 / n).sqrt()),
             Initial::XavierUniform => stream.uniform(count, gain * (6.0 / both).sqrt()),
             Initial::XavierNormal => stream.normal(count, gain * (2.0 / both).sqrt()),
-            Initial::FanOutNormal => stream.normal(count, gain / (fan_out as f64).sqrt()),
+            Initial::FanOutNormal => stream.normal(count, gain / (fans.outputs as f64).sqrt()),
             Initial::Orthogonal => {
                 let (few, many) = (rows.min(columns), rows.max(columns));
                 let found = orthonormal(stream.normal(count, 1.0), many);
