@@ -42,6 +42,7 @@ macro_rules! builtin {
 const BUILTIN: &[(&str, &str)] = builtin![
     "table1",
     "table2",
+    "table3_accuracy",
     "small_cnn",
     "rules_mlp",
     "floors_cnn",

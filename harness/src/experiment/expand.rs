@@ -152,7 +152,7 @@ fn cell<'a>(
     choices: &Choices,
 ) -> Result<PlannedCell> {
     let name = column.column.quoted.as_deref().filter(|_| column.quoted);
-    let quoted = name.and_then(|name| paper::quoted(&experiment.name, name, &row.label));
+    let quoted = name.and_then(|name| paper::quoted(experiment.paper(), name, &row.label));
     let missing = row.missing.clone().or_else(|| column.missing.clone());
     let (Some(rule), Some(amount), None) = (&row.rule, &column.amount, &missing) else {
         return Ok(PlannedCell { specs: Vec::new(), quoted, missing });

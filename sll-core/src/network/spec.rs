@@ -132,13 +132,13 @@ const NAMED: &[Named] = &[
     },
     Named {
         name: "vit-7",
-        about: "ViT, 7 blocks of width 384, 12 heads, MLP x2, patches of 4 (Table A6: CIFAR)",
+        about: "ViT, 7 blocks of width 384, 12 heads, MLP x2, patches of 4 (Table A6: CIFAR, Imagenette)",
         usual: ([3, 32, 32], 10),
         kind: Kind::Vit { patch: 4, blocks: 7, heads: 12, ratio: 2 },
     },
     Named {
         name: "vit-12",
-        about: "ViT, 12 blocks of width 384, 6 heads, MLP x3, patches of 16 (Table A6: Imagenette and ImageNet)",
+        about: "ViT, 12 blocks of width 384, 6 heads, MLP x3, patches of 16 (Table A6: ImageNet)",
         usual: ([3, 224, 224], 1000),
         kind: Kind::Vit { patch: 16, blocks: 12, heads: 6, ratio: 3 },
     },
