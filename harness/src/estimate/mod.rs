@@ -134,7 +134,7 @@ fn reading(specs: &[&RunSpec], options: &LoadOptions) -> HashMap<String, f64> {
 pub fn command_cost(specs: &[&RunSpec], crew: Crew, options: &LoadOptions) -> Result<String> {
     let loads = loads(specs, crew, &reading(specs, options))?;
     let seconds: Vec<f64> = loads.iter().map(Load::seconds).collect();
-    let diagnosed = specs.iter().any(|spec| spec.recipe.diagnostics);
+    let diagnosed = specs.iter().any(|spec| spec.recipe.diagnostics || spec.recipe.representations);
     Ok(format!(
         "this command: {} of {} epochs, {} at once: about {}{}, by steps just timed; data: {}; {}",
         runs(specs.len()),

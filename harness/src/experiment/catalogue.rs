@@ -47,6 +47,8 @@ const BUILTIN: &[(&str, &str)] = builtin![
     "rules_mlp",
     "floors_cnn",
     "theorem1",
+    "representations",
+    "features",
     "ablation_width",
     "ablation_depth",
     "ablation_projection",

@@ -2,7 +2,7 @@
 
 use super::grid::{Grid, escape};
 use super::stats::{CellStats, aggregate_text, quoted_text};
-use super::{Cell, Report, details, distinct, theorem};
+use super::{Cell, Report, details, distinct, representations, theorem};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::shown;
@@ -34,6 +34,7 @@ pub fn render(report: &Report, figures: &[String]) -> String {
     let sections = [
         reading(report),
         theorem::section(report),
+        representations::section(report),
         details::runs(report),
         details::memory(report),
         details::quoted(report),
