@@ -49,6 +49,8 @@ const BUILTIN: &[(&str, &str)] = builtin![
     "theorem1",
     "representations",
     "features",
+    "figure4b",
+    "figure4c",
     "ablation_width",
     "ablation_depth",
     "ablation_projection",
