@@ -98,7 +98,9 @@ fn reproduce_all_needs_nothing_that_bash_3_2_lacks() {
     assert!(output.status.success(), "{output:?}");
     let memory = ["footprint", "figure2a", "figure2b", "figure2c", "table3", "--results", "a b", "--device=flex"];
     assert_eq!(*calls.last().unwrap(), folder.called(&memory));
-    assert_eq!(calls.len(), 1 + 5 + 6 + 1, "{calls:?}");
+    assert_eq!(calls.len(), 1 + 8 + 8 + 1, "{calls:?}");
+    let (_, calls) = Elsewhere::new().call(&root().join("reproduce.sh"), &["all", "--profile", "quick"]);
+    assert!(calls.last().unwrap().ends_with("|table3|--extrapolate|"), "the quick profile measures no real batch");
 }
 
 #[test]
@@ -112,7 +114,7 @@ fn a_part_of_all_that_fails_stops_no_other_unless_it_was_interrupted_or_called_w
     };
     for code in [1, 3] {
         let (ended, parts, told) = all(code);
-        assert_eq!((ended, parts), (Some(code), 12), "{told}");
+        assert_eq!((ended, parts), (Some(code), 17), "{told}");
         assert!(told.contains("table table2 is not complete") && !told.contains("table1 is not"), "{told}");
     }
     for code in [2, 130] {
