@@ -97,7 +97,7 @@ pub fn measure(jobs: usize, filter: &str) -> Result<Baseline> {
     if suite.is_empty() {
         return Err(Error::Input(format!("--filter {filter}: no run of the suite has that in its name")));
     }
-    let pool = Pool { at_once: jobs, threads: Some(1), memory: None, arguments: vec!["--offline".into()] };
+    let pool = Pool { at_once: jobs, threads: Some(1), arguments: vec!["--offline".into()], ..Pool::default() };
     let job = |(name, spec): &(String, RunSpec)| Job { title: name.clone(), request: spec.clone(), need: None };
     let jobs: Vec<Job<RunSpec>> = suite.iter().map(job).collect();
     pool.make(&jobs, &store).map_err(|error| match error {

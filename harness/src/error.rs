@@ -16,7 +16,7 @@ pub enum Error {
     #[error("{0}")]
     Missing(String),
     /// Ctrl-C or a termination signal. Exit code 130.
-    #[error("interrupted; what is finished is kept, and the same command goes on from there")]
+    #[error("interrupted; what is finished is kept, and the same command resumes there")]
     Interrupted,
 }
 
@@ -34,14 +34,29 @@ impl Error {
         }
     }
 
+    /// The same of what stands in `place`: a file, a row of it.
+    #[must_use]
+    pub fn within(self, place: &str) -> Self {
+        let said = |text: String| format!("{place}: {text}");
+        match self {
+            Error::Failed(text) => Error::Failed(said(text)),
+            Error::Input(text) => Error::Input(said(text)),
+            Error::Missing(text) => Error::Missing(said(text)),
+            Error::Interrupted => Error::Interrupted,
+        }
+    }
+
     /// A file operation that failed.
     pub fn file(doing: &str, path: &std::path::Path, error: std::io::Error) -> Self {
         let next = match (error.kind(), room_for(error.kind())) {
             (_, Some(remedy)) => format!("; {remedy} and run the same command again"),
+            (std::io::ErrorKind::PermissionDenied, _) if doing == "read" => {
+                "; give yourself the right to read it (`chmod u+r`), or name another".into()
+            }
             (std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem, _) => {
                 "; choose a folder you can write to with --results DIR".into()
             }
-            _ => String::new(),
+            _ => "; see to that and run the same command again".into(),
         };
         Error::Missing(format!("cannot {doing} {}: {error}{next}", path.display()))
     }

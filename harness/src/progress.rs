@@ -2,7 +2,7 @@
 
 use crate::interrupt;
 use crate::record::DataInfo;
-use crate::run::{EpochNews, Events};
+use crate::run::{EpochNews, Events, Place};
 use crate::talk::say;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -51,7 +51,7 @@ impl Events for RunProgress {
         self.say(&format!("{}: {}", self.title, self.last));
     }
 
-    fn start(&mut self, from_epoch: usize, data: &DataInfo) {
+    fn start(&mut self, from: Place, data: &DataInfo) {
         let known = datasets::manifest(&data.name).is_ok_and(datasets::Manifest::has_digest);
         let unverified = match (data.verified, known) {
             (true, _) => "",
@@ -60,8 +60,12 @@ impl Events for RunProgress {
         };
         let (name, source) = (&data.name, &data.source);
         self.say(&format!("{}: {} training images of {name} ({source}{unverified})", self.title, data.train));
-        if from_epoch > 0 {
-            self.say(&format!("{}: goes on after epoch {from_epoch}", self.title));
+        match from {
+            Place { epochs: 0, steps: 0 } => {}
+            Place { epochs, steps: 0 } => self.say(&format!("{}: resumes after epoch {epochs}", self.title)),
+            Place { epochs, steps } => {
+                self.say(&format!("{}: resumes after step {steps} of epoch {}", self.title, epochs + 1));
+            }
         }
     }
 

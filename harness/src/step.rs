@@ -113,6 +113,11 @@ impl Stepper {
         self.rule.cost(&self.net)
     }
 
+    /// Analytic bytes of training as `spec`, which this was built from, says; none where rule or layers have no model.
+    pub fn bytes(&self, spec: &MemorySpec) -> Option<u64> {
+        self.rule.memory(&self.net, spec.batch, &spec.optimizer()).map(|memory| memory.total())
+    }
+
     /// The network.
     pub fn network(&mut self) -> &mut Network {
         &mut self.net

@@ -151,8 +151,23 @@ impl Stream {
     /// # Panics
     /// If `batch` is 0.
     pub fn train(&self, seed: u64, epoch: u64, batch: usize, augment: Augment) -> Batches {
+        self.train_from(0, seed, epoch, batch, augment)
+    }
+
+    /// [`Stream::train`] from its batch `first` on, counted from 0. Images before it are not decoded.
+    ///
+    /// # Panics
+    /// If `batch` is 0.
+    pub fn train_from(&self, first: usize, seed: u64, epoch: u64, batch: usize, augment: Augment) -> Batches {
         let mut windows = windowed_order(seed, epoch, &self.store.split(self.train.split).units(), WINDOW);
         self.train.keep(&mut windows);
+        let mut before = first.saturating_mul(batch);
+        windows.retain_mut(|window| {
+            let skipped = before.min(window.images.len());
+            window.images.drain(..skipped);
+            before -= skipped;
+            !window.images.is_empty()
+        });
         let shape = self.shape;
         let make = move |index: usize, encoded: &[u8], into: &mut [u8]| {
             if augment.resized_crop {
@@ -311,6 +326,10 @@ mod tests {
         let first = epoch(1, 0);
         assert_eq!(first.iter().map(|batch| batch.labels.len()).collect::<Vec<_>>(), [4, 2]);
         assert_eq!(first, epoch(1, 0));
+        for batch in 0..=3 {
+            let rest = all(stream.train_from(batch, 1, 0, 4, Augment::default()));
+            assert_eq!(rest, first[batch.min(2)..], "from batch {batch} on");
+        }
         let flat = |batches: &[StreamBatch]| -> Vec<Vec<u8>> {
             batches.iter().flat_map(|batch| batch.pixels.chunks(192)).map(<[u8]>::to_vec).collect()
         };

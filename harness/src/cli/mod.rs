@@ -13,22 +13,27 @@ mod make;
 mod memory;
 mod pace;
 mod parity;
+mod plan;
 mod plot;
 mod run;
 mod runs;
 mod spec_args;
+mod status;
+mod work;
 
 use crate::error::{Error, Result};
+use crate::experiment::{Kind, catalogue};
 use crate::talk::say;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use datasets::LoadOptions;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Reproducible benchmarks of Stochastic Layer-wise Learning and the rules it is compared with.
 ///
 /// Numbers go to stdout, talk to stderr. Runs are kept under results/runs/, named by the digest of what was run: the
-/// same command twice runs nothing twice, and an interrupted one goes on where it stopped.
+/// same command twice runs nothing twice, and an interrupted one resumes where it stopped.
 #[derive(Parser, Debug)]
 #[command(version = crate::provenance::VERSION, max_term_width = 110, after_help = EXAMPLES)]
 pub struct Cli {
@@ -43,6 +48,8 @@ Examples:
   harness run --rule sll --set rule.projection_gain=3 --set recipe.schedule.kind=cosine
   harness sweep ablation_width --profile quick
   harness sweep --rule sll --over rule.align_weight=0,0.3,1 --over network.width=50,100
+  harness table table2 --engine slurm --gres gpu:1 --wait   on a cluster; docs/cluster.md
+  harness status                                        what is done, running, waiting, failed
   harness runs best --dataset mnist                     of all runs that are kept
   harness plot --dataset mnist --rule BP --rule SLL --x seconds --out curves.png
   harness memory --rule bp --network vit-7 --depth 4    one step's bytes, by category
@@ -54,13 +61,24 @@ Exit codes: 0 done, 1 a check or run failed, 2 wrong input, 3 data, device or fo
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Train one network with one rule; prints one JSON object.
+    #[command(after_help = spec_args::defaults_help())]
     Run(Box<run::RunArgs>),
     /// Evaluate a network that `run --save` wrote; prints one JSON object.
     Evaluate(evaluate::EvaluateArgs),
     /// Make one of the paper's tables: Parquet, Markdown and figures.
+    #[command(after_help = catalogue::help(&[Kind::Table]))]
     Table(Box<make::TableArgs>),
     /// Sweep one parameter, or two: Parquet, Markdown and a figure.
+    #[command(after_help = catalogue::help(&[Kind::Sweep]))]
     Sweep(Box<make::SweepArgs>),
+    /// Print the runs of a table or sweep, a line of JSON each: spec, name, estimated seconds and bytes.
+    Plan(Box<plan::PlanArgs>),
+    /// Make the runs of a plan, or some of its lines.
+    Work(work::WorkArgs),
+    /// Say how the runs of plans are: done, running, waiting, failed and why; and how long is to go.
+    Status(status::StatusArgs),
+    /// End the work on plans, here and in batch systems; what is unfinished keeps its state.
+    Cancel(status::StatusArgs),
     /// List, compare, remove, export and import the runs that are kept.
     Runs(runs::RunsArgs),
     /// Draw learning curves of runs of one's own choice, as SVG or PNG.
@@ -72,6 +90,7 @@ enum Command {
     Memory(Box<memory::MemoryArgs>),
     /// Make a figure or table of memory: training memory against depth (figure2a, figure2b, figure2c), the paper's
     /// Table 3.
+    #[command(after_help = catalogue::help(&Kind::MEMORY))]
     Footprint(footprint::FootprintArgs),
     /// Time the training step of every rule, beside eager PyTorch's and what the machine could do.
     Bench(bench::BenchArgs),
@@ -142,6 +161,33 @@ impl DataOptions {
     }
 }
 
+/// How often a run keeps its state within an epoch.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct KeepOptions {
+    /// Keep a run's state every so many minutes within an epoch, beside after every one and at a signal; 0 for every
+    /// step. Changes no number.
+    #[arg(long, value_name = "N", default_value_t = 5.0, value_parser = minutes)]
+    checkpoint_minutes: f64,
+}
+
+/// Minutes of a wait that is none or longer, up to a million.
+fn minutes(text: &str) -> std::result::Result<f64, String> {
+    let minutes = text.parse().ok().filter(|minutes| (0.0..=1e6).contains(minutes));
+    minutes.ok_or_else(|| format!("write minutes as a number from 0 to 1000000, like 5 or 0.5, not `{text}`"))
+}
+
+impl KeepOptions {
+    /// The time between two checkpoints.
+    fn every(self) -> Duration {
+        Duration::from_secs_f64(60.0 * self.checkpoint_minutes)
+    }
+
+    /// The same option for a process that works for this one.
+    fn arguments(self) -> [OsString; 2] {
+        ["--checkpoint-minutes".into(), self.checkpoint_minutes.to_string().into()]
+    }
+}
+
 /// Where results go.
 #[derive(Args, Debug, Clone)]
 pub struct ResultOptions {
@@ -206,6 +252,10 @@ pub fn dispatch(cli: Cli) -> Result<()> {
         Command::Evaluate(args) => evaluate::main(args),
         Command::Table(args) => make::table(*args),
         Command::Sweep(args) => make::sweep(*args),
+        Command::Plan(args) => plan::main(*args),
+        Command::Work(args) => work::main(args),
+        Command::Status(args) => status::status(args),
+        Command::Cancel(args) => status::cancel(args),
         Command::Runs(args) => runs::main(args),
         Command::Plot(args) => plot::main(*args),
         Command::Results(args) => index::main(args),

@@ -1,7 +1,7 @@
 //! `harness run`: one run in this process.
 
 use super::spec_args::SpecArgs;
-use super::{DataOptions, ResultOptions, print_json};
+use super::{DataOptions, KeepOptions, ResultOptions, print_json};
 use crate::error::{Error, Result};
 use crate::estimate::{self, Crew};
 use crate::interrupt;
@@ -10,7 +10,7 @@ use crate::pool::share;
 use crate::progress::RunProgress;
 use crate::record::RunResult;
 use crate::remedy;
-use crate::run::{self, Events, Trained};
+use crate::run::{self, Events, Keeping, Trained};
 use crate::spec::{Request, RunSpec, SmallData, name_dataset};
 use crate::store::Store;
 use crate::talk::say;
@@ -30,6 +30,8 @@ pub struct RunArgs {
     /// Keep the state after the last epoch, so that a run of more epochs resumes from it.
     #[arg(long)]
     keep_state: bool,
+    #[command(flatten)]
+    keep: KeepOptions,
     /// Write the trained network, and what its rule keeps and learned, to this file (safetensors; docs/formats.md).
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -58,7 +60,8 @@ fn dry_run(spec: &RunSpec, options: &LoadOptions, online: bool) -> Result<()> {
     }
     let folder = tempfile::tempdir().map_err(|e| Error::Missing(format!("cannot make a temporary folder: {e}")))?;
     let crew = Crew { jobs: 1, threads: share(1), keeps_state: false, results: folder.path() };
-    say!("{}", estimate::command_cost(&[spec], crew, options)?);
+    let loads = estimate::measure(&[spec], crew, options)?;
+    say!("{}", estimate::command_cost(&[spec], &loads, crew)?);
     Ok(())
 }
 
@@ -107,19 +110,22 @@ pub fn main(args: RunArgs) -> Result<()> {
     if !args.force && !kept.all().iter().any(|path| path.exists()) {
         run::extend(&spec, &store, &kept)?.into_iter().for_each(|sentence| progress.note(&sentence));
     }
-    let outcome = run::train(&spec, &options, Some(&kept), &mut progress);
+    let keeping = Keeping { kept: &kept, every: args.keep.every() };
+    let outcome = run::train(&spec, &options, Some(keeping), &mut progress);
     drop(progress);
     let mut trained = match outcome {
         Ok(trained) => trained,
         Err(error) => {
             // Nor does one that ended before there was anything to resume.
             if !kept.all().iter().any(|path| path.exists()) {
-                claim.remove_if_bare()?;
+                claim.remove_if_bare().unwrap_or_else(|other| say!("{other}"));
             }
             return Err(error);
         }
     };
-    match args.keep_state {
+    // Before the checkpoint goes, which is all there is of the weights if the file cannot be written.
+    let unsaved = save.and_then(|path| saved(&mut trained, path).err());
+    match args.keep_state || unsaved.is_some() {
         true => claim.finish_with_state(&trained.result)?,
         false => claim.finish(&trained.result)?,
     }
@@ -127,7 +133,10 @@ pub fn main(args: RunArgs) -> Result<()> {
         say!("loss or weights stopped being numbers at step {step}; the run is kept as diverged. Try a smaller --lr");
     }
     print_json(&trained.result)?;
-    save.map_or(Ok(()), |path| saved(&mut trained, path))
+    unsaved.map_or(Ok(()), |error| {
+        say!("the weights are kept in the store; the same command saves them without training again");
+        Err(error)
+    })
 }
 
 /// A run that the store has: saved from the state that was kept of it, if that is asked for, and printed.

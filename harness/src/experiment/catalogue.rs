@@ -97,6 +97,20 @@ pub fn names(kinds: &[Kind]) -> Vec<&'static str> {
     BUILTIN.iter().filter(|(_, text)| wanted(text)).map(|(name, _)| *name).collect()
 }
 
+/// What the built-in experiment called `name` is called in errors.
+pub fn origin(name: &str) -> String {
+    format!("experiments/{name}.toml")
+}
+
+fn for_another_command(origin: &str, kind: Kind, name: &str) -> Error {
+    Error::Input(format!("{origin} is for another command: `harness {} {name}`", kind.subcommand()))
+}
+
+/// The names of the built-in experiments of these kinds as a command's help has them.
+pub fn help(kinds: &[Kind]) -> String {
+    format!("Built in: {}.", names(kinds).join(", "))
+}
+
 /// The text of the experiment called `name`, or of the file `name` if that ends in `.toml`, which is of one of these
 /// kinds; and its name in errors.
 pub fn read(name: &str, kinds: &[Kind]) -> Result<(String, String)> {
@@ -108,6 +122,10 @@ pub fn read(name: &str, kinds: &[Kind]) -> Result<(String, String)> {
         // `tune-ff` and `tune_ff` are one.
         let plain = |name: &str| name.replace('-', "_");
         let known = BUILTIN.iter().find(|(known, _)| plain(known) == plain(name));
+        let other = known.and_then(|(_, text)| kind_of(text, name).ok()).filter(|kind| !kinds.contains(kind));
+        if let Some(kind) = other {
+            return Err(for_another_command(name, kind, name));
+        }
         let wanted = known.filter(|(_, text)| kind_of(text, name).is_ok_and(|kind| kinds.contains(&kind)));
         let (known, text) = wanted.ok_or_else(|| {
             let what = if kinds == Kind::MEMORY { "memory experiment" } else { kinds[0].subcommand() };
@@ -115,12 +133,11 @@ pub fn read(name: &str, kinds: &[Kind]) -> Result<(String, String)> {
             let (all, close) = (names.join(", "), did_you_mean(name, names));
             Error::Input(format!("there is no {what} `{name}`; choose one of {all}, or give a .toml file{close}"))
         })?;
-        (text.to_string(), format!("experiments/{known}.toml"))
+        (text.to_string(), origin(known))
     };
     let kind = kind_of(&text, &origin)?;
     if !kinds.contains(&kind) {
-        let subcommand = kind.subcommand();
-        return Err(Error::Input(format!("{origin} is for another command: `harness {subcommand} {name}`")));
+        return Err(for_another_command(&origin, kind, name));
     }
     Ok((text, origin))
 }

@@ -194,7 +194,7 @@ fn cell<'a>(
     let specs = (0..choices.seeds.unwrap_or(amount.seeds)).map(|seed| {
         let mut table = base.clone();
         table.insert("seed".into(), (seed as i64).into());
-        RunSpec::from_table(table, &format!("experiment {}, row {}", experiment.name, row.label))
+        RunSpec::from_table(table, &format!("{}, row {}, column {}", experiment.origin, row.label, column.label))
     });
     let specs: Vec<RunSpec> = specs.collect::<Result<_>>()?;
     match specs.first().map(RunSpec::unsupported).transpose()?.flatten() {
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn without_data_the_quick_profile_runs_samples_under_their_own_names() {
-        let plan = expand(find("table1", Kind::Table).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap();
+        let plan = expand(find("table1", &[Kind::Table]).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap();
         let labels: Vec<_> = plan.columns.iter().map(|c| c.label.as_str()).collect();
         assert!(labels.contains(&"mnist-sample"), "{labels:?}");
         for (i, column) in plan.columns.iter().enumerate() {
@@ -239,7 +239,7 @@ mod tests {
             assert!(plan.cells[i].specs.iter().all(|s| s.dataset.ends_with("-sample")));
             assert_eq!(plan.cells[i].quoted.is_some(), !column.label.ends_with("sample"), "{}", column.label);
         }
-        let plan = expand(find("table1", Kind::Table).unwrap(), &choices(Profile::Paper), &nowhere()).unwrap();
+        let plan = expand(find("table1", &[Kind::Table]).unwrap(), &choices(Profile::Paper), &nowhere()).unwrap();
         assert!(plan.cells.iter().all(|cell| cell.specs.is_empty() && cell.missing.is_some()));
     }
 
@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn a_sweep_has_one_column_a_value_and_leaves_reference_rows_alone() {
         let plan =
-            expand(find("ablation_projection", Kind::Sweep).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap();
+            expand(find("ablation_projection", &[Kind::Sweep]).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap();
         let values: Vec<f64> = plan.columns.iter().filter_map(PlannedColumn::number).collect();
         assert!(values.len() >= 4);
         let sll = plan.experiment.rows.iter().position(|r| !r.fixed).unwrap();

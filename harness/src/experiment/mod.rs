@@ -14,7 +14,7 @@ pub use expand::{Choices, Plan, PlannedCell, PlannedColumn, expand, shown};
 
 use crate::error::{Error, Result};
 use crate::spec::DeviceName;
-use crate::suggest::of_serde;
+use crate::suggest::{did_you_mean, of_serde};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -59,6 +59,9 @@ pub struct Experiment {
     /// What its author read from the runs of a profile, by profile. Each says on which runs it was written.
     #[serde(default)]
     pub reading: BTreeMap<String, Vec<String>>,
+    /// The label of the row that the others are compared with, seed by seed.
+    #[serde(default)]
+    pub reference: Option<String>,
     /// Rows.
     pub rows: Vec<Row>,
     /// Columns; of a sweep, what is swept over.
@@ -149,7 +152,30 @@ pub struct Amount {
     pub on_flex: Option<Box<Amount>>,
 }
 
+/// The profile of the embedded sample, beside those of [`Profile`].
+const SAMPLE: &str = "sample";
+
 impl Column {
+    /// What is wrong with the profiles in words, where something is.
+    fn check_profiles(&self) -> std::result::Result<(), String> {
+        let known = [Profile::Quick, Profile::Short, Profile::Paper].map(Profile::name);
+        for (name, amount) in &self.profile {
+            if name != SAMPLE && !known.contains(&name.as_str()) {
+                let (all, close) = (known.join(", "), did_you_mean(name, known.into_iter().chain([SAMPLE])));
+                let label = &self.label;
+                return Err(format!("column {label}: `profile.{name}`: profiles are {all} and {SAMPLE}{close}"));
+            }
+            for amount in [Some(amount), amount.on_flex.as_deref()].into_iter().flatten() {
+                let zero =
+                    [("epochs", amount.epochs as u64), ("seeds", amount.seeds)].into_iter().find(|(_, n)| *n == 0);
+                if let Some((key, _)) = zero {
+                    return Err(format!("column {}: `profile.{name}`: `{key}` = 0: take at least 1", self.label));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// How much of the column `profile` runs on `device`.
     pub fn amount(&self, profile: &str, device: DeviceName) -> Option<Amount> {
         let amount = self.profile.get(profile)?;
@@ -192,9 +218,9 @@ impl Sweep {
     }
 }
 
-/// The experiment called `name`, or in the file `name` if that ends in `.toml`, of the kind asked for.
-pub fn find(name: &str, kind: Kind) -> Result<Experiment> {
-    let (text, origin) = catalogue::read(name, &[kind])?;
+/// The experiment called `name`, or in the file `name` if that ends in `.toml`, of one of `kinds`.
+pub fn find(name: &str, kinds: &[Kind]) -> Result<Experiment> {
+    let (text, origin) = catalogue::read(name, kinds)?;
     parse(&text, &origin)
 }
 
@@ -211,6 +237,17 @@ impl Experiment {
     /// The table of `paper.toml` whose numbers stand beside ours.
     pub fn paper(&self) -> &str {
         self.paper.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Whether it is one of the program's own.
+    pub fn is_built_in(&self) -> bool {
+        self.origin == catalogue::origin(&self.name)
+    }
+
+    /// The index of the row that the others are compared with.
+    pub fn reference(&self) -> Option<usize> {
+        let label = self.reference.as_ref()?;
+        self.rows.iter().position(|row| row.label == *label)
     }
 
     /// Checks what can be checked without data.
@@ -230,6 +267,11 @@ impl Experiment {
                 return wrong(format!("`label` = \"{}\" stands twice", all[twice]));
             }
         }
+        self.columns.iter().try_for_each(|column| column.check_profiles().or_else(wrong))?;
+        if let Some(label) = self.reference.as_ref().filter(|_| self.reference().is_none()) {
+            let rows = self.rows.iter().map(|row| row.label.as_str());
+            return wrong(format!("`reference` = \"{label}\" is no row's `label`{}", did_you_mean(label, rows)));
+        }
         for parameter in self.sweep.iter().flat_map(Sweep::parameters) {
             let head = parameter.parameter.split('.').next().unwrap_or_default();
             if !["network", "rule", "recipe"].contains(&head) || !parameter.parameter.contains('.') {
@@ -240,6 +282,10 @@ impl Experiment {
             }
             if parameter.values.is_empty() {
                 return wrong(format!("`{}` has no `values`", parameter.parameter));
+            }
+            let twice = |(i, value): &(usize, &toml::Value)| parameter.values[..*i].contains(value);
+            if let Some((_, value)) = parameter.values.iter().enumerate().find(twice) {
+                return wrong(format!("`{}`: {} stands twice among its values", parameter.parameter, shown(value)));
             }
         }
         if let Some(Sweep { parameter, and: Some(other), .. }) = &self.sweep
@@ -262,7 +308,7 @@ mod tests {
     use baselines::RuleSpec;
 
     fn all() -> Vec<Experiment> {
-        let of = |kind| catalogue::names(&[kind]).into_iter().map(move |name| find(name, kind).unwrap());
+        let of = |kind| catalogue::names(&[kind]).into_iter().map(move |name| find(name, &[kind]).unwrap());
         of(Kind::Table).chain(of(Kind::Sweep)).collect()
     }
 
@@ -277,7 +323,7 @@ mod tests {
 
     #[test]
     fn every_rule_of_the_register_has_a_row_in_rules_mlp() {
-        let experiment = find("rules_mlp", Kind::Table).unwrap();
+        let experiment = find("rules_mlp", &[Kind::Table]).unwrap();
         let labels: Vec<_> = experiment.rows.iter().map(|row| row.label.as_str()).collect();
         for info in baselines::rules() {
             assert!(labels.contains(&info.title), "{} has no row", info.title);
@@ -330,6 +376,9 @@ mod tests {
             ("kind = \"sweep\"", "kind = \"table\"", "[sweep]"),
             ("[sweep]", "[sweep.and]\nparameter = \"network.width\"\nlabel = \"w\"\nvalues = [1]\n\n[sweep]", "twice"),
             ("title =", "titel =", "titel"),
+            ("profile.quick", "profile.quik", "did you mean `quick`"),
+            ("seeds = 3", "seeds = 0", "`seeds` = 0"),
+            ("title =", "reference = \"BPP\"\ntitle =", "`reference`"),
         ] {
             let error = error(from, to);
             assert!(error.contains("my.toml") && error.contains(word), "{error}");
@@ -338,8 +387,8 @@ mod tests {
 
     #[test]
     fn a_wrong_name_gets_the_right_ones() {
-        let error = find("table9", Kind::Table).unwrap_err().to_string();
+        let error = find("table9", &[Kind::Table]).unwrap_err().to_string();
         assert!(error.contains("table9") && error.contains("did you mean `table"), "{error}");
-        assert!(find("table1", Kind::Sweep).unwrap_err().to_string().contains("ablation_width"));
+        assert!(find("table1", &[Kind::Sweep]).unwrap_err().to_string().contains("ablation_width"));
     }
 }

@@ -16,10 +16,13 @@ use process::{Lines, Running, start};
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a request of unknown size is taken to need where memory is shared out.
 const ASSUMED: u64 = 3 << 30;
+
+/// How far apart processes may hear of the same signal.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// A request to make.
 #[derive(Clone, Debug)]
@@ -41,6 +44,8 @@ pub struct Pool {
     pub threads: Option<usize>,
     /// Bytes that all of them together may need; one alone is started in any case.
     pub memory: Option<u64>,
+    /// When to stop as at a signal, with the state of what is unfinished kept.
+    pub until: Option<Instant>,
     /// Handed on to every process.
     pub arguments: Vec<OsString>,
 }
@@ -86,10 +91,17 @@ impl Pool {
                 pending.pop_front();
             }
             lines.show(&mut running.0, Duration::from_millis(50));
-            if interrupt::requested() {
+            if interrupt::requested() || self.out_of_time() {
+                running.stop();
                 return Err(Error::Interrupted);
             }
-            for process in running.ended(&mut lines) {
+            let ended = running.ended(&mut lines);
+            // A signal that is for all may reach a run a moment before it reaches this process.
+            if ended.iter().any(|process| process.was_interrupted()) && interrupt::requested_within(MOMENT) {
+                running.stop();
+                return Err(Error::Interrupted);
+            }
+            for process in ended {
                 failures.extend(process.outcome(store).err());
             }
         }
@@ -101,6 +113,10 @@ impl Pool {
                 failures.join("\n")
             ))),
         }
+    }
+
+    fn out_of_time(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
     }
 
     fn has_room<R: Request>(&self, running: &Running<R>, job: &Job<R>) -> bool {

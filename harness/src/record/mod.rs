@@ -17,3 +17,9 @@ pub use representation::{
 };
 pub use run::{DataInfo, EpochPoint, PeakBytes, RunResult};
 pub use weighing::Footprint;
+
+/// What tells a record from another one of the same spec, made again or on another machine: when it was finished and
+/// the seconds that it took.
+pub fn stamp(id: &str, finished_unix: u64, seconds: f64) -> String {
+    format!("{id}@{finished_unix}/{seconds}")
+}

@@ -28,6 +28,7 @@ pub fn table() -> Report {
         row_axis: "rule".into(),
         column_axis: "data set".into(),
         rows: vec!["BP".into(), "TP".into()],
+        reference: None,
         columns: ["MNIST", "CIFAR-10"].map(|label| PlannedColumn { label: label.into(), values: vec![] }).into(),
         cells: vec![
             Cell {

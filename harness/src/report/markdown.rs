@@ -2,7 +2,7 @@
 
 use super::grid::{Grid, escape};
 use super::stats::{CellStats, aggregate_text, quoted_text};
-use super::{Cell, Report, details, distinct, representations, theorem};
+use super::{Cell, Report, details, distinct, paired, representations, theorem};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::shown;
@@ -33,6 +33,7 @@ pub fn render(report: &Report, figures: &[String]) -> String {
     });
     let sections = [
         reading(report),
+        paired::section(report),
         theorem::section(report),
         representations::section(report),
         details::runs(report),

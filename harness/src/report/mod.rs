@@ -1,6 +1,7 @@
 //! From runs to what people read: Parquet, Markdown, figures. Nothing here runs or decides anything.
 
 pub mod axis;
+pub mod claims;
 pub mod curves;
 mod details;
 #[cfg(test)]
@@ -12,6 +13,7 @@ pub mod labels;
 mod layers;
 pub mod markdown;
 pub mod memory;
+pub mod paired;
 pub mod parquet;
 pub mod paths;
 pub mod picture;
@@ -52,6 +54,8 @@ pub struct Report {
     pub column_axis: String,
     /// Row labels in order.
     pub rows: Vec<String>,
+    /// The row that the others are compared with.
+    pub reference: Option<usize>,
     /// Column labels in order.
     pub columns: Vec<PlannedColumn>,
     /// One cell for each row and column, row by row.

@@ -8,7 +8,8 @@ mod representations;
 
 pub use curves::read as read_curves;
 pub(crate) use read::Row;
-pub use read::{has_runs, read_ids, read_runs};
+pub(crate) use read::stamps;
+pub use read::{LabelledRun, has_runs, read_labelled, read_runs, read_stamps};
 
 use crate::atomic::write_atomically;
 

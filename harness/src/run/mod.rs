@@ -11,12 +11,12 @@ mod resident;
 mod trained;
 mod trainer;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, Keeping, Partial};
 pub use evaluate::{Evaluated, evaluate};
 pub use extend::extend;
 pub use loader::Loader;
 pub use trained::{Trained, restored};
-pub use trainer::{EpochNews, Events, Part, train};
+pub use trainer::{EpochNews, Events, Part, Place, train};
 
 use crate::device;
 use crate::error::{Error, Result};
