@@ -15,8 +15,8 @@ pub struct EpochRepresentations {
     pub layers: Vec<LayerRepresentation>,
 }
 
-/// One hidden layer's output `h`, and `v = R h` of it: the rule's own where it has one, else by a fresh projection to as
-/// many codes as there are classes. Absent numbers are those of outputs that are no numbers, or do not vary.
+/// One hidden layer's output `h`, and `v = R h` of it: the rule's own where it has one, else by a fresh projection to
+/// as many codes as there are classes. Absent numbers are those of outputs that are no numbers, or do not vary.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerRepresentation {
     /// The layer's name with its sizes.

@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn scatter_by_hand() {
         let (rows, labels) = two_classes();
-        // Means (-1, 0) and (3, 0) around (1, 0): 8 * 2². Within: 1 along the first axis and 4 along the second, 8 times.
+        // Means (-1, 0) and (3, 0) around (1, 0): 8 * 2². Within: 1 along the first axis, 4 along the second, 8 times.
         assert!((scatter_ratio(&rows, &labels, 3).unwrap() - 32.0 / 40.0).abs() < 1e-12);
         // It does not see the scale.
         let larger = Rows::new((0..8).flat_map(|i| rows.row(i).to_vec()).map(|x| 7.0 * x).collect(), 2);
@@ -65,9 +65,9 @@ mod tests {
     #[test]
     fn a_sample_is_no_part_of_the_mean_that_judges_it() {
         let (rows, labels) = two_classes();
-        // Even places: class 0 at -2, class 1 at 2; odd ones: 0 and 4. All second coordinates cancel. Of the even samples,
-        // at -2, -2, 2, 2 against 0 and 4, those of class 1 lie half-way, and the first class takes them; of the odd
-        // ones, at 0, 0, 4, 4 against -2 and 2, so do those of class 0.
+        // Even places: class 0 at -2, class 1 at 2; odd ones: 0 and 4. All second coordinates cancel. Of the even
+        // samples, at -2, -2, 2, 2 against 0 and 4, those of class 1 lie half-way, and the first class takes them; of
+        // the odd ones, at 0, 0, 4, 4 against -2 and 2, those of class 0 do, and it takes them, too: they are right.
         assert_eq!(nearest_class_mean(&rows, &labels, 2), Some(75.0));
         // With its own half's means a single sample of each class would always be right.
         assert_eq!(nearest_class_mean(&Rows::new(vec![0.0, 9.0], 1), &[0, 1], 2), Some(0.0));

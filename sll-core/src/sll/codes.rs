@@ -1,4 +1,5 @@
-//! What a label is among more codes than there are classes; the paper does not say (Figure 4b goes to hundreds of codes).
+//! What a label is among more codes than there are classes; the paper, whose Figure 4b goes to hundreds of codes, does
+//! not say.
 //!
 //! ```text
 //! first     q(y) = q_y: the first K codes are the classes, the others never a label
