@@ -5,6 +5,8 @@ mod diagnostics;
 mod evaluate;
 mod extend;
 mod loader;
+mod picture;
+mod representations;
 mod resident;
 mod trained;
 mod trainer;
