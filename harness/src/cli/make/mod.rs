@@ -156,7 +156,7 @@ fn make(
             }
             let mut arguments = select.data.arguments();
             arguments.extend(args.keep.arguments());
-            arguments.extend(args.select.log.arguments());
+            arguments.extend(args.log.arguments());
             arguments.extend(args.keep_state.then(|| "--keep-state".into()));
             let pool = Pool { at_once, arguments, until: args.part.until(), ..Pool::default() };
             // Runs of earlier numerics that stand in are not the pool's business.
