@@ -34,7 +34,7 @@ use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, is_default};
 use std::ops::Range;
 
 /// How a class is read out.
@@ -69,7 +69,7 @@ pub struct FfConfig {
     pub skip_first: bool,
     /// Weight of peer normalisation (in the code of Löwe 2023: 0.03), which draws a unit's mean activity to its
     /// layer's.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub peer_weight: f64,
     /// Learning rate of the classifier over that of the hidden layers, where `read_out` is `classifier`.
     #[serde(skip_serializing_if = "is_one")]
@@ -102,12 +102,7 @@ pub struct Ff {
     counted: Range<usize>,
 }
 
-/// Of [`FfConfig::peer_weight`]: a run is named as before there was a choice.
-fn is_zero(weight: &f64) -> bool {
-    *weight == 0.0
-}
-
-/// Of [`FfConfig::read_out_lr_factor`].
+/// Of [`FfConfig::read_out_lr_factor`]: a run is named as before there was a choice.
 fn is_one(factor: &f64) -> bool {
     *factor == 1.0
 }
@@ -132,7 +127,7 @@ fn units(net: &Network, rule: &str) -> Result<Vec<Range<usize>>> {
 
 /// Refuses a loss of an output that is not trained.
 fn untrained_output(net: &Network) -> Result<()> {
-    match net.loss().is_usual() {
+    match is_default(&net.loss()) {
         true => Ok(()),
         false => {
             let reason = "classes are read out by goodness and the output is not trained; leave it out";
@@ -209,7 +204,7 @@ impl FfConfig {
 
 impl LearningRule for Ff {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let (b, last) = (batch.len(), self.units.len() - 1);
         let mut x = self.labels.pairs(batch);
         let mut loss: Option<Tensor<1>> = None;
@@ -248,7 +243,7 @@ impl LearningRule for Ff {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         let hidden = contrastive_cost(net, &self.units, self.labels.macs());
         let costs = net.costs();
         let all: u64 = costs.iter().map(|c| c.forward).sum();

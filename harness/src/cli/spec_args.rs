@@ -3,7 +3,7 @@
 use super::whole;
 use crate::error::Result;
 use crate::experiment::shown;
-use crate::spec::assemble;
+use crate::spec::{Request, RunSpec, assemble};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -20,7 +20,7 @@ pub struct SpecArgs {
     /// A run's spec in TOML, as results/runs/<id>/spec.toml; - reads it from stdin.
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
-    /// Rule, in any case: `harness rules` lists them.
+    /// Rule or variant, in any case: `harness rules` lists them.
     #[arg(long)]
     rule: Option<String>,
     /// Network: `harness networks` lists them.
@@ -89,6 +89,10 @@ pub struct SpecArgs {
     /// it took.
     #[arg(long)]
     diagnostics: bool,
+    /// Measure every hidden layer's output before training and after every epoch: what a projection does to distances,
+    /// effective rank, how far classes lie apart; and keep what Figures 3 and 5 are drawn from.
+    #[arg(long)]
+    representations: bool,
     /// Seed of everything drawn at random.
     #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,
@@ -101,6 +105,11 @@ pub struct SpecArgs {
     /// Any other key of a spec, like rule.align_weight=0.3 (repeatable; values are TOML, bare words are text).
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+}
+
+/// What is run without flags, for help.
+pub fn defaults_help() -> String {
+    format!("Without flags it is this spec:\n\n{}", RunSpec::from_toml(DEFAULTS, "defaults").expect("valid").to_toml())
 }
 
 impl SpecArgs {
@@ -163,6 +172,7 @@ impl SpecArgs {
             ("recipe.train_limit", whole(self.train_limit)),
             ("recipe.validation", whole(self.validation)),
             ("recipe.diagnostics", switch(self.diagnostics)),
+            ("recipe.representations", switch(self.representations)),
             ("seed", self.seed.map(|n| Value::Integer(n as i64))),
             ("device", text(&self.device)),
             ("network.precision", text(&self.precision)),

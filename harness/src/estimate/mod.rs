@@ -72,6 +72,7 @@ fn loads<'a>(specs: &[&'a RunSpec], crew: Crew, reading: &HashMap<String, f64>) 
             evaluated: test,
             epochs: spec.recipe.epochs,
             preparation: spec.rule.preparation().1.min(spec.recipe.epochs),
+            images: image_bytes(spec)?,
         })
     };
     specs.iter().zip(&keys).map(load).collect()
@@ -109,6 +110,13 @@ fn image_time(spec: &RunSpec) -> Result<f64> {
     Ok(started.elapsed().as_secs_f64() / made as f64)
 }
 
+/// Bytes of a data set that lies in memory.
+fn image_bytes(spec: &RunSpec) -> Result<u64> {
+    let manifest = datasets::manifest(&spec.dataset)?;
+    let images = if manifest.is_streamed() { 0 } else { manifest.counts.train + manifest.counts.test };
+    Ok(images as u64 * manifest.shape.iter().product::<usize>() as u64)
+}
+
 /// Images trained on and evaluated on.
 fn images(spec: &RunSpec) -> Result<(usize, usize)> {
     let counts = datasets::manifest(&spec.dataset)?.counts;
@@ -130,11 +138,15 @@ fn reading(specs: &[&RunSpec], options: &LoadOptions) -> HashMap<String, f64> {
     found
 }
 
-/// One sentence: what the runs that are left to do will take.
-pub fn command_cost(specs: &[&RunSpec], crew: Crew, options: &LoadOptions) -> Result<String> {
-    let loads = loads(specs, crew, &reading(specs, options))?;
+/// What each of `specs` will take: its steps are timed for a moment, its data read.
+pub fn measure(specs: &[&RunSpec], crew: Crew, options: &LoadOptions) -> Result<Vec<Load>> {
+    loads(specs, crew, &reading(specs, options))
+}
+
+/// One sentence: what the runs that are left to do will take, `loads` in the same order.
+pub fn command_cost(specs: &[&RunSpec], loads: &[Load], crew: Crew) -> Result<String> {
     let seconds: Vec<f64> = loads.iter().map(Load::seconds).collect();
-    let diagnosed = specs.iter().any(|spec| spec.recipe.diagnostics);
+    let diagnosed = specs.iter().any(|spec| spec.recipe.diagnostics || spec.recipe.representations);
     Ok(format!(
         "this command: {} of {}, {} at once: about {}{}, by steps just timed; data: {}; {}",
         runs(specs.len()),
@@ -143,7 +155,7 @@ pub fn command_cost(specs: &[&RunSpec], crew: Crew, options: &LoadOptions) -> Re
         told(makespan(&seconds, crew.jobs)),
         if diagnosed { " and what it takes to measure every layer" } else { "" },
         data(specs)?,
-        disk(&loads, crew)
+        disk(loads, crew)
     ))
 }
 
@@ -205,8 +217,9 @@ fn epochs(values: impl Iterator<Item = usize> + Clone) -> String {
 }
 
 /// `40 seconds`, `12 minutes`, `7.5 hours`, `3.1 days`.
-fn told(seconds: f64) -> String {
+pub fn told(seconds: f64) -> String {
     match seconds {
+        s if s < 1.5 => "a second".into(),
         s if s < 99.5 => format!("{s:.0} seconds"),
         s if s < 99.5 * 60.0 => format!("{:.0} minutes", s / 60.0),
         s if s < 48.0 * 3600.0 => format!("{:.1} hours", s / 3600.0),
@@ -220,8 +233,8 @@ mod tests {
 
     #[test]
     fn times_are_told_in_words_that_fit() {
-        let words = [40.0, 100.0, 7200.0, 3.1 * 86400.0].map(told);
-        assert_eq!(words, ["40 seconds", "2 minutes", "2.0 hours", "3.1 days"]);
+        let words = [0.2, 40.0, 100.0, 7200.0, 3.1 * 86400.0].map(told);
+        assert_eq!(words, ["a second", "40 seconds", "2 minutes", "2.0 hours", "3.1 days"]);
         assert_eq!(epochs([3, 10, 5].into_iter()), "3 to 10 epochs");
         assert_eq!((epochs([4].into_iter()), epochs([1, 1].into_iter())), ("4 epochs".into(), "1 epoch".into()));
     }

@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn every_row_of_the_built_in_one_runs_or_says_why_not() {
-        let experiment: Experiment = find("calibration", Kind::Calibration).unwrap();
+        let experiment: Experiment = find("calibration", &[Kind::Calibration]).unwrap();
         for profile in [Profile::Quick, Profile::Short, Profile::Paper] {
             let (device, seeds, epochs) = (crate::spec::DeviceName::Flex, None, None);
             let choices = Choices { profile, device, seeds, epochs, allow_unverified: false, assume_present: true };
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn every_rule_has_a_row_in_the_built_in_one() {
-        let rows = find("calibration", Kind::Calibration).unwrap().rows;
+        let rows = find("calibration", &[Kind::Calibration]).unwrap().rows;
         // Those after a comma are variants of no authors' own, or of another row's.
         for info in baselines::rules().iter().filter(|info| !info.title.contains(", ")) {
             let named = rows.iter().any(|row| row.label.split(" (").next() == Some(info.title));

@@ -24,6 +24,8 @@ pub enum Kind {
 impl Kind {
     /// The kinds with a rule a row.
     pub const TABLES: [Kind; 2] = [Kind::Table, Kind::Calibration];
+    /// The kinds that train.
+    pub const TRAINING: [Kind; 3] = [Kind::Table, Kind::Calibration, Kind::Sweep];
 
     /// The kinds that weigh steps.
     pub const MEMORY: [Kind; 2] = [Kind::MemoryFigure, Kind::MemoryTable];
@@ -47,11 +49,16 @@ macro_rules! builtin {
 const BUILTIN: &[(&str, &str)] = builtin![
     "table1",
     "table2",
+    "table3_accuracy",
     "small_cnn",
     "rules_mlp",
     "floors_cnn",
     "calibration",
     "theorem1",
+    "representations",
+    "features",
+    "figure4b",
+    "figure4c",
     "ablation_width",
     "ablation_depth",
     "ablation_projection",
@@ -103,6 +110,15 @@ pub fn origin(name: &str) -> String {
     format!("experiments/{name}.toml")
 }
 
+fn for_another_command(origin: &str, kind: Kind, name: &str) -> Error {
+    Error::Input(format!("{origin} is for another command: `harness {} {name}`", kind.subcommand()))
+}
+
+/// The names of the built-in experiments of these kinds as a command's help has them.
+pub fn help(kinds: &[Kind]) -> String {
+    format!("Built in: {}.", names(kinds).join(", "))
+}
+
 /// The text of the experiment called `name`, or of the file `name` if that ends in `.toml`, which is of one of these
 /// kinds; and its name in errors.
 pub fn read(name: &str, kinds: &[Kind]) -> Result<(String, String)> {
@@ -114,6 +130,10 @@ pub fn read(name: &str, kinds: &[Kind]) -> Result<(String, String)> {
         // `tune-ff` and `tune_ff` are one.
         let plain = |name: &str| name.replace('-', "_");
         let known = BUILTIN.iter().find(|(known, _)| plain(known) == plain(name));
+        let other = known.and_then(|(_, text)| kind_of(text, name).ok()).filter(|kind| !kinds.contains(kind));
+        if let Some(kind) = other {
+            return Err(for_another_command(name, kind, name));
+        }
         let wanted = known.filter(|(_, text)| kind_of(text, name).is_ok_and(|kind| kinds.contains(&kind)));
         let (known, text) = wanted.ok_or_else(|| {
             let what = if kinds == Kind::MEMORY { "memory experiment" } else { kinds[0].subcommand() };
@@ -125,14 +145,13 @@ pub fn read(name: &str, kinds: &[Kind]) -> Result<(String, String)> {
     };
     let kind = kind_of(&text, &origin)?;
     if !kinds.contains(&kind) {
-        let subcommand = kind.subcommand();
-        return Err(Error::Input(format!("{origin} is for another command: `harness {subcommand} {name}`")));
+        return Err(for_another_command(&origin, kind, name));
     }
     Ok((text, origin))
 }
 
 /// Folders of the results that no experiment may have the name of.
-pub const RESERVED: [&str; 5] = ["quick", "local", "runs", "memory-runs", "memory"];
+pub const RESERVED: [&str; 6] = ["quick", "local", "runs", "memory-runs", "memory", "tensorboard"];
 
 /// Checks that a folder can have the experiment's name.
 pub fn check_name(name: &str, origin: &str) -> Result<()> {

@@ -102,6 +102,10 @@ pub fn expand(mut experiment: Experiment, choices: &Choices, data: &LoadOptions)
     for column in &experiment.columns {
         settled.extend(settle(column, choices, data, &mut lines)?);
     }
+    if experiment.kind == Kind::Sweep && settled.iter().any(|column| column.missing.is_none()) {
+        // The sample stands in for what is missing; a sweep has no second column for the reason.
+        settled.retain(|column| column.missing.is_none());
+    }
     if experiment.kind == Kind::Sweep && settled.len() > 1 {
         return Err(Error::Input(format!("{}: a sweep has one data set in a profile", experiment.origin)));
     }
@@ -195,7 +199,7 @@ fn cell<'a>(
     choices: &Choices,
 ) -> Result<PlannedCell> {
     let name = column.column.quoted.as_deref().filter(|_| column.quoted);
-    let quoted = name.and_then(|name| paper::quoted(&experiment.name, name, &row.label));
+    let quoted = name.and_then(|name| paper::quoted(experiment.paper(), name, &row.label));
     let missing = row.missing.clone().or_else(|| column.missing.clone());
     let (Some(rule), Some(amount), None) = (&row.rule, &column.amount, &missing) else {
         return Ok(PlannedCell { quoted, missing, ..PlannedCell::default() });
@@ -268,7 +272,7 @@ mod tests {
 
     #[test]
     fn without_data_the_quick_profile_runs_samples_under_their_own_names() {
-        let plan = expand(find("table1", Kind::Table).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap();
+        let plan = expand(find("table1", &[Kind::Table]).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap();
         let labels: Vec<_> = plan.columns.iter().map(|c| c.label.as_str()).collect();
         assert!(labels.contains(&"mnist-sample"), "{labels:?}");
         for (i, column) in plan.columns.iter().enumerate() {
@@ -278,7 +282,7 @@ mod tests {
             assert!(plan.cells[i].specs.iter().all(|s| s.dataset.ends_with("-sample")));
             assert_eq!(plan.cells[i].quoted.is_some(), !column.label.ends_with("sample"), "{}", column.label);
         }
-        let plan = expand(find("table1", Kind::Table).unwrap(), &choices(Profile::Paper), &nowhere()).unwrap();
+        let plan = expand(find("table1", &[Kind::Table]).unwrap(), &choices(Profile::Paper), &nowhere()).unwrap();
         assert!(plan.cells.iter().all(|cell| cell.specs.is_empty() && cell.missing.is_some()));
     }
 
@@ -373,9 +377,18 @@ mod tests {
     }
 
     #[test]
+    fn the_sample_stands_in_for_a_sweeps_missing_data() {
+        let of = |profile| expand(find("figure4b", Kind::Sweep).unwrap(), &choices(profile), &nowhere()).unwrap();
+        let (quick, short) = (of(Profile::Quick), of(Profile::Short));
+        assert!(quick.cells.iter().all(|cell| cell.specs.iter().all(|spec| spec.dataset == "fashion-mnist-sample")));
+        assert!(quick.cells.iter().all(|cell| !cell.specs.is_empty() && cell.missing.is_none()));
+        assert!(short.cells.iter().all(|cell| cell.specs.is_empty() && cell.missing.is_some()));
+    }
+
+    #[test]
     fn a_sweep_has_one_column_a_value_and_leaves_reference_rows_alone() {
         let plan =
-            expand(find("ablation_projection", Kind::Sweep).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap();
+            expand(find("ablation_projection", &[Kind::Sweep]).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap();
         let values: Vec<f64> = plan.columns.iter().filter_map(PlannedColumn::number).collect();
         assert!(values.len() >= 4);
         let sll = plan.experiment.rows.iter().position(|r| !r.fixed).unwrap();

@@ -53,6 +53,8 @@ pub struct Experiment {
     pub kind: Kind,
     /// Headline.
     pub title: String,
+    /// The table of `paper.toml` whose numbers stand beside ours, where it has another name.
+    pub paper: Option<String>,
     /// Lines under the table.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -221,10 +223,8 @@ impl Sweep {
     }
 }
 
-/// The experiment called `name`, or in the file `name` if that ends in `.toml`, of the kind asked for; a calibration is
-/// a table, too.
-pub fn find(name: &str, kind: Kind) -> Result<Experiment> {
-    let kinds = if kind == Kind::Table { &Kind::TABLES[..] } else { &[kind] };
+/// The experiment called `name`, or in the file `name` if that ends in `.toml`, of one of `kinds`.
+pub fn find(name: &str, kinds: &[Kind]) -> Result<Experiment> {
     let (text, origin) = catalogue::read(name, kinds)?;
     parse(&text, &origin)
 }
@@ -242,6 +242,11 @@ pub fn parse(text: &str, origin: &str) -> Result<Experiment> {
 }
 
 impl Experiment {
+    /// The table of `paper.toml` whose numbers stand beside ours.
+    pub fn paper(&self) -> &str {
+        self.paper.as_deref().unwrap_or(&self.name)
+    }
+
     /// Whether it is one of the program's own.
     pub fn is_built_in(&self) -> bool {
         self.origin == catalogue::origin(&self.name)
@@ -313,10 +318,11 @@ impl Experiment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::paper;
     use baselines::RuleSpec;
 
     fn all() -> Vec<Experiment> {
-        let of = |kind| catalogue::names(&[kind]).into_iter().map(move |name| find(name, kind).unwrap());
+        let of = |kind| catalogue::names(&[kind]).into_iter().map(move |name| find(name, &[kind]).unwrap());
         of(Kind::Table).chain(of(Kind::Sweep)).chain(of(Kind::Calibration)).collect()
     }
 
@@ -331,11 +337,30 @@ mod tests {
 
     #[test]
     fn every_rule_of_the_register_has_a_row_in_rules_mlp() {
-        let experiment = find("rules_mlp", Kind::Table).unwrap();
+        let experiment = find("rules_mlp", &[Kind::Table]).unwrap();
         let labels: Vec<_> = experiment.rows.iter().map(|row| row.label.as_str()).collect();
         for info in baselines::rules() {
             assert!(labels.contains(&info.title), "{} has no row", info.title);
         }
+    }
+
+    #[test]
+    fn every_number_that_the_paper_prints_stands_in_some_experiment() {
+        let places: Vec<_> = all()
+            .iter()
+            .flat_map(|experiment| {
+                let columns = experiment.columns.iter().filter_map(|column| column.quoted.clone());
+                let place = |column: String| experiment.rows.iter().map(move |row| (column.clone(), row.label.clone()));
+                let places: Vec<_> = columns.flat_map(place).collect();
+                places.into_iter().map(|(column, row)| (experiment.paper().to_string(), column, row))
+            })
+            .filter_map(|(table, column, row)| paper::quoted(&table, &column, &row).map(|_| (table, column, row)))
+            .collect();
+        // 20 of Table 1, 42 of Table 2, 10 of Table 3, 10 of appendix A.2.1.
+        assert_eq!(
+            ["table1", "table2", "table3", "small_cnn"].map(|of| places.iter().filter(|p| p.0 == of).count()),
+            [20, 42, 10, 10]
+        );
     }
 
     #[test]
@@ -380,8 +405,8 @@ mod tests {
 
     #[test]
     fn a_wrong_name_gets_the_right_ones() {
-        let error = find("table9", Kind::Table).unwrap_err().to_string();
+        let error = find("table9", &[Kind::Table]).unwrap_err().to_string();
         assert!(error.contains("table9") && error.contains("did you mean `table"), "{error}");
-        assert!(find("table1", Kind::Sweep).unwrap_err().to_string().contains("ablation_width"));
+        assert!(find("table1", &[Kind::Sweep]).unwrap_err().to_string().contains("`harness table table1`"));
     }
 }

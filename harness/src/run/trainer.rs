@@ -1,11 +1,11 @@
 //! The epoch loop. It knows no rule and no network by name.
 
 use super::evaluate::{accuracy, unit_accuracies};
-use super::{Checkpoint, Loader, Trained, diagnostics};
+use super::{Checkpoint, Keeping, Loader, Partial, Trained, diagnostics, picture, representations};
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochPoint, RunResult};
 use crate::spec::{Request, RunSpec, own_settings};
-use crate::store::{Kept, set_aside};
+use crate::store::set_aside;
 use crate::{device, provenance, room};
 use baselines::bp::Bp;
 use datasets::{Dataset, LoadOptions};
@@ -17,6 +17,11 @@ use std::time::{Duration, Instant};
 
 /// Steps whose losses are left on the device before they are looked at.
 const LOSSES_HELD: usize = 32;
+/// Steps after which weights are looked at, and at every epoch's start: a loss may stay finite where they do not.
+const WATCHED: usize = 1024;
+/// Steps of an epoch before its state is worth keeping: a resumed run books no bytes of its first step, which is like
+/// the second of these.
+const FEWEST_STEPS: usize = 2;
 
 /// News of a finished epoch.
 pub struct EpochNews<'a> {
@@ -26,6 +31,15 @@ pub struct EpochNews<'a> {
     pub epochs: usize,
 }
 
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Epochs done.
+    pub epochs: usize,
+    /// Steps done of the next one.
+    pub steps: usize,
+}
+
 /// What a run tells its caller while it works, and asks it.
 pub trait Events {
     /// A step is done.
@@ -33,7 +47,7 @@ pub trait Events {
     /// An epoch is done.
     fn epoch(&mut self, news: &EpochNews);
     /// A run starts, or resumes from a checkpoint.
-    fn start(&mut self, from_epoch: usize, data: &DataInfo);
+    fn start(&mut self, from: Place, data: &DataInfo);
     /// A part of the run took so long.
     fn spent(&mut self, _part: Part, _took: Duration) {}
     /// A sentence that is no news of the training, like one about a file that cannot be used.
@@ -75,14 +89,18 @@ struct Training {
     bp_macs: u64,
     /// Whether this process has made no step yet.
     first_step: bool,
+    /// Since when time has not been added to the state's seconds.
+    clock: Instant,
+    /// When the state was kept last.
+    saved: Instant,
 }
 
-/// Loads the data, trains as `spec` says and gives the result with what was trained. Goes on from `checkpoint` if it
-/// is there, and keeps it up to date, epoch by epoch.
+/// Loads the data, trains as `spec` says and gives the result with what was trained. Goes on from the state that is
+/// kept, if there is one, and keeps it up to date.
 pub fn train(
     spec: &RunSpec,
     options: &LoadOptions,
-    checkpoint: Option<&Kept>,
+    keeping: Option<Keeping>,
     events: &mut dyn Events,
 ) -> Result<Trained> {
     if let Some(reason) = spec.too_short() {
@@ -107,11 +125,12 @@ pub fn train(
         )));
     }
     let (mut training, info) = Training::new(spec, data, device)?;
-    if let Some(kept) = checkpoint {
-        training.resume(spec, kept, &info, events)?;
+    if let Some(keeping) = keeping {
+        training.resume(spec, keeping, &info, events)?;
     }
-    events.start(training.state.epochs, &info);
-    let diverged = training.run(spec, checkpoint, events)?;
+    let partial = training.state.partial.unwrap_or_default();
+    events.start(Place { epochs: training.state.epochs, steps: partial.steps }, &info);
+    let diverged = training.run(spec, keeping, events)?;
     // The units' own heads predict once more.
     let ending = Instant::now();
     let result = training.result(spec, info, diverged, events);
@@ -138,7 +157,7 @@ impl Training {
         let before = meter.live();
         let mut net = spec.network.build(image, classes, spec.seed, &device)?;
         let with_net = meter.live();
-        let bp_macs = Bp.cost(&net).total();
+        let bp_macs = Bp.cost(&net, spec.recipe.batch).total();
         let rule = spec.rule.init(&mut net, spec.seed)?;
         let with_rule = meter.live();
         let (run_id, data_digest) = (spec.id(), info.digest.clone());
@@ -149,16 +168,30 @@ impl Training {
         let updater = spec.recipe.optimizer().init()?;
         let base_lr = spec.recipe.lr;
         let (library, grown) = (library as u64, 0);
-        let first_step = true;
-        let training =
-            Self { net, rule, updater, loader, meter, library, grown, state, device, base_lr, bp_macs, first_step };
+        let (first_step, clock, saved) = (true, Instant::now(), Instant::now());
+        let training = Self {
+            net,
+            rule,
+            updater,
+            loader,
+            meter,
+            library,
+            grown,
+            state,
+            device,
+            base_lr,
+            bp_macs,
+            first_step,
+            clock,
+            saved,
+        };
         Ok((training, info))
     }
 
     /// Goes on from the latest state that is whole and this run's, if there is one; others are set aside.
-    fn resume(&mut self, spec: &RunSpec, kept: &Kept, info: &DataInfo, events: &mut dyn Events) -> Result<()> {
+    fn resume(&mut self, spec: &RunSpec, keeping: Keeping, info: &DataInfo, events: &mut dyn Events) -> Result<()> {
         let id = spec.id();
-        for path in kept.all() {
+        for path in keeping.kept.all() {
             let Some(found) = Checkpoint::read(&path, (&id, spec.recipe.epochs, self.net.depth()))? else { continue };
             let (state, tensors) = match found {
                 Ok(found) => found,
@@ -192,40 +225,66 @@ impl Training {
         Ok(())
     }
 
-    /// Trains the epochs that are left; gives the step at which the loss stopped being a number.
-    fn run(&mut self, spec: &RunSpec, checkpoint: Option<&Kept>, events: &mut dyn Events) -> Result<Option<u64>> {
-        if self.state.epochs == 0 {
-            self.diagnose(spec, events)?;
+    /// Trains the epochs that are left; gives the step at which loss or weights stopped being numbers.
+    fn run(&mut self, spec: &RunSpec, keeping: Option<Keeping>, events: &mut dyn Events) -> Result<Option<u64>> {
+        if self.state.diagnostics.is_empty() {
+            self.diagnose(0, spec, events)?;
         }
         for epoch in self.state.epochs..spec.recipe.epochs {
-            let started = Instant::now();
-            let (loss, mut diverged) = self.epoch(spec, epoch, events)?;
-            let mut test_accuracy = 0.0;
-            if diverged.is_none() {
-                let sound;
-                let evaluating = Instant::now();
-                (test_accuracy, sound) = accuracy(&self.net, &*self.rule, &self.loader, &stop(events))?;
-                events.spent(Part::Evaluation, evaluating.elapsed());
-                // No loss comes after the last step to show what became of the weights.
-                let last = epoch + 1 == spec.recipe.epochs;
-                diverged = (last && !(sound && self.is_finite())).then_some(self.state.steps);
-            }
-            self.state.seconds += started.elapsed().as_secs_f64();
+            self.clock = Instant::now();
+            let (train_loss, diverged) = self.epoch(spec, epoch, keeping, events)?;
             if diverged.is_some() {
+                self.tick();
                 return Ok(diverged);
             }
-            let point = EpochPoint { epoch: epoch + 1, train_loss: loss, test_accuracy, seconds: self.state.seconds };
+            let measured = self.measure(spec, epoch, events);
+            if matches!(measured, Err(Error::Interrupted)) {
+                self.save(keeping, events)?;
+            }
+            let (test_accuracy, sound) = measured?;
+            if !sound {
+                return Ok(Some(self.state.steps));
+            }
+            let point = EpochPoint { epoch: epoch + 1, train_loss, test_accuracy, seconds: self.state.seconds };
             self.state.curve.push(point);
             self.state.epochs = epoch + 1;
-            self.diagnose(spec, events)?;
-            if let Some(kept) = checkpoint {
-                let saving = Instant::now();
-                self.state.save(kept, &self.net, &*self.rule, &self.updater)?;
-                events.spent(Part::Checkpoint, saving.elapsed());
-            }
+            self.state.partial = None;
+            self.save(keeping, events)?;
             events.epoch(&EpochNews { point: &point, epochs: spec.recipe.epochs });
         }
         Ok(None)
+    }
+
+    /// What an epoch's training reached, and whether that is a number: accuracy, and every layer where it is asked for.
+    fn measure(&mut self, spec: &RunSpec, epoch: usize, events: &mut dyn Events) -> Result<(f64, bool)> {
+        let evaluating = Instant::now();
+        let (accuracy, sound) = accuracy(&self.net, &*self.rule, &self.loader, &stop(events))?;
+        events.spent(Part::Evaluation, evaluating.elapsed());
+        // No loss comes after the last step to show what became of the weights.
+        let last = epoch + 1 == spec.recipe.epochs;
+        let sound = !last || (sound && self.is_finite());
+        self.tick();
+        if sound {
+            self.diagnose(epoch + 1, spec, events)?;
+        }
+        Ok((accuracy, sound))
+    }
+
+    /// Adds the time since the last call, or since the epoch began, to the run's.
+    fn tick(&mut self) {
+        self.state.seconds += self.clock.elapsed().as_secs_f64();
+        self.clock = Instant::now();
+    }
+
+    /// Keeps the state, outside of the time that counts.
+    fn save(&mut self, keeping: Option<Keeping>, events: &mut dyn Events) -> Result<()> {
+        let Some(keeping) = keeping else { return Ok(()) };
+        let saving = Instant::now();
+        self.state.save(keeping.kept, &self.net, &*self.rule, &self.updater)?;
+        events.spent(Part::Checkpoint, saving.elapsed());
+        self.saved = Instant::now();
+        self.clock = self.saved;
+        Ok(())
     }
 
     /// Whether every parameter and running statistic of the network is a number.
@@ -234,22 +293,36 @@ impl Training {
         values.map(|data| data.convert::<f32>()).all(|data| data.iter::<f32>().all(f32::is_finite))
     }
 
-    /// Measures every layer, where the recipe asks for it, outside of what is timed and weighed.
-    fn diagnose(&mut self, spec: &RunSpec, events: &dyn Events) -> Result<()> {
+    /// Measures every layer after `epochs` epochs, where the recipe asks for it, outside of what is timed and weighed.
+    fn diagnose(&mut self, epochs: usize, spec: &RunSpec, events: &dyn Events) -> Result<()> {
+        let stop = || events.interrupted();
         if spec.recipe.diagnostics {
-            let stop = || events.interrupted();
-            let found = diagnostics::after(self.state.epochs, spec, &self.net, &*self.rule, &self.loader, &stop)?;
+            let found = diagnostics::after(epochs, spec, &self.net, &*self.rule, &self.loader, &stop)?;
             self.state.diagnostics.push(found);
+        }
+        if spec.recipe.representations {
+            let found = representations::after(epochs, spec.seed, &self.net, &*self.rule, &self.loader, &stop)?;
+            self.state.representations.push(found);
         }
         Ok(())
     }
 
-    /// One epoch: mean loss, and the step of the first loss that is not finite.
-    fn epoch(&mut self, spec: &RunSpec, epoch: usize, events: &mut dyn Events) -> Result<(f64, Option<u64>)> {
+    /// What is left of an epoch: its mean loss, and the step of the first loss that is not finite, or that left weights
+    /// as they were which are not.
+    fn epoch(
+        &mut self,
+        spec: &RunSpec,
+        epoch: usize,
+        keeping: Option<Keeping>,
+        events: &mut dyn Events,
+    ) -> Result<(f64, Option<u64>)> {
         let steps = self.loader.steps();
-        let (mut sum, mut held) = (0.0, Vec::with_capacity(LOSSES_HELD));
+        let Partial { steps: done, loss_sum: mut sum } = self.state.partial.unwrap_or_default();
+        let mut held = Vec::with_capacity(LOSSES_HELD);
         let images = self.loader.epoch(epoch);
-        for step in 0..steps {
+        for step in done..steps {
+            // At steps of fixed numbers, so that a resumed run ends where an uninterrupted one does.
+            let unsound = step % WATCHED == 0 && !self.is_finite();
             self.updater.set_lr(self.base_lr * spec.recipe.lr_factor(epoch, step, steps));
             // The batch belongs to the step: it is made inside the window that is measured.
             let live = self.meter.live();
@@ -279,7 +352,10 @@ impl Training {
             events.spent(Part::Data, made - started);
             events.spent(Part::Step, took);
             events.step(epoch, step + 1, steps);
-            if held.len() == LOSSES_HELD || step + 1 == steps {
+            let stopping = events.interrupted();
+            let due = keeping.is_some_and(|keeping| self.saved.elapsed() >= keeping.every);
+            let keeps = (stopping || due) && step + 1 >= FEWEST_STEPS;
+            if held.len() == LOSSES_HELD || step + 1 == steps || unsound || keeps {
                 let first = self.state.steps - held.len() as u64;
                 for (i, loss) in held.drain(..).enumerate() {
                     let loss = f64::from(loss.into_scalar::<f32>());
@@ -289,7 +365,19 @@ impl Training {
                     sum += loss;
                 }
             }
-            stop(events)()?;
+            if unsound {
+                return Ok((f64::NAN, Some(self.state.steps)));
+            }
+            if held.is_empty() {
+                self.state.partial = Some(Partial { steps: step + 1, loss_sum: sum });
+            }
+            if keeps {
+                self.tick();
+                self.save(keeping, events)?;
+            }
+            if stopping {
+                return Err(Error::Interrupted);
+            }
         }
         Ok((sum / steps as f64, None))
     }
@@ -354,6 +442,11 @@ impl Training {
             None => unit_accuracies(&self.net, &*self.rule, &self.loader, &stop(events))?,
             Some(_) => Vec::new(),
         };
+        let drawn = spec.recipe.representations && diverged_at_step.is_none();
+        let picture = match drawn {
+            true => Some(picture::of(spec, &self.net, &*self.rule, &self.loader, &|| events.interrupted())?),
+            false => None,
+        };
         let bytes = &mut self.state.peak_bytes;
         bytes.total = bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.library + bytes.step_peak;
         let accuracies = || self.state.curve.iter().map(|point| point.test_accuracy);
@@ -368,7 +461,7 @@ impl Training {
             seconds: self.state.seconds,
             diverged_at_step,
             parameters: self.net.num_params() as u64,
-            macs: self.rule.cost(&self.net),
+            macs: self.rule.cost(&self.net, spec.recipe.batch),
             bp_macs: Some(self.bp_macs),
             peak_bytes: *bytes,
             unit_accuracy,
@@ -377,6 +470,8 @@ impl Training {
             spec: spec.clone(),
             curve: self.state.curve,
             diagnostics: self.state.diagnostics,
+            representations: self.state.representations,
+            picture: picture.map(Box::new),
         };
         Ok(Trained { result, net: self.net, rule: self.rule })
     }
@@ -437,7 +532,7 @@ mod tests {
             self.epochs += 1;
         }
 
-        fn start(&mut self, _: usize, _: &DataInfo) {}
+        fn start(&mut self, _: Place, _: &DataInfo) {}
 
         fn note(&mut self, sentence: &str) {
             panic!("{sentence}");
@@ -474,5 +569,29 @@ mod tests {
         let all = before + 2 + batches + before;
         assert!(matches!(run(all), (Err(Error::Interrupted), 1)));
         assert!(matches!(run(all + batches), (Ok(_), 1)));
+    }
+
+    #[test]
+    fn weights_that_are_no_numbers_end_a_run_whose_loss_stays_finite() {
+        let text = "dataset = \"mnist-sample\"\nrule = { name = \"bp\" }\n\
+                    network = { name = \"cnn-1\", width = 4, batch_norm = true }\n\
+                    recipe = { train_limit = 96, batch = 16, epochs = 3 }";
+        let spec = RunSpec::from_toml(text, "test").unwrap();
+        let start = || {
+            let data = datasets::load(&spec.dataset, &LoadOptions::default()).unwrap();
+            Training::new(&spec, data, burn::tensor::Device::flex()).unwrap().0
+        };
+        let mut events = Late { looks: Cell::new(usize::MAX), epochs: 0 };
+        assert_eq!(start().run(&spec, None, &mut events).unwrap(), None);
+        // Running statistics are read in evaluation alone.
+        let mut training = start();
+        let (mut net, mut rule) = (training.net.duplicate(), spec.rule.init(&mut training.net, 0).unwrap());
+        let mut all: std::collections::HashMap<_, _> = sll_core::named::tensors(&mut net, &*rule).into_iter().collect();
+        let (_, mean) = all.iter_mut().find(|(name, _)| name.contains("running_mean")).unwrap();
+        *mean = burn::tensor::TensorData::new(vec![f32::NAN; mean.num_elements()], mean.shape().clone());
+        sll_core::named::load(&mut training.net, &mut *rule, &mut |name| all.remove(name)).unwrap();
+        let mut events = Late { looks: Cell::new(usize::MAX), epochs: 0 };
+        assert_eq!(training.run(&spec, None, &mut events).unwrap(), Some(1));
+        assert_eq!(events.epochs, 0);
     }
 }

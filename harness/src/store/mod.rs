@@ -1,5 +1,5 @@
 //! What is kept of requests: `<results>/<FOLDER>/<id>/` with `spec.toml`, `result.json`, `lock`, and of an unfinished
-//! run `checkpoint.bin` and the one before it.
+//! run `checkpoint.bin` and the one before it; `<id>.failed` beside it says why it failed the last time.
 //!
 //! A folder is named by the digest of its spec, so the same request is never made twice. Files appear whole or not at
 //! all; a process that works on a request holds its lock. `result.json` begins with the digest of the rest of it
@@ -7,10 +7,12 @@
 
 mod claim;
 mod kept;
+mod state;
 
 pub use claim::Claim;
 pub use kept::{Kept, set_aside};
-pub(crate) use kept::{sealed, unsealed};
+pub(crate) use kept::{first_block, sealed, unsealed};
+pub use state::Holder;
 
 use crate::error::{Error, Result};
 use crate::interrupt;
@@ -104,6 +106,7 @@ impl Store {
     pub fn claim<R: Request>(&self, request: &R, waiting: impl FnOnce()) -> Result<Claim<R>> {
         let claim = self.lock(&request.id(), waiting)?;
         claim.describe(&request.to_toml())?;
+        self.forget_failure::<R>(&request.id());
         Ok(claim)
     }
 
@@ -140,6 +143,7 @@ impl Store {
         };
         // All that is written here is written under the lock: what is half written is a killed process's.
         sweep(&folder, Duration::ZERO);
+        Holder::this().sign(&lock);
         Ok(Claim::new(lock, folder, id.to_string()))
     }
 }

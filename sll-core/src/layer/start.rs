@@ -3,6 +3,15 @@
 use crate::rng::Stream;
 use serde::{Deserialize, Serialize};
 
+/// How many connections the units of an affine map have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fans {
+    /// Inputs of a unit.
+    pub inputs: usize,
+    /// Units that an input reaches.
+    pub outputs: usize,
+}
+
 /// The law of initial weights, `n` being a unit's inputs (fan-in) and `m` how many units an input reaches (fan-out).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -25,27 +34,16 @@ pub enum Initial {
 }
 
 impl Initial {
-    /// Whether it is the usual one.
-    pub fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Weights `[rows, columns]`, row by row, times `gain`, of units with these fans.
-    pub fn draw(
-        self,
-        [rows, columns]: [usize; 2],
-        (fan_in, fan_out): (usize, usize),
-        gain: f64,
-        stream: &mut Stream,
-    ) -> Vec<f32> {
-        let (count, n, both) = (rows * columns, fan_in as f64, (fan_in + fan_out) as f64);
+    pub fn draw(self, [rows, columns]: [usize; 2], fans: Fans, gain: f64, stream: &mut Stream) -> Vec<f32> {
+        let (count, n, both) = (rows * columns, fans.inputs as f64, (fans.inputs + fans.outputs) as f64);
         match self {
             Initial::Pytorch => stream.uniform(count, gain / n.sqrt()),
             Initial::HeUniform => stream.uniform(count, gain * (6.0 / n).sqrt()),
             Initial::HeNormal => stream.normal(count, gain * (2.0 / n).sqrt()),
             Initial::XavierUniform => stream.uniform(count, gain * (6.0 / both).sqrt()),
             Initial::XavierNormal => stream.normal(count, gain * (2.0 / both).sqrt()),
-            Initial::FanOutNormal => stream.normal(count, gain / (fan_out as f64).sqrt()),
+            Initial::FanOutNormal => stream.normal(count, gain / (fans.outputs as f64).sqrt()),
             Initial::Orthogonal => {
                 let (few, many) = (rows.min(columns), rows.max(columns));
                 let found = orthonormal(stream.normal(count, 1.0), many);
@@ -93,13 +91,6 @@ pub enum Bias {
     None,
 }
 
-impl Bias {
-    /// Whether it is the usual one.
-    pub fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// What an affine map starts with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Start {
@@ -114,8 +105,8 @@ mod tests {
     use super::*;
     use crate::rng::Purpose;
 
-    fn draw(law: Initial, shape: [usize; 2], fans: (usize, usize)) -> Vec<f32> {
-        law.draw(shape, fans, 1.0, &mut Stream::new(3, Purpose::Weights, &[]))
+    fn draw(law: Initial, shape: [usize; 2], (inputs, outputs): (usize, usize)) -> Vec<f32> {
+        law.draw(shape, Fans { inputs, outputs }, 1.0, &mut Stream::new(3, Purpose::Weights, &[]))
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From the store to a report.
 
-use super::MakeArgs;
+use super::SelectArgs;
 use crate::error::{Error, Result};
 use crate::experiment::{Choices, Plan, Sweep};
 use crate::pool::Job;
@@ -70,7 +70,7 @@ pub fn report(
     plan: Plan,
     choices: &Choices,
     words: &str,
-    args: &MakeArgs,
+    args: &SelectArgs,
     finder: &Finder,
     options: &LoadOptions,
 ) -> (Report, Vec<String>) {
@@ -114,7 +114,7 @@ pub fn report(
 }
 
 /// What makes the same page again.
-fn command(kind: &str, words: &str, choices: &Choices, args: &MakeArgs) -> String {
+fn command(kind: &str, words: &str, choices: &Choices, args: &SelectArgs) -> String {
     let rows: String = args.rows.iter().map(|row| format!(" --row '{row}'")).collect();
     format!(
         "harness {kind} {words} --profile {} --device {}{}{}{}{}{rows}",

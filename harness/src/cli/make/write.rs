@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// Writes the report, and the index where it is kept; says where the page is.
 pub fn write(report: &Report, choices: &Choices, args: &MakeArgs) -> Result<PathBuf> {
-    let results = &args.results.results;
+    let results = &args.select.results.results;
     let about = About::runs(&report.title, &report.command, report.runs());
     let stamps = report.runs().map(RunResult::stamp).collect();
     let kept = parquet::read_stamps(&results.join(&report.name).join(&report.variant).join("runs.parquet"))?;

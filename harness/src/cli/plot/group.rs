@@ -74,13 +74,17 @@ fn labels(found: &[(RunSpec, Vec<&RunResult>)]) -> Vec<String> {
     let label = |(index, (spec, _)): (usize, &(RunSpec, Vec<&RunResult>))| {
         let like: Vec<usize> = (0..found.len()).filter(|other| title(&found[*other].0) == title(spec)).collect();
         let differs = |key: &&String| like.iter().any(|other| all[*other].get(*key) != all[index].get(*key));
-        let parts = all[index].keys().filter(|key| *key != "seed").filter(differs).map(|key| {
-            let name = key.rsplit('.').next().unwrap_or(key);
-            match name {
-                "dataset" | "name" => all[index][key].clone(),
-                name => format!("{} {}", name.replace('_', " "), all[index][key]),
-            }
-        });
+        let parts =
+            all[index].keys().filter(|key| !["seed", "allow_unverified"].contains(&key.as_str())).filter(differs).map(
+                |key| {
+                    let name = key.rsplit('.').next().unwrap_or(key);
+                    match name {
+                        "dataset" | "name" => all[index][key].clone(),
+                        "data_digest" => format!("data {}", all[index][key].chars().take(12).collect::<String>()),
+                        name => format!("{} {}", name.replace('_', " "), all[index][key]),
+                    }
+                },
+            );
         [title(spec)].into_iter().chain(parts).collect::<Vec<_>>().join(", ")
     };
     found.iter().enumerate().map(label).collect()

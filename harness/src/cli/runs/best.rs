@@ -1,6 +1,6 @@
 //! `harness runs best`: settings by what their runs reached.
 
-use super::by_settings;
+use super::{by_settings, rule_settings};
 use crate::cli::print as line;
 use crate::error::Result;
 use crate::record::{RunResult, facts};
@@ -17,7 +17,8 @@ pub fn print(runs: &[RunResult], top: usize) -> Result<()> {
         line(&format!("{dataset}, {images} images{}", caveat(images)))?;
         for (accuracy, spec, runs) in ranked(&here).into_iter().take(top) {
             let (rule, network) = (spec.rule.title(), facts::in_words(&facts::network(&spec.network)));
-            let (recipe, ids) = (facts::in_words(&facts::recipe(&spec.recipe)), names(&runs));
+            let recipe = rule_settings(&spec.rule) + &facts::in_words(&facts::recipe(&spec.recipe));
+            let ids = names(&runs);
             let (epochs, accuracy) = (spec.recipe.epochs, aggregate_text(accuracy, 2));
             line(&format!("  {accuracy:<22} {rule:<22} {network}; {recipe}; {epochs} epochs; {}; {ids}", spec.device))?;
         }

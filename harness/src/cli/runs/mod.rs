@@ -8,7 +8,7 @@ mod transfer;
 
 pub use filter::Filter;
 pub use group::by_settings;
-pub use print::settings;
+pub use print::{rule_settings, settings};
 
 use super::{ResultOptions, print_json};
 use crate::error::{Error, Result};
