@@ -19,7 +19,7 @@ pub fn neighbours(rows: &Rows, spectrum: &Spectrum) -> Vec<[f64; 2]> {
     let plane = spectrum.plane();
     let count = plane.len() as f64;
     let deviation = (plane.iter().map(|[x, _]| x * x).sum::<f64>() / count).sqrt();
-    if rows.len() < FEWEST || !(deviation > 0.0) {
+    if rows.len() < FEWEST || deviation.is_nan() || deviation <= 0.0 {
         return vec![[0.0; 2]; rows.len()];
     }
     let start: Vec<f64> = plane.iter().flatten().map(|x| x * START / deviation).collect();
