@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 
 /// How long processes that are to end may take for the step that they are in and for keeping their state.
 const GRACE: Duration = Duration::from_secs(30);
-/// How long the last lines of a process that has ended are waited for: one of its own that lives on may hold its stderr.
+/// How long the last lines of a process that has ended are waited for: one of its own that lives on may hold its
+/// stderr.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// A process that works on a request.
