@@ -3,7 +3,7 @@
 use super::Place;
 use crate::atomic::write_parts;
 use crate::error::{Error, Result};
-use crate::record::{EpochDiagnostics, EpochPoint, EpochRepresentations, PeakBytes};
+use crate::record::{EpochDiagnostics, EpochPoint, EpochRepresentations, Maker, PeakBytes};
 use crate::store::{Kept, first_block, sealed, unsealed};
 use serde::{Deserialize, Serialize};
 use sll_core::Network;
@@ -38,6 +38,9 @@ pub struct Checkpoint {
     pub run_id: String,
     /// SHA-256 of the data set's content.
     pub data_digest: String,
+    /// Who made it so far, oldest first; states of before do not say.
+    #[serde(default)]
+    pub makers: Vec<Maker>,
     /// Epochs finished.
     pub epochs: usize,
     /// What is done of the one after them, if it has begun.

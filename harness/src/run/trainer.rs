@@ -3,7 +3,7 @@
 use super::evaluate::{accuracy, unit_accuracies};
 use super::{Checkpoint, Keeping, Loader, Partial, Trained, diagnostics, picture, representations};
 use crate::error::{Error, Result};
-use crate::record::{DataInfo, EpochPoint, RunResult};
+use crate::record::{DataInfo, EpochPoint, Maker, RunResult};
 use crate::spec::{Request, RunSpec, own_settings};
 use crate::store::set_aside;
 use crate::{device, provenance, room};
@@ -161,7 +161,8 @@ impl Training {
         let rule = spec.rule.init(&mut net, spec.seed)?;
         let with_rule = meter.live();
         let (run_id, data_digest) = (spec.id(), info.digest.clone());
-        let mut state = Checkpoint { run_id, data_digest, ..Checkpoint::default() };
+        let makers = vec![provenance::maker(spec.device)];
+        let mut state = Checkpoint { run_id, data_digest, makers, ..Checkpoint::default() };
         state.peak_bytes.library = library as u64;
         state.peak_bytes.parameters = with_net.saturating_sub(before) as u64;
         state.peak_bytes.fixed = with_rule.saturating_sub(with_net) as u64;
@@ -212,7 +213,13 @@ impl Training {
             }
             match tensors.restore(&mut self.net, &mut *self.rule, &mut self.updater) {
                 Ok(()) => {
+                    let here = std::mem::take(&mut self.state.makers);
                     self.state = state;
+                    if self.state.makers.is_empty() {
+                        self.state.makers.push(Maker::unknown());
+                    }
+                    self.state.makers.extend(here);
+                    self.state.makers.dedup();
                     return Ok(());
                 }
                 Err(error) => {
@@ -466,7 +473,7 @@ impl Training {
             peak_bytes: *bytes,
             unit_accuracy,
             data,
-            provenance: provenance::here(spec.device, self.meter.definition()),
+            provenance: provenance::here(spec.device, self.meter.definition()).made_by(&self.state.makers),
             spec: spec.clone(),
             curve: self.state.curve,
             diagnostics: self.state.diagnostics,
