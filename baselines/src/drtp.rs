@@ -73,10 +73,10 @@ impl Objective for Targets {
     fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, _updater: &mut Updater) -> Tensor<2> {
         let feedback = self.feedback[unit].clone();
         let targets = batch.targets(feedback.dims()[0], &h.device());
-        targets.product(feedback) * (-1.0 / batch.len() as f64)
+        targets.product(feedback) * -batch.share()
     }
 
-    fn macs(&self) -> u64 {
+    fn macs(&self, _batch: usize) -> u64 {
         self.feedback.iter().map(|b| b.shape().num_elements() as u64).sum()
     }
 

@@ -50,8 +50,8 @@ impl Objective for Leaky {
         self.lls.signal(unit, h, batch, updater)
     }
 
-    fn macs(&self) -> u64 {
-        self.lls.macs()
+    fn macs(&self, batch: usize) -> u64 {
+        self.lls.macs(batch)
     }
 }
 

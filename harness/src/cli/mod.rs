@@ -75,7 +75,7 @@ enum Command {
     /// Evaluate a network that `run --save` wrote; prints one JSON object.
     Evaluate(evaluate::EvaluateArgs),
     /// Make one of the paper's tables: Parquet, Markdown and figures.
-    #[command(after_help = catalogue::help(&[Kind::Table]))]
+    #[command(after_help = catalogue::help(&Kind::TABLES))]
     Table(Box<make::TableArgs>),
     /// Sweep one parameter, or two: Parquet, Markdown and a figure.
     #[command(after_help = catalogue::help(&[Kind::Sweep]))]

@@ -11,6 +11,8 @@ use std::path::Path;
 pub enum Kind {
     /// Rules against data sets.
     Table,
+    /// Rules against their authors' own numbers, each in its authors' setting.
+    Calibration,
     /// Rules against values of one parameter or two.
     Sweep,
     /// Memory against depth.
@@ -20,13 +22,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kinds with a rule a row.
+    pub const TABLES: [Kind; 2] = [Kind::Table, Kind::Calibration];
+    /// The kinds that train.
+    pub const TRAINING: [Kind; 3] = [Kind::Table, Kind::Calibration, Kind::Sweep];
+
     /// The kinds that weigh steps.
     pub const MEMORY: [Kind; 2] = [Kind::MemoryFigure, Kind::MemoryTable];
 
     /// The subcommand that makes one.
     pub fn subcommand(self) -> &'static str {
         match self {
-            Kind::Table => "table",
+            Kind::Table | Kind::Calibration => "table",
             Kind::Sweep => "sweep",
             Kind::MemoryFigure | Kind::MemoryTable => "footprint",
         }
@@ -42,10 +49,16 @@ macro_rules! builtin {
 const BUILTIN: &[(&str, &str)] = builtin![
     "table1",
     "table2",
+    "table3_accuracy",
     "small_cnn",
     "rules_mlp",
     "floors_cnn",
+    "calibration",
     "theorem1",
+    "representations",
+    "features",
+    "figure4b",
+    "figure4c",
     "ablation_width",
     "ablation_depth",
     "ablation_projection",
@@ -80,7 +93,7 @@ struct Head {
     kind: Kind,
 }
 
-fn kind_of(text: &str, origin: &str) -> Result<Kind> {
+pub(super) fn kind_of(text: &str, origin: &str) -> Result<Kind> {
     let head: Head =
         toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", of_serde(&e.to_string()))))?;
     Ok(head.kind)
@@ -173,7 +186,7 @@ mod tests {
 
     #[test]
     fn every_built_in_experiment_is_of_some_kind_and_names_are_those_of_folders() {
-        let all = [Kind::Table, Kind::Sweep, Kind::MemoryFigure, Kind::MemoryTable];
+        let all = [Kind::Table, Kind::Calibration, Kind::Sweep, Kind::MemoryFigure, Kind::MemoryTable];
         assert_eq!(names(&all).len(), BUILTIN.len());
         for wrong in ["", "../x", "a b", "a/b", ".x", "quick"] {
             assert!(check_name(wrong, "my.toml").unwrap_err().to_string().contains("my.toml"), "{wrong}");

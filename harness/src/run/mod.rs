@@ -5,6 +5,8 @@ mod diagnostics;
 mod evaluate;
 mod extend;
 mod loader;
+mod picture;
+mod representations;
 mod resident;
 mod trained;
 mod trainer;
@@ -30,7 +32,7 @@ pub fn macs_of_bp(spec: &RunSpec) -> Result<u64> {
     let manifest = datasets::manifest(&spec.dataset)?;
     let network = NetworkSpec { precision: Precision::F32, ..spec.network.clone() };
     let net = network.build(manifest.shape, manifest.classes, 0, &burn::tensor::Device::flex())?;
-    Ok(Bp.cost(&net).total())
+    Ok(Bp.cost(&net, spec.recipe.batch).total())
 }
 
 /// Checks all of a run that can be checked without its data: device, sizes, and whether the rule runs on the network.

@@ -1,7 +1,7 @@
 //! The epoch loop. It knows no rule and no network by name.
 
 use super::evaluate::{accuracy, unit_accuracies};
-use super::{Checkpoint, Keeping, Loader, Partial, Trained, diagnostics};
+use super::{Checkpoint, Keeping, Loader, Partial, Trained, diagnostics, picture, representations};
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochPoint, RunResult};
 use crate::spec::{Request, RunSpec, own_settings};
@@ -157,7 +157,7 @@ impl Training {
         let before = meter.live();
         let mut net = spec.network.build(image, classes, spec.seed, &device)?;
         let with_net = meter.live();
-        let bp_macs = Bp.cost(&net).total();
+        let bp_macs = Bp.cost(&net, spec.recipe.batch).total();
         let rule = spec.rule.init(&mut net, spec.seed)?;
         let with_rule = meter.live();
         let (run_id, data_digest) = (spec.id(), info.digest.clone());
@@ -295,10 +295,14 @@ impl Training {
 
     /// Measures every layer after `epochs` epochs, where the recipe asks for it, outside of what is timed and weighed.
     fn diagnose(&mut self, epochs: usize, spec: &RunSpec, events: &dyn Events) -> Result<()> {
+        let stop = || events.interrupted();
         if spec.recipe.diagnostics {
-            let stop = || events.interrupted();
             let found = diagnostics::after(epochs, spec, &self.net, &*self.rule, &self.loader, &stop)?;
             self.state.diagnostics.push(found);
+        }
+        if spec.recipe.representations {
+            let found = representations::after(epochs, spec.seed, &self.net, &*self.rule, &self.loader, &stop)?;
+            self.state.representations.push(found);
         }
         Ok(())
     }
@@ -438,6 +442,11 @@ impl Training {
             None => unit_accuracies(&self.net, &*self.rule, &self.loader, &stop(events))?,
             Some(_) => Vec::new(),
         };
+        let drawn = spec.recipe.representations && diverged_at_step.is_none();
+        let picture = match drawn {
+            true => Some(picture::of(spec, &self.net, &*self.rule, &self.loader, &|| events.interrupted())?),
+            false => None,
+        };
         let bytes = &mut self.state.peak_bytes;
         bytes.total = bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.library + bytes.step_peak;
         let accuracies = || self.state.curve.iter().map(|point| point.test_accuracy);
@@ -452,7 +461,7 @@ impl Training {
             seconds: self.state.seconds,
             diverged_at_step,
             parameters: self.net.num_params() as u64,
-            macs: self.rule.cost(&self.net),
+            macs: self.rule.cost(&self.net, spec.recipe.batch),
             bp_macs: Some(self.bp_macs),
             peak_bytes: *bytes,
             unit_accuracy,
@@ -461,6 +470,8 @@ impl Training {
             spec: spec.clone(),
             curve: self.state.curve,
             diagnostics: self.state.diagnostics,
+            representations: self.state.representations,
+            picture: picture.map(Box::new),
         };
         Ok(Trained { result, net: self.net, rule: self.rule })
     }

@@ -116,6 +116,7 @@ impl Updater {
     pub fn step_learned<M: Module>(&mut self, module: &mut Learned<M>, grads: &mut Gradients, lr_factor: f64) {
         self.trained.insert(module.identity());
         module.step(grads, &mut self.optimizer, self.lr * lr_factor);
+        gradients_used(module.num_params());
     }
 
     /// How many layers and modules of a rule have been moved so far, each of which has state from then on.

@@ -11,11 +11,12 @@
 //! The last unit ends in the trainable classifier: `R = I`, cross-entropy alone. SLL makes every layer a unit, SLLi+
 //! cuts the network into `i` units, and with one unit nothing is left but backpropagation.
 
+mod codes;
 mod config;
 
+pub use codes::Codes;
 pub use config::{Parent, SllConfig};
 
-use crate::divergence::cross_entropy;
 use crate::error::Result;
 use crate::learned::load_all;
 use crate::memory::{LocalUnit, MemoryUse, Pattern};
@@ -29,6 +30,7 @@ use crate::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
 use crate::segments::Segments;
 use crate::summary::Summary;
 use burn::tensor::Tensor;
+use codes::Labels;
 use std::ops::Range;
 
 /// The rule, built for one network.
@@ -41,6 +43,8 @@ pub struct Sll {
     heads: Vec<(Summary, Projection)>,
     /// The projection of the raw input, where unit 1 is aligned.
     input_head: Option<Projection>,
+    /// Of the units below the output.
+    labels: Labels,
 }
 
 /// A unit that has run and waits for its signal.
@@ -71,7 +75,7 @@ impl SllConfig {
     pub fn init(&self, net: &Network, seed: u64) -> Result<Sll> {
         OutputLoss::only_cross_entropy(net, "SLL")?;
         let classes = net.classes();
-        let (projection, codes) = (self.validate(classes)?, self.codes(classes));
+        let (projection, codes) = (self.validate(classes)?, self.number_of_codes(classes));
         let (units, seed) = (net.units(self.cut())?, self.projection_seed.unwrap_or(seed));
         let heads = units[..units.len() - 1].iter().enumerate().map(|(index, unit)| {
             let summary = Summary::new(net.output_of(unit.end - 1), self.summary);
@@ -88,7 +92,8 @@ impl SllConfig {
             false => vec![unit.clone()],
         });
         let segments = segments.collect();
-        Ok(Sll { config: *self, units, segments, heads, input_head })
+        let labels = Labels::new(self.codes, classes, codes, seed, &net.device().clone().inner());
+        Ok(Sll { config: *self, units, segments, heads, input_head, labels })
     }
 }
 
@@ -162,9 +167,9 @@ impl Sll {
 
 impl LearningRule for Sll {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let last = self.units.len() - 1;
-        let scale = 1.0 / batch.len() as f64;
+        let scale = batch.share();
         let mut losses = Vec::with_capacity(self.units.len());
         let mut x = plain(batch.x.clone());
         let mut parent = self.parent_of_input(batch);
@@ -174,8 +179,8 @@ impl LearningRule for Sll {
             let output = Segments::forward(net, &self.segments[unit], x, batch);
             x = output.output();
             let Projected { logits, matrix, parent: handed_on } = self.project(unit, x.clone(), batch.seed);
-            let targets = batch.targets(logits.dims()[1], &logits.device());
-            let (loss, log_q, mut signal) = cross_entropy(logits, targets);
+            let labels = if unit < last { &self.labels } else { &Labels::First };
+            let (loss, log_q, mut signal) = labels.cross_entropy(logits, batch);
             if unit < last && self.config.likelihood_weight != 1.0 {
                 signal = signal * self.config.likelihood_weight;
             }
@@ -216,7 +221,9 @@ impl LearningRule for Sll {
         for (unit, range) in self.units.iter().enumerate() {
             h = net.forward_range(range.clone(), h, &crate::pass::Pass::Eval);
             logits.push(match self.heads.get(unit) {
-                Some((summary, projection)) => summary.forward(h.clone()).product(projection.clean()),
+                Some((summary, projection)) => {
+                    self.labels.of_classes(summary.forward(h.clone()).product(projection.clean()))
+                }
                 None => h.clone(),
             });
         }
@@ -227,7 +234,7 @@ impl LearningRule for Sll {
         self.config.cut()
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         // Per head the projection and its way back; one more each for a noiseless posterior and for a child's gradient.
         let heads = self.heads.iter().enumerate().map(|(unit, (_, r))| {
             let to_child = !self.config.stop_gradient && self.is_aligned(unit + 1);
@@ -245,7 +252,8 @@ impl LearningRule for Sll {
 
     fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
         // An open parent waits for its child; wide codes and noisy matrices are temporaries that are not followed.
-        let plain = self.config.stop_gradient && self.config.projection_dropout == 0.0 && !self.config.regenerate;
+        let SllConfig { stop_gradient, projection_dropout, regenerate, codes, .. } = self.config;
+        let plain = stop_gradient && projection_dropout == 0.0 && !regenerate && codes.is_usual();
         let values = (self.fixed_values(net), self.learned_values());
         let pattern = Pattern::Local(self.segments.iter().cloned().map(LocalUnit::new).collect());
         plain.then(|| MemoryUse::of(net, batch, optimizer, &pattern, values)).flatten()

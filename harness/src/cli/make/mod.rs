@@ -96,7 +96,7 @@ pub struct MakeArgs {
 
 /// Makes the table.
 pub fn table(args: TableArgs) -> Result<()> {
-    let experiment = find(&args.name, &[Kind::Table])?;
+    let experiment = find(&args.name, &Kind::TABLES)?;
     make(experiment, &called(&args.name), args.device, args.epochs, &args.make)
 }
 
