@@ -141,7 +141,7 @@ fn bash_completes_commands_and_every_shell_has_a_script() {
         assert!(script.contains("harness") && script.contains("footprint"), "{shell}: {script}");
         std::fs::write(folder.path().join(shell), script).unwrap();
     }
-    let ask = "source bash; COMP_WORDS=(harness fo); COMP_CWORD=1; _harness harness fo harness; echo ${COMPREPLY[@]}";
+    let ask = "source ./bash; COMP_WORDS=(harness fo); COMP_CWORD=1; _harness harness fo harness; echo ${COMPREPLY[@]}";
     let output = Command::new("bash").args(["-c", ask]).current_dir(folder.path()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "footprint", "{output:?}");
 }
