@@ -200,7 +200,8 @@ fn cell<'a>(
 ) -> Result<PlannedCell> {
     let name = column.column.quoted.as_deref().filter(|_| column.quoted);
     let quoted = name.and_then(|name| paper::quoted(experiment.paper(), name, &row.label));
-    let missing = row.missing.clone().or_else(|| column.missing.clone());
+    let here = row.on.get(&column.column.label).cloned().unwrap_or_default();
+    let missing = [&row.missing, &here.missing, &column.missing].into_iter().flatten().next().cloned();
     let (Some(rule), Some(amount), None) = (&row.rule, &column.amount, &missing) else {
         return Ok(PlannedCell { quoted, missing, ..PlannedCell::default() });
     };
@@ -214,7 +215,6 @@ fn cell<'a>(
     if let Some(settings) = own_settings(&column.dataset)? {
         base.insert("data_settings".into(), settings.into());
     }
-    let here = row.on.get(&column.column.label).cloned().unwrap_or_default();
     let mut rule = rule.clone();
     merge(&mut rule, &here.rule);
     base.insert("rule".into(), rule.into());
@@ -346,6 +346,10 @@ mod tests {
         let found: Vec<_> = plan.cells.iter().map(|cell| &cell.specs[0]).collect();
         let of = |spec: &RunSpec| (spec.rule.name(), spec.network.dropout, spec.recipe.lr);
         assert_eq!((of(found[0]), of(found[1])), (("bp", 0.1, 0.25), ("fa", 0.3, 0.5)));
+        let without = text.replace("on.\"second\" = {", "on.\"second\" = { missing = \"too few blocks\",");
+        let plan = expand(toml::from_str(&without).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap();
+        let missing: Vec<_> = plan.cells.iter().map(|cell| (cell.specs.len(), cell.missing.as_deref())).collect();
+        assert_eq!(missing, [(1, None), (0, Some("too few blocks"))]);
         let wrong = text.replace("on.\"second\"", "on.\"third\"");
         let error = expand(toml::from_str(&wrong).unwrap(), &choices(Profile::Quick), &nowhere()).unwrap_err();
         assert!(error.to_string().contains("row BP, `on.\"third\"`: the columns are first, second"), "{error}");

@@ -115,6 +115,8 @@ pub struct Changes {
     /// Changes to the network.
     #[serde(default)]
     pub network: toml::Table,
+    /// Why the row has no run there.
+    pub missing: Option<String>,
 }
 
 /// One column: a data set with network and recipe.
