@@ -104,7 +104,7 @@ fn an_image_that_goes_bad_is_named_and_the_run_goes_on_after_its_last_epoch() {
     });
     let Err(Error::Missing(problem)) = cut else { panic!("{cut:?}") };
     assert!(problem.contains("imagenette2-320/train/n0") && problem.contains(".JPEG is no sound PNG"), "{problem}");
-    assert!(problem.contains("goes on after the last finished epoch"), "{problem}");
+    assert!(problem.contains("resumes after the last finished epoch"), "{problem}");
 
     images.iter().zip(&sound).for_each(|(path, image)| std::fs::write(path, image).unwrap());
     let (resumed, from) = run(&checkpoint, &mut |_| {});
