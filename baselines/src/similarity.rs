@@ -368,8 +368,8 @@ mod tests {
             assert!((slope - found).abs() < 1e-5, "{config:?}, {}[{index}]: {slope}, {found}", ["h", "A", "P"][what]);
             largest[what] = largest[what].max(slope.abs());
         };
-        // A few hundred of each: differences take the whole loss twice.
-        let some = |v: &[f64], step: usize| (0..v.len()).step_by(step.max(v.len() / 150)).collect::<Vec<_>>();
+        // Some of each: differences take the whole loss twice.
+        let some = |v: &[f64], step: usize| (0..v.len()).step_by(step.max(v.len() / 60)).collect::<Vec<_>>();
         for i in some(&values, 5) {
             same(0, i, slope(&|by| all(&nudged(&values, i, by), &before, &p)), signal[i]);
         }

@@ -14,7 +14,7 @@ pub use sgd::Sgd;
 
 use crate::error::{Error, Result};
 use crate::learned::Learned;
-use crate::memory::gradients_used;
+use crate::memory::{gradients_gone, gradients_used};
 use crate::network::Network;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
@@ -110,6 +110,9 @@ impl Updater {
             net.update_layer(index, &mut grads, &mut self.optimizer, self.lr);
             gradients_used(net.layer_params(index));
         }
+        // Two passes through one unit make each gradient twice, and leave their sum.
+        drop(grads);
+        gradients_gone();
     }
 
     /// Moves parameters that are no layer's, with the learning rate multiplied by `lr_factor`.
