@@ -41,8 +41,8 @@ fn theirs_text(theirs: &Theirs) -> String {
 pub fn legend() -> Vec<String> {
     vec![
         "theirs: the number of the rule's authors, or of their code, on this network, data and recipe, after as many \
-         epochs as ours; where there is none after as many, after the whole of their recipe. Where it comes from stands \
-         below. It is read from the last epoch, the best one or the mean of the last ten, and ours then is, too."
+         epochs as ours; where there is none after as many, after the whole of their recipe. Where it comes from \
+         stands below. It is read from the last epoch, the best one or the mean of the last ten, and ours then is, too."
             .into(),
         "verdict: *within the spread* where ours and theirs differ by at most 2 √(s² + t²) of their deviations s and \
          t over seeds, and in any case where by at most 0.10 points, ten of 10,000 images. A deviation that is not \
@@ -95,8 +95,8 @@ mod tests {
             text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
         for part in [
             "| rule | data | network | epochs, of theirs | ours | theirs | difference | verdict |",
-            "| BP | mnist-sample | mlp-2x800, dropout 0.2 | 3 of 100 | 98.00 ± 0.14 (n=2) | 98.10 ± 0.10 (n=10) | -0.10 \
-             | within the spread (0.35) |",
+            "| BP | mnist-sample | mlp-2x800, dropout 0.2 | 3 of 100 | 98.00 ± 0.14 (n=2) | 98.10 ± 0.10 (n=10) | \
+             -0.10 | within the spread (0.35) |",
             "| SGR | — | — | — | —¹ | — | — | — |",
             "- ¹ no public code",
             "## Where the authors' numbers are from",
