@@ -17,7 +17,7 @@
 
 mod sample;
 
-use baselines::local::{Local, Objective};
+use baselines::local::{Local, Objective, UnitObjective};
 use baselines::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use sample::Sample;
@@ -75,11 +75,8 @@ struct Regression {
 }
 
 impl Objective for Regression {
-    fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, _updater: &mut Updater) -> Tensor<2> {
-        let head = self.heads[unit].clone();
-        let error = h.product(head.clone()) - batch.targets(head.dims()[1], &head.device());
-        // The gradient of the batch's mean. `product` is `matmul` whose multiply-accumulates are counted.
-        error.product(head.transpose()) * (1.0 / batch.len() as f64)
+    fn units(&mut self) -> Vec<UnitObjective<'_>> {
+        self.heads.iter().map(|head| signal(head.clone())).collect()
     }
 
     fn macs(&self) -> u64 {
@@ -89,6 +86,15 @@ impl Objective for Regression {
     fn parts(&self) -> Vec<Part<'_>> {
         Part::fixed_list("heads", self.heads.iter().cloned())
     }
+}
+
+/// `dh_l` of the unit with the matrix `head`.
+fn signal<'a>(head: Tensor<2>) -> UnitObjective<'a> {
+    Box::new(move |h, batch, _updater| {
+        let error = h.product(head.clone()) - batch.targets(head.dims()[1], &head.device());
+        // The gradient of the batch's mean. `product` is `matmul` whose multiply-accumulates are counted.
+        error.product(head.clone().transpose()) * (1.0 / batch.len() as f64)
+    })
 }
 
 fn main() -> Result<()> {
@@ -143,7 +149,7 @@ mod tests {
         let device = net.device().clone().inner();
         let mut own = Regression { heads: vec![upload(r.clone(), [5, 4], &device)] };
         let mut updater = OptimizerConfig::default().init().unwrap();
-        let signal = own.signal(0, upload(h.clone(), [24, 5], &device), &batch, &mut updater);
+        let signal = (own.units().swap_remove(0))(upload(h.clone(), [24, 5], &device), &batch, &mut updater);
         for (index, found) in laws::floats(signal).into_iter().enumerate() {
             let at = |step: f32| {
                 let mut moved = h.clone();
