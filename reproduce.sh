@@ -8,6 +8,7 @@
 #   ./reproduce.sh figures [options]     training memory against depth: Figures 2a (MLP), 2b (conv), 2c (ViT)
 #   ./reproduce.sh table3 [options]      Table 3's memory column, at the paper's sizes
 #   ./reproduce.sh bench [options]       the time of every rule's step beside eager PyTorch's and the machine's floor
+#   ./reproduce.sh pipeline [options]    units of a local rule trained at once, beside steps one after the other
 #   ./reproduce.sh all [options]         every table, figure and ablation
 #
 # Options are those of the harness: --profile quick|short|paper, --device flex|cpu-tch|cuda:N, --data-dir DIR, --seeds
@@ -92,6 +93,7 @@ case "$what" in
   figures) harness footprint "${figures[@]}" "$@" ;;
   table3) harness footprint table3 "$@" ;;
   bench) harness bench "$@" ;;
+  pipeline) harness pipeline "$@" ;;
   all)
     for name in table1 table2 small-cnn rules-mlp theorem1; do part table "$name" "$@"; done
     for name in width depth projection projection_seed alignment dropout; do part sweep "ablation_$name" "$@"; done

@@ -24,9 +24,9 @@ use sample::Sample;
 use serde::{Deserialize, Serialize};
 use sll_core::named::Part;
 use sll_core::op::Product;
-use sll_core::optim::{OptimizerConfig, Updater};
+use sll_core::optim::OptimizerConfig;
 use sll_core::rng::{Purpose, Stream, upload};
-use sll_core::rule::{Batch, LearningRule};
+use sll_core::rule::LearningRule;
 use sll_core::{Cut, Error, Network, NetworkSpec, Result};
 
 /// Settings, as a spec has them: `rule = { name = "regression", gain = 2.0 }`.

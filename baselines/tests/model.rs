@@ -41,15 +41,17 @@ struct Leaky {
     kept: Vec<Option<Tensor<2>>>,
 }
 
+/// The same objective, which keeps what it is given.
+fn leaking<'a>((mut unit, kept): (UnitObjective<'a>, &'a mut Option<Tensor<2>>)) -> UnitObjective<'a> {
+    Box::new(move |h, batch, updater| unit(kept.insert(h).clone(), batch, updater))
+}
+
 impl Objective for Leaky {
     fn units(&mut self) -> Vec<UnitObjective<'_>> {
         let units = self.lls.units();
         self.kept.clear();
         self.kept.resize(units.len(), None);
-        let leaky = |(mut unit, kept): (UnitObjective<'_>, _)| -> UnitObjective<'_> {
-            Box::new(move |h, batch, updater| unit(kept.insert(h).clone(), batch, updater))
-        };
-        units.into_iter().zip(&mut self.kept).map(leaky).collect()
+        units.into_iter().zip(&mut self.kept).map(leaking).collect()
     }
 
     fn macs(&self) -> u64 {

@@ -112,7 +112,7 @@ pub fn runs(device: DeviceName, options: &LoadOptions) -> Result<Vec<Parts>> {
         );
         let spec = RunSpec::from_toml(&text, "bench")?;
         let mut watch = Watch { started: Instant::now(), parts: Parts::default() };
-        train(&spec, options, Some(&Kept::at(folder.path().join(network))), &mut watch)?;
+        train(&spec, options, Some(&Kept::at(folder.path().join(network))), None, &mut watch)?;
         let augmentation = if augmented.is_empty() { "" } else { ", flip and crop" };
         let title = format!("SLL, {network} on {name}{augmentation}");
         found.push(Parts { title, total: watch.started.elapsed().as_secs_f64(), ..watch.parts });
@@ -133,7 +133,7 @@ mod tests {
                     recipe = { epochs = 2, train_limit = 512 }";
         let spec = RunSpec::from_toml(text, "test").unwrap();
         let mut watch = Watch { started: Instant::now(), parts: Parts::default() };
-        train(&spec, &options, Some(&Kept::at(folder.path().join("checkpoint"))), &mut watch).unwrap();
+        train(&spec, &options, Some(&Kept::at(folder.path().join("checkpoint"))), None, &mut watch).unwrap();
         let parts = Parts { total: watch.started.elapsed().as_secs_f64(), ..watch.parts };
         for part in [parts.start, parts.data, parts.steps, parts.evaluation, parts.checkpoint] {
             assert!(part > 0.0, "{parts:?}");

@@ -10,5 +10,5 @@ mod weighing;
 
 pub use diagnostics::{EpochDiagnostics, LayerDiagnostics};
 pub use provenance::Provenance;
-pub use run::{DataInfo, EpochPoint, PeakBytes, RunResult};
+pub use run::{DataInfo, EpochPoint, PeakBytes, Pipelined, RunResult};
 pub use weighing::Footprint;

@@ -2,7 +2,7 @@
 
 use crate::atomic::write_parts;
 use crate::error::{Error, Result};
-use crate::record::{EpochDiagnostics, EpochPoint, PeakBytes};
+use crate::record::{EpochDiagnostics, EpochPoint, PeakBytes, Pipelined};
 use crate::store::{Kept, sealed, unsealed};
 use serde::{Deserialize, Serialize};
 use sll_core::Network;
@@ -28,6 +28,9 @@ pub struct Checkpoint {
     pub peak_bytes: PeakBytes,
     /// Layers and modules of the rule that have been moved so far, each of which has its optimiser state booked.
     pub trained: usize,
+    /// What workers did so far, where a pipeline made steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<Pipelined>,
     /// Seconds so far.
     #[serde(with = "sll_core::real")]
     pub seconds: f64,

@@ -1,22 +1,27 @@
 //! The epoch loop. It knows no rule and no network by name.
 
 use super::evaluate::{accuracy, unit_accuracies};
-use super::{Checkpoint, Loader, Trained, diagnostics};
+use super::loader::Epoch;
+use super::losses::{self, Diverged, Losses};
+use super::{Checkpoint, Loader, diagnostics, pipelined};
 use crate::error::{Error, Result};
-use crate::record::{DataInfo, EpochPoint, RunResult};
+use crate::record::{DataInfo, EpochPoint, Pipelined, RunResult};
 use crate::spec::{Request, RunSpec, own_settings};
 use crate::store::{Kept, set_aside};
 use crate::{device, provenance, room};
 use baselines::bp::Bp;
+use burn::tensor::Tensor;
 use datasets::{Dataset, LoadOptions};
 use sll_core::Network;
 use sll_core::memory::{Category, Meter, StepBytes, scope};
 use sll_core::optim::Updater;
-use sll_core::rule::LearningRule;
+use sll_core::pipeline::Pipeline;
+use sll_core::rule::{LearningRule, StepReport};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Steps whose losses are left on the device before they are looked at.
-const LOSSES_HELD: usize = 32;
+/// Steps at the start of a run that a pipeline makes one after the other, for the books.
+const BOOKED: usize = 2;
 
 /// News of a finished epoch.
 pub struct EpochNews<'a> {
@@ -34,7 +39,7 @@ pub trait Events {
     fn epoch(&mut self, news: &EpochNews);
     /// A run starts, or goes on from a checkpoint.
     fn start(&mut self, from_epoch: usize, data: &DataInfo);
-    /// A part of the run took so long.
+    /// A part of the run took so long, of all workers together where there are several.
     fn spent(&mut self, _part: Part, _took: Duration) {}
     /// A sentence that is no news of the training, like one about a file that cannot be used.
     fn note(&mut self, sentence: &str);
@@ -64,6 +69,8 @@ struct Training {
     rule: Box<dyn LearningRule>,
     updater: Updater,
     loader: Loader,
+    /// Makes steps, where one is asked for.
+    pipeline: Option<Pipeline>,
     meter: Box<dyn Meter>,
     /// What the tensor library kept before the network was built, and what steps have added to it since.
     library: u64,
@@ -78,13 +85,15 @@ struct Training {
 }
 
 /// Loads the data, trains as `spec` says and gives the result with what was trained. Goes on from `checkpoint` if it
-/// is there, and keeps it up to date, epoch by epoch.
+/// is there, and keeps it up to date, epoch by epoch. With `workers` a pipeline makes the steps: the numbers are the
+/// same, bit for bit, as of one thread without.
 pub fn train(
     spec: &RunSpec,
     options: &LoadOptions,
     checkpoint: Option<&Kept>,
+    workers: Option<usize>,
     events: &mut dyn Events,
-) -> Result<Trained> {
+) -> Result<super::Trained> {
     if let Some(reason) = spec.too_short() {
         return Err(Error::Input(reason));
     }
@@ -106,7 +115,7 @@ pub fn train(
             spec.dataset
         )));
     }
-    let (mut training, info) = Training::new(spec, data, device)?;
+    let (mut training, info) = Training::new(spec, data, device, workers)?;
     if let Some(kept) = checkpoint {
         training.resume(spec, kept, &info, events)?;
     }
@@ -120,7 +129,12 @@ pub fn train(
 }
 
 impl Training {
-    fn new(spec: &RunSpec, data: Dataset, device: burn::tensor::Device) -> Result<(Self, DataInfo)> {
+    fn new(
+        spec: &RunSpec,
+        data: Dataset,
+        device: burn::tensor::Device,
+        workers: Option<usize>,
+    ) -> Result<(Self, DataInfo)> {
         let (image, classes) = (data.shape, data.classes);
         let mut info = DataInfo {
             name: data.name.clone(),
@@ -134,12 +148,17 @@ impl Training {
         (info.train, info.test) = loader.counts();
         let meter = device::meter(spec.device);
         room::check_weights(&spec.network, image, classes)?;
-        let library = warm_up(spec, image, classes, &loader, &*meter, &device)?;
+        // Threads allocate while they start.
+        let pipeline = workers.map(Pipeline::new).transpose()?;
+        let library = warm_up(spec, (image, classes), &loader, &*meter, &device, workers)?;
         let before = meter.live();
         let mut net = spec.network.build(image, classes, spec.seed, &device)?;
         let with_net = meter.live();
         let bp_macs = Bp.cost(&net).total();
-        let rule = spec.rule.init(&mut net, spec.seed)?;
+        let mut rule = spec.rule.init(&mut net, spec.seed)?;
+        if let Some(why) = workers.and_then(|workers| pipelined::refusal(spec, &net, &mut *rule, workers)) {
+            return Err(Error::Input(why));
+        }
         let with_rule = meter.live();
         let (run_id, data_digest) = (spec.id(), info.digest.clone());
         let mut state = Checkpoint { run_id, data_digest, ..Checkpoint::default() };
@@ -150,8 +169,21 @@ impl Training {
         let base_lr = spec.recipe.lr;
         let (library, grown) = (library as u64, 0);
         let first_step = true;
-        let training =
-            Self { net, rule, updater, loader, meter, library, grown, state, device, base_lr, bp_macs, first_step };
+        let training = Self {
+            net,
+            rule,
+            updater,
+            loader,
+            pipeline,
+            meter,
+            library,
+            grown,
+            state,
+            device,
+            base_lr,
+            bp_macs,
+            first_step,
+        };
         Ok((training, info))
     }
 
@@ -246,52 +278,103 @@ impl Training {
 
     /// One epoch: mean loss, and the step of the first loss that is not finite.
     fn epoch(&mut self, spec: &RunSpec, epoch: usize, events: &mut dyn Events) -> Result<(f64, Option<u64>)> {
-        let steps = self.loader.steps();
-        let (mut sum, mut held) = (0.0, Vec::with_capacity(LOSSES_HELD));
-        let images = self.loader.epoch(epoch);
-        for step in 0..steps {
-            self.updater.set_lr(self.base_lr * spec.recipe.lr_factor(epoch, step, steps));
-            // The batch belongs to the step: it is made inside the window that is measured.
-            let live = self.meter.live();
-            self.meter.begin_step();
-            let started = Instant::now();
-            let activations = scope(Category::Activations);
-            let batch = self.loader.batch(&images, step)?;
-            drop(activations);
-            let made = Instant::now();
-            // Losses of units go at once: what is alive when the step is booked would count as kept by the library.
-            let loss = self.rule.step(&mut self.net, &batch, &mut self.updater)?.loss;
-            let took = made.elapsed();
-            drop(batch);
-            held.push(loss);
-            let trained = self.updater.trained();
-            let new_state = trained > self.state.trained;
-            let resumed = std::mem::take(&mut self.first_step) && self.state.steps > 0;
-            if new_state && step == 0 && epoch > 0 {
-                // Not this step: what was loaded, or held since the phase before, moves or goes in it, too.
-                self.account_phase(spec, epoch)?;
-            } else if !resumed {
-                // A step like the first one after a resume was booked before.
-                self.account(live, new_state);
-            }
-            self.state.trained = self.state.trained.max(trained);
-            self.state.steps += 1;
-            events.spent(Part::Data, made - started);
-            events.spent(Part::Step, took);
-            events.step(epoch, step + 1, steps);
-            if held.len() == LOSSES_HELD || step + 1 == steps {
-                let first = self.state.steps - held.len() as u64;
-                for (i, loss) in held.drain(..).enumerate() {
-                    let loss = f64::from(loss.into_scalar::<f32>());
-                    if !loss.is_finite() {
-                        return Ok((loss, Some(first + i as u64 + 1)));
-                    }
-                    sum += loss;
-                }
+        let (steps, images) = (self.loader.steps(), self.loader.epoch(epoch));
+        let mut losses = Losses::after(self.state.steps);
+        let in_order = match self.pipeline {
+            // What a step leaves and holds is booked of steps one after the other: the first makes the optimiser's state.
+            Some(_) if epoch == 0 => BOOKED.min(steps),
+            Some(_) => 0,
+            None => steps,
+        };
+        for step in 0..in_order {
+            let loss = self.step(spec, (epoch, &images, step), events)?;
+            if let Some(diverged) = losses.push(loss, step + 1 == steps) {
+                return Ok((diverged.loss, Some(diverged.step)));
             }
             stop(events)()?;
         }
-        Ok((sum / steps as f64, None))
+        if let Some(diverged) = self.together(spec, (epoch, &images, in_order..steps), &mut losses, events)? {
+            return Ok((diverged.loss, Some(diverged.step)));
+        }
+        Ok((losses.mean(steps), None))
+    }
+
+    /// One step after the one before; gives its loss.
+    fn step(
+        &mut self,
+        spec: &RunSpec,
+        (epoch, images, step): (usize, &Epoch, usize),
+        events: &mut dyn Events,
+    ) -> Result<Tensor<1>> {
+        let steps = self.loader.steps();
+        self.updater.set_lr(self.base_lr * spec.recipe.lr_factor(epoch, step, steps));
+        // The batch belongs to the step: it is made inside the window that is measured.
+        let live = self.meter.live();
+        self.meter.begin_step();
+        let started = Instant::now();
+        let activations = scope(Category::Activations);
+        let batch = self.loader.batch(images, step)?;
+        drop(activations);
+        let made = Instant::now();
+        let Self { net, rule, updater, .. } = self;
+        // Losses of units go at once: what is alive when the step is booked would count as kept by the library.
+        let loss = match &self.pipeline {
+            Some(pipeline) => pipeline.in_order(&mut **rule, net, &batch, updater)?.loss,
+            None => rule.step(net, &batch, updater)?.loss,
+        };
+        let took = made.elapsed();
+        drop(batch);
+        let trained = self.updater.trained();
+        let new_state = trained > self.state.trained;
+        let resumed = std::mem::take(&mut self.first_step) && self.state.steps > 0;
+        if new_state && step == 0 && epoch > 0 {
+            // Not this step: what was loaded, or held since the phase before, moves or goes in it, too.
+            self.account_phase(spec, epoch)?;
+        } else if !resumed {
+            // A step like the first one after a resume was booked before.
+            self.account(live, new_state);
+        }
+        self.state.trained = self.state.trained.max(trained);
+        self.state.steps += 1;
+        events.spent(Part::Data, made - started);
+        events.spent(Part::Step, took);
+        events.step(epoch, step + 1, steps);
+        Ok(loss)
+    }
+
+    /// Steps by the pipeline, if there is one.
+    fn together(
+        &mut self,
+        spec: &RunSpec,
+        (epoch, images, range): (usize, &Epoch, Range<usize>),
+        losses: &mut Losses,
+        events: &mut dyn Events,
+    ) -> Result<Option<Diverged>> {
+        let Some(pipeline) = self.pipeline.as_ref().filter(|_| !range.is_empty()) else { return Ok(None) };
+        let (steps, base_lr, first) = (self.loader.steps(), self.base_lr, range.start);
+        let live = self.meter.live();
+        self.meter.begin_step();
+        let trained = pipelined::Trained { net: &mut self.net, rule: &mut *self.rule, updater: &mut self.updater };
+        let state = &mut self.state;
+        let mut step = first;
+        let done = |report: StepReport| {
+            step += 1;
+            state.steps += 1;
+            events.step(epoch, step, steps);
+            let diverged = losses.push(report.loss, step == steps);
+            stop(events)()?;
+            Ok(diverged)
+        };
+        let lr = |step| base_lr * spec.recipe.lr_factor(epoch, step, steps);
+        let (diverged, spent) = pipelined::steps(pipeline, trained, (&self.loader, images, range), lr, done)?;
+        let workers = pipeline.workers();
+        let found = self.state.pipeline.get_or_insert_with(Pipelined::default);
+        found.workers = workers;
+        found.book(&*self.meter, live, &spent);
+        self.first_step = false;
+        events.spent(Part::Data, spent.batches);
+        events.spent(Part::Step, spent.units.iter().sum());
+        Ok(diverged)
     }
 
     /// Books a step: what stays after one that moved parameters for the first time, as the first step does, is the
@@ -326,7 +409,7 @@ impl Training {
     /// step of the epoch before, so that a resumed run books what an uninterrupted one does.
     fn account_phase(&mut self, spec: &RunSpec, epoch: usize) -> Result<()> {
         let (mut net, mut rule, mut updater) = subject(spec, self.loader.image(), self.net.classes(), &self.device)?;
-        let mut held = Vec::with_capacity(LOSSES_HELD);
+        let mut held = Vec::with_capacity(losses::HELD);
         for epoch in [epoch - 1, epoch] {
             let images = self.loader.epoch(epoch);
             let (live, trained) = (self.meter.live(), updater.trained());
@@ -349,7 +432,7 @@ impl Training {
         data: DataInfo,
         diverged_at_step: Option<u64>,
         events: &dyn Events,
-    ) -> Result<Trained> {
+    ) -> Result<super::Trained> {
         let unit_accuracy = match diverged_at_step {
             None => unit_accuracies(&self.net, &*self.rule, &self.loader, &stop(events))?,
             Some(_) => Vec::new(),
@@ -377,8 +460,9 @@ impl Training {
             spec: spec.clone(),
             curve: self.state.curve,
             diagnostics: self.state.diagnostics,
+            pipeline: self.state.pipeline,
         };
-        Ok(Trained { result, net: self.net, rule: self.rule })
+        Ok(super::Trained { result, net: self.net, rule: self.rule })
     }
 }
 
@@ -402,17 +486,17 @@ pub(super) fn subject(
 /// One step on objects that are thrown away: what is still allocated afterwards is the tensor library's own.
 fn warm_up(
     spec: &RunSpec,
-    image: [usize; 3],
-    classes: usize,
+    (image, classes): ([usize; 3], usize),
     loader: &Loader,
     meter: &dyn Meter,
     device: &burn::tensor::Device,
+    workers: Option<usize>,
 ) -> Result<usize> {
     let before = meter.live();
     {
         let (mut net, mut rule, mut updater) = subject(spec, image, classes, device)?;
         let samples = spec.recipe.batch.min(loader.counts().0);
-        room::check(spec.device, &net, &*rule, samples, &spec.recipe.optimizer())?;
+        room::check(spec.device, &net, &*rule, samples, &spec.recipe.optimizer(), workers.unwrap_or(1))?;
         rule.step(&mut net, &loader.batch(&loader.epoch(0), 0)?, &mut updater)?;
     }
     Ok(meter.live().saturating_sub(before))
@@ -463,7 +547,7 @@ mod tests {
             .div_ceil(EVALUATION_BATCH);
         let run = |looks| {
             let mut events = Late { looks: Cell::new(looks), epochs: 0 };
-            (train(&spec, &LoadOptions::default(), None, &mut events), events.epochs)
+            (train(&spec, &LoadOptions::default(), None, None, &mut events), events.epochs)
         };
         // Measuring before training: every batch and both training batches shown. Then two steps, and the evaluation.
         let before = batches + 2;

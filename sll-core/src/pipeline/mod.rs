@@ -101,6 +101,20 @@ impl Pipeline {
         self.workers.len()
     }
 
+    /// One serial step, in the thread of a worker: with the bits of all others.
+    ///
+    /// # Errors
+    /// As [`LearningRule::step`].
+    pub fn in_order(
+        &self,
+        rule: &mut dyn LearningRule,
+        net: &mut Network,
+        batch: &Batch,
+        updater: &mut Updater,
+    ) -> Result<StepReport> {
+        self.workers[0].install(|| rule.step(net, batch, updater))
+    }
+
     /// Trains on batches of `source` until it gives none, and gives `sink` the reports, in order. Workers call `source`
     /// in turn; `sink` is called by the thread that calls this.
     ///

@@ -187,6 +187,7 @@ impl Row<'_> {
             curve: Vec::new(),
             unit_accuracy: Vec::new(),
             diagnostics: Vec::new(),
+            pipeline: None,
             data: DataInfo {
                 name: spec.dataset.clone(),
                 digest: text("data_digest")?,
