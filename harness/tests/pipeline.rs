@@ -61,17 +61,16 @@ fn what_the_workers_did_is_in_the_record_and_their_memory_is_more_than_one_steps
 
 #[test]
 fn a_run_goes_on_with_another_number_of_workers_to_the_same_numbers() {
-    let folder = tempfile::tempdir().unwrap();
-    let results = folder.path();
-    let of = |epochs: &str, more: &[&str]| {
-        let own = json(&run(results, &[&SHORT[..], &MLP, &["--epochs", epochs, "--keep-state"], more].concat()));
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let of = |results: &Path, epochs: &str, more: &[&str]| {
+        let small = [&SHORT[..], &MLP, &["--epochs", epochs, "--keep-state"], more].concat();
+        let own = json(&run(results, &small));
         (own["test_accuracy"].clone(), own["curve"].as_array().unwrap().last().unwrap()["train_loss"].clone())
     };
-    let whole = of("3", &[]);
-    assert!(run(results, &["runs", "rm", "--all", "--yes"]).status.success());
-    of("1", &["--pipeline", "2"]);
-    of("2", &["--pipeline", "3"]);
-    assert_eq!(of("3", &[]), whole);
+    let whole = of(one.path(), "3", &[]);
+    of(other.path(), "1", &["--pipeline", "2"]);
+    of(other.path(), "2", &["--pipeline", "3"]);
+    assert_eq!(of(other.path(), "3", &[]), whole);
 }
 
 #[test]
