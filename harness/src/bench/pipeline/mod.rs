@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 
 /// Bursts of each way: filling and emptying a pipeline belongs to them, as it does to an epoch.
 const BURSTS: usize = 5;
+/// Steps of a burst at least, for each worker.
+const LEAST: usize = 4;
 /// Steps of a simulated run.
 const SIMULATED: usize = 1000;
 
@@ -143,9 +145,10 @@ pub fn measure(
         for ((way, pipeline), (samples, peak)) in ways.iter().zip(&mut found) {
             let live = meter.live();
             meter.begin_step();
+            let least = LEAST * if let Way::Pipeline(workers) = way { *workers } else { 1 };
             let count = match samples.first() {
-                Some(step) => ((time.as_secs_f64() / BURSTS as f64 / step) as usize).max(2 * units),
-                None => 2 * units,
+                Some(step) => ((time.as_secs_f64() / BURSTS as f64 / step) as usize).max(least),
+                None => least,
             };
             let took = burst(*way, pipeline.as_ref(), count)?.as_secs_f64() / count as f64;
             if round == 0 {
@@ -157,7 +160,7 @@ pub fn measure(
                 return Err(Error::Interrupted);
             }
         }
-        let (_, spent) = together.burst(&alone, 2 * units)?;
+        let (_, spent) = together.burst(&alone, LEAST)?;
         if round > 0 {
             let of = |unit: &Duration| unit.as_secs_f64() / spent.steps as f64;
             seconds.iter_mut().zip(&spent.units).for_each(|(seconds, unit)| seconds.push(of(unit)));
