@@ -16,20 +16,21 @@ fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).expect("one JSON object")
 }
 
-/// A run with `more` arguments, saved to `file`; its numbers without what differs from run to run, and the file's bytes
-/// from its tensors on.
-fn numbers(results: &Path, file: &str, more: &[&str]) -> (Value, Vec<u8>) {
+/// A run with `more` arguments, saved to `file`; its numbers without what differs from run to run, the file's bytes from
+/// its tensors on, and its books.
+fn numbers(results: &Path, file: &str, more: &[&str]) -> (Value, Vec<u8>, Value) {
     let path = results.join(file);
     let path = path.to_str().expect("UTF-8");
     let mut own = json(&run(results, &[&SHORT[..], more, &["--force", "--save", path]].concat()));
+    let books = own["peak_bytes"].clone();
     let object = own.as_object_mut().expect("an object");
-    ["seconds", "provenance", "pipeline"].iter().for_each(|key| drop(object.remove(*key)));
+    ["seconds", "provenance", "pipeline", "peak_bytes"].iter().for_each(|key| drop(object.remove(*key)));
     for point in object["curve"].as_array_mut().expect("a curve") {
         point.as_object_mut().expect("a point").remove("seconds");
     }
     let bytes = std::fs::read(path).expect("saved");
     let head = u64::from_le_bytes(bytes[..8].try_into().expect("a length")) as usize;
-    (own, bytes[8 + head..].to_vec())
+    (own, bytes[8 + head..].to_vec(), books)
 }
 
 #[test]
@@ -42,6 +43,11 @@ fn a_pipelines_run_has_the_serial_runs_name_numbers_weights_and_books() {
         let pipelined = numbers(results, "pipelined.safetensors", &[&more[..], &["--pipeline", "2"]].concat());
         assert_eq!(serial.0, pipelined.0, "{rule}");
         assert!(serial.1 == pipelined.1, "{rule}: other weights");
+        // To the few bytes that a thread keeps for itself.
+        let close = |key: &str| serial.2[key].as_i64().unwrap().abs_diff(pipelined.2[key].as_i64().unwrap()) < 4096;
+        for key in ["parameters", "fixed", "optimizer_state", "step_peak"] {
+            assert!(close(key), "{rule}, {key}: {} and {}", serial.2, pipelined.2);
+        }
     }
 }
 
@@ -56,7 +62,7 @@ fn what_the_workers_did_is_in_the_record_and_their_memory_is_more_than_one_steps
     let parts = ["activations", "gradients", "workspace"].map(|part| found["step"][part].as_u64().unwrap());
     let (together, alone) = (found["step_peak"].as_u64().unwrap(), own["peak_bytes"]["step_peak"].as_u64().unwrap());
     assert_eq!(parts.iter().sum::<u64>(), together);
-    assert!(together > alone && together < 4 * alone, "{together} against {alone}");
+    assert!(together > alone, "{together} against {alone}");
 }
 
 #[test]

@@ -134,7 +134,8 @@ pub struct Pipelined {
     pub workers: usize,
     /// Steps that they made.
     pub steps: u64,
-    /// The most that they held at once, above what stands between steps.
+    /// The most that they held at once above what stood before, what each thread keeps for its products of matrices
+    /// included.
     pub step_peak: u64,
     /// What `step_peak` is made of at that moment.
     pub step: StepBytes,

@@ -8,7 +8,7 @@ use crate::record::Pipelined;
 use crate::spec::{DeviceName, RunSpec};
 use baselines::rules;
 use sll_core::Network;
-use sll_core::memory::{Category, Meter, StepBytes, scope};
+use sll_core::memory::{Category, Meter, scope};
 use sll_core::optim::Updater;
 use sll_core::pipeline::{Pipeline, Spent};
 use sll_core::rule::{LearningRule, StepReport};
@@ -97,13 +97,12 @@ pub fn steps<T: Send>(
 }
 
 impl Pipelined {
-    /// Books steps that began with `live` bytes: their peak above what stood before or was left, and their seconds.
-    pub fn book(&mut self, meter: &dyn Meter, live: usize, spent: &Spent) {
-        let above = meter.peak().saturating_sub(live.max(meter.live())) as u64;
-        if above > self.step_peak {
-            let made = meter.step();
-            self.step = StepBytes { workspace: above.saturating_sub(made.activations + made.gradients), ..made };
-            self.step_peak = above;
+    /// Books steps since `meter` began one: the most that was held above what stood then, what threads keep for their
+    /// products of matrices included, and the seconds.
+    pub fn book(&mut self, meter: &dyn Meter, spent: &Spent) {
+        let held = meter.step();
+        if held.total() > self.step_peak {
+            (self.step, self.step_peak) = (held, held.total());
         }
         self.steps += spent.steps;
         self.batch_seconds += spent.batches.as_secs_f64();

@@ -150,7 +150,7 @@ impl Training {
         room::check_weights(&spec.network, image, classes)?;
         // Threads allocate while they start.
         let pipeline = workers.map(Pipeline::new).transpose()?;
-        let library = warm_up(spec, (image, classes), &loader, &*meter, &device, workers)?;
+        let library = warm_up(spec, (image, classes), &loader, &*meter, &device, pipeline.as_ref())?;
         let before = meter.live();
         let mut net = spec.network.build(image, classes, spec.seed, &device)?;
         let with_net = meter.live();
@@ -352,7 +352,6 @@ impl Training {
     ) -> Result<Option<Diverged>> {
         let Some(pipeline) = self.pipeline.as_ref().filter(|_| !range.is_empty()) else { return Ok(None) };
         let (steps, base_lr, first) = (self.loader.steps(), self.base_lr, range.start);
-        let live = self.meter.live();
         self.meter.begin_step();
         let trained = pipelined::Trained { net: &mut self.net, rule: &mut *self.rule, updater: &mut self.updater };
         let state = &mut self.state;
@@ -370,7 +369,7 @@ impl Training {
         let workers = pipeline.workers();
         let found = self.state.pipeline.get_or_insert_with(Pipelined::default);
         found.workers = workers;
-        found.book(&*self.meter, live, &spent);
+        found.book(&*self.meter, &spent);
         self.first_step = false;
         events.spent(Part::Data, spent.batches);
         events.spent(Part::Step, spent.units.iter().sum());
@@ -490,14 +489,26 @@ fn warm_up(
     loader: &Loader,
     meter: &dyn Meter,
     device: &burn::tensor::Device,
-    workers: Option<usize>,
+    pipeline: Option<&Pipeline>,
 ) -> Result<usize> {
     let before = meter.live();
     {
         let (mut net, mut rule, mut updater) = subject(spec, image, classes, device)?;
         let samples = spec.recipe.batch.min(loader.counts().0);
-        room::check(spec.device, &net, &*rule, samples, &spec.recipe.optimizer(), workers.unwrap_or(1))?;
-        rule.step(&mut net, &loader.batch(&loader.epoch(0), 0)?, &mut updater)?;
+        room::check(
+            spec.device,
+            &net,
+            &*rule,
+            samples,
+            &spec.recipe.optimizer(),
+            pipeline.map_or(1, Pipeline::workers),
+        )?;
+        let batch = loader.batch(&loader.epoch(0), 0)?;
+        // In the thread that makes the steps that are booked: the library keeps some of it for each thread.
+        match pipeline {
+            Some(pipeline) => pipeline.in_order(&mut *rule, &mut net, &batch, &mut updater)?,
+            None => rule.step(&mut net, &batch, &mut updater)?,
+        };
     }
     Ok(meter.live().saturating_sub(before))
 }
