@@ -2,6 +2,7 @@
 # Reproduces the paper's tables and sweeps.
 #
 #   ./reproduce.sh table1 [options]      a table: table1, table2, small-cnn (appendix), rules-mlp (every rule, one MLP)
+#   ./reproduce.sh calibration [options] every rule in its own authors' setting, beside their numbers, with a verdict
 #   ./reproduce.sh theorem1 [options]    Theorem 1's two sides and the angle to BP's update, measured layer by layer
 #   ./reproduce.sh sweep NAME [options]  a sweep of `harness sweep --help`, like ablation_width, or tune-ff: how FF's
 #                                        settings were chosen, on held-out training images
@@ -9,7 +10,8 @@
 #   ./reproduce.sh table3 [options]      Table 3's memory column, at the paper's sizes
 #   ./reproduce.sh bench [options]       the time of every rule's step beside eager PyTorch's and the machine's floor
 #   ./reproduce.sh pipeline [options]    units of a local rule trained at once, beside steps one after the other
-#   ./reproduce.sh all [options]         every table, figure and ablation
+#   ./reproduce.sh report [FOLDER]       all of a results folder as one page for a browser, report.html in it
+#   ./reproduce.sh all [options]         every table, figure and ablation, the calibration, and the page of them
 #
 # Options are those of the harness: --profile quick|short|paper, --device flex|cpu-tch|cuda:N, --data-dir DIR, --seeds
 # N, --epochs N, --jobs N, --allow-unverified, --results DIR. Folders are those of where it is called: results go to
@@ -17,7 +19,7 @@
 # with the same settings as `cargo test`, whose dependencies are optimised, so that one build serves both. LibTorch's
 # devices fetch LibTorch by themselves (scripts/libtorch.sh), unless LIBTORCH says where one is. Memory (figures,
 # table3) needs no data and takes --device, --results, --jobs, --memory GIB and --extrapolate; of others, `all` hands it
-# --device and --results.
+# --device and --results, and the page --results.
 set -euo pipefail
 
 # The folder of this script, links followed: macOS has no `readlink -f`.
@@ -64,13 +66,16 @@ program=$(cargo build --manifest-path "$root/Cargo.toml" -p harness ${features[@
 harness() { "$program" "$@"; }
 
 figures=(figure2a figure2b figure2c)
-# The options that memory experiments share with tables, into `memory`.
+# The options that memory experiments share with tables, into `memory`, and those of the page, into `page`.
 memory=()
+page=()
 shared() {
   while (($#)); do
     case "$1" in
-      --device | --results) memory+=("$1" "${2:-}"); shift ;;
-      --device=* | --results=*) memory+=("$1") ;;
+      --results) page+=("$1" "${2:-}") memory+=("$1" "${2:-}"); shift ;;
+      --device) memory+=("$1" "${2:-}"); shift ;;
+      --results=*) page+=("$1") memory+=("$1") ;;
+      --device=*) memory+=("$1") ;;
     esac
     shift
   done
@@ -83,7 +88,7 @@ part() {
   harness "$@" || code=$?
   case $code in
     0) ;;
-    1 | 3) failed+=("$1 $2") status=$code ;;
+    1 | 3) failed+=("$1 ${2:-}") status=$code ;;
     *) exit "$code" ;;
   esac
 }
@@ -94,11 +99,13 @@ case "$what" in
   table3) harness footprint table3 "$@" ;;
   bench) harness bench "$@" ;;
   pipeline) harness pipeline "$@" ;;
+  report) harness report "$@" ;;
   all)
-    for name in table1 table2 small-cnn rules-mlp theorem1; do part table "$name" "$@"; done
+    for name in table1 table2 small-cnn rules-mlp calibration theorem1; do part table "$name" "$@"; done
     for name in width depth projection projection_seed alignment dropout; do part sweep "ablation_$name" "$@"; done
     shared "$@"
     part footprint "${figures[@]}" table3 ${memory[@]+"${memory[@]}"}
+    part report ${page[@]+"${page[@]}"}
     for name in ${failed[@]+"${failed[@]}"}; do
       echo "reproduce.sh: $name is not complete; what it said is above, and the same command goes on from there" >&2
     done

@@ -16,7 +16,7 @@ from pathlib import Path
 MOST = 120
 # Names, endings and folders whose lines are data.
 DATA = re.compile(
-    r"(^|/)(Cargo\.lock|LICENSE-MIT)$|\.(json|tsv|svg)$|^results/|^harness/(baseline|paper)\.toml$"
+    r"(^|/)(Cargo\.lock|LICENSE-MIT)$|\.(json|tsv|svg)$|^results/|^harness/(baseline|claims|paper)\.toml$"
     r"|^harness/experiments/.*\.toml$"
 )
 TABLE_ROW = re.compile(r"\s*\|.*\|\s*$")

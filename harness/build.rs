@@ -5,7 +5,22 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What decides a step's memory besides the tensor library: the layers, the rules, the measurement itself.
-const DECIDES_MEMORY: [&str; 4] = ["../sll-core/src", "../baselines/src", "src/weigh", "src/step.rs"];
+const DECIDES_MEMORY: [&str; 5] =
+    ["../sll-core/src", "../sll-core/shim", "../baselines/src", "src/weigh", "src/step.rs"];
+/// What the program is made of: code, and what is compiled in as it stands.
+const SOURCES: [&str; 11] = [
+    "src",
+    "experiments",
+    "claims.toml",
+    "paper.toml",
+    "../sll-core/src",
+    "../sll-core/shim",
+    "../baselines/src",
+    "../datasets/src",
+    "../datasets/manifests",
+    "../Cargo.toml",
+    "../Cargo.lock",
+];
 /// Where the tensor library's versions stand.
 const LOCK: &str = "../Cargo.lock";
 
@@ -19,7 +34,7 @@ fn main() {
     // branch.
     let of_git = ["HEAD", "logs/HEAD", "index"].map(|name| git(&["rev-parse", "--git-path", name]).unwrap_or_default());
     // Sources too, so that a build of uncommitted changes says so.
-    let sources = ["src", "../sll-core/src", "../baselines/src", "../datasets/src", "../Cargo.lock"].map(String::from);
+    let sources = SOURCES.map(String::from);
     for path in of_git.iter().chain(&sources).filter(|path| Path::new(path).exists()) {
         println!("cargo:rerun-if-changed={path}");
     }

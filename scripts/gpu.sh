@@ -9,9 +9,8 @@
 # --out:
 #
 #   parity.md, parity.json   one step of every rule against flex; parity-bf16.md the same in mixed precision
-#   steps.md, steps/*.json   step time and peak memory of every rule on the paper's networks, beside PyTorch's BP, SLL
-#   results/                 Tables 1, 2 and 3's memory in the short profile, as far as the time goes; a later call
-#                            resumes
+#   results/                 Table 3's memory, Tables 1 and 2 in the short profile, and the bench beside eager PyTorch,
+#                            in this order, as far as the time goes; a later call resumes
 #   log.txt                  what was done when
 #
 # --dry does the same with few rules, small batches and the quick profile: on a CPU (--device cpu-tch) it takes minutes.
@@ -37,7 +36,7 @@ while (($#)); do
 done
 [[ -x $harness ]] || fail "--harness: no program at '$harness'"
 [[ -n $out ]] || fail "--out: a folder for what is found"
-mkdir -p "$out/steps"
+mkdir -p "$out"
 absolute() { echo "$(CDPATH='' cd "$(dirname "$1")" && pwd)/$(basename "$1")"; }
 harness=$(absolute "$harness") out=$(absolute "$out")
 command -v timeout >/dev/null || fail "GNU timeout is needed, so that nothing outlasts --minutes (macOS: coreutils)"
@@ -75,54 +74,27 @@ timed "$out/parity.json" "$harness" parity --device "$device" --format json
 timed "$out/parity.md" "$harness" parity --device "$device"
 timed "$out/parity-bf16.md" "$harness" parity --device "$device" --precision bf16
 
-# network, batch, image, classes, optimiser
-networks=(
-  "mlp-3x1000 128 3x32x32 10 adamax" "cnn-3 128 3x32x32 10 adam"
-  "vit-7 128 3x32x32 10 adamw" "vit-12 128 3x224x224 1000 adamw"
-)
-steps=12
-"$harness" rules --format json >"$out/rules.json"
-rules=()
-while IFS= read -r rule; do rules+=("$rule"); done < <("$python" -c '
-import json, sys
-for rule in json.load(sys.stdin):
-    if len(sys.argv) < 2 or rule["title"] in sys.argv[1:]:
-        print(json.dumps(rule["spec"]))' ${dry:+BP SLL} <"$out/rules.json")
-if [[ -n $dry ]]; then
-  networks=("mlp-3x1000 16 3x32x32 10 adamax" "vit-7 4 3x32x32 10 adamw")
-  steps=3
+# Processes share a card well only under NVIDIA's MPS; without it they take turns.
+if command -v nvidia-cuda-mps-control >/dev/null && [[ $device == cuda:* ]]; then
+  export CUDA_MPS_PIPE_DIRECTORY=$out/mps CUDA_MPS_LOG_DIRECTORY=$out/mps
+  mkdir -p "$out/mps"
+  nvidia-cuda-mps-control -d 2>>"$out/errors.txt" && trap 'echo quit | nvidia-cuda-mps-control' EXIT
 fi
-for line in "${networks[@]}"; do
-  read -r network batch image classes optimizer <<<"$line"
-  for rule in bp sll; do
-    timed "$out/steps/pytorch-$network-$rule.json" "$python" "$here/reference/pytorch_steps.py" --network "$network" \
-      --rule "$rule" --batch "$batch" --device "${device/cpu-tch/cpu}" --steps "$steps"
-  done
-  for rule in bp sll; do
-    timed "$out/steps/$network-$rule-bf16.json" "$harness" memory --rule "$rule" --network "$network" --image "$image" \
-      --classes "$classes" --batch "$batch" --optimizer "$optimizer" --steps "$steps" --device "$device" \
-      --precision bf16 --threads "$threads" --results "$out/results"
-  done
-  for number in "${!rules[@]}"; do
-    spec=$out/steps/$network-$number.toml
-    "$python" -c '
-import json, sys
-rule = json.loads(sys.argv[1])
-text = lambda v: json.dumps(v)
-print("rule = { " + ", ".join(f"{k} = {text(v)}" for k, v in rule.items()) + " }")' "${rules[$number]}" >"$spec"
-    timed "$out/steps/$network-$number.json" "$harness" memory --spec "$spec" --network "$network" --image "$image" \
-      --classes "$classes" --batch "$batch" --optimizer "$optimizer" --steps "$steps" --device "$device" \
-      --threads "$threads" --results "$out/results"
-  done
-done
-"$python" "$here/reference/steps_table.py" "$out" >"$out/steps.md"
 
+# What can be had on no other machine comes first.
 profile=short
 [[ -z $dry ]] || profile=quick
+[[ -n $dry ]] ||
+  timed "$out/table3.md" "$harness" footprint table3 --device "$device" --jobs 1 --memory 70 --results "$out/results"
 for table in table1 table2; do
   timed "$out/$table.md" "$harness" table "$table" --profile "$profile" --device "$device" --jobs "$jobs" \
     --results "$out/results" ${data:+--data-dir "$data"} ${dry:+--epochs 1 --seeds 1}
 done
-[[ -n $dry ]] ||
-  timed "$out/table3.md" "$harness" footprint table3 --device "$device" --jobs 1 --memory 70 --results "$out/results"
+if [[ -n $dry ]]; then
+  what=(--networks mlp-3x1000 --rule BP --rule SLL --seconds 0.1 --steps 2)
+else
+  what=(--networks mlp-3x1000,cnn-1,vit-7)
+fi
+timed "$out/bench.md" "$harness" bench --device "$device" --threads "$threads" "${what[@]}" --results "$out/results" \
+  ${data:+--data-dir "$data"}
 say "finished"

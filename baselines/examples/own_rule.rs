@@ -11,9 +11,8 @@
 //! implements `LearningRule` itself, as `dfa.rs` does.
 //!
 //! To choose it by name, `--rule regression`, this file moves to `baselines/src` (where `baselines::` is `crate::`),
-//! and
-//! `register.rs` gets a line: `"regression" => Regression(crate::regression::RegressionConfig)`. CONTRIBUTING.md has
-//! each step.
+//! and `register.rs` gets a line: `"regression" => Regression(crate::regression::RegressionConfig)`. CONTRIBUTING.md
+//! has each step.
 
 mod sample;
 
@@ -79,7 +78,7 @@ impl Objective for Regression {
         self.heads.iter().map(|head| signal(head.clone())).collect()
     }
 
-    fn macs(&self) -> u64 {
+    fn macs(&self, _batch: usize) -> u64 {
         self.heads.iter().map(|head| 2 * head.shape().num_elements() as u64).sum()
     }
 
@@ -93,7 +92,7 @@ fn signal<'a>(head: Tensor<2>) -> UnitObjective<'a> {
     Box::new(move |h, batch, _updater| {
         let error = h.product(head.clone()) - batch.targets(head.dims()[1], &head.device());
         // The gradient of the batch's mean. `product` is `matmul` whose multiply-accumulates are counted.
-        error.product(head.clone().transpose()) * (1.0 / batch.len() as f64)
+        error.product(head.clone().transpose()) * batch.share()
     })
 }
 
@@ -110,9 +109,7 @@ fn train(epochs: usize) -> Result<f64> {
     let mut rule = RegressionConfig::default().build(&mut net, 0)?;
     let mut updater = OptimizerConfig::default().init()?;
     updater.set_lr(2e-3);
-    for batch in (0..epochs).flat_map(|epoch| sample.epoch(epoch, 50)) {
-        rule.step(&mut net, &batch, &mut updater)?;
-    }
+    sample.train(&mut net, &mut *rule, &mut updater, (epochs, 50))?;
     Ok(sample.accuracy(&net, &*rule))
 }
 

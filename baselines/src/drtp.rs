@@ -74,13 +74,13 @@ impl Objective for Targets {
             let feedback = feedback.clone();
             Box::new(move |h, batch, _| {
                 let targets = batch.targets(feedback.dims()[0], &h.device());
-                targets.product(feedback.clone()) * (-1.0 / batch.len() as f64)
+                targets.product(feedback.clone()) * -batch.share()
             })
         };
         self.feedback.iter().map(unit).collect()
     }
 
-    fn macs(&self) -> u64 {
+    fn macs(&self, _batch: usize) -> u64 {
         self.feedback.iter().map(|b| b.shape().num_elements() as u64).sum()
     }
 

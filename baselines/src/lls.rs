@@ -8,6 +8,12 @@
 //! the authors' code. Variants: LLS-M scales each logit by a learned factor (`v (.) m`), LLS-MxM mixes them by a
 //! learned `K x K` matrix (`v M`). No other head is learned; the output layer is trained by cross-entropy. One layer's
 //! activations are held.
+//!
+//! In a narrow network pooling leaves the head little: on `cnn-1` of width 8 with batch norm, whose codes are 32 to 256
+//! values a layer, LLS-M classifies 72.4 % of the test images of the Fashion-MNIST sample (three seeds, 70.8 to 73.3;
+//! 750 steps of 32 images, Adam at 3e-3), with the common head 78.7 % (77.7 to 80.0). Where `m` starts decides less: at
+//! `mix_std` 1 they are 74.8 % (69.2 to 78.9) and 77.9 % (76.5 to 78.9). With untrained hidden layers it is 67.7 %
+//! after 500 steps.
 
 use crate::local::{Head, Local, Objective, UnitObjective, inside};
 use crate::per_layer::PerLayer;
@@ -22,7 +28,7 @@ use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule};
 use sll_core::summary::{MapSummary, Summary};
-use sll_core::{Cut, Error, Network, NetworkSpec, Result};
+use sll_core::{Cut, Error, Network, NetworkSpec, Result, is_default};
 use std::ops::Range;
 
 /// What is learned between the fixed basis and the local posterior.
@@ -64,9 +70,8 @@ pub struct LlsConfig {
     pub mix_std: f64,
     /// How feature maps are pooled before the basis, layer by layer (authors' code: to 4x4, deeper ones to 2x2).
     pub summary: PerLayer<MapSummary>,
-    /// The local head: the authors', or the basis on the whole output behind dropout and pooling, whatever `summary`
-    /// says.
-    #[serde(skip_serializing_if = "Head::is_authors")]
+    /// The local head: the authors', or the basis on the whole output behind dropout and pooling, without a `summary`.
+    #[serde(skip_serializing_if = "is_default")]
     pub head: Head,
 }
 
@@ -147,14 +152,17 @@ impl LlsConfig {
     pub fn init(&self, net: &Network, seed: u64) -> Result<Lls> {
         Error::check_gain("temperature", self.temperature)?;
         Error::check_gain("mix_std", self.mix_std)?;
+        self.head.check_summary(self.summary, Self::default().summary)?;
+        if self.mix == Mix::None {
+            Error::check_idle("mix_std", self.mix_std, AUTHORS, "with `mix` = m or mxm")?;
+        }
         let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
         let device = net.device().clone().inner();
         let hidden = &units[..units.len() - 1];
         let seen_otherwise = |unit: &Range<usize>| inside(net, unit).len() != net.output_of(unit.end - 1).len();
         let unpooled = self.head.is_authors() && hidden.iter().any(seen_otherwise);
         let heads = hidden.iter().enumerate().map(|(index, unit)| {
-            let shape = if self.head.is_authors() { inside(net, unit) } else { net.output_of(unit.end - 1) };
-            let summary = Summary::new(shape, self.head.summary(self.summary.at(index)));
+            let summary = Summary::new(self.head.shape(net, unit), self.head.summary(self.summary.at(index)));
             (summary, upload(self.basis(summary.len(), classes), [summary.len(), classes], &device))
         });
         let heads = heads.collect();
@@ -229,7 +237,7 @@ impl Basis<'_> {
         let Forward { direction, norm, raw, logits } = self.forward(mix.as_deref(), h);
         let targets = batch.targets(logits.dims()[1], &logits.device());
         let (_, _, error) = cross_entropy(logits, targets);
-        let error = error * (1.0 / batch.len() as f64);
+        let error = error * batch.share();
         let (draw, dmix) = match (self.mix, mix.as_deref()) {
             (Mix::M, Some(m)) => (error.clone() * m.get().plain(), Some((error * raw).sum_dim(0))),
             (Mix::MxM, Some(m)) => {
@@ -268,7 +276,7 @@ impl Objective for Bases {
         Some(basis.forward(self.mixes.get(unit), h).logits)
     }
 
-    fn macs(&self) -> u64 {
+    fn macs(&self, _batch: usize) -> u64 {
         // Of the mixes only a matrix multiplies; a vector scales.
         let mixed = self.mixes.iter().filter(|_| self.mix == Mix::MxM).map(|m| 3 * m.num_params());
         let bases = self.heads.iter().map(|(_, basis)| 2 * basis.shape().num_elements());
@@ -360,6 +368,52 @@ mod tests {
         }
     }
 
+    /// Averages of each channel over the cells of a grid that cover the whole of maps `[c, side, side]`.
+    fn pooled(h: &[f64], side: usize, grid: usize) -> Vec<f64> {
+        let cell = |i: usize| i * side / grid..((i + 1) * side).div_ceil(grid);
+        let mut found = Vec::new();
+        for map in h.chunks(side * side) {
+            for (rows, columns) in (0..grid).flat_map(|i| (0..grid).map(move |j| (cell(i), cell(j)))) {
+                let count = (rows.len() * columns.len()) as f64;
+                let all = rows.flat_map(|y| columns.clone().map(move |x| y * side + x));
+                found.push(all.map(|at| map[at]).sum::<f64>() / count);
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn on_maps_the_signal_is_the_gradient_of_the_loss_of_pooled_maps() {
+        // Maps of sides that the grids do not divide: 14 on 4x4 cells, then 7 on 2x2.
+        let spec = NetworkSpec { depth: Some(2), width: Some(3), ..NetworkSpec::named("cnn-1") };
+        let net = spec.build([1, 14, 14], 4, 5, &burn::tensor::Device::flex()).unwrap();
+        for (unit, c, side, grid) in [(0, 3, 14, 4), (1, 6, 7, 2)] {
+            let mut rule = LlsConfig { mix: Mix::M, mix_std: 1.0, ..LlsConfig::default() }.init(&net, 3).unwrap();
+            let batch = laws::batch(&net, 2);
+            let b = batch.len();
+            let h = Stream::new(unit, Purpose::Noise, &[]).uniform(b * c * side * side, 1.0);
+            let values: Vec<f64> = h.iter().map(|&v| f64::from(v)).collect();
+            let mix: Vec<f64> = {
+                let m = &rule.objective().mixes[unit as usize];
+                floats(m.get().plain()).into_iter().map(f64::from).collect()
+            };
+            let h = upload(h, [b, c * side * side], &batch.x.device());
+            let signal = floats(rule.objective_mut().signal(unit as usize, h, &batch, &mut laws::descent()));
+            let mut largest = 0f64;
+            for i in (0..values.len()).step_by(values.len() / 60) {
+                let at = |by: f64| {
+                    let mut h = values.clone();
+                    h[i] += by;
+                    loss(&pooled(&h, side, grid), &batch.labels, &mix, false)
+                };
+                let slope = (at(1e-4) - at(-1e-4)) / 2e-4;
+                assert!((slope - f64::from(signal[i])).abs() < 1e-5, "unit {unit}, h[{i}]: {slope}, {}", signal[i]);
+                largest = largest.max(slope.abs());
+            }
+            assert!(largest > 1e-4, "unit {unit}: {largest}");
+        }
+    }
+
     #[test]
     fn is_local_repeats_resumes_and_learns() {
         laws::local(|| laws::small_mlp(2), || laws::small_mlp(4), 2, LLS);
@@ -410,5 +464,16 @@ mod tests {
     fn bad_settings_are_named() {
         let config = LlsConfig { temperature: 0.0, ..LlsConfig::default() };
         assert!(config.init(&laws::small_mlp(1), 3).err().unwrap().to_string().contains("temperature"));
+    }
+
+    #[test]
+    fn settings_without_an_effect_are_refused() {
+        let refused = |config: LlsConfig| config.init(&laws::small_cnn(), 3).err().map(|error| error.to_string());
+        let pooled = LlsConfig { summary: PerLayer::all(MapSummary::Pool2), ..LlsConfig::default() };
+        assert!(refused(LlsConfig { head: Head::Common, ..pooled }).unwrap().contains("`summary`"));
+        assert!(refused(pooled).is_none());
+        let wide = LlsConfig { mix_std: 1.0, ..LlsConfig::default() };
+        assert!(refused(wide).unwrap().contains("`mix_std` = 1.0: it has no effect here, only with `mix` = m or mxm"));
+        assert!(refused(LlsConfig { mix: Mix::M, ..wide }).is_none());
     }
 }

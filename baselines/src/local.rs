@@ -4,9 +4,8 @@
 //! h_l = f_l(sg(h_{l-1})),   dh_l = ∂L_l/∂h_l,   update unit l,   go on with sg(h_l)
 //! ```
 //!
-//! The last unit ends in the network's classifier and is trained by the network's loss, cross-entropy if
-//! nothing else is said. One unit's activations are held at a
-//! time, and layer `l`'s update depends on nothing above it.
+//! The last unit ends in the network's classifier and is trained by the network's loss, cross-entropy if nothing else
+//! is said. One unit's activations are held at a time, and layer `l`'s update depends on nothing above it.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -17,7 +16,7 @@ use sll_core::op::inject;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::summary::MapSummary;
-use sll_core::{Cut, Network, Pass, Result, Shape};
+use sll_core::{Cut, Error, Network, Pass, Result, Shape};
 use std::ops::Range;
 
 /// Whose local head an objective reads a unit by.
@@ -33,13 +32,29 @@ pub enum Head {
 
 impl Head {
     /// Whether it is the rule's own.
-    pub fn is_authors(&self) -> bool {
-        *self == Self::Authors
+    pub fn is_authors(self) -> bool {
+        self == Self::Authors
+    }
+
+    /// What it is given of `unit`: what [`inside`] says, or the unit's whole output.
+    pub fn shape(self, net: &Network, unit: &Range<usize>) -> Shape {
+        if self.is_authors() { inside(net, unit) } else { net.output_of(unit.end - 1) }
     }
 
     /// How maps are summarised: as `authors` do, or not at all.
     pub fn summary(self, authors: MapSummary) -> MapSummary {
         if self.is_authors() { authors } else { MapSummary::Flatten }
+    }
+
+    /// Refuses a `summary` that is not `default`, which the common head would not look at.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if this is the common head and `summary` is another.
+    pub fn check_summary<S: PartialEq + std::fmt::Debug>(self, summary: S, default: S) -> Result<()> {
+        match self {
+            Head::Authors => Ok(()),
+            Head::Common => Error::check_idle("summary", summary, default, "with `head` = authors"),
+        }
     }
 
     /// A rule's name in tables with this head.
@@ -73,11 +88,11 @@ pub type UnitObjective<'a> = Box<dyn FnMut(Tensor<2>, &Batch, &mut Updater) -> T
 ///
 /// impl Objective for Small {
 ///     fn units(&mut self) -> Vec<UnitObjective<'_>> {
-///         let small = |h: Tensor<2>, batch: &Batch, _: &mut Updater| h * (1.0 / batch.len() as f64);
+///         let small = |h: Tensor<2>, batch: &Batch, _: &mut Updater| h * batch.share();
 ///         vec![Box::new(small), Box::new(small)]
 ///     }
 ///
-///     fn macs(&self) -> u64 {
+///     fn macs(&self, _batch: usize) -> u64 {
 ///         0
 ///     }
 /// }
@@ -108,8 +123,8 @@ pub trait Objective: Send {
         None
     }
 
-    /// MACs per sample of all heads, both ways, without the units' own.
-    fn macs(&self) -> u64;
+    /// MACs per sample of all heads, both ways, without the units' own, in a batch of `batch` samples.
+    fn macs(&self, batch: usize) -> u64;
 
     /// Values that the head of each unit but the last holds at the most while it makes the signal of `batch` samples,
     /// beside matrices `[b, K]`; `None` where that is not known.
@@ -250,8 +265,8 @@ impl<O: Objective> LearningRule for Local<O> {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
-        StepCost { rule: self.objective.macs(), ..StepCost::of_units(net, &self.units) }
+    fn cost(&self, net: &Network, batch: usize) -> StepCost {
+        StepCost { rule: self.objective.macs(batch), ..StepCost::of_units(net, &self.units) }
     }
 
     fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
@@ -287,6 +302,6 @@ pub fn train_classifier(
     let logits = output.clone().inner();
     let targets = batch.targets(net.classes(), &logits.device());
     let (loss, error) = net.loss().evaluate(logits, targets);
-    updater.step(net, unit, inject(output, error * (1.0 / batch.len() as f64)));
+    updater.step(net, unit, inject(output, error * batch.share()));
     loss.mean()
 }

@@ -33,7 +33,7 @@ use sll_core::op::inject_all;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
-use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, Shape};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, Shape, is_default};
 use std::ops::Range;
 
 /// Settings of SP.
@@ -47,7 +47,7 @@ pub struct SpConfig {
     /// Learning rate of the signal layer over that of the network; 0 keeps it fixed.
     pub signal_lr_factor: f64,
     /// What a layer's outputs are compared with.
-    #[serde(skip_serializing_if = "Loss::is_usual")]
+    #[serde(skip_serializing_if = "is_default")]
     pub loss: Loss,
     /// `k` of v15 (authors' example: 6).
     #[serde(skip_serializing_if = "is_authors")]
@@ -74,12 +74,6 @@ pub enum Loss {
     V14,
     /// The `k` samples whose codes below are nearest.
     V15,
-}
-
-impl Loss {
-    fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 impl Default for SpConfig {
@@ -161,6 +155,9 @@ impl SpConfig {
         Error::check_gain("signal_std", self.signal_std)?;
         if self.topk == 0 {
             return Err(Error::setting("topk", 0, "a sample needs at least one right one (default 6)"));
+        }
+        if self.loss != Loss::V15 {
+            Error::check_idle("topk", self.topk, AUTHORS, "with `loss` = v15")?;
         }
         if !(self.signal_lr_factor.is_finite() && self.signal_lr_factor >= 0.0) {
             return Err(Error::setting("signal_lr_factor", self.signal_lr_factor, "must be 0 or positive (default 1)"));
@@ -358,14 +355,12 @@ impl LearningRule for Sp {
         Cut::EveryLayer
     }
 
-    /// Per sample at batch 128, over which the codes' own pass is shared: `3 K / 128` of the hidden layers' forward
-    /// work.
-    fn cost(&self, net: &Network) -> StepCost {
+    /// The samples of a batch share the codes' own pass: `3 K / b` of the hidden layers' forward work.
+    fn cost(&self, net: &Network, batch: usize) -> StepCost {
         let hidden = &self.units[..self.units.len() - 1];
         let products: usize = hidden.iter().map(|unit| 3 * self.classes * net.output_of(unit.end - 1).len()).sum();
         let costs = net.costs();
-        // The signals, one a class, run through all hidden units but the first, there and back; a batch of 128 shares
-        // them.
+        // The signals, one a class, run through all hidden units but the first, there and back.
         let run = |unit: &Range<usize>| {
             let there: u64 = costs[unit.clone()].iter().map(|c| 3 * c.forward + c.again).sum();
             there - costs[unit.start].input_grad
@@ -378,7 +373,7 @@ impl LearningRule for Sp {
                 hidden.iter().rev().skip(1).map(|unit| self.classes * net.output_of(unit.end - 1).len()).sum::<usize>()
             }
         };
-        let shared = (carried + compared as u64) * self.classes as u64 / 128;
+        let shared = (carried + compared as u64) * self.classes as u64 / batch.max(1) as u64;
         StepCost { rule: products as u64 + shared, ..StepCost::of_units(net, &self.units) }
     }
 
@@ -531,5 +526,9 @@ mod tests {
         let error = |config: SpConfig| config.init(&laws::small_mlp(1), 0).err().unwrap().to_string();
         assert!(error(SpConfig { signal_std: -1.0, ..SpConfig::default() }).contains("signal_std"));
         assert!(error(SpConfig { gain: f64::NAN, ..SpConfig::default() }).contains("gain"));
+        for loss in [Loss::V1, Loss::V9, Loss::V14] {
+            let idle = SpConfig { topk: 3, loss, ..SpConfig::default() };
+            assert!(error(idle).contains("`topk` = 3: it has no effect here, only with `loss` = v15"));
+        }
     }
 }

@@ -54,8 +54,8 @@ impl Objective for Leaky {
         units.into_iter().zip(&mut self.kept).map(leaking).collect()
     }
 
-    fn macs(&self) -> u64 {
-        self.lls.macs()
+    fn macs(&self, batch: usize) -> u64 {
+        self.lls.macs(batch)
     }
 }
 

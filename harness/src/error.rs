@@ -16,8 +16,11 @@ pub enum Error {
     #[error("{0}")]
     Missing(String),
     /// Ctrl-C or a termination signal. Exit code 130.
-    #[error("interrupted; what is finished is kept, and the same command goes on from there")]
+    #[error("interrupted; what is finished is kept, and the same command resumes there")]
     Interrupted,
+    /// The same of a command that keeps nothing. Exit code 130.
+    #[error("interrupted; nothing is kept, and the same command begins anew")]
+    Abandoned,
 }
 
 /// The crate's result type.
@@ -30,7 +33,19 @@ impl Error {
             Error::Failed(_) => 1,
             Error::Input(_) => 2,
             Error::Missing(_) => 3,
-            Error::Interrupted => 130,
+            Error::Interrupted | Error::Abandoned => 130,
+        }
+    }
+
+    /// The same of what stands in `place`: a file, a row of it.
+    #[must_use]
+    pub fn within(self, place: &str) -> Self {
+        let said = |text: String| format!("{place}: {text}");
+        match self {
+            Error::Failed(text) => Error::Failed(said(text)),
+            Error::Input(text) => Error::Input(said(text)),
+            Error::Missing(text) => Error::Missing(said(text)),
+            Error::Interrupted => Error::Interrupted,
         }
     }
 
@@ -38,10 +53,13 @@ impl Error {
     pub fn file(doing: &str, path: &std::path::Path, error: std::io::Error) -> Self {
         let next = match (error.kind(), room_for(error.kind())) {
             (_, Some(remedy)) => format!("; {remedy} and run the same command again"),
+            (std::io::ErrorKind::PermissionDenied, _) if doing == "read" => {
+                "; give yourself the right to read it (`chmod u+r`), or name another".into()
+            }
             (std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem, _) => {
                 "; choose a folder you can write to with --results DIR".into()
             }
-            _ => String::new(),
+            _ => "; see to that and run the same command again".into(),
         };
         Error::Missing(format!("cannot {doing} {}: {error}{next}", path.display()))
     }
@@ -62,7 +80,9 @@ pub fn room_for(kind: std::io::ErrorKind) -> Option<&'static str> {
 impl From<sll_core::Error> for Error {
     fn from(error: sll_core::Error) -> Self {
         match &error {
-            sll_core::Error::Record { .. } => Error::Failed(error.to_string()),
+            sll_core::Error::Record { .. } => {
+                Error::Failed(format!("{error}; delete the checkpoint to start afresh, as `--force` does"))
+            }
             sll_core::Error::Setting { key: "network", value, .. } => {
                 let known = catalogue().iter().map(|named| named.name);
                 Error::Input(format!("{error}{}", did_you_mean(value, known)))

@@ -1,6 +1,11 @@
-//! Ctrl-C, termination, and the death of the process that started a run for itself: a flag that work looks at between
-//! steps.
+//! Ctrl-C, termination, a scheduler's word, and the death of the process that started a run for itself: a flag that
+//! work looks at between steps.
 
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::low_level::pipe;
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -12,23 +17,43 @@ static AT_ONCE: AtomicBool = AtomicBool::new(false);
 /// How often a process with nothing to keep looks for the one that it works for.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Starts listening. The second signal ends the process at once. A signal that was ignored when the program started, as
-/// `nohup` and a script's `&` have it, stays ignored.
+/// Starts listening to SIGINT, SIGTERM, SIGHUP and SIGUSR1. A second Ctrl-C ends the process at once; schedulers send
+/// one signal after another, so that of others the second changes nothing. A signal that was ignored when the program
+/// started, as `nohup` and a script's `&` have it, stays ignored.
+///
+/// Without the pipe and thread that it takes, which every system has room for at a program's start, signals keep the
+/// system's own way.
 pub fn listen() {
-    let handler = || {
-        if INTERRUPTED.swap(true, Ordering::Relaxed) || AT_ONCE.load(Ordering::Relaxed) {
-            end();
+    signals::prepare();
+    let Ok((mut reader, writer)) = UnixStream::pair() else { return };
+    let by_hand = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] {
+        if signals::is_ignored(signal) {
+            continue;
+        }
+        if signal == SIGINT {
+            // In the order of their registration: the thread finds the mark when it hears of the signal.
+            let _ = signal_hook::flag::register(signal, Arc::clone(&by_hand));
+        }
+        let _ = writer.try_clone().and_then(|writer| pipe::register(signal, writer));
+    }
+    let hear = move || {
+        let mut byte = [0];
+        while reader.read_exact(&mut byte).is_ok() {
+            let again = INTERRUPTED.swap(true, Ordering::Relaxed);
+            if AT_ONCE.load(Ordering::Relaxed) || (by_hand.swap(false, Ordering::Relaxed) && again) {
+                end();
+            }
         }
     };
-    signals::prepare();
-    let ignored = signals::ignored();
-    // Fails only if a handler is set already, which nothing else in this program does.
-    let _ = ctrlc::set_handler(handler);
-    signals::ignore(&ignored);
+    let _ = std::thread::Builder::new().name("signals".into()).spawn(hear);
 }
 
-/// Ends this process's work when the process `parent`, which started it, is gone.
+/// Ends this process's work when the process `parent`, which started it, is gone. Where memory ends, the system is to
+/// end this one, and not its parent with all the others' work.
 pub fn follow(parent: u32) {
+    // Where there is no such file, the system chooses as it likes.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
     PARENT.store(parent, Ordering::Relaxed);
 }
 
@@ -62,9 +87,31 @@ fn end() -> ! {
     std::process::exit(130);
 }
 
+/// The process that a signal has to reach for this one's work to end: the one that it works for, or itself.
+pub fn leader() -> u32 {
+    match PARENT.load(Ordering::Relaxed) {
+        0 => std::process::id(),
+        parent => parent,
+    }
+}
+
+/// Asks the process `pid` to end its work as a signal ends this one's. One that is gone is asked nothing.
+pub fn ask_to_end(pid: u32) {
+    signals::terminate(pid);
+}
+
 /// Whether a signal has come, or the process that this one works for is gone.
 pub fn requested() -> bool {
     INTERRUPTED.load(Ordering::Relaxed) || orphaned()
+}
+
+/// [`requested`], now or within `time`.
+pub fn requested_within(time: Duration) -> bool {
+    let until = std::time::Instant::now() + time;
+    while !requested() && std::time::Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    requested()
 }
 
 fn orphaned() -> bool {
@@ -72,13 +119,13 @@ fn orphaned() -> bool {
     parent != 0 && std::os::unix::process::parent_id() != parent
 }
 
-/// What becomes of signals. `ctrlc` takes all or none, and the standard library cannot ask.
+/// What else becomes of signals, and what became of them before; the standard library cannot ask.
 #[allow(
     unsafe_code,
-    reason = "plain system calls on signals, at the start, before there is a second thread of our own"
+    reason = "plain system calls on signals; handlers are set before there is a second thread of our own"
 )]
 mod signals {
-    use libc::{SIG_DFL, SIG_IGN, SIGABRT, SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGXFSZ, c_int};
+    use libc::{SIG_DFL, SIG_IGN, SIGABRT, SIGCHLD, SIGXFSZ, c_int};
 
     /// A file that may not grow is an error of the write, which names it, and no signal. Of children whose signal the
     /// parent had this program ignore, nobody could be told how they ended.
@@ -102,24 +149,22 @@ mod signals {
         }
     }
 
-    /// Those that the parent had this program ignore.
-    pub fn ignored() -> Vec<c_int> {
-        let is_ignored = |signal: &c_int| {
-            let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-            // SAFETY: with no new action the call only writes the present one to memory of its type; zeros are one too.
-            let action = unsafe {
-                let asked = libc::sigaction(*signal, std::ptr::null(), action.as_mut_ptr());
-                (asked == 0).then(|| action.assume_init())
-            };
-            action.is_some_and(|action| action.sa_sigaction == SIG_IGN)
-        };
-        [SIGINT, SIGTERM, SIGHUP].into_iter().filter(is_ignored).collect()
+    /// Sends SIGTERM.
+    pub fn terminate(pid: u32) {
+        if let Ok(pid) = libc::pid_t::try_from(pid) {
+            // SAFETY: the call takes two numbers.
+            let _ = unsafe { libc::kill(pid, libc::SIGTERM) };
+        }
     }
 
-    pub fn ignore(signals: &[c_int]) {
-        for &signal in signals {
-            // SAFETY: to ignore a signal runs no code of ours.
-            unsafe { libc::signal(signal, SIG_IGN) };
-        }
+    /// Whether the parent had this program ignore `signal`.
+    pub fn is_ignored(signal: c_int) -> bool {
+        let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: with no new action the call only writes the present one to memory of its type; zeros are one too.
+        let action = unsafe {
+            let asked = libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
+            (asked == 0).then(|| action.assume_init())
+        };
+        action.is_some_and(|action| action.sa_sigaction == SIG_IGN)
     }
 }

@@ -135,7 +135,12 @@ impl Stepper {
 
     /// Analytic multiply-accumulates of a step, per sample.
     pub fn cost(&self) -> StepCost {
-        self.rule.cost(&self.net)
+        self.rule.cost(&self.net, self.batch.len())
+    }
+
+    /// Analytic bytes of training as `spec`, which this was built from, says; none where rule or layers have no model.
+    pub fn bytes(&self, spec: &MemorySpec) -> Option<u64> {
+        self.rule.memory(&self.net, spec.batch, &spec.optimizer()).map(|memory| memory.total())
     }
 
     /// The network.

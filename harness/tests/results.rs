@@ -75,6 +75,9 @@ fn a_table_of_ones_own_is_made_from_its_file_and_what_is_kept_changes_only_on_pu
     let file = folder.path().join("my.toml");
     std::fs::write(&file, TABLE).unwrap();
     let file = file.to_str().unwrap();
+    let (list, told) = ok(&results, &["table", file, "--dry-run"]);
+    assert!(list.lines().count() == 4 && told.contains("4 to do") && !results.exists(), "{list}{told}");
+    assert!(!told.contains("the paper's recipe"), "it is no table of the paper's: {told}");
     let (text, told) = ok(&results, &["table", file]);
     assert!(text.contains("# A table of my own") && text.contains("harness table my.toml --profile quick"), "{text}");
     assert!(told.contains("4 runs: 0 already done, 4 to do"), "{told}");
@@ -106,8 +109,17 @@ fn a_table_of_ones_own_is_made_from_its_file_and_what_is_kept_changes_only_on_pu
     assert!(told.contains("not among what is kept") && told.contains("runs import"), "{told}");
     assert!(results.join("local/mine/short-flex/README.md").exists());
     assert_eq!(std::fs::read(kept.join("README.md")).unwrap(), before);
-    let (_, told) = ok(&results, &["runs", "import", kept.join("runs.parquet").to_str().unwrap()]);
+    // Its own run of the same spec is another one than the one that is kept.
+    let of_kept = kept.join("runs.parquet");
+    let import = ["runs", "import", of_kept.to_str().unwrap()];
+    let (_, told) = ok(&results, &import);
     assert!(told.contains("3 runs taken, 1 there already"), "{told}");
+    let (_, told) = ok(&results, &short);
+    assert!(told.contains("0 to do") && told.contains("not among what is kept"), "{told}");
+    let (list, _) = ok(&results, &["runs", "list", "--rule", "bp"]);
+    let own = list.lines().skip(1).filter_map(|line| line.split_whitespace().next());
+    ok(&results, &own.fold(vec!["runs", "rm"], |args, id| [&args[..], &[id]].concat()));
+    ok(&results, &import);
     let (_, told) = ok(&results, &[&short[..], &["--row", "BP", "--seeds", "1"]].concat());
     assert!(told.contains("0 to do") && !told.contains("not among what is kept"), "{told}");
     let text = std::fs::read_to_string(kept.join("README.md")).unwrap();
@@ -127,11 +139,14 @@ fn two_parameters_without_a_file_make_a_map_and_mistakes_say_what_to_write() {
     assert!(text.contains("--over 'rule.align_weight=0,1' --over 'network.dropout=0.0,0.2'"), "{text}");
     fails(folder.path(), &["sweep"], 2, &["--over KEY=VALUES"]);
     fails(folder.path(), &["sweep", "--over", "rule.x"], 2, &["--over rule.x", "KEY=VALUE"]);
+    fails(folder.path(), &["sweep", "--over", "network.width=16,16"], 2, &["network.width", "stands twice"]);
     fails(folder.path(), &["sweep", "--over", "seed=1,2"], 2, &["seed", "network.width"]);
     fails(folder.path(), &["sweep", "--over", "rule.align=1,2"], 2, &["align", "align_weight"]);
     fails(folder.path(), &["sweep", "ablation_width", "--lr", "1"], 2, &["--over"]);
     fails(folder.path(), &["table", "nowhere.toml"], 2, &["nowhere.toml"]);
     let wrong = folder.path().join("wrong.toml");
+    std::fs::write(&wrong, TABLE.replace("train_limit = 256", "lr = -1.0")).unwrap();
+    fails(folder.path(), &["table", wrong.to_str().unwrap()], 2, &["wrong.toml, row BP, column digits", "`lr` = -1"]);
     std::fs::write(&wrong, TABLE.replace("label = \"SLL\"", "label = \"BP\"")).unwrap();
     fails(folder.path(), &["table", wrong.to_str().unwrap()], 2, &["wrong.toml", "stands twice"]);
     fails(folder.path(), &["sweep", wrong.to_str().unwrap()], 2, &["harness table"]);
@@ -155,7 +170,11 @@ fn kept_runs_are_listed_compared_removed_and_carried_away_and_back() {
     };
     assert_eq!(ids(&["list"]).len(), 3);
     assert_eq!(ids(&["list", "--rule", "BP"]).join(" "), bp);
-    assert_eq!(ids(&["list", "--rule", "sll", "--dataset", "mnist"]), Vec::<String>::new());
+    let misspelt = ["runs", "list", "--rule", "sll", "--dataset", "minst-sample"];
+    fails(folder.path(), &misspelt, 2, &["--dataset minst-sample", "did you mean `mnist-sample`"]);
+    let (text, _) = ok(folder.path(), &["runs", "best"]);
+    assert!(text.starts_with("mnist-sample, test images (what is chosen by test images"), "{text}");
+    assert!(text.lines().count() == 3 && text.contains(&format!("{sll} {second}")) && text.contains("(n=2)"), "{text}");
     assert_eq!(ids(&["best", "--top", "1"]).len(), 1);
     let (text, _) = ok(folder.path(), &["runs", "show", &bp[..8]]);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), whole);
@@ -176,7 +195,8 @@ fn kept_runs_are_listed_compared_removed_and_carried_away_and_back() {
     fails(other.path(), &["runs", "import", files[1].to_str().unwrap()], 1, &["all.csv", "no Parquet file"]);
     fails(folder.path(), &["runs", "export", "all.txt"], 2, &[".parquet or .csv"]);
 
-    fails(folder.path(), &["runs", "rm", &bp, "zz"], 2, &["zz", "runs list"]);
+    fails(folder.path(), &["runs", "rm", &bp, "zzzzz"], 2, &["zzzzz", "runs list"]);
+    fails(folder.path(), &["runs", "rm", ""], 2, &["first 4 letters"]);
     ok(folder.path(), &["runs", "rm", &bp]);
     assert_eq!(ids(&["list"]).len(), 2);
     fails(folder.path(), &["runs", "show", &bp], 2, &[&bp]);

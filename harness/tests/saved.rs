@@ -52,6 +52,7 @@ fn the_accuracy_after_loading_is_the_runs_own() {
         ("softhebb", conv, triangle),
         ("bp", conv, &[]),
         ("sll", vit, &[]),
+        ("bp", mlp, &["--set", "recipe.inputs=raw"]),
     ];
     for (index, (rule, network, more)) in cases.into_iter().enumerate() {
         let file = path(results, &format!("{index}.safetensors"));

@@ -11,13 +11,10 @@ const SCRIPTS: [&str; 4] = [".ci/run", "reproduce.sh", "scripts/gpu.sh", "script
 /// What every bash that starts reads first: bash 3.2 has none of these.
 const OLD: &str = "enable -n mapfile readarray\n";
 
-/// A harness that writes its folder and its arguments down, a line a call, and answers `rules` with two of them.
+/// A harness that writes its folder and its arguments down, a line a call.
 const HARNESS: &str = r#"#!/bin/sh
 printf '%s|' "$PWD" "$@" >>"$CALLS"
 echo >>"$CALLS"
-case "$1" in
-  rules) echo '[{"title": "BP", "spec": {"name": "bp"}}, {"title": "SLL", "spec": {"name": "sll", "units": 2}}]' ;;
-esac
 "#;
 
 fn root() -> PathBuf {
@@ -97,8 +94,9 @@ fn reproduce_all_needs_nothing_that_bash_3_2_lacks() {
         folder.call(&root().join("reproduce.sh"), &["all", "--results", "a b", "--device=flex", "--seeds", "1"]);
     assert!(output.status.success(), "{output:?}");
     let memory = ["footprint", "figure2a", "figure2b", "figure2c", "table3", "--results", "a b", "--device=flex"];
-    assert_eq!(*calls.last().unwrap(), folder.called(&memory));
-    assert_eq!(calls.len(), 1 + 5 + 6 + 1, "{calls:?}");
+    let page = ["report", "--results", "a b"];
+    assert_eq!(calls[calls.len() - 2..], [folder.called(&memory), folder.called(&page)]);
+    assert_eq!(calls.len(), 1 + 5 + 6 + 1 + 1, "{calls:?}");
 }
 
 #[test]
@@ -112,7 +110,7 @@ fn a_part_of_all_that_fails_stops_no_other_unless_it_was_interrupted_or_called_w
     };
     for code in [1, 3] {
         let (ended, parts, told) = all(code);
-        assert_eq!((ended, parts), (Some(code), 12), "{told}");
+        assert_eq!((ended, parts), (Some(code), 13), "{told}");
         assert!(told.contains("table table2 is not complete") && !told.contains("table1 is not"), "{told}");
     }
     for code in [2, 130] {
@@ -130,16 +128,16 @@ fn a_failed_build_ends_the_script_with_cargos_code() {
 }
 
 #[test]
-fn the_gpu_script_reads_its_rules_without_mapfile() {
+fn the_gpu_script_asks_for_tables_before_the_bench() {
     let folder = Elsewhere::new();
     let (output, calls) = folder.call(
         &root().join("scripts/gpu.sh"),
         &["--harness", "bin/harness", "--out", "found", "--device", "cpu-tch", "--dry"],
     );
     assert!(output.status.success(), "{output:?}");
-    let spec = std::fs::read_to_string(folder.path("found/steps/vit-7-1.toml")).unwrap();
-    assert_eq!(spec.trim(), "rule = { name = \"sll\", units = 2 }");
-    assert_eq!(calls.iter().filter(|call| call.contains("|memory|--spec|")).count(), 4, "{calls:?}");
+    let words = calls.iter().map(|call| call.split('|').skip(1).take(2).collect::<Vec<_>>().join(" "));
+    let asked: Vec<String> = words.filter(|words| words.starts_with("table") || words.starts_with("bench")).collect();
+    assert_eq!(asked, ["table table1", "table table2", "bench --device"], "{calls:?}");
 }
 
 #[test]

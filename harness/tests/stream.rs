@@ -3,28 +3,43 @@
 use datasets::LoadOptions;
 use harness::error::Error;
 use harness::record::DataInfo;
-use harness::run::{EpochNews, Events, train};
+use harness::run::{EpochNews, Events, Keeping, Place, train};
 use harness::spec::{DeviceName, Request, RunSpec};
 use harness::store::Kept;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-/// What happens after an epoch.
+/// What happens after an epoch, and after how many steps a signal comes.
 struct After<F: FnMut(usize)> {
     epoch: F,
-    resumed: usize,
+    resumed: Place,
+    signal: usize,
+    steps: usize,
+}
+
+impl<F: FnMut(usize)> After<F> {
+    fn new(epoch: F, signal: usize) -> Self {
+        Self { epoch, resumed: Place { epochs: 0, steps: 0 }, signal, steps: 0 }
+    }
+}
+
+fn keeping(kept: &Kept) -> Option<Keeping<'_>> {
+    Some(Keeping { kept, every: Duration::MAX })
 }
 
 impl<F: FnMut(usize)> Events for After<F> {
-    fn step(&mut self, _: usize, _: usize, _: usize) {}
+    fn step(&mut self, _: usize, _: usize, _: usize) {
+        self.steps += 1;
+    }
     fn epoch(&mut self, news: &EpochNews) {
         (self.epoch)(news.point.epoch);
     }
-    fn start(&mut self, from_epoch: usize, _: &DataInfo) {
-        self.resumed = from_epoch;
+    fn start(&mut self, from: Place, _: &DataInfo) {
+        self.resumed = from;
     }
     fn note(&mut self, _: &str) {}
     fn interrupted(&self) -> bool {
-        false
+        self.steps >= self.signal
     }
 }
 
@@ -65,12 +80,13 @@ fn an_image_that_goes_bad_is_named_and_the_run_goes_on_after_its_last_epoch() {
         recipe = { epochs = 3, batch = 16, train_limit = 40, validation = 30, flip = true, resized_crop = true }
     "#;
     let spec = RunSpec::from_toml(text, "test").unwrap();
-    let run = |checkpoint: &Path, epoch: &mut dyn FnMut(usize)| {
-        let mut events = After { epoch, resumed: 0 };
-        let outcome = train(&spec, &options, Some(&Kept::at(checkpoint.to_owned())), None, &mut events);
+    let run_until = |signal: usize, checkpoint: &Path, epoch: &mut dyn FnMut(usize)| {
+        let mut events = After::new(epoch, signal);
+        let outcome = train(&spec, &options, keeping(&Kept::at(checkpoint.to_owned())), None, &mut events);
         let outcome = outcome.map(|trained| trained.result);
         (outcome, events.resumed)
     };
+    let run = |checkpoint: &Path, epoch: &mut dyn FnMut(usize)| run_until(usize::MAX, checkpoint, epoch);
     let (whole, _) = run(&folder.path().join("whole.bin"), &mut |_| {});
     let whole = whole.unwrap();
     assert_eq!((whole.data.train, whole.data.test, whole.data.verified), (40, 30, false));
@@ -88,15 +104,22 @@ fn an_image_that_goes_bad_is_named_and_the_run_goes_on_after_its_last_epoch() {
     });
     let Err(Error::Missing(problem)) = cut else { panic!("{cut:?}") };
     assert!(problem.contains("imagenette2-320/train/n0") && problem.contains(".JPEG is no sound PNG"), "{problem}");
-    assert!(problem.contains("goes on after the last finished epoch"), "{problem}");
+    assert!(problem.contains("resumes after the last finished epoch"), "{problem}");
 
     images.iter().zip(&sound).for_each(|(path, image)| std::fs::write(path, image).unwrap());
     let (resumed, from) = run(&checkpoint, &mut |_| {});
     let resumed = resumed.unwrap();
-    assert_eq!(from, 2);
+    assert_eq!(from, Place { epochs: 2, steps: 0 });
     assert_eq!((resumed.test_accuracy, &resumed.unit_accuracy), (whole.test_accuracy, &whole.unit_accuracy));
     let losses = |curve: &[harness::record::EpochPoint]| curve.iter().map(|point| point.train_loss).collect::<Vec<_>>();
     assert_eq!(losses(&resumed.curve), losses(&whole.curve));
+
+    // A signal in the second step of an epoch of three: the stream goes on with the third batch.
+    let checkpoint = folder.path().join("within.bin");
+    assert!(matches!(run_until(5, &checkpoint, &mut |_| {}).0, Err(Error::Interrupted)));
+    let (resumed, from) = run(&checkpoint, &mut |_| {});
+    assert_eq!(from, Place { epochs: 1, steps: 2 });
+    assert_eq!(losses(&resumed.unwrap().curve), losses(&whole.curve));
 }
 
 #[test]
@@ -142,14 +165,14 @@ fn other_images_are_another_run_and_no_checkpoint_is_taken_over_to_them() {
         plan.cells.into_iter().next().unwrap()
     };
     assert_eq!(planned().specs[0].id(), first.id(), "a table plans the same run");
-    let quiet = || After { epoch: |_| {}, resumed: 0 };
+    let quiet = || After::new(|_| {}, usize::MAX);
     let kept = |name: &str| Kept::at(folder.path().join(name));
     let (checkpoint, unplanned) = (kept("first.bin"), kept("checkpoint.bin"));
-    train(&first, &options, Some(&checkpoint), None, &mut quiet()).unwrap();
+    train(&first, &options, keeping(&checkpoint), None, &mut quiet()).unwrap();
     assert!(checkpoint.path().exists());
     // A spec that was not planned does not tell the content.
     let untold = RunSpec { data_digest: None, ..first.clone() };
-    train(&untold, &options, Some(&unplanned), None, &mut quiet()).unwrap();
+    train(&untold, &options, keeping(&unplanned), None, &mut quiet()).unwrap();
 
     std::fs::write(&images[0], std::fs::read(&images[1]).unwrap()).unwrap();
     assert!(matches!(pinned(false), Err(Error::Missing(_))));
@@ -163,10 +186,10 @@ fn other_images_are_another_run_and_no_checkpoint_is_taken_over_to_them() {
     assert_eq!(planned().specs[0].id(), second.id());
     let Err(Error::Missing(problem)) = train(&first, &options, None, None, &mut quiet()) else { panic!("it ran") };
     assert!(problem.contains("not the one this run was planned with"), "{problem}");
-    let Err(Error::Missing(problem)) = train(&untold, &options, Some(&unplanned), None, &mut quiet()) else {
+    let Err(Error::Missing(problem)) = train(&untold, &options, keeping(&unplanned), None, &mut quiet()) else {
         panic!("it went on")
     };
     assert!(problem.contains("checkpoint.bin was made on other content") && problem.contains("--force"), "{problem}");
-    train(&second, &options, Some(&checkpoint), None, &mut quiet()).unwrap();
+    train(&second, &options, keeping(&checkpoint), None, &mut quiet()).unwrap();
     assert!(folder.path().join("first.bin.damaged").exists(), "another run's state is set aside");
 }

@@ -64,7 +64,7 @@ pub type Chain<'a> = Vec<Box<dyn Link + 'a>>;
 /// # Errors
 /// If the batch does not fit the network.
 pub fn in_order(chain: Chain, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-    batch.check(net.classes())?;
+    net.accept(batch)?;
     let step = |handed, mut link: Box<dyn Link + '_>| link.step(handed, net, updater);
     Ok(chain.into_iter().try_fold(Handed::new(batch.clone()), step)?.report())
 }

@@ -51,3 +51,13 @@ pub use network::{Cut, Network, NetworkSpec};
 pub use pass::Pass;
 pub use precision::Precision;
 pub use shape::Shape;
+
+/// Whether a setting is its type's default: one that came later than specs without it is left out of them then
+/// (`skip_serializing_if`), so that they keep their names.
+///
+/// ```
+/// assert!(sll_core::is_default(&0.0) && !sll_core::is_default(&sll_core::output::OutputLoss::Mse));
+/// ```
+pub fn is_default<T: Default + PartialEq>(setting: &T) -> bool {
+    *setting == T::default()
+}

@@ -69,7 +69,7 @@ impl LearningRule for Faulty {
         Cut::EveryLayer
     }
 
-    fn cost(&self, _: &Network) -> StepCost {
+    fn cost(&self, _: &Network, _: usize) -> StepCost {
         StepCost::default()
     }
 }

@@ -35,7 +35,7 @@ use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, is_default};
 use std::ops::Range;
 
 /// How a class is read out.
@@ -70,8 +70,11 @@ pub struct FfConfig {
     pub skip_first: bool,
     /// Weight of peer normalisation (in the code of Löwe 2023: 0.03), which draws a unit's mean activity to its
     /// layer's.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub peer_weight: f64,
+    /// Learning rate of the classifier over that of the hidden layers, where `read_out` is `classifier`.
+    #[serde(skip_serializing_if = "is_one")]
+    pub read_out_lr_factor: f64,
 }
 
 impl Default for FfConfig {
@@ -83,6 +86,7 @@ impl Default for FfConfig {
             read_out: ReadOut::Goodness,
             skip_first: false,
             peer_weight: 0.0,
+            read_out_lr_factor: 1.0,
         }
     }
 }
@@ -90,6 +94,7 @@ impl Default for FfConfig {
 /// The rule, built for one network.
 pub struct Ff {
     read_out: ReadOut,
+    read_out_lr_factor: f64,
     goodness: Goodness,
     labels: Labels,
     peers: Peers,
@@ -98,9 +103,9 @@ pub struct Ff {
     counted: Range<usize>,
 }
 
-/// Of [`FfConfig::peer_weight`]: a run is named as before there was a choice.
-fn is_zero(weight: &f64) -> bool {
-    *weight == 0.0
+/// Of [`FfConfig::read_out_lr_factor`]: a run is named as before there was a choice.
+fn is_one(factor: &f64) -> bool {
+    *factor == 1.0
 }
 
 /// The units of a network whose layers all are an affine map and what follows it; others have no goodness.
@@ -123,7 +128,7 @@ fn units(net: &Network, rule: &str) -> Result<Vec<Range<usize>>> {
 
 /// Refuses a loss of an output that is not trained.
 fn untrained_output(net: &Network) -> Result<()> {
-    match net.loss().is_usual() {
+    match is_default(&net.loss()) {
         true => Ok(()),
         false => {
             let reason = "classes are read out by goodness and the output is not trained; leave it out";
@@ -185,10 +190,16 @@ impl FfConfig {
         }
         let goodness = Goodness::new(self.threshold, self.steepness)?;
         let labels = Labels::new(net, self.label_scale, "FF")?;
+        Error::check_gain("read_out_lr_factor", self.read_out_lr_factor)?;
+        if self.read_out == ReadOut::Goodness && !is_one(&self.read_out_lr_factor) {
+            let reason = "classes are read out by goodness and no classifier is trained; leave it out";
+            return Err(Error::setting("read_out_lr_factor", self.read_out_lr_factor, reason));
+        }
         let hidden = units.len() - 1;
         let counted = usize::from(self.skip_first && hidden > 1)..hidden;
         let peers = Peers::new(net, &units, self.peer_weight)?;
-        Ok(Ff { read_out: self.read_out, goodness, labels, peers, units, counted })
+        let Self { read_out, read_out_lr_factor, .. } = *self;
+        Ok(Ff { read_out, read_out_lr_factor, goodness, labels, peers, units, counted })
     }
 }
 
@@ -233,6 +244,7 @@ impl Link for Unit<'_> {
 struct Output {
     layers: Range<usize>,
     hidden: usize,
+    lr_factor: f64,
 }
 
 impl Link for Output {
@@ -242,7 +254,10 @@ impl Link for Output {
 
     fn step(&mut self, mut handed: Handed, net: &mut Network, updater: &mut Updater) -> Result<Handed> {
         if let Some(h) = handed.beside.take() {
+            let lr = updater.lr();
+            updater.set_lr(lr * self.lr_factor);
             train_classifier(net, self.layers.clone(), normalise(h), &handed.batch, updater);
+            updater.set_lr(lr);
         }
         handed.loss = handed.loss.map(|sum| sum / self.hidden as f64);
         Ok(handed)
@@ -274,7 +289,7 @@ impl LearningRule for Ff {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         let hidden = contrastive_cost(net, &self.units, self.labels.macs());
         let costs = net.costs();
         let all: u64 = costs.iter().map(|c| c.forward).sum();
@@ -304,7 +319,10 @@ impl Ff {
         let unit = |((layers, labels), peer): ((&Range<usize>, _), _)| -> Box<dyn Link> {
             Box::new(Unit { layers: layers.clone(), goodness, labels, peer, neutral })
         };
-        units.map(unit).chain([Box::new(Output { layers: output, hidden }) as Box<dyn Link>]).collect()
+        units
+            .map(unit)
+            .chain([Box::new(Output { layers: output, hidden, lr_factor: self.read_out_lr_factor }) as Box<dyn Link>])
+            .collect()
     }
 
     /// The normalised output of the last hidden unit, without a graph.
@@ -404,6 +422,23 @@ mod tests {
             let accuracy = laws::accuracy(|| laws::small_mlp(2), build, 200);
             assert!(accuracy > 60.0, "{read_out:?}: {accuracy} % of 4 classes");
         }
+    }
+
+    #[test]
+    fn the_classifiers_learning_rate_is_its_own() {
+        let step = |read_out_lr_factor: f64| {
+            let mut net = laws::small_mlp(2);
+            let config = FfConfig { read_out: ReadOut::Classifier, read_out_lr_factor, ..FfConfig::default() };
+            let (mut rule, batch) = (config.init(&net).unwrap(), laws::batch(&net, 0));
+            laws::moved(&mut net, &mut rule, &batch)
+        };
+        let (once, thrice) = (step(1.0), step(3.0));
+        assert_eq!(once[..2], thrice[..2], "hidden layers have the recipe's");
+        let moved = once[2].iter().flatten().zip(thrice[2].iter().flatten());
+        assert!(moved.clone().any(|(one, _)| *one != 0.0));
+        moved.for_each(|(one, three)| assert!((three - 3.0 * one).abs() < 1e-5, "{three} is not three times {one}"));
+        let idle = FfConfig { read_out_lr_factor: 3.0, ..FfConfig::default() }.init(&laws::small_mlp(2));
+        assert!(idle.err().unwrap().to_string().contains("read_out_lr_factor"));
     }
 
     #[test]

@@ -151,8 +151,23 @@ impl Stream {
     /// # Panics
     /// If `batch` is 0.
     pub fn train(&self, seed: u64, epoch: u64, batch: usize, augment: Augment) -> Batches {
+        self.train_from(0, seed, epoch, batch, augment)
+    }
+
+    /// [`Stream::train`] from its batch `first` on, counted from 0. Images before it are not decoded.
+    ///
+    /// # Panics
+    /// If `batch` is 0.
+    pub fn train_from(&self, first: usize, seed: u64, epoch: u64, batch: usize, augment: Augment) -> Batches {
         let mut windows = windowed_order(seed, epoch, &self.store.split(self.train.split).units(), WINDOW);
         self.train.keep(&mut windows);
+        let mut before = first.saturating_mul(batch);
+        windows.retain_mut(|window| {
+            let skipped = before.min(window.images.len());
+            window.images.drain(..skipped);
+            before -= skipped;
+            !window.images.is_empty()
+        });
         let shape = self.shape;
         let make = move |index: usize, encoded: &[u8], into: &mut [u8]| {
             if augment.resized_crop {
@@ -208,12 +223,13 @@ impl<I: Iterator<Item = Result<StreamBatch, String>>> Iterator for Counted<I> {
     type Item = Result<StreamBatch, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = self.batches.next().or_else(|| {
-            let lost = format!("{} batches were not made: the thread that makes them gave up", self.left);
-            (self.left > 0).then_some(Err(lost))
+        let next = self.batches.next().map(|batch| batch.map_err(|problem| DataError::Image { problem }));
+        let next = next.or_else(|| {
+            let problem = format!("{} batches were not made: the thread that makes them panicked", self.left);
+            (self.left > 0).then_some(Err(DataError::Lost { problem }))
         });
         self.left = if let Some(Ok(_)) = next { self.left.saturating_sub(1) } else { 0 };
-        next.map(|batch| batch.map_err(|problem| DataError::Image { problem }))
+        next
     }
 }
 
@@ -311,6 +327,10 @@ mod tests {
         let first = epoch(1, 0);
         assert_eq!(first.iter().map(|batch| batch.labels.len()).collect::<Vec<_>>(), [4, 2]);
         assert_eq!(first, epoch(1, 0));
+        for batch in 0..=3 {
+            let rest = all(stream.train_from(batch, 1, 0, 4, Augment::default()));
+            assert_eq!(rest, first[batch.min(2)..], "from batch {batch} on");
+        }
         let flat = |batches: &[StreamBatch]| -> Vec<Vec<u8>> {
             batches.iter().flat_map(|batch| batch.pixels.chunks(192)).map(<[u8]>::to_vec).collect()
         };
@@ -419,8 +439,8 @@ mod tests {
         });
         let served: Vec<_> = served.collect();
         assert_eq!(served.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false]);
-        let problem = served[2].as_ref().unwrap_err();
-        assert!(problem.to_string().starts_with("an image cannot be used: 2 batches were not made"), "{problem}");
+        let problem = served[2].as_ref().unwrap_err().to_string();
+        assert!(problem.starts_with("2 batches were not made") && problem.contains("report it"), "{problem}");
     }
 
     #[test]

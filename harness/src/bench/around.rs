@@ -3,7 +3,7 @@
 use super::record::{Loading, Parts};
 use crate::error::{Error, Result};
 use crate::record::DataInfo;
-use crate::run::{EpochNews, Events, Loader, Part, train};
+use crate::run::{EpochNews, Events, Keeping, Loader, Part, Place, train};
 use crate::spec::{DeviceName, Recipe, RunSpec};
 use crate::store::Kept;
 use crate::talk::say;
@@ -73,7 +73,7 @@ impl Events for Watch {
 
     fn epoch(&mut self, _: &EpochNews) {}
 
-    fn start(&mut self, _: usize, _: &DataInfo) {
+    fn start(&mut self, _: Place, _: &DataInfo) {
         self.parts.start = self.started.elapsed().as_secs_f64();
     }
 
@@ -112,7 +112,8 @@ pub fn runs(device: DeviceName, options: &LoadOptions) -> Result<Vec<Parts>> {
         );
         let spec = RunSpec::from_toml(&text, "bench")?;
         let mut watch = Watch { started: Instant::now(), parts: Parts::default() };
-        train(&spec, options, Some(&Kept::at(folder.path().join(network))), None, &mut watch)?;
+        let kept = Kept::at(folder.path().join(network));
+        train(&spec, options, Some(Keeping { kept: &kept, every: Duration::MAX }), None, &mut watch)?;
         let augmentation = if augmented.is_empty() { "" } else { ", flip and crop" };
         let title = format!("SLL, {network} on {name}{augmentation}");
         found.push(Parts { title, total: watch.started.elapsed().as_secs_f64(), ..watch.parts });
@@ -133,7 +134,8 @@ mod tests {
                     recipe = { epochs = 2, train_limit = 512 }";
         let spec = RunSpec::from_toml(text, "test").unwrap();
         let mut watch = Watch { started: Instant::now(), parts: Parts::default() };
-        train(&spec, &options, Some(&Kept::at(folder.path().join("checkpoint"))), None, &mut watch).unwrap();
+        let kept = Kept::at(folder.path().join("checkpoint"));
+        train(&spec, &options, Some(Keeping { kept: &kept, every: Duration::MAX }), None, &mut watch).unwrap();
         let parts = Parts { total: watch.started.elapsed().as_secs_f64(), ..watch.parts };
         for part in [parts.start, parts.data, parts.steps, parts.evaluation, parts.checkpoint] {
             assert!(part > 0.0, "{parts:?}");

@@ -1,9 +1,8 @@
 //! `harness doctor`: what this build and machine can do.
 
 use super::{DataOptions, ResultOptions, print};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::spec::DeviceName;
-use crate::store::Store;
 use crate::{device, provenance};
 use clap::Args;
 use datasets::Status;
@@ -45,7 +44,10 @@ pub fn main(args: DoctorArgs) -> Result<()> {
         None => print("fetching   not possible: there is no home for a cache; set SLL_CACHE")?,
     }
     let folder = args.results.results;
-    let state = Store::open(&folder).map_or_else(|e| e.to_string(), |_| "writable".to_string());
+    // Where the folder is not there yet, what it would be made in has to be writable.
+    let there = folder.ancestors().find(|part| part.is_dir()).unwrap_or(std::path::Path::new("."));
+    let probe = tempfile::tempfile_in(there).map_err(|e| Error::file("write in", there, e));
+    let state = probe.map_or_else(|e| e.to_string(), |_| "writable".to_string());
     print(&format!("results    {}: {state}", folder.display()))?;
     match free_bytes(&folder) {
         Some(bytes) => print(&format!("disk       {:.1} GiB free for results", bytes as f64 / 1_073_741_824.0)),

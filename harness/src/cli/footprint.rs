@@ -11,7 +11,6 @@ use crate::spec::DeviceName;
 use crate::store::Store;
 use crate::talk::say;
 use clap::Args;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Options of memory experiments.
@@ -139,10 +138,9 @@ fn place(name: &str, title: &str, command: &str, items: &[Measured], args: &Foot
     let about = About::measurements(title, command, items.iter().map(|item| item.found));
     let results = &args.results.results;
     let variant = variant(None, args.device, None);
-    let ids = items.iter().map(|item| item.found.id.clone()).collect();
-    let there = results.join(name).join(&variant).join(parquet::FILE);
-    let kept = if there.exists() { parquet::read_ids(&there)?.into_iter().collect() } else { BTreeSet::new() };
-    let (shelf, why) = Shelf::of(&about, &ids, &kept, false, args.shelf);
+    let stamps = items.iter().map(|item| item.found.stamp()).collect();
+    let kept = parquet::read_stamps(&results.join(name).join(&variant).join(parquet::FILE))?;
+    let (shelf, why) = Shelf::of(&about, &stamps, &kept, false, args.shelf);
     why.into_iter().for_each(|why| say!("{name} is not among what is kept: {why}"));
     let dir = folder(results, shelf, name, &variant)?;
     about.write(&dir)?;

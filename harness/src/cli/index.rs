@@ -3,6 +3,7 @@
 use super::ResultOptions;
 use crate::bench;
 use crate::error::Result;
+use crate::report::claims;
 use crate::report::memory::{page, redraw};
 use crate::report::place::write_index;
 use crate::talk::say;
@@ -15,13 +16,14 @@ pub struct IndexArgs {
     results: ResultOptions,
 }
 
-/// Draws the figures of memory and of the bench again from the Parquet beside them, and writes the page about memory
-/// and the index.
+/// Draws the figures of memory and of the bench again from the Parquet beside them, and writes the page about memory,
+/// the paper's claims beside what was measured, and the index.
 pub fn main(args: IndexArgs) -> Result<()> {
     let results = args.results.results;
     let drawn = [redraw::figures(&results)?, bench::figure::redraw(&results)?].concat();
     drawn.iter().for_each(|path| say!("wrote {}", path.display()));
     say!("wrote {}", page::write(&results)?.display());
+    claims::write(&results)?.into_iter().for_each(|path| say!("wrote {}", path.display()));
     say!("wrote {}", write_index(&results)?.display());
     Ok(())
 }

@@ -101,7 +101,7 @@ pub fn main(args: MemoryArgs) -> Result<()> {
     let footprint = match outcome {
         Ok(footprint) => footprint,
         Err(error) => {
-            claim.remove_if_bare()?;
+            claim.remove_if_bare().unwrap_or_else(|other| say!("{other}"));
             return Err(error);
         }
     };

@@ -3,6 +3,7 @@
 mod bench;
 mod calls;
 mod check;
+mod completions;
 mod data;
 mod doctor;
 mod evaluate;
@@ -14,25 +15,37 @@ mod memory;
 mod pace;
 mod parity;
 mod pipeline;
+mod plan;
 mod plot;
+mod report;
 mod run;
 mod runs;
 mod spec_args;
+mod status;
+mod work;
 
 use crate::error::{Error, Result};
-use crate::talk::say;
+use crate::experiment::{Kind, catalogue};
+use crate::record::RunResult;
+use crate::spec::RunSpec;
+use crate::talk::{self, Manner, say};
+use crate::tensorboard::{self, Board};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use datasets::LoadOptions;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Reproducible benchmarks of Stochastic Layer-wise Learning and the rules it is compared with.
 ///
 /// Numbers go to stdout, talk to stderr. Runs are kept under results/runs/, named by the digest of what was run: the
-/// same command twice runs nothing twice, and an interrupted one goes on where it stopped.
+/// same command twice runs nothing twice, and an interrupted one resumes where it stopped.
 #[derive(Parser, Debug)]
 #[command(version = crate::provenance::VERSION, max_term_width = 110, after_help = EXAMPLES)]
 pub struct Cli {
+    /// How progress is told on stderr.
+    #[arg(long, value_enum, value_name = "HOW", default_value = "auto", env = talk::VARIABLE, global = true)]
+    progress: Manner,
     #[command(subcommand)]
     command: Command,
 }
@@ -44,8 +57,11 @@ Examples:
   harness run --rule sll --set rule.projection_gain=3 --set recipe.schedule.kind=cosine
   harness sweep ablation_width --profile quick
   harness sweep --rule sll --over rule.align_weight=0,0.3,1 --over network.width=50,100
+  harness table table2 --engine slurm --gres gpu:1 --wait   on a cluster; docs/cluster.md
+  harness status                                        what is done, running, waiting, failed
   harness runs best --dataset mnist                     of all runs that are kept
   harness plot --dataset mnist --rule BP --rule SLL --x seconds --out curves.png
+  harness report                                        everything in results/, as one page for a browser
   harness memory --rule bp --network vit-7 --depth 4    one step's bytes, by category
   harness footprint figure2a figure2b figure2c          memory against depth
   harness check                                         fails if accuracy or memory got worse, or an update changed
@@ -55,13 +71,24 @@ Exit codes: 0 done, 1 a check or run failed, 2 wrong input, 3 data, device or fo
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Train one network with one rule; prints one JSON object.
+    #[command(after_help = spec_args::defaults_help())]
     Run(Box<run::RunArgs>),
     /// Evaluate a network that `run --save` wrote; prints one JSON object.
     Evaluate(evaluate::EvaluateArgs),
     /// Make one of the paper's tables: Parquet, Markdown and figures.
+    #[command(after_help = catalogue::help(&Kind::TABLES))]
     Table(Box<make::TableArgs>),
     /// Sweep one parameter, or two: Parquet, Markdown and a figure.
+    #[command(after_help = catalogue::help(&[Kind::Sweep]))]
     Sweep(Box<make::SweepArgs>),
+    /// Print the runs of a table or sweep, a line of JSON each: spec, name, estimated seconds and bytes.
+    Plan(Box<plan::PlanArgs>),
+    /// Make the runs of a plan, or some of its lines.
+    Work(work::WorkArgs),
+    /// Say how the runs of plans are: done, running, waiting, failed and why; and how long is to go.
+    Status(status::StatusArgs),
+    /// End the work on plans, here and in batch systems; what is unfinished keeps its state.
+    Cancel(status::StatusArgs),
     /// List, compare, remove, export and import the runs that are kept.
     Runs(runs::RunsArgs),
     /// Draw learning curves of runs of one's own choice, as SVG or PNG.
@@ -69,10 +96,14 @@ enum Command {
     /// Write the index of the results folder and the page about memory again, and draw figures of memory and of the
     /// bench, all from the pages that are kept. Tables and sweeps are drawn again by their own command with --no-run.
     Results(index::IndexArgs),
+    /// Write one page of HTML that shows a results folder: tables to sort and filter, figures, learning curves, and for
+    /// each cell where it is from and the command that makes it. It needs no network and no server.
+    Report(report::ReportArgs),
     /// Weigh the training step of one network and rule, byte by byte; prints one JSON object.
     Memory(Box<memory::MemoryArgs>),
     /// Make a figure or table of memory: training memory against depth (figure2a, figure2b, figure2c), the paper's
     /// Table 3.
+    #[command(after_help = catalogue::help(&Kind::MEMORY))]
     Footprint(footprint::FootprintArgs),
     /// Time the training step of every rule, beside eager PyTorch's and what the machine could do.
     Bench(bench::BenchArgs),
@@ -95,6 +126,10 @@ enum Command {
     Check(check::CheckArgs),
     /// Say what this machine and this build can do.
     Doctor(doctor::DoctorArgs),
+    /// Print what a shell needs to complete this program's commands and options.
+    Completions(completions::CompletionsArgs),
+    /// Write man pages, one for each command.
+    Man(completions::ManArgs),
 }
 
 /// Where data come from.
@@ -142,6 +177,70 @@ impl DataOptions {
     fn arguments(&self) -> Vec<OsString> {
         let dir = self.data_dir.iter().flat_map(|dir| ["--data-dir".into(), dir.clone().into_os_string()]);
         dir.chain(self.offline.then(|| "--offline".into())).collect()
+    }
+}
+
+/// How often a run keeps its state within an epoch.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct KeepOptions {
+    /// Keep a run's state every so many minutes within an epoch, beside after every one and at a signal; 0 for every
+    /// step. Changes no number.
+    #[arg(long, value_name = "N", default_value_t = 5.0, value_parser = minutes)]
+    checkpoint_minutes: f64,
+}
+
+/// Minutes of a wait that is none or longer, up to a million.
+fn minutes(text: &str) -> std::result::Result<f64, String> {
+    let minutes = text.parse().ok().filter(|minutes| (0.0..=1e6).contains(minutes));
+    minutes.ok_or_else(|| format!("write minutes as a number from 0 to 1000000, like 5 or 0.5, not `{text}`"))
+}
+
+impl KeepOptions {
+    /// The time between two checkpoints.
+    fn every(self) -> Duration {
+        Duration::from_secs_f64(60.0 * self.checkpoint_minutes)
+    }
+
+    /// The same option for a process that works for this one.
+    fn arguments(self) -> [OsString; 2] {
+        ["--checkpoint-minutes".into(), self.checkpoint_minutes.to_string().into()]
+    }
+}
+
+/// What learning curves are written to while they grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Log {
+    /// Event files below tensorboard/ in the results folder; `tensorboard --logdir` shows them.
+    Tensorboard,
+}
+
+/// Where curves go beside the store.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct LogOptions {
+    /// Write each run's learning curve while it grows.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    log: Option<Log>,
+}
+
+impl LogOptions {
+    /// Where a run that begins is logged.
+    fn board(self, spec: &RunSpec, results: &Path) -> Result<Option<Board>> {
+        self.log.map(|Log::Tensorboard| Board::open(spec, results)).transpose()
+    }
+
+    /// Logs a run that was found, unless it is logged.
+    fn of_found(self, run: &RunResult, results: &Path) -> Result<()> {
+        match self.log {
+            Some(Log::Tensorboard) if !tensorboard::exists(&run.spec, results) => {
+                Board::open(&run.spec, results)?.rest(run)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same option for a process that works for this one.
+    fn arguments(self) -> impl Iterator<Item = OsString> {
+        self.log.into_iter().flat_map(|Log::Tensorboard| ["--log".into(), "tensorboard".into()])
     }
 }
 
@@ -204,14 +303,20 @@ fn sizes(text: &str) -> std::result::Result<[usize; 3], String> {
 
 /// Runs the command.
 pub fn dispatch(cli: Cli) -> Result<()> {
+    talk::decide(cli.progress);
     match cli.command {
         Command::Run(args) => run::main(*args),
         Command::Evaluate(args) => evaluate::main(args),
         Command::Table(args) => make::table(*args),
         Command::Sweep(args) => make::sweep(*args),
+        Command::Plan(args) => plan::main(*args),
+        Command::Work(args) => work::main(args),
+        Command::Status(args) => status::status(args),
+        Command::Cancel(args) => status::cancel(args),
         Command::Runs(args) => runs::main(args),
         Command::Plot(args) => plot::main(*args),
         Command::Results(args) => index::main(args),
+        Command::Report(args) => report::main(args),
         Command::Memory(args) => memory::main(*args),
         Command::Footprint(args) => footprint::main(args),
         Command::Bench(args) => bench::main(args),
@@ -224,6 +329,8 @@ pub fn dispatch(cli: Cli) -> Result<()> {
         Command::Parity(args) => parity::main(args),
         Command::Check(args) => check::main(args),
         Command::Doctor(args) => doctor::main(args),
+        Command::Completions(args) => completions::completions(args),
+        Command::Man(args) => completions::man(args),
     }
 }
 

@@ -1,16 +1,16 @@
 //! `harness run`: one run in this process.
 
 use super::spec_args::SpecArgs;
-use super::{DataOptions, ResultOptions, print_json};
+use super::{DataOptions, KeepOptions, LogOptions, ResultOptions, print_json};
 use crate::error::{Error, Result};
 use crate::estimate::{self, Crew};
 use crate::interrupt;
 use crate::model;
 use crate::pool::share;
-use crate::progress::RunProgress;
+use crate::progress::{RunProgress, Watched};
 use crate::record::RunResult;
 use crate::remedy;
-use crate::run::{self, Events, Trained};
+use crate::run::{self, Events, Keeping, Trained};
 use crate::spec::{Request, RunSpec, SmallData, name_dataset};
 use crate::store::Store;
 use crate::talk::say;
@@ -30,6 +30,8 @@ pub struct RunArgs {
     /// Keep the state after the last epoch, so that a run of more epochs resumes from it.
     #[arg(long)]
     keep_state: bool,
+    #[command(flatten)]
+    keep: KeepOptions,
     /// Write the trained network, and what its rule keeps and learned, to this file (safetensors; docs/formats.md).
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -43,6 +45,8 @@ pub struct RunArgs {
     /// The process that this run is made for: it ends when that one is gone.
     #[arg(long, hide = true, value_name = "PID")]
     parent: Option<u32>,
+    #[command(flatten)]
+    log: LogOptions,
     #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
@@ -62,7 +66,8 @@ fn dry_run(spec: &RunSpec, options: &LoadOptions, online: bool) -> Result<()> {
     }
     let folder = tempfile::tempdir().map_err(|e| Error::Missing(format!("cannot make a temporary folder: {e}")))?;
     let crew = Crew { jobs: 1, threads: share(1), keeps_state: false, results: folder.path() };
-    say!("{}", estimate::command_cost(&[spec], crew, options)?);
+    let loads = estimate::measure(&[spec], crew, options)?;
+    say!("{}", estimate::command_cost(&[spec], &loads, crew)?);
     Ok(())
 }
 
@@ -91,6 +96,7 @@ pub fn main(args: RunArgs) -> Result<()> {
     // One that cannot be used is set aside below, under the run's lock.
     if let (Ok(Some(result)), false) = (store.find(&spec), args.force) {
         say!("{id} is in the store already; --force runs it again");
+        args.log.of_found(&result, &args.results.results)?;
         return found(result, &store, save);
     }
     // What cannot run leaves nothing in the store.
@@ -109,32 +115,40 @@ pub fn main(args: RunArgs) -> Result<()> {
         return found(result, &store, save);
     }
     let title = format!("{} on {}, seed {}", spec.rule.title(), spec.dataset, spec.seed);
-    let mut progress = RunProgress::new(title);
+    let progress = RunProgress::new(id.clone(), title, spec.recipe.epochs);
+    let mut progress = Watched::new(progress, args.log.board(&spec, &args.results.results)?);
     let kept = claim.checkpoint();
     if !args.force && !kept.all().iter().any(|path| path.exists()) {
         run::extend(&spec, &store, &kept)?.into_iter().for_each(|sentence| progress.note(&sentence));
     }
-    let outcome = run::train(&spec, &options, Some(&kept), workers, &mut progress);
-    drop(progress);
+    let keeping = Keeping { kept: &kept, every: args.keep.every() };
+    let outcome = run::train(&spec, &options, Some(keeping), workers, &mut progress);
     let mut trained = match outcome {
         Ok(trained) => trained,
         Err(error) => {
+            progress.failed(&error);
             // Nor does one that ended before there was anything to resume.
             if !kept.all().iter().any(|path| path.exists()) {
-                claim.remove_if_bare()?;
+                claim.remove_if_bare().unwrap_or_else(|other| say!("{other}"));
             }
             return Err(error);
         }
     };
-    match args.keep_state {
+    // Before the checkpoint goes, which is all there is of the weights if the file cannot be written.
+    let unsaved = save.and_then(|path| saved(&mut trained, path).err());
+    match args.keep_state || unsaved.is_some() {
         true => claim.finish_with_state(&trained.result)?,
         false => claim.finish(&trained.result)?,
     }
+    progress.end(&trained.result);
     if let Some(step) = trained.result.diverged_at_step {
         say!("loss or weights stopped being numbers at step {step}; the run is kept as diverged. Try a smaller --lr");
     }
     print_json(&trained.result)?;
-    save.map_or(Ok(()), |path| saved(&mut trained, path))
+    unsaved.map_or(Ok(()), |error| {
+        say!("the weights are kept in the store; the same command saves them without training again");
+        Err(error)
+    })
 }
 
 /// A run that the store has: saved from the state that was kept of it, if that is asked for, and printed.

@@ -3,7 +3,7 @@
 use super::whole;
 use crate::error::Result;
 use crate::experiment::shown;
-use crate::spec::assemble;
+use crate::spec::{Request, RunSpec, assemble};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -20,7 +20,7 @@ pub struct SpecArgs {
     /// A run's spec in TOML, as results/runs/<id>/spec.toml; - reads it from stdin.
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
-    /// Rule, in any case: `harness rules` lists them.
+    /// Rule or variant, in any case: `harness rules` lists them.
     #[arg(long)]
     rule: Option<String>,
     /// Network: `harness networks` lists them.
@@ -101,6 +101,11 @@ pub struct SpecArgs {
     /// Any other key of a spec, like rule.align_weight=0.3 (repeatable; values are TOML, bare words are text).
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+}
+
+/// What is run without flags, for help.
+pub fn defaults_help() -> String {
+    format!("Without flags it is this spec:\n\n{}", RunSpec::from_toml(DEFAULTS, "defaults").expect("valid").to_toml())
 }
 
 impl SpecArgs {

@@ -19,6 +19,8 @@ pub struct Load {
     pub epochs: usize,
     /// The first of these, in which the rule prepares.
     pub preparation: usize,
+    /// Bytes of its images in memory.
+    pub images: u64,
 }
 
 impl Load {
@@ -30,6 +32,11 @@ impl Load {
         let training = self.preparation as f64 * preparing + (self.epochs - self.preparation) as f64 * step;
         let around = self.epochs as f64 * (self.batches + evaluation + checkpoint) + evaluation;
         self.reading + start + self.steps as f64 * training + around
+    }
+
+    /// Bytes of its tensors and images, where they are known; the program itself takes some 50 MB more.
+    pub fn bytes(&self) -> Option<u64> {
+        self.pace.bytes.map(|bytes| bytes + self.images)
     }
 }
 
@@ -49,11 +56,21 @@ mod tests {
 
     #[test]
     fn a_runs_time_is_its_steps_and_what_is_around_them() {
-        let pace =
-            Pace { step: 0.1, preparing: 0.5, image: 0.001, start: 2.0, checkpoint: 0.25, state: 0.0, macs: 1.0 };
-        let load = Load { pace, reading: 1.0, batches: 0.5, steps: 30, evaluated: 1000, epochs: 4, preparation: 1 };
+        let pace = Pace {
+            step: 0.1,
+            preparing: 0.5,
+            image: 0.001,
+            start: 2.0,
+            checkpoint: 0.25,
+            state: 0.0,
+            bytes: Some(7),
+            macs: 1.0,
+        };
+        let load =
+            Load { pace, reading: 1.0, batches: 0.5, steps: 30, evaluated: 1000, epochs: 4, preparation: 1, images: 3 };
         // 1 + 2, an epoch of 15, three of 3, four times 0.5 + 1 + 0.25, and 1.
         assert!((load.seconds() - (3.0 + 15.0 + 9.0 + 7.0 + 1.0)).abs() < 1e-9, "{}", load.seconds());
+        assert_eq!(load.bytes(), Some(10));
     }
 
     #[test]

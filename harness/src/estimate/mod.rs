@@ -11,7 +11,7 @@ pub use clock::{Load, makespan};
 use crate::error::Result;
 use crate::experiment::{Choices, Experiment, expand};
 use crate::pool::share;
-use crate::spec::{MemorySpec, RunSpec};
+use crate::spec::{MemorySpec, Request, RunSpec};
 use datasets::{Augment, LoadOptions};
 use pace::Paces;
 use sll_core::rng::mix;
@@ -72,6 +72,7 @@ fn loads<'a>(specs: &[&'a RunSpec], crew: Crew, reading: &HashMap<String, f64>) 
             evaluated: test,
             epochs: spec.recipe.epochs,
             preparation: spec.rule.preparation().1.min(spec.recipe.epochs),
+            images: image_bytes(spec)?,
         })
     };
     specs.iter().zip(&keys).map(load).collect()
@@ -109,6 +110,13 @@ fn image_time(spec: &RunSpec) -> Result<f64> {
     Ok(started.elapsed().as_secs_f64() / made as f64)
 }
 
+/// Bytes of a data set that lies in memory.
+fn image_bytes(spec: &RunSpec) -> Result<u64> {
+    let manifest = datasets::manifest(&spec.dataset)?;
+    let images = if manifest.is_streamed() { 0 } else { manifest.counts.train + manifest.counts.test };
+    Ok(images as u64 * manifest.shape.iter().product::<usize>() as u64)
+}
+
 /// Images trained on and evaluated on.
 fn images(spec: &RunSpec) -> Result<(usize, usize)> {
     let counts = datasets::manifest(&spec.dataset)?.counts;
@@ -130,20 +138,24 @@ fn reading(specs: &[&RunSpec], options: &LoadOptions) -> HashMap<String, f64> {
     found
 }
 
-/// One sentence: what the runs that are left to do will take.
-pub fn command_cost(specs: &[&RunSpec], crew: Crew, options: &LoadOptions) -> Result<String> {
-    let loads = loads(specs, crew, &reading(specs, options))?;
+/// What each of `specs` will take: its steps are timed for a moment, its data read.
+pub fn measure(specs: &[&RunSpec], crew: Crew, options: &LoadOptions) -> Result<Vec<Load>> {
+    loads(specs, crew, &reading(specs, options))
+}
+
+/// One sentence: what the runs that are left to do will take, `loads` in the same order.
+pub fn command_cost(specs: &[&RunSpec], loads: &[Load], crew: Crew) -> Result<String> {
     let seconds: Vec<f64> = loads.iter().map(Load::seconds).collect();
     let diagnosed = specs.iter().any(|spec| spec.recipe.diagnostics);
     Ok(format!(
-        "this command: {} of {} epochs, {} at once: about {}{}, by steps just timed; data: {}; {}",
+        "this command: {} of {}, {} at once: about {}{}, by steps just timed; data: {}; {}",
         runs(specs.len()),
-        range(specs.iter().map(|spec| spec.recipe.epochs)),
+        epochs(specs.iter().map(|spec| spec.recipe.epochs)),
         crew.jobs.min(specs.len()).max(1),
         told(makespan(&seconds, crew.jobs)),
         if diagnosed { " and what it takes to measure every layer" } else { "" },
         data(specs)?,
-        disk(&loads, crew)
+        disk(loads, crew)
     ))
 }
 
@@ -175,9 +187,9 @@ pub fn paper_cost(experiment: &Experiment, choices: &Choices, crew: Crew) -> Res
     let specs: Vec<&RunSpec> = specs.iter().collect();
     let seconds: Vec<f64> = loads(&specs, crew, &HashMap::new())?.iter().map(Load::seconds).collect();
     Ok(format!(
-        "the paper's recipe for all of it: {} of {} epochs: about {} on this machine",
+        "the paper's recipe for all of it: {} of {}: about {} on this machine",
         runs(specs.len()),
-        range(specs.iter().map(|spec| spec.recipe.epochs)),
+        epochs(specs.iter().map(|spec| spec.recipe.epochs)),
         told(makespan(&seconds, crew.jobs))
     ))
 }
@@ -186,22 +198,28 @@ pub fn paper_cost(experiment: &Experiment, choices: &Choices, crew: Crew) -> Res
 fn planned(experiment: &Experiment, choices: &Choices) -> Result<Vec<RunSpec>> {
     let options = LoadOptions { system_dirs: false, ..LoadOptions::default() };
     let plan = expand(experiment.clone(), choices, &options)?;
-    Ok(plan.cells.into_iter().flat_map(|cell| cell.specs).collect())
+    // A row that a sweep does not touch has the same run in every column.
+    let mut seen = BTreeSet::new();
+    Ok(plan.cells.into_iter().flat_map(|cell| cell.specs).filter(|spec| seen.insert(spec.id())).collect())
 }
 
 fn runs(count: usize) -> String {
     if count == 1 { "1 run".into() } else { format!("{count} runs") }
 }
 
-/// `3`, or `3 to 10`.
-fn range(values: impl Iterator<Item = usize> + Clone) -> String {
-    let (low, high) = (values.clone().min().unwrap_or(0), values.max().unwrap_or(0));
-    if low == high { low.to_string() } else { format!("{low} to {high}") }
+/// `1 epoch`, `3 epochs` or `3 to 10 epochs`.
+fn epochs(values: impl Iterator<Item = usize> + Clone) -> String {
+    match (values.clone().min().unwrap_or(0), values.max().unwrap_or(0)) {
+        (1, 1) => "1 epoch".into(),
+        (low, high) if low == high => format!("{low} epochs"),
+        (low, high) => format!("{low} to {high} epochs"),
+    }
 }
 
 /// `40 seconds`, `12 minutes`, `7.5 hours`, `3.1 days`.
-fn told(seconds: f64) -> String {
+pub fn told(seconds: f64) -> String {
     match seconds {
+        s if s < 1.5 => "a second".into(),
         s if s < 99.5 => format!("{s:.0} seconds"),
         s if s < 99.5 * 60.0 => format!("{:.0} minutes", s / 60.0),
         s if s < 48.0 * 3600.0 => format!("{:.1} hours", s / 3600.0),
@@ -215,9 +233,10 @@ mod tests {
 
     #[test]
     fn times_are_told_in_words_that_fit() {
-        let words = [40.0, 100.0, 7200.0, 3.1 * 86400.0].map(told);
-        assert_eq!(words, ["40 seconds", "2 minutes", "2.0 hours", "3.1 days"]);
-        assert_eq!((range([3, 10, 5].into_iter()), range([4].into_iter())), ("3 to 10".into(), "4".into()));
+        let words = [0.2, 40.0, 100.0, 7200.0, 3.1 * 86400.0].map(told);
+        assert_eq!(words, ["a second", "40 seconds", "2 minutes", "2.0 hours", "3.1 days"]);
+        assert_eq!(epochs([3, 10, 5].into_iter()), "3 to 10 epochs");
+        assert_eq!((epochs([4].into_iter()), epochs([1, 1].into_iter())), ("4 epochs".into(), "1 epoch".into()));
     }
 
     #[test]

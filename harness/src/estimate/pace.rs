@@ -38,7 +38,9 @@ pub struct Pace {
     pub checkpoint: f64,
     /// Bytes of a checkpoint.
     pub state: f64,
-    /// Multiply-accumulates of a step's sample; the only number of what was not timed.
+    /// Bytes of tensors, where rule and layers are modelled.
+    pub bytes: Option<u64>,
+    /// Multiply-accumulates of a step's sample; with the bytes all that is known of what was not timed.
     pub macs: f64,
 }
 
@@ -60,6 +62,7 @@ fn time(spec: &MemorySpec, folder: &Path) -> Result<Pace> {
     let preparation = spec.rule.preparation().1;
     let stepper = Stepper::new(spec, preparation)?;
     let macs = stepper.cost().total();
+    let bytes = stepper.bytes(spec);
     let batch = ((WORK / macs.max(1)) as usize).clamp(FEWEST.min(spec.batch), spec.batch);
     let mut stepper = if batch < spec.batch { stepper.with_batch(batch) } else { stepper };
     stepper.step()?;
@@ -79,7 +82,7 @@ fn time(spec: &MemorySpec, folder: &Path) -> Result<Pace> {
             samples * mean(&mut stepper)?
         }
     };
-    Ok(Pace { step, preparing, image, start, checkpoint, state, macs: macs as f64 })
+    Ok(Pace { step, preparing, image, start, checkpoint, state, bytes, macs: macs as f64 })
 }
 
 /// Mean seconds of a step, over two or more, or one that is slow.
@@ -117,7 +120,9 @@ pub fn times(specs: &[MemorySpec], seconds: f64, results: &Path) -> Result<Vec<P
         let (_, net) = built.as_ref().expect("just built");
         let mut net = net.duplicate();
         let rule = spec.rule.init(&mut net, 0)?;
-        found.push(Pace { macs: rule.cost(&net).total() as f64, ..Pace::default() });
+        let bytes = rule.memory(&net, spec.batch, &spec.optimizer()).map(|memory| memory.total());
+        let macs = rule.cost(&net, spec.batch).total() as f64;
+        found.push(Pace { macs, bytes, ..Pace::default() });
     }
     Ok(found)
 }
@@ -185,8 +190,8 @@ impl Paces {
             .filter(|(_, pace)| pace.is_timed())
             .collect();
         for spec in specs {
-            let macs = match found.get(&spec.id()) {
-                Some(pace) if !pace.is_timed() => pace.macs,
+            let (macs, bytes) = match found.get(&spec.id()) {
+                Some(pace) if !pace.is_timed() => (pace.macs, pace.bytes),
                 _ => continue,
             };
             let same =
@@ -202,6 +207,7 @@ impl Paces {
                 start: a.start + b.start / count,
                 checkpoint: a.checkpoint + b.checkpoint / count,
                 state: a.state.max(b.state),
+                bytes,
                 macs,
             });
             found.insert(spec.id(), sum);
@@ -266,8 +272,16 @@ mod tests {
     #[test]
     fn what_was_not_timed_is_scaled_by_its_work_within_its_network() {
         let all = [spec("16", "bp", 8), spec("32", "bp", 8), spec("16", "sll", 16)];
-        let timed =
-            |step, macs| Pace { step, preparing: step, image: 0.1, start: 1.0, checkpoint: 0.5, state: 8.0, macs };
+        let timed = |step, macs| Pace {
+            step,
+            preparing: step,
+            image: 0.1,
+            start: 1.0,
+            checkpoint: 0.5,
+            state: 8.0,
+            bytes: None,
+            macs,
+        };
         let paces = [timed(1.0, 30.0), timed(99.0, 30.0), Pace { macs: 20.0, ..Pace::default() }];
         let found = all.iter().map(MemorySpec::id).zip(paces).collect();
         let paces = Paces::of_found(&all, found);

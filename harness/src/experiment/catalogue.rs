@@ -11,6 +11,8 @@ use std::path::Path;
 pub enum Kind {
     /// Rules against data sets.
     Table,
+    /// Rules against their authors' own numbers, each in its authors' setting.
+    Calibration,
     /// Rules against values of one parameter or two.
     Sweep,
     /// Memory against depth.
@@ -20,13 +22,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kinds with a rule a row.
+    pub const TABLES: [Kind; 2] = [Kind::Table, Kind::Calibration];
+    /// The kinds that train.
+    pub const TRAINING: [Kind; 3] = [Kind::Table, Kind::Calibration, Kind::Sweep];
+
     /// The kinds that weigh steps.
     pub const MEMORY: [Kind; 2] = [Kind::MemoryFigure, Kind::MemoryTable];
 
     /// The subcommand that makes one.
     pub fn subcommand(self) -> &'static str {
         match self {
-            Kind::Table => "table",
+            Kind::Table | Kind::Calibration => "table",
             Kind::Sweep => "sweep",
             Kind::MemoryFigure | Kind::MemoryTable => "footprint",
         }
@@ -45,6 +52,7 @@ const BUILTIN: &[(&str, &str)] = builtin![
     "small_cnn",
     "rules_mlp",
     "floors_cnn",
+    "calibration",
     "theorem1",
     "ablation_width",
     "ablation_depth",
@@ -80,7 +88,7 @@ struct Head {
     kind: Kind,
 }
 
-fn kind_of(text: &str, origin: &str) -> Result<Kind> {
+pub(super) fn kind_of(text: &str, origin: &str) -> Result<Kind> {
     let head: Head =
         toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", of_serde(&e.to_string()))))?;
     Ok(head.kind)
@@ -90,6 +98,20 @@ fn kind_of(text: &str, origin: &str) -> Result<Kind> {
 pub fn names(kinds: &[Kind]) -> Vec<&'static str> {
     let wanted = |text: &str| kind_of(text, "").is_ok_and(|kind| kinds.contains(&kind));
     BUILTIN.iter().filter(|(_, text)| wanted(text)).map(|(name, _)| *name).collect()
+}
+
+/// What the built-in experiment called `name` is called in errors.
+pub fn origin(name: &str) -> String {
+    format!("experiments/{name}.toml")
+}
+
+fn for_another_command(origin: &str, kind: Kind, name: &str) -> Error {
+    Error::Input(format!("{origin} is for another command: `harness {} {name}`", kind.subcommand()))
+}
+
+/// The names of the built-in experiments of these kinds as a command's help has them.
+pub fn help(kinds: &[Kind]) -> String {
+    format!("Built in: {}.", names(kinds).join(", "))
 }
 
 /// The text of the experiment called `name`, or of the file `name` if that ends in `.toml`, which is of one of these
@@ -103,6 +125,10 @@ pub fn read(name: &str, kinds: &[Kind]) -> Result<(String, String)> {
         // `tune-ff` and `tune_ff` are one.
         let plain = |name: &str| name.replace('-', "_");
         let known = BUILTIN.iter().find(|(known, _)| plain(known) == plain(name));
+        let other = known.and_then(|(_, text)| kind_of(text, name).ok()).filter(|kind| !kinds.contains(kind));
+        if let Some(kind) = other {
+            return Err(for_another_command(name, kind, name));
+        }
         let wanted = known.filter(|(_, text)| kind_of(text, name).is_ok_and(|kind| kinds.contains(&kind)));
         let (known, text) = wanted.ok_or_else(|| {
             let what = if kinds == Kind::MEMORY { "memory experiment" } else { kinds[0].subcommand() };
@@ -110,18 +136,17 @@ pub fn read(name: &str, kinds: &[Kind]) -> Result<(String, String)> {
             let (all, close) = (names.join(", "), did_you_mean(name, names));
             Error::Input(format!("there is no {what} `{name}`; choose one of {all}, or give a .toml file{close}"))
         })?;
-        (text.to_string(), format!("experiments/{known}.toml"))
+        (text.to_string(), origin(known))
     };
     let kind = kind_of(&text, &origin)?;
     if !kinds.contains(&kind) {
-        let subcommand = kind.subcommand();
-        return Err(Error::Input(format!("{origin} is for another command: `harness {subcommand} {name}`")));
+        return Err(for_another_command(&origin, kind, name));
     }
     Ok((text, origin))
 }
 
 /// Folders of the results that no experiment may have the name of.
-pub const RESERVED: [&str; 5] = ["quick", "local", "runs", "memory-runs", "memory"];
+pub const RESERVED: [&str; 6] = ["quick", "local", "runs", "memory-runs", "memory", "tensorboard"];
 
 /// Checks that a folder can have the experiment's name.
 pub fn check_name(name: &str, origin: &str) -> Result<()> {
@@ -156,7 +181,7 @@ mod tests {
 
     #[test]
     fn every_built_in_experiment_is_of_some_kind_and_names_are_those_of_folders() {
-        let all = [Kind::Table, Kind::Sweep, Kind::MemoryFigure, Kind::MemoryTable];
+        let all = [Kind::Table, Kind::Calibration, Kind::Sweep, Kind::MemoryFigure, Kind::MemoryTable];
         assert_eq!(names(&all).len(), BUILTIN.len());
         for wrong in ["", "../x", "a b", "a/b", ".x", "quick"] {
             assert!(check_name(wrong, "my.toml").unwrap_err().to_string().contains("my.toml"), "{wrong}");

@@ -1,20 +1,22 @@
-//! Tables and sweeps as data: which runs fill which cell. Memory's are in [`memory`].
+//! Tables, sweeps and calibrations as data: which runs fill which cell. Memory's are in [`memory`].
 //!
 //! An experiment is a TOML file, built in from `experiments/` or the user's own: rows are rules, columns are data sets
 //! with their network and recipe, and a sweep replaces its column by one for each value of a parameter, or pair of
-//! values of two.
+//! values of two. A calibration's rows have a data set, network and recipe of their own ([`calibration`]).
 
+pub mod calibration;
 pub mod catalogue;
 mod expand;
 pub mod memory;
 mod settle;
 
+pub use calibration::{Authors, Read, Theirs};
 pub use catalogue::Kind;
 pub use expand::{Choices, Plan, PlannedCell, PlannedColumn, expand, shown};
 
 use crate::error::{Error, Result};
 use crate::spec::DeviceName;
-use crate::suggest::of_serde;
+use crate::suggest::{did_you_mean, of_serde};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -47,7 +49,7 @@ impl Profile {
 pub struct Experiment {
     /// Its name, also of its files.
     pub name: String,
-    /// `table` or `sweep`.
+    /// `table`, `sweep` or `calibration`.
     pub kind: Kind,
     /// Headline.
     pub title: String,
@@ -57,9 +59,12 @@ pub struct Experiment {
     /// What its author read from the runs of a profile, by profile. Each says on which runs it was written.
     #[serde(default)]
     pub reading: BTreeMap<String, Vec<String>>,
+    /// The label of the row that the others are compared with, seed by seed.
+    #[serde(default)]
+    pub reference: Option<String>,
     /// Rows.
     pub rows: Vec<Row>,
-    /// Columns; of a sweep, what is swept over.
+    /// Columns; of a sweep, what is swept over; of a calibration none.
     pub columns: Vec<Column>,
     /// What is swept.
     pub sweep: Option<Sweep>,
@@ -90,6 +95,9 @@ pub struct Row {
     /// A reference line of a sweep: the swept parameter does not apply to it.
     #[serde(default)]
     pub fixed: bool,
+    /// Of a calibration: its authors' setting and numbers.
+    #[serde(skip)]
+    pub authors: Option<Authors>,
 }
 
 /// What a row changes in one column, such as a rate that was chosen on that column's held-out images.
@@ -147,7 +155,30 @@ pub struct Amount {
     pub on_flex: Option<Box<Amount>>,
 }
 
+/// The profile of the embedded sample, beside those of [`Profile`].
+const SAMPLE: &str = "sample";
+
 impl Column {
+    /// What is wrong with the profiles in words, where something is.
+    fn check_profiles(&self) -> std::result::Result<(), String> {
+        let known = [Profile::Quick, Profile::Short, Profile::Paper].map(Profile::name);
+        for (name, amount) in &self.profile {
+            if name != SAMPLE && !known.contains(&name.as_str()) {
+                let (all, close) = (known.join(", "), did_you_mean(name, known.into_iter().chain([SAMPLE])));
+                let label = &self.label;
+                return Err(format!("column {label}: `profile.{name}`: profiles are {all} and {SAMPLE}{close}"));
+            }
+            for amount in [Some(amount), amount.on_flex.as_deref()].into_iter().flatten() {
+                let zero =
+                    [("epochs", amount.epochs as u64), ("seeds", amount.seeds)].into_iter().find(|(_, n)| *n == 0);
+                if let Some((key, _)) = zero {
+                    return Err(format!("column {}: `profile.{name}`: `{key}` = 0: take at least 1", self.label));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// How much of the column `profile` runs on `device`.
     pub fn amount(&self, profile: &str, device: DeviceName) -> Option<Amount> {
         let amount = self.profile.get(profile)?;
@@ -190,28 +221,48 @@ impl Sweep {
     }
 }
 
-/// The experiment called `name`, or in the file `name` if that ends in `.toml`, of the kind asked for.
-pub fn find(name: &str, kind: Kind) -> Result<Experiment> {
-    let (text, origin) = catalogue::read(name, &[kind])?;
+/// The experiment called `name`, or in the file `name` if that ends in `.toml`, of one of `kinds`.
+pub fn find(name: &str, kinds: &[Kind]) -> Result<Experiment> {
+    let (text, origin) = catalogue::read(name, kinds)?;
     parse(&text, &origin)
 }
 
 /// Reads an experiment; `origin` names it in errors.
 pub fn parse(text: &str, origin: &str) -> Result<Experiment> {
-    let experiment: Experiment =
-        toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", of_serde(&e.to_string()))))?;
+    let read = match catalogue::kind_of(text, origin)? {
+        Kind::Calibration => toml::from_str::<calibration::File>(text).map(Experiment::from),
+        _ => toml::from_str(text),
+    };
+    let experiment = read.map_err(|e| Error::Input(format!("{origin}: {}", of_serde(&e.to_string()))))?;
     let experiment = Experiment { origin: origin.to_string(), ..experiment };
     experiment.validate()?;
     Ok(experiment)
 }
 
 impl Experiment {
+    /// Whether it is one of the program's own.
+    pub fn is_built_in(&self) -> bool {
+        self.origin == catalogue::origin(&self.name)
+    }
+
+    /// The index of the row that the others are compared with.
+    pub fn reference(&self) -> Option<usize> {
+        let label = self.reference.as_ref()?;
+        self.rows.iter().position(|row| row.label == *label)
+    }
+
     /// Checks what can be checked without data.
     pub fn validate(&self) -> Result<()> {
         let wrong = |what: String| Err(Error::Input(format!("{}: {what}", self.origin)));
         catalogue::check_name(&self.name, &self.origin)?;
-        if self.rows.is_empty() || self.columns.is_empty() {
-            return wrong("it needs `rows` and `columns`".into());
+        let needed = if self.kind == Kind::Calibration { "`rows`" } else { "`rows` and `columns`" };
+        if self.rows.is_empty() || (self.columns.is_empty() && self.kind != Kind::Calibration) {
+            return wrong(format!("it needs {needed}"));
+        }
+        for row in &self.rows {
+            if let Some(problem) = row.authors.as_ref().and_then(Authors::problem) {
+                return wrong(format!("row {}: {problem}", row.label));
+            }
         }
         let labels =
             |labels: Vec<&str>| labels.iter().position(|label| labels.iter().filter(|l| *l == label).count() > 1);
@@ -222,6 +273,11 @@ impl Experiment {
             if let Some(twice) = labels(all.clone()) {
                 return wrong(format!("`label` = \"{}\" stands twice", all[twice]));
             }
+        }
+        self.columns.iter().try_for_each(|column| column.check_profiles().or_else(wrong))?;
+        if let Some(label) = self.reference.as_ref().filter(|_| self.reference().is_none()) {
+            let rows = self.rows.iter().map(|row| row.label.as_str());
+            return wrong(format!("`reference` = \"{label}\" is no row's `label`{}", did_you_mean(label, rows)));
         }
         for parameter in self.sweep.iter().flat_map(Sweep::parameters) {
             let head = parameter.parameter.split('.').next().unwrap_or_default();
@@ -234,6 +290,10 @@ impl Experiment {
             if parameter.values.is_empty() {
                 return wrong(format!("`{}` has no `values`", parameter.parameter));
             }
+            let twice = |(i, value): &(usize, &toml::Value)| parameter.values[..*i].contains(value);
+            if let Some((_, value)) = parameter.values.iter().enumerate().find(twice) {
+                return wrong(format!("`{}`: {} stands twice among its values", parameter.parameter, shown(value)));
+            }
         }
         if let Some(Sweep { parameter, and: Some(other), .. }) = &self.sweep
             && *parameter == other.parameter
@@ -242,7 +302,7 @@ impl Experiment {
         }
         match (self.kind, &self.sweep) {
             (Kind::Sweep, None) => wrong("a sweep needs [sweep] with `parameter`, `label` and `values`".into()),
-            (Kind::Table, Some(_)) => wrong("a table has no [sweep]; kind = \"sweep\" has".into()),
+            (Kind::Table | Kind::Calibration, Some(_)) => wrong("a table has no [sweep]; kind = \"sweep\" has".into()),
             _ => Ok(()),
         }
     }
@@ -254,13 +314,13 @@ mod tests {
     use baselines::RuleSpec;
 
     fn all() -> Vec<Experiment> {
-        let of = |kind| catalogue::names(&[kind]).into_iter().map(move |name| find(name, kind).unwrap());
-        of(Kind::Table).chain(of(Kind::Sweep)).collect()
+        let of = |kind| catalogue::names(&[kind]).into_iter().map(move |name| find(name, &[kind]).unwrap());
+        of(Kind::Table).chain(of(Kind::Sweep)).chain(of(Kind::Calibration)).collect()
     }
 
     #[test]
     fn every_built_in_experiment_parses_under_its_own_name() {
-        let names = [Kind::Table, Kind::Sweep].map(|kind| catalogue::names(&[kind])).concat();
+        let names = [Kind::Table, Kind::Sweep, Kind::Calibration].map(|kind| catalogue::names(&[kind])).concat();
         for (name, experiment) in names.iter().zip(all()) {
             assert_eq!(experiment.name, *name);
             assert_eq!(experiment.kind == Kind::Sweep, experiment.sweep.is_some(), "{name}");
@@ -269,7 +329,7 @@ mod tests {
 
     #[test]
     fn every_rule_of_the_register_has_a_row_in_rules_mlp() {
-        let experiment = find("rules_mlp", Kind::Table).unwrap();
+        let experiment = find("rules_mlp", &[Kind::Table]).unwrap();
         let labels: Vec<_> = experiment.rows.iter().map(|row| row.label.as_str()).collect();
         for info in baselines::rules() {
             assert!(labels.contains(&info.title), "{} has no row", info.title);
@@ -285,6 +345,10 @@ mod tests {
                 let same = |other: &&Row| {
                     (rule(other), &other.recipe, &other.network) == (rule(row), &row.recipe, &row.network)
                 };
+                // Rows of a calibration that cannot run, or stand in settings of their own, may be of one rule.
+                if row.authors.is_some() {
+                    continue;
+                }
                 assert!(!rows[..i].iter().any(|other| same(&other)), "{name}: {} twice", row.label);
             }
         }
@@ -303,6 +367,9 @@ mod tests {
             ("kind = \"sweep\"", "kind = \"table\"", "[sweep]"),
             ("[sweep]", "[sweep.and]\nparameter = \"network.width\"\nlabel = \"w\"\nvalues = [1]\n\n[sweep]", "twice"),
             ("title =", "titel =", "titel"),
+            ("profile.quick", "profile.quik", "did you mean `quick`"),
+            ("seeds = 3", "seeds = 0", "`seeds` = 0"),
+            ("title =", "reference = \"BPP\"\ntitle =", "`reference`"),
         ] {
             let error = error(from, to);
             assert!(error.contains("my.toml") && error.contains(word), "{error}");
@@ -311,8 +378,8 @@ mod tests {
 
     #[test]
     fn a_wrong_name_gets_the_right_ones() {
-        let error = find("table9", Kind::Table).unwrap_err().to_string();
+        let error = find("table9", &[Kind::Table]).unwrap_err().to_string();
         assert!(error.contains("table9") && error.contains("did you mean `table"), "{error}");
-        assert!(find("table1", Kind::Sweep).unwrap_err().to_string().contains("ablation_width"));
+        assert!(find("table1", &[Kind::Sweep]).unwrap_err().to_string().contains("`harness table table1`"));
     }
 }

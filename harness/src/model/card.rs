@@ -50,7 +50,7 @@ pub struct TrainedOn {
     pub classes: usize,
     /// A name for each, in the order of the logits.
     pub class_names: Vec<String>,
-    /// `x = (pixel / 255 - mean) / std`, a value for each channel.
+    /// `x = (pixel / 255 - mean) / std` as the network saw it, a value for each channel: of raw inputs 0 and 1.
     pub mean: Vec<f32>,
     /// See `mean`.
     pub std: Vec<f32>,
@@ -73,6 +73,7 @@ pub struct Outcome {
 impl Card {
     pub(super) fn of(trained: &Trained, tensors: &BTreeMap<String, TensorData>) -> Result<Self> {
         let (result, manifest) = (&trained.result, datasets::manifest(&trained.result.spec.dataset)?);
+        let [mean, std] = result.spec.recipe.inputs.statistics(&manifest.mean, &manifest.std);
         Ok(Self {
             version: VERSION,
             run_id: result.run_id.clone(),
@@ -86,8 +87,8 @@ impl Card {
                 shape: manifest.shape,
                 classes: manifest.classes,
                 class_names: manifest.class_names.clone(),
-                mean: manifest.mean.clone(),
-                std: manifest.std.clone(),
+                mean,
+                std,
             },
             result: Outcome {
                 test_accuracy: result.test_accuracy,

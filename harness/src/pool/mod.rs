@@ -2,24 +2,29 @@
 //! far as their memory fits side by side; records through the store.
 
 mod process;
+mod whole;
 
 pub(crate) use process::{this_program, told};
 
 use crate::error::{Error, Result};
 use crate::interrupt;
+use crate::news::News;
 use crate::room::available;
 use crate::spec::Request;
 use crate::store::Store;
-use crate::talk::say;
+use crate::talk;
 use indicatif::MultiProgress;
 use process::{Lines, Running, start};
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
-use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use whole::Whole;
 
 /// What a request of unknown size is taken to need where memory is shared out.
 const ASSUMED: u64 = 3 << 30;
+
+/// How far apart processes may hear of the same signal.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// A request to make.
 #[derive(Clone, Debug)]
@@ -41,6 +46,8 @@ pub struct Pool {
     pub threads: Option<usize>,
     /// Bytes that all of them together may need; one alone is started in any case.
     pub memory: Option<u64>,
+    /// When to stop as at a signal, with the state of what is unfinished kept.
+    pub until: Option<Instant>,
     /// Handed on to every process.
     pub arguments: Vec<OsString>,
 }
@@ -60,8 +67,9 @@ impl Pool {
         let to_do = pending.len();
         let at_once = self.at_once.min(to_do).max(1);
         let done = seen.len() - to_do;
-        say!("{} {}s: {done} already done, {to_do} to do, {at_once} at once", seen.len(), R::NOUN);
-        let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
+        talk::report(&News::Plan { noun: R::NOUN.into(), total: seen.len(), done, at_once });
+        let bars = talk::draws().then(MultiProgress::new);
+        let mut whole = Whole::new(to_do, bars.as_ref());
         let mut lines = Lines::new();
         let mut running = Running(Vec::new());
         let mut failures = Vec::new();
@@ -86,10 +94,18 @@ impl Pool {
                 pending.pop_front();
             }
             lines.show(&mut running.0, Duration::from_millis(50));
-            if interrupt::requested() {
+            whole.show(started - running.0.len(), running.0.iter().map(|process| process.share).sum());
+            if interrupt::requested() || self.out_of_time() {
+                running.stop();
                 return Err(Error::Interrupted);
             }
-            for process in running.ended(&mut lines) {
+            let ended = running.ended(&mut lines);
+            // A signal that is for all may reach a run a moment before it reaches this process.
+            if ended.iter().any(|process| process.was_interrupted()) && interrupt::requested_within(MOMENT) {
+                running.stop();
+                return Err(Error::Interrupted);
+            }
+            for process in ended {
                 failures.extend(process.outcome(store).err());
             }
         }
@@ -103,6 +119,10 @@ impl Pool {
         }
     }
 
+    fn out_of_time(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
     fn has_room<R: Request>(&self, running: &Running<R>, job: &Job<R>) -> bool {
         let needs: u64 = running.0.iter().map(|process| process.need.unwrap_or(ASSUMED)).sum();
         let fits = self.memory.is_none_or(|memory| needs + job.need.unwrap_or(ASSUMED) <= memory);
@@ -113,7 +133,7 @@ impl Pool {
         let mut command = std::process::Command::new(this_program()?);
         command.args([R::SUBCOMMAND, "--spec", "-", "--parent"]).arg(std::process::id().to_string());
         command.arg("--results").arg(store.results()).args(&self.arguments).args(request.arguments());
-        command.env("RAYON_NUM_THREADS", threads.to_string());
+        command.env("RAYON_NUM_THREADS", threads.to_string()).env(talk::VARIABLE, "json");
         Ok(command)
     }
 }

@@ -3,16 +3,24 @@
 use super::Job;
 use crate::error::{Error, Result};
 use crate::interrupt;
+use crate::news::{News, Outcome};
+use crate::progress;
 use crate::spec::Request;
 use crate::store::Store;
-use crate::talk::say;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use crate::talk::{self, Manner, say};
+use indicatif::{MultiProgress, ProgressBar};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+/// How long processes that are to end may take for the step that they are in and for keeping their state.
+const GRACE: Duration = Duration::from_secs(30);
+/// How long the last lines of a process that has ended are waited for: a child of its own may still hold its stderr.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// A process that works on a request.
 pub(super) struct Process<R> {
@@ -21,7 +29,11 @@ pub(super) struct Process<R> {
     request: R,
     pub need: Option<u64>,
     number: usize,
+    /// Reads what it says; ends with its last line.
+    listener: JoinHandle<()>,
     bar: Option<ProgressBar>,
+    /// How much of its work is done, from 0 to 1.
+    pub share: f64,
     /// Its last error, else its last line.
     last_words: String,
     /// How it ended, once it has.
@@ -52,15 +64,11 @@ pub(super) fn start<R: Request>(
     // One that ends before it has read it says why on its own.
     let _ = stdin.write_all(job.request.to_toml().as_bytes());
     drop(stdin);
-    lines.listen(number, child.stderr.take().expect("stderr is piped"));
-    let bar = bars.map(|bars| {
-        let style = ProgressStyle::with_template("{spinner} {prefix}: {msg}").expect("a valid template");
-        let bar = bars.add(ProgressBar::new_spinner()).with_style(style).with_prefix(title.clone());
-        bar.enable_steady_tick(Duration::from_millis(200));
-        bar
-    });
+    let listener = lines.listen(number, child.stderr.take().expect("stderr is piped"));
+    let bar = bars.map(|bars| bars.add(progress::bar(title.clone())));
     let (request, need) = (job.request.clone(), job.need);
-    Ok(Process { child, title, request, need, number, bar, last_words: String::new(), ended: None })
+    let last_words = String::new();
+    Ok(Process { child, title, request, need, number, listener, bar, last_words, share: 0.0, ended: None })
 }
 
 /// What all processes say.
@@ -75,7 +83,7 @@ impl Lines {
         Self { sender, receiver }
     }
 
-    fn listen(&self, number: usize, errors: impl std::io::Read + Send + 'static) {
+    fn listen(&self, number: usize, errors: impl std::io::Read + Send + 'static) -> JoinHandle<()> {
         let sender = self.sender.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(errors).lines().map_while(std::result::Result::ok) {
@@ -83,7 +91,7 @@ impl Lines {
                     break;
                 }
             }
-        });
+        })
     }
 
     /// Shows what comes within `wait`, and remembers the last of it.
@@ -91,13 +99,7 @@ impl Lines {
         let until = Instant::now() + wait;
         while let Ok((number, line)) = self.receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
             let Some(process) = running.iter_mut().find(|process| process.number == number) else { continue };
-            if line.starts_with("error: ") || !process.last_words.starts_with("error: ") {
-                process.last_words.clone_from(&line);
-            }
-            match &process.bar {
-                Some(bar) => bar.set_message(line),
-                None => say!("[{}] {line}", process.number),
-            }
+            process.heard(&line);
         }
     }
 }
@@ -111,23 +113,35 @@ impl<R> Running<R> {
         for process in &mut self.0 {
             process.ended = process.child.try_wait().transpose();
         }
+        // Their last lines are still on the way, for a moment if the machine is busy.
+        let until = Instant::now() + LAST_LINES;
+        while Instant::now() < until && self.0.iter().any(|p| p.ended.is_some() && !p.listener.is_finished()) {
+            lines.show(&mut self.0, Duration::from_millis(5));
+        }
         if self.0.iter().any(|process| process.ended.is_some()) {
-            // Their last lines are still on the way.
-            lines.show(&mut self.0, Duration::from_millis(20));
+            lines.show(&mut self.0, Duration::ZERO);
         }
         self.0.extract_if(.., |process| process.ended.is_some()).collect()
     }
 }
 
-impl<R> Drop for Running<R> {
-    /// Gives processes a moment to end by the signal that reached them too, then ends them; their checkpoints are whole
-    /// either way.
-    fn drop(&mut self) {
-        let until = Instant::now() + Duration::from_secs(3);
+impl<R> Running<R> {
+    /// Has every process end its work as a signal does, and gives it time to keep its state.
+    pub fn stop(&mut self) {
+        self.0.iter().for_each(|process| interrupt::ask_to_end(process.child.id()));
+        let until = Instant::now() + GRACE;
         for process in &mut self.0 {
-            while interrupt::requested() && Instant::now() < until && matches!(process.child.try_wait(), Ok(None)) {
+            while Instant::now() < until && matches!(process.child.try_wait(), Ok(None)) {
                 std::thread::sleep(Duration::from_millis(20));
             }
+        }
+    }
+}
+
+impl<R> Drop for Running<R> {
+    /// Ends what is still running; its checkpoints are whole either way.
+    fn drop(&mut self) {
+        for process in &mut self.0 {
             // Errors mean that it has ended already.
             let _ = process.child.kill();
             let _ = process.child.wait();
@@ -135,32 +149,79 @@ impl<R> Drop for Running<R> {
     }
 }
 
+impl<R> Process<R> {
+    /// Takes in a line: news, or the words of a program that has none.
+    fn heard(&mut self, line: &str) {
+        let news = News::parse(line).unwrap_or_else(|| News::Note { text: line.into() });
+        self.share = news.share().unwrap_or(self.share);
+        let sentences = news.sentences();
+        if let Some(last) = sentences.iter().rfind(|sentence| sentence.starts_with("error: ")).or(sentences.last())
+            && (last.starts_with("error: ") || !self.last_words.starts_with("error: "))
+        {
+            self.last_words.clone_from(last);
+        }
+        match (&self.bar, &news) {
+            (Some(bar), News::End { .. }) => bar.set_position(progress::PARTS),
+            (Some(bar), news) => progress::show(bar, news),
+            // Why it failed is told once, when it has ended.
+            (None, News::End { outcome: Outcome::Failed, .. }) => {}
+            (None, news) if talk::manner() == Manner::Json && !matches!(news, News::Note { .. }) => talk::report(news),
+            (None, _) => sentences.iter().for_each(|sentence| say!("[{}] {sentence}", self.number)),
+        }
+    }
+}
+
 impl<R: Request> Process<R> {
-    /// What came of a process that has ended: a line about what it made, or why there is nothing.
+    /// Whether it ended because it was asked to.
+    pub fn was_interrupted(&self) -> bool {
+        let interrupted = i32::from(Error::Interrupted.exit_code());
+        matches!(&self.ended, Some(Ok(status)) if status.code() == Some(interrupted))
+    }
+
+    /// What came of a process that has ended: a line about what it made, or why there is nothing. A failure is noted in
+    /// the store.
     pub fn outcome(self, store: &Store) -> std::result::Result<(), String> {
         if let Some(bar) = &self.bar {
             bar.finish();
         }
-        let told = match self.ended {
-            Some(Ok(status)) if status.success() => None,
-            Some(Ok(status)) => Some(told(status)),
-            Some(Err(error)) => Some(format!("it cannot be followed: {error}")),
-            None => Some("it has not ended".into()),
-        };
-        let failed = |why: String| Err(format!("  {}: {why}", self.title));
-        match (told, self.last_words.as_str()) {
-            (Some(_), error) if error.starts_with("error: ") => failed(error.to_string()),
-            (Some(told), "") => failed(told),
-            (Some(told), words) => failed(format!("{told}; its last words: {words}")),
-            (None, _) => match store.find(&self.request) {
+        let why = match &self.ended {
+            Some(Ok(status)) if status.success() => match store.find(&self.request) {
                 Ok(Some(record)) => {
                     R::summary(&record).into_iter().for_each(|summary| say!("{}: {summary}", self.title));
-                    Ok(())
+                    return Ok(());
                 }
-                Ok(None) => failed("it left no result".into()),
-                Err(error) => failed(error.to_string()),
+                Ok(None) => "it left no result".into(),
+                Err(error) => error.to_string(),
             },
+            Some(Ok(status)) => with_words(*status, &self.last_words),
+            Some(Err(error)) => format!("it cannot be followed: {error}"),
+            None => "it has not ended".into(),
+        };
+        // What was asked to end has its state and waits for whoever goes on with it.
+        if !self.was_interrupted() {
+            store.note_failure::<R>(&self.request.id(), &why);
         }
+        let (run, title) = (self.request.id(), self.title.clone());
+        talk::report(&News::End { run, title, outcome: Outcome::Failed, why: Some(why.clone()) });
+        Err(format!("  {}: {why}", self.title))
+    }
+}
+
+/// How a process ended that said `words` last.
+fn with_words(status: ExitStatus, words: &str) -> String {
+    match (words.starts_with("error: "), status.signal(), words) {
+        (true, None, error) => error.into(),
+        (true, Some(signal), error) => format!("{error} (it ended by {})", name_of(signal)),
+        (false, _, "") => told(status),
+        (false, _, words) => format!("{}; its last words: {words}", told(status)),
+    }
+}
+
+/// A signal by number and name.
+fn name_of(signal: i32) -> String {
+    match signal_hook::low_level::signal_name(signal) {
+        Some(name) => format!("signal {signal}, {name}"),
+        None => format!("signal {signal}"),
     }
 }
 
@@ -178,7 +239,9 @@ pub(crate) fn told(status: ExitStatus) -> String {
                 .into()
         }
         Some(libc::SIGBUS) => "it could not reach its memory (SIGBUS), as when a disk is full; free some space".into(),
-        Some(signal) => format!("it was ended by signal {signal}; run the same command again: it goes on from there"),
+        Some(signal) => {
+            format!("it was ended by {}; run the same command again: it resumes there", name_of(signal))
+        }
         None => status.to_string(),
     }
 }
@@ -196,6 +259,10 @@ mod tests {
         }
         assert!(told(libc::SIGBUS).contains("disk"));
         assert!(told(libc::SIGTERM).contains("signal 15") && told(libc::SIGTERM).contains("same command"));
-        assert!(told(101 << 8).contains("101"));
+        assert!(told(libc::SIGSEGV).contains("SIGSEGV") && told(101 << 8).contains("101"));
+        let words = |raw, words| with_words(ExitStatus::from_raw(raw), words);
+        assert_eq!(words(3 << 8, "error: no"), "error: no");
+        assert!(words(libc::SIGABRT, "error: no").starts_with("error: no (it ended by signal 6, SIGABRT"));
+        assert!(words(libc::SIGSEGV, "epoch 3").ends_with("its last words: epoch 3"));
     }
 }

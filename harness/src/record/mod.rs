@@ -12,3 +12,9 @@ pub use diagnostics::{EpochDiagnostics, LayerDiagnostics};
 pub use provenance::Provenance;
 pub use run::{DataInfo, EpochPoint, PeakBytes, Pipelined, RunResult};
 pub use weighing::Footprint;
+
+/// What tells a record from another one of the same spec, made again or on another machine: when it was finished and
+/// the seconds that it took.
+pub fn stamp(id: &str, finished_unix: u64, seconds: f64) -> String {
+    format!("{id}@{finished_unix}/{seconds}")
+}

@@ -61,6 +61,11 @@ pub struct RunResult {
 }
 
 impl RunResult {
+    /// What tells it from another run of the same spec.
+    pub fn stamp(&self) -> String {
+        super::stamp(&self.run_id, self.provenance.finished_unix, self.seconds)
+    }
+
     /// Takes away the 0, or the last sound epoch's accuracy, that records of before give to a run that diverged.
     #[must_use]
     pub fn without_accuracy_if_diverged(mut self) -> Self {

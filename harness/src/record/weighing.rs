@@ -51,6 +51,11 @@ pub struct Footprint {
 }
 
 impl Footprint {
+    /// What tells it from another weighing of the same spec.
+    pub fn stamp(&self) -> String {
+        super::stamp(&self.id, self.provenance.finished_unix, self.seconds_per_step)
+    }
+
     /// By how many percent theory is off the measured peak of the step: `100 (analytic / measured - 1)`.
     pub fn analytic_deviation(&self) -> Option<f64> {
         self.analytic.map(|model| 100.0 * (model.step_peak() as f64 / self.step_peak as f64 - 1.0))

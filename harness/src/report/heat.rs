@@ -27,6 +27,39 @@ const LABEL: f64 = 12.0;
 /// The ends of the scale: light for the least, dark for the most.
 const ENDS: [Colour; 2] = [Colour(237, 243, 250), Colour(0, 82, 135)];
 
+/// What stands at a pair of values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Value {
+    /// The mean of its runs.
+    Mean(f64),
+    /// All of its runs diverged.
+    Diverged,
+    /// It has not been run.
+    Nothing,
+}
+
+impl Value {
+    fn of(cell: &Cell) -> Self {
+        match CellStats::of(cell) {
+            CellStats { accuracy: Some(accuracy), .. } => Value::Mean(accuracy.mean),
+            CellStats { diverged: 0, .. } => Value::Nothing,
+            _ => Value::Diverged,
+        }
+    }
+
+    fn mean(self) -> Option<f64> {
+        if let Value::Mean(mean) = self { Some(mean) } else { None }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Value::Mean(mean) => format!("{mean:.1}"),
+            Value::Diverged => "div.".into(),
+            Value::Nothing => "—".into(),
+        }
+    }
+}
+
 /// Maps side by side.
 struct Maps {
     /// Lines over them, with the sizes of their letters.
@@ -35,7 +68,7 @@ struct Maps {
     labels: [String; 2],
     ticks: [Vec<String>; 2],
     /// A row of the report with the value at each pair, the second parameter fastest.
-    panels: Vec<(String, Vec<Option<f64>>)>,
+    panels: Vec<(String, Vec<Value>)>,
 }
 
 /// Writes `grid` of a report over two parameters, as SVG and as PNG, and says where they are; nothing of another, or
@@ -48,12 +81,11 @@ impl Maps {
     fn of(report: &Report) -> Option<Self> {
         let [first, second] = report.swept.as_slice() else { return None };
         let drawn: Vec<&Cell> = report.cells.iter().filter(|cell| cell.sound().next().is_some()).collect();
-        let value = |cell: &Cell| CellStats::of(cell).accuracy.map(|accuracy| accuracy.mean);
         let panel = |row: usize| {
             let cells: Vec<&Cell> = (0..report.columns.len()).map(|column| report.cell(row, column)).collect();
-            let values: Vec<Option<f64>> = cells.iter().map(|cell| value(cell)).collect();
+            let values: Vec<Value> = cells.iter().map(|cell| Value::of(cell)).collect();
             let label = format!("{} ({})", report.rows[row], n_text(&cells));
-            values.iter().any(Option::is_some).then_some((label, values))
+            values.iter().any(|value| value.mean().is_some()).then_some((label, values))
         };
         let panels: Vec<_> = (0..report.rows.len()).filter_map(panel).collect();
         let across = PANEL.0 * panels.len().min(ACROSS) as f64 - 2.0 * MARGIN;
@@ -89,7 +121,7 @@ impl Maps {
         canvas.finish()
     }
 
-    fn panel(&self, canvas: &mut Canvas, (left, top): (f64, f64), (label, values): &(String, Vec<Option<f64>>)) {
+    fn panel(&self, canvas: &mut Canvas, (left, top): (f64, f64), (label, values): &(String, Vec<Value>)) {
         let [rows, columns] = &self.ticks;
         let cell = (
             (PANEL.0 - LEFT - MARGIN) / columns.len().max(1) as f64,
@@ -102,12 +134,11 @@ impl Maps {
         for (index, value) in values.iter().enumerate() {
             let (row, column) = ((index / columns.len()) as f64, (index % columns.len()) as f64);
             let ((x, y), (right, bottom)) = (at(column, row), at(column + 1.0, row + 1.0));
-            let share = value.map(|value| if high > low { (value - low) / (high - low) } else { 1.0 });
+            let share = value.mean().map(|value| if high > low { (value - low) / (high - low) } else { 1.0 });
             let fill = share.map_or(WHITE, |share| ENDS[0].mixed(ENDS[1], share));
             canvas.cell(Frame { left: x, top: y, right, bottom }, fill, GREY.lighter(0.5));
-            let number = value.map_or("—".to_string(), |value| format!("{value:.1}"));
             let ink = if share.is_some_and(|share| share > 0.5) { WHITE } else { INK };
-            canvas.text((x + cell.0 / 2.0, y + cell.1 / 2.0), &number, LABEL, ink, Anchor::Middle);
+            canvas.text((x + cell.0 / 2.0, y + cell.1 / 2.0), &value.text(), LABEL, ink, Anchor::Middle);
         }
         for (row, tick) in rows.iter().enumerate() {
             canvas.text((left + LEFT - 6.0, at(0.0, row as f64 + 0.5).1), tick, LABEL, INK, Anchor::End);
@@ -121,7 +152,7 @@ impl Maps {
     }
 
     fn range(&self) -> (f64, f64) {
-        let values = || self.panels.iter().flat_map(|(_, values)| values).flatten().copied();
+        let values = || self.panels.iter().flat_map(|(_, values)| values).filter_map(|value| value.mean());
         (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max))
     }
 }

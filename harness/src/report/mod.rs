@@ -1,6 +1,8 @@
 //! From runs to what people read: Parquet, Markdown, figures. Nothing here runs or decides anything.
 
 pub mod axis;
+mod calibration;
+pub mod claims;
 pub mod curves;
 mod details;
 #[cfg(test)]
@@ -8,10 +10,12 @@ pub(crate) mod example;
 pub mod figure;
 pub mod grid;
 mod heat;
+pub mod html;
 pub mod labels;
 mod layers;
 pub mod markdown;
 pub mod memory;
+pub mod paired;
 pub mod parquet;
 pub mod paths;
 pub mod picture;
@@ -20,8 +24,9 @@ pub mod settings;
 pub mod stats;
 mod theorem;
 mod tradeoff;
+pub mod verdict;
 
-use crate::experiment::{Parameter, PlannedColumn};
+use crate::experiment::{Authors, Parameter, PlannedColumn};
 use crate::paper::Quoted;
 use crate::record::RunResult;
 use picture::{Stroke, strokes};
@@ -51,6 +56,8 @@ pub struct Report {
     pub column_axis: String,
     /// Row labels in order.
     pub rows: Vec<String>,
+    /// The row that the others are compared with.
+    pub reference: Option<usize>,
     /// Column labels in order.
     pub columns: Vec<PlannedColumn>,
     /// One cell for each row and column, row by row.
@@ -62,8 +69,10 @@ pub struct Report {
 pub struct Cell {
     /// Finished runs, one a seed.
     pub runs: Vec<RunResult>,
-    /// The paper's number.
+    /// The paper's number; of a calibration the authors'.
     pub quoted: Option<Quoted>,
+    /// Of a calibration: all that the rule's authors have.
+    pub authors: Option<Authors>,
     /// Why there is no run.
     pub missing: Option<String>,
 }
@@ -96,6 +105,11 @@ impl Report {
     /// Every run.
     pub fn runs(&self) -> impl Iterator<Item = &RunResult> {
         self.cells.iter().flat_map(|cell| &cell.runs)
+    }
+
+    /// Whether its cells stand beside the numbers of the rules' authors.
+    pub fn is_calibration(&self) -> bool {
+        self.cells.iter().any(|cell| cell.authors.is_some())
     }
 
     /// Whether the columns are pairs of values of two parameters.

@@ -7,7 +7,8 @@ mod read;
 
 pub use curves::read as read_curves;
 pub(crate) use read::Row;
-pub use read::{has_runs, read_ids, read_runs};
+pub(crate) use read::stamps;
+pub use read::{LabelledRun, has_runs, read_labelled, read_runs, read_stamps};
 
 use crate::atomic::write_atomically;
 
@@ -226,6 +227,7 @@ fn cells(report: &Report) -> Vec<Column> {
         .add("quoted_std", |r| r.cell.quoted.as_ref().and_then(|q| q.std))
         .add("quoted_network", |r| r.cell.quoted.as_ref().map(|q| q.network.clone()))
         .add("quoted_note", |r| r.cell.quoted.as_ref().and_then(|q| q.note.clone()))
+        .add("verdict", |r| r.cell.verdict().map(|verdict| verdict.to_string()))
         .add("missing", |r| r.cell.missing.clone())
         .add("evaluated_on", |r| r.distinct(|run| run.evaluated_on.clone()))
         .add("parameters", |r| r.cell.runs.first().map(|run| run.parameters))

@@ -1,14 +1,35 @@
-//! Where a run stood after its last finished epoch, so that a killed one goes on with the same numbers.
+//! Where a run stood, after an epoch or within one, so that a killed one resumes with the same numbers.
 
+use super::Place;
 use crate::atomic::write_parts;
 use crate::error::{Error, Result};
 use crate::record::{EpochDiagnostics, EpochPoint, PeakBytes, Pipelined};
-use crate::store::{Kept, sealed, unsealed};
+use crate::store::{Kept, first_block, sealed, unsealed};
 use serde::{Deserialize, Serialize};
 use sll_core::Network;
 use sll_core::optim::Updater;
 use sll_core::rule::LearningRule;
 use std::path::Path;
+use std::time::Duration;
+
+/// Where a run keeps its state while it is unfinished, and how often.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeping<'a> {
+    /// The file.
+    pub kept: &'a Kept,
+    /// Within an epoch it is written whenever so much time has passed; after one it is in any case.
+    pub every: Duration,
+}
+
+/// What is done of an epoch that is unfinished. Orders and draws are functions of seed, epoch and step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Partial {
+    /// Its steps.
+    pub steps: usize,
+    /// The sum of their losses.
+    #[serde(with = "sll_core::real")]
+    pub loss_sum: f64,
+}
 
 /// What is kept besides the tensors.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -19,6 +40,9 @@ pub struct Checkpoint {
     pub data_digest: String,
     /// Epochs finished.
     pub epochs: usize,
+    /// What is done of the one after them, if it has begun.
+    #[serde(default)]
+    pub partial: Option<Partial>,
     /// Their points.
     pub curve: Vec<EpochPoint>,
     /// What was measured of each layer so far, where it is asked for.
@@ -53,6 +77,13 @@ impl Checkpoint {
         blocks.extend(rule.record()?);
         kept.make_room()?;
         write_parts(kept.path(), &sealed(&blocks))
+    }
+
+    /// How far the run is whose state is kept in `kept`, for people: where a process is just replacing it, or it is
+    /// damaged, there is nothing to tell.
+    pub fn progress(kept: &Kept) -> Option<Place> {
+        let state: Self = serde_json::from_slice(&first_block(kept.path())?).ok()?;
+        Some(Place { epochs: state.epochs, steps: state.partial.unwrap_or_default().steps })
     }
 
     /// Reads the state at `path` for the run called `id` of `epochs` epochs on a network of `layers` layers; `None`

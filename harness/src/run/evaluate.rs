@@ -36,7 +36,8 @@ pub fn evaluate(
     device: &Device,
     mut each: impl FnMut(&Tensor<2>, &[u16]),
 ) -> Result<Evaluated> {
-    // Of a recipe nothing but augmentation, splits and the batch of training matters to a loader: there is none here.
+    // `data` has the mean and deviation that the network saw, so that its inputs are normalised by these. Nothing else
+    // of a recipe matters here: augmentation, splits and the batch are training's.
     let loader = Loader::new(data, &Recipe { batch: 1, ..Recipe::default() }, 0, device)?;
     let net = net.valid();
     let found = count(&loader, &|| Ok(()), |x, labels| {

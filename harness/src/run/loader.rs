@@ -73,12 +73,12 @@ struct Streamed {
 }
 
 impl Streamed {
-    /// Batch `step` of `epoch`. Steps of an epoch come one after the other; any other order starts the epoch again.
-    fn batch(&self, epoch: usize, step: usize, start: impl Fn() -> Batches) -> Result<StreamBatch> {
+    /// Batch `step` of `epoch`. Steps of an epoch come one after the other; any other order starts anew at that step.
+    fn batch(&self, epoch: usize, step: usize, start: impl Fn(usize) -> Batches) -> Result<StreamBatch> {
         let mut under_way = self.under_way.lock().expect("no other thread panics with it");
         let (.., mut batches) = match under_way.take() {
             Some(next) if (next.0, next.1) == (epoch, step) => next,
-            _ => (epoch, 0, Box::new(start().skip(step)) as Batches),
+            _ => (epoch, step, start(step)),
         };
         let batch = following(&mut batches)?;
         *under_way = Some((epoch, step + 1, batches));
@@ -99,7 +99,7 @@ fn following(batches: &mut Batches) -> Result<StreamBatch> {
 fn lost(error: &DataError) -> Error {
     Error::Missing(format!(
         "{}; replace that file (or, if it was fetched, remove it and run `harness data fetch NAME`) and run the same \
-         command again: it goes on after the last finished epoch",
+         command again: it resumes after the last finished epoch",
         error.problem()
     ))
 }
@@ -171,7 +171,8 @@ impl Loader {
         let range = step * self.batch..((step + 1) * self.batch).min(epoch.order.len());
         let batch = match &self.pixels {
             Pixels::Stream(streamed) => {
-                let start = || streamed.images.train(self.seed, number as u64, self.batch, self.augment);
+                let start =
+                    |first| streamed.images.train_from(first, self.seed, number as u64, self.batch, self.augment);
                 let batch = streamed.batch(number, step, start)?;
                 let labels = batch.labels.into_iter().map(usize::from).collect();
                 Batch::new(self.features(batch.pixels.into()), labels, seed)

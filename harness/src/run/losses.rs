@@ -21,18 +21,23 @@ pub(super) struct Diverged {
 }
 
 impl Losses {
-    /// None yet, after `steps` steps of the run.
-    pub fn after(steps: u64) -> Self {
-        Self { sum: 0.0, held: Vec::with_capacity(HELD), first: steps }
+    /// None held, after `steps` steps of the run, with the `sum` of the epoch's before.
+    pub fn after(steps: u64, sum: f64) -> Self {
+        Self { sum, held: Vec::with_capacity(HELD), first: steps }
     }
 
-    /// Takes the loss of one more step, of the epoch's `last` one if it is that; gives the first that is no number, once
-    /// it is looked at.
-    pub fn push(&mut self, loss: Tensor<1>, last: bool) -> Option<Diverged> {
+    /// Takes the loss of one more step.
+    pub fn hold(&mut self, loss: Tensor<1>) {
         self.held.push(loss);
-        if self.held.len() < HELD && !last {
-            return None;
-        }
+    }
+
+    /// Whether it is time to look at those held.
+    pub fn is_full(&self) -> bool {
+        self.held.len() >= HELD
+    }
+
+    /// Adds those held to the sum, and gives the first that is no number.
+    pub fn look(&mut self) -> Option<Diverged> {
         for loss in self.held.drain(..) {
             self.first += 1;
             let loss = f64::from(loss.into_scalar::<f32>());
@@ -44,9 +49,9 @@ impl Losses {
         None
     }
 
-    /// The mean over `steps` steps, all of which have been looked at.
-    pub fn mean(&self, steps: usize) -> f64 {
-        self.sum / steps as f64
+    /// The sum of all that were looked at.
+    pub fn sum(&self) -> f64 {
+        self.sum
     }
 }
 
@@ -56,15 +61,16 @@ mod tests {
     use burn::tensor::Device;
 
     #[test]
-    fn the_first_loss_that_is_no_number_is_told_with_its_step_once_some_are_looked_at() {
+    fn the_first_loss_that_is_no_number_is_told_with_its_step() {
         let loss = |value: f32| Tensor::<1>::from_floats([value], &Device::flex());
-        let mut losses = Losses::after(100);
-        for step in 0..HELD - 1 {
-            assert_eq!(losses.push(loss(if step == 4 { f32::INFINITY } else { 1.0 }), false), None);
-        }
-        assert_eq!(losses.push(loss(f32::NAN), false), Some(Diverged { loss: f64::INFINITY, step: 105 }));
-        let mut losses = Losses::after(0);
-        assert_eq!((losses.push(loss(1.0), false), losses.push(loss(2.0), true)), (None, None));
-        assert_eq!(losses.mean(2), 1.5);
+        let mut losses = Losses::after(100, 7.0);
+        (0..HELD - 1).for_each(|step| losses.hold(loss(if step == 4 { f32::INFINITY } else { 1.0 })));
+        assert!(!losses.is_full());
+        losses.hold(loss(f32::NAN));
+        assert!(losses.is_full());
+        assert_eq!(losses.look(), Some(Diverged { loss: f64::INFINITY, step: 105 }));
+        let mut losses = Losses::after(0, 7.0);
+        losses.hold(loss(1.5));
+        assert_eq!((losses.look(), losses.sum()), (None, 8.5));
     }
 }

@@ -11,12 +11,12 @@ mod resident;
 mod trained;
 mod trainer;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, Keeping, Partial};
 pub use evaluate::{Evaluated, evaluate};
 pub use extend::extend;
 pub use loader::Loader;
 pub use trained::{Trained, restored};
-pub use trainer::{EpochNews, Events, Part, train};
+pub use trainer::{EpochNews, Events, Part, Place, train};
 
 use crate::device;
 use crate::error::{Error, Result};
@@ -32,7 +32,7 @@ pub fn macs_of_bp(spec: &RunSpec) -> Result<u64> {
     let manifest = datasets::manifest(&spec.dataset)?;
     let network = NetworkSpec { precision: Precision::F32, ..spec.network.clone() };
     let net = network.build(manifest.shape, manifest.classes, 0, &burn::tensor::Device::flex())?;
-    Ok(Bp.cost(&net).total())
+    Ok(Bp.cost(&net, spec.recipe.batch).total())
 }
 
 /// Refuses `workers` that cannot train the rule of `spec` at once.

@@ -13,6 +13,7 @@ use sll_core::optim::Updater;
 use sll_core::pipeline::{Pipeline, Spent};
 use sll_core::rule::{LearningRule, StepReport};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Why `rule` cannot be trained by `workers` on `net`, if it cannot.
 pub fn refusal(spec: &RunSpec, net: &Network, rule: &mut dyn LearningRule, workers: usize) -> Option<String> {
@@ -68,16 +69,17 @@ impl<T> From<sll_core::Error> for Ended<T> {
     }
 }
 
-/// Makes the steps `range` of an epoch, each with its learning rate `lr`; gives what `done` gave if it ended them.
+/// Makes the steps `range` of an epoch, each with its learning rate `lr`, and begins none once `halt` is set; gives what
+/// `done` gave if it ended them.
 pub fn steps<T: Send>(
     pipeline: &Pipeline,
     Trained { net, rule, updater }: Trained,
     (loader, images, range): (&Loader, &Epoch, Range<usize>),
-    lr: impl Fn(usize) -> f64 + Sync,
+    (lr, halt): (impl Fn(usize) -> f64 + Sync, &AtomicBool),
     mut done: impl FnMut(StepReport) -> Result<Option<T>>,
 ) -> Result<(Option<T>, Spent)> {
     let mut range = range;
-    let source = || match range.next() {
+    let source = || match range.next().filter(|_| !halt.load(Relaxed)) {
         Some(step) => {
             let _activations = scope(Category::Activations);
             Ok(Some((loader.batch(images, step).map_err(Ended::Failed)?, lr(step))))

@@ -3,11 +3,11 @@
 use super::evaluate::{accuracy, unit_accuracies};
 use super::loader::Epoch;
 use super::losses::{self, Diverged, Losses};
-use super::{Checkpoint, Loader, diagnostics, pipelined};
+use super::{Checkpoint, Keeping, Loader, Partial, Trained, diagnostics, pipelined};
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochPoint, Pipelined, RunResult};
 use crate::spec::{Request, RunSpec, own_settings};
-use crate::store::{Kept, set_aside};
+use crate::store::set_aside;
 use crate::{device, provenance, room};
 use baselines::bp::Bp;
 use burn::tensor::Tensor;
@@ -18,10 +18,14 @@ use sll_core::optim::Updater;
 use sll_core::pipeline::Pipeline;
 use sll_core::rule::{LearningRule, StepReport};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// Steps at the start of a run that a pipeline makes one after the other, for the books.
-const BOOKED: usize = 2;
+/// Steps after which weights are looked at, and at every epoch's start: a loss may stay finite where they do not.
+const WATCHED: usize = 1024;
+/// Steps of an epoch before its state is worth keeping: a resumed run books no bytes of its first step, which is like
+/// the second of these.
+const FEWEST_STEPS: usize = 2;
 
 /// News of a finished epoch.
 pub struct EpochNews<'a> {
@@ -31,14 +35,23 @@ pub struct EpochNews<'a> {
     pub epochs: usize,
 }
 
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Epochs done.
+    pub epochs: usize,
+    /// Steps done of the next one.
+    pub steps: usize,
+}
+
 /// What a run tells its caller while it works, and asks it.
 pub trait Events {
     /// A step is done.
     fn step(&mut self, epoch: usize, step: usize, steps: usize);
     /// An epoch is done.
     fn epoch(&mut self, news: &EpochNews);
-    /// A run starts, or goes on from a checkpoint.
-    fn start(&mut self, from_epoch: usize, data: &DataInfo);
+    /// A run starts, or resumes from a checkpoint.
+    fn start(&mut self, from: Place, data: &DataInfo);
     /// A part of the run took so long, of all workers together where there are several.
     fn spent(&mut self, _part: Part, _took: Duration) {}
     /// A sentence that is no news of the training, like one about a file that cannot be used.
@@ -82,18 +95,22 @@ struct Training {
     bp_macs: u64,
     /// Whether this process has made no step yet.
     first_step: bool,
+    /// Since when time has not been added to the state's seconds.
+    clock: Instant,
+    /// When the state was kept last.
+    saved: Instant,
 }
 
-/// Loads the data, trains as `spec` says and gives the result with what was trained. Goes on from `checkpoint` if it
-/// is there, and keeps it up to date, epoch by epoch. With `workers` a pipeline makes the steps: the numbers are the
-/// same, bit for bit, as of one thread without.
+/// Loads the data, trains as `spec` says and gives the result with what was trained. Goes on from the state that is
+/// kept, if there is one, and keeps it up to date. With `workers` a pipeline makes the steps: the numbers are the same,
+/// bit for bit, as of one thread without.
 pub fn train(
     spec: &RunSpec,
     options: &LoadOptions,
-    checkpoint: Option<&Kept>,
+    keeping: Option<Keeping>,
     workers: Option<usize>,
     events: &mut dyn Events,
-) -> Result<super::Trained> {
+) -> Result<Trained> {
     if let Some(reason) = spec.too_short() {
         return Err(Error::Input(reason));
     }
@@ -116,11 +133,12 @@ pub fn train(
         )));
     }
     let (mut training, info) = Training::new(spec, data, device, workers)?;
-    if let Some(kept) = checkpoint {
-        training.resume(spec, kept, &info, events)?;
+    if let Some(keeping) = keeping {
+        training.resume(spec, keeping, &info, events)?;
     }
-    events.start(training.state.epochs, &info);
-    let diverged = training.run(spec, checkpoint, events)?;
+    let partial = training.state.partial.unwrap_or_default();
+    events.start(Place { epochs: training.state.epochs, steps: partial.steps }, &info);
+    let diverged = training.run(spec, keeping, events)?;
     // The units' own heads predict once more.
     let ending = Instant::now();
     let result = training.result(spec, info, diverged, events);
@@ -154,7 +172,7 @@ impl Training {
         let before = meter.live();
         let mut net = spec.network.build(image, classes, spec.seed, &device)?;
         let with_net = meter.live();
-        let bp_macs = Bp.cost(&net).total();
+        let bp_macs = Bp.cost(&net, spec.recipe.batch).total();
         let mut rule = spec.rule.init(&mut net, spec.seed)?;
         if let Some(why) = workers.and_then(|workers| pipelined::refusal(spec, &net, &mut *rule, workers)) {
             return Err(Error::Input(why));
@@ -168,7 +186,7 @@ impl Training {
         let updater = spec.recipe.optimizer().init()?;
         let base_lr = spec.recipe.lr;
         let (library, grown) = (library as u64, 0);
-        let first_step = true;
+        let (first_step, clock, saved) = (true, Instant::now(), Instant::now());
         let training = Self {
             net,
             rule,
@@ -183,14 +201,16 @@ impl Training {
             base_lr,
             bp_macs,
             first_step,
+            clock,
+            saved,
         };
         Ok((training, info))
     }
 
     /// Goes on from the latest state that is whole and this run's, if there is one; others are set aside.
-    fn resume(&mut self, spec: &RunSpec, kept: &Kept, info: &DataInfo, events: &mut dyn Events) -> Result<()> {
+    fn resume(&mut self, spec: &RunSpec, keeping: Keeping, info: &DataInfo, events: &mut dyn Events) -> Result<()> {
         let id = spec.id();
-        for path in kept.all() {
+        for path in keeping.kept.all() {
             let Some(found) = Checkpoint::read(&path, (&id, spec.recipe.epochs, self.net.depth()))? else { continue };
             let (state, tensors) = match found {
                 Ok(found) => found,
@@ -224,40 +244,66 @@ impl Training {
         Ok(())
     }
 
-    /// Trains the epochs that are left; gives the step at which the loss stopped being a number.
-    fn run(&mut self, spec: &RunSpec, checkpoint: Option<&Kept>, events: &mut dyn Events) -> Result<Option<u64>> {
-        if self.state.epochs == 0 {
-            self.diagnose(spec, events)?;
+    /// Trains the epochs that are left; gives the step at which loss or weights stopped being numbers.
+    fn run(&mut self, spec: &RunSpec, keeping: Option<Keeping>, events: &mut dyn Events) -> Result<Option<u64>> {
+        if self.state.diagnostics.is_empty() {
+            self.diagnose(0, spec, events)?;
         }
         for epoch in self.state.epochs..spec.recipe.epochs {
-            let started = Instant::now();
-            let (loss, mut diverged) = self.epoch(spec, epoch, events)?;
-            let mut test_accuracy = 0.0;
-            if diverged.is_none() {
-                let sound;
-                let evaluating = Instant::now();
-                (test_accuracy, sound) = accuracy(&self.net, &*self.rule, &self.loader, &stop(events))?;
-                events.spent(Part::Evaluation, evaluating.elapsed());
-                // No loss comes after the last step to show what became of the weights.
-                let last = epoch + 1 == spec.recipe.epochs;
-                diverged = (last && !(sound && self.is_finite())).then_some(self.state.steps);
-            }
-            self.state.seconds += started.elapsed().as_secs_f64();
+            self.clock = Instant::now();
+            let (train_loss, diverged) = self.epoch(spec, epoch, keeping, events)?;
             if diverged.is_some() {
+                self.tick();
                 return Ok(diverged);
             }
-            let point = EpochPoint { epoch: epoch + 1, train_loss: loss, test_accuracy, seconds: self.state.seconds };
+            let measured = self.measure(spec, epoch, events);
+            if matches!(measured, Err(Error::Interrupted)) {
+                self.save(keeping, events)?;
+            }
+            let (test_accuracy, sound) = measured?;
+            if !sound {
+                return Ok(Some(self.state.steps));
+            }
+            let point = EpochPoint { epoch: epoch + 1, train_loss, test_accuracy, seconds: self.state.seconds };
             self.state.curve.push(point);
             self.state.epochs = epoch + 1;
-            self.diagnose(spec, events)?;
-            if let Some(kept) = checkpoint {
-                let saving = Instant::now();
-                self.state.save(kept, &self.net, &*self.rule, &self.updater)?;
-                events.spent(Part::Checkpoint, saving.elapsed());
-            }
+            self.state.partial = None;
+            self.save(keeping, events)?;
             events.epoch(&EpochNews { point: &point, epochs: spec.recipe.epochs });
         }
         Ok(None)
+    }
+
+    /// What an epoch's training reached, and whether that is a number: accuracy, and every layer where it is asked for.
+    fn measure(&mut self, spec: &RunSpec, epoch: usize, events: &mut dyn Events) -> Result<(f64, bool)> {
+        let evaluating = Instant::now();
+        let (accuracy, sound) = accuracy(&self.net, &*self.rule, &self.loader, &stop(events))?;
+        events.spent(Part::Evaluation, evaluating.elapsed());
+        // No loss comes after the last step to show what became of the weights.
+        let last = epoch + 1 == spec.recipe.epochs;
+        let sound = !last || (sound && self.is_finite());
+        self.tick();
+        if sound {
+            self.diagnose(epoch + 1, spec, events)?;
+        }
+        Ok((accuracy, sound))
+    }
+
+    /// Adds the time since the last call, or since the epoch began, to the run's.
+    fn tick(&mut self) {
+        self.state.seconds += self.clock.elapsed().as_secs_f64();
+        self.clock = Instant::now();
+    }
+
+    /// Keeps the state, outside of the time that counts.
+    fn save(&mut self, keeping: Option<Keeping>, events: &mut dyn Events) -> Result<()> {
+        let Some(keeping) = keeping else { return Ok(()) };
+        let saving = Instant::now();
+        self.state.save(keeping.kept, &self.net, &*self.rule, &self.updater)?;
+        events.spent(Part::Checkpoint, saving.elapsed());
+        self.saved = Instant::now();
+        self.clock = self.saved;
+        Ok(())
     }
 
     /// Whether every parameter and running statistic of the network is a number.
@@ -266,37 +312,73 @@ impl Training {
         values.map(|data| data.convert::<f32>()).all(|data| data.iter::<f32>().all(f32::is_finite))
     }
 
-    /// Measures every layer, where the recipe asks for it, outside of what is timed and weighed.
-    fn diagnose(&mut self, spec: &RunSpec, events: &dyn Events) -> Result<()> {
+    /// Measures every layer after `epochs` epochs, where the recipe asks for it, outside of what is timed and weighed.
+    fn diagnose(&mut self, epochs: usize, spec: &RunSpec, events: &dyn Events) -> Result<()> {
         if spec.recipe.diagnostics {
             let stop = || events.interrupted();
-            let found = diagnostics::after(self.state.epochs, spec, &self.net, &*self.rule, &self.loader, &stop)?;
+            let found = diagnostics::after(epochs, spec, &self.net, &*self.rule, &self.loader, &stop)?;
             self.state.diagnostics.push(found);
         }
         Ok(())
     }
 
-    /// One epoch: mean loss, and the step of the first loss that is not finite.
-    fn epoch(&mut self, spec: &RunSpec, epoch: usize, events: &mut dyn Events) -> Result<(f64, Option<u64>)> {
-        let (steps, images) = (self.loader.steps(), self.loader.epoch(epoch));
-        let mut losses = Losses::after(self.state.steps);
-        let in_order = match self.pipeline {
-            // What a step leaves and holds is booked of steps one after the other: the first makes the optimiser's state.
-            Some(_) if epoch == 0 => BOOKED.min(steps),
-            Some(_) => 0,
-            None => steps,
-        };
-        for step in 0..in_order {
-            let loss = self.step(spec, (epoch, &images, step), events)?;
-            if let Some(diverged) = losses.push(loss, step + 1 == steps) {
-                return Ok((diverged.loss, Some(diverged.step)));
+    /// What is left of an epoch: its mean loss, and the step of the first loss that is not finite, or that left weights
+    /// as they were which are not.
+    fn epoch(
+        &mut self,
+        spec: &RunSpec,
+        epoch: usize,
+        keeping: Option<Keeping>,
+        events: &mut dyn Events,
+    ) -> Result<(f64, Option<u64>)> {
+        let steps = self.loader.steps();
+        let Partial { steps: mut done, loss_sum } = self.state.partial.unwrap_or_default();
+        let mut losses = Losses::after(self.state.steps, loss_sum);
+        let images = self.loader.epoch(epoch);
+        while done < steps {
+            // At steps of fixed numbers, so that a resumed run ends where an uninterrupted one does.
+            let unsound = done % WATCHED == 0 && !self.is_finite();
+            // What a step leaves and holds is booked of steps in order: the first makes the optimiser's state.
+            let booked = epoch == 0 && done < FEWEST_STEPS;
+            done = match self.pipeline.is_some() && !booked && !unsound {
+                true => {
+                    let end = steps.min((done / WATCHED + 1) * WATCHED);
+                    match self.together(spec, (epoch, &images, done..end), (keeping, &mut losses), events)? {
+                        Ok(done) => done,
+                        Err(diverged) => return Ok((diverged.loss, Some(diverged.step))),
+                    }
+                }
+                false => {
+                    let loss = self.step(spec, (epoch, &images, done), events)?;
+                    losses.hold(loss);
+                    done + 1
+                }
+            };
+            let stopping = events.interrupted();
+            let keeps = (stopping || self.is_due(keeping)) && done >= FEWEST_STEPS;
+            if losses.is_full() || done == steps || unsound || keeps {
+                if let Some(diverged) = losses.look() {
+                    return Ok((diverged.loss, Some(diverged.step)));
+                }
+                self.state.partial = Some(Partial { steps: done, loss_sum: losses.sum() });
             }
-            stop(events)()?;
+            if unsound {
+                return Ok((f64::NAN, Some(self.state.steps)));
+            }
+            if keeps {
+                self.tick();
+                self.save(keeping, events)?;
+            }
+            if stopping {
+                return Err(Error::Interrupted);
+            }
         }
-        if let Some(diverged) = self.together(spec, (epoch, &images, in_order..steps), &mut losses, events)? {
-            return Ok((diverged.loss, Some(diverged.step)));
-        }
-        Ok((losses.mean(steps), None))
+        Ok((losses.sum() / steps as f64, None))
+    }
+
+    /// Whether the state has not been kept for as long as it may be.
+    fn is_due(&self, keeping: Option<Keeping>) -> bool {
+        keeping.is_some_and(|keeping| self.saved.elapsed() >= keeping.every)
     }
 
     /// One step after the one before; gives its loss.
@@ -342,38 +424,41 @@ impl Training {
         Ok(loss)
     }
 
-    /// Steps by the pipeline, if there is one.
+    /// Steps `range` by the pipeline, up to a signal or until the state is to be kept; gives how many are done, or the
+    /// first loss that is no number.
     fn together(
         &mut self,
         spec: &RunSpec,
         (epoch, images, range): (usize, &Epoch, Range<usize>),
-        losses: &mut Losses,
+        (keeping, losses): (Option<Keeping>, &mut Losses),
         events: &mut dyn Events,
-    ) -> Result<Option<Diverged>> {
-        let Some(pipeline) = self.pipeline.as_ref().filter(|_| !range.is_empty()) else { return Ok(None) };
-        let (steps, base_lr, first) = (self.loader.steps(), self.base_lr, range.start);
+    ) -> Result<std::result::Result<usize, Diverged>> {
+        let Some(pipeline) = &self.pipeline else { return Ok(Ok(range.start)) };
+        let (steps, base_lr, saved) = (self.loader.steps(), self.base_lr, self.saved);
         self.meter.begin_step();
         let trained = pipelined::Trained { net: &mut self.net, rule: &mut *self.rule, updater: &mut self.updater };
-        let state = &mut self.state;
-        let mut step = first;
+        let (state, mut step, halt) = (&mut self.state, range.start, AtomicBool::new(false));
         let done = |report: StepReport| {
             step += 1;
             state.steps += 1;
             events.step(epoch, step, steps);
-            let diverged = losses.push(report.loss, step == steps);
-            stop(events)()?;
-            Ok(diverged)
+            losses.hold(report.loss);
+            let due = keeping.is_some_and(|keeping| saved.elapsed() >= keeping.every);
+            if events.interrupted() || due {
+                // Batches that are under way come to their end.
+                halt.store(true, Relaxed);
+            }
+            Ok(if losses.is_full() { losses.look() } else { None })
         };
         let lr = |step| base_lr * spec.recipe.lr_factor(epoch, step, steps);
-        let (diverged, spent) = pipelined::steps(pipeline, trained, (&self.loader, images, range), lr, done)?;
-        let workers = pipeline.workers();
+        let (diverged, spent) = pipelined::steps(pipeline, trained, (&self.loader, images, range), (lr, &halt), done)?;
         let found = self.state.pipeline.get_or_insert_with(Pipelined::default);
-        found.workers = workers;
+        found.workers = pipeline.workers();
         found.book(&*self.meter, &spent);
         self.first_step = false;
         events.spent(Part::Data, spent.batches);
         events.spent(Part::Step, spent.units.iter().sum());
-        Ok(diverged)
+        Ok(diverged.map_or(Ok(step), Err))
     }
 
     /// Books a step: what stays after one that moved parameters for the first time, as the first step does, is the
@@ -431,7 +516,7 @@ impl Training {
         data: DataInfo,
         diverged_at_step: Option<u64>,
         events: &dyn Events,
-    ) -> Result<super::Trained> {
+    ) -> Result<Trained> {
         let unit_accuracy = match diverged_at_step {
             None => unit_accuracies(&self.net, &*self.rule, &self.loader, &stop(events))?,
             Some(_) => Vec::new(),
@@ -450,7 +535,7 @@ impl Training {
             seconds: self.state.seconds,
             diverged_at_step,
             parameters: self.net.num_params() as u64,
-            macs: self.rule.cost(&self.net),
+            macs: self.rule.cost(&self.net, spec.recipe.batch),
             bp_macs: Some(self.bp_macs),
             peak_bytes: *bytes,
             unit_accuracy,
@@ -461,7 +546,7 @@ impl Training {
             diagnostics: self.state.diagnostics,
             pipeline: self.state.pipeline,
         };
-        Ok(super::Trained { result, net: self.net, rule: self.rule })
+        Ok(Trained { result, net: self.net, rule: self.rule })
     }
 }
 
@@ -532,7 +617,7 @@ mod tests {
             self.epochs += 1;
         }
 
-        fn start(&mut self, _: usize, _: &DataInfo) {}
+        fn start(&mut self, _: Place, _: &DataInfo) {}
 
         fn note(&mut self, sentence: &str) {
             panic!("{sentence}");
@@ -569,5 +654,29 @@ mod tests {
         let all = before + 2 + batches + before;
         assert!(matches!(run(all), (Err(Error::Interrupted), 1)));
         assert!(matches!(run(all + batches), (Ok(_), 1)));
+    }
+
+    #[test]
+    fn weights_that_are_no_numbers_end_a_run_whose_loss_stays_finite() {
+        let text = "dataset = \"mnist-sample\"\nrule = { name = \"bp\" }\n\
+                    network = { name = \"cnn-1\", width = 4, batch_norm = true }\n\
+                    recipe = { train_limit = 96, batch = 16, epochs = 3 }";
+        let spec = RunSpec::from_toml(text, "test").unwrap();
+        let start = || {
+            let data = datasets::load(&spec.dataset, &LoadOptions::default()).unwrap();
+            Training::new(&spec, data, burn::tensor::Device::flex(), None).unwrap().0
+        };
+        let mut events = Late { looks: Cell::new(usize::MAX), epochs: 0 };
+        assert_eq!(start().run(&spec, None, &mut events).unwrap(), None);
+        // Running statistics are read in evaluation alone.
+        let mut training = start();
+        let (mut net, mut rule) = (training.net.duplicate(), spec.rule.init(&mut training.net, 0).unwrap());
+        let mut all: std::collections::HashMap<_, _> = sll_core::named::tensors(&mut net, &*rule).into_iter().collect();
+        let (_, mean) = all.iter_mut().find(|(name, _)| name.contains("running_mean")).unwrap();
+        *mean = burn::tensor::TensorData::new(vec![f32::NAN; mean.num_elements()], mean.shape().clone());
+        sll_core::named::load(&mut training.net, &mut *rule, &mut |name| all.remove(name)).unwrap();
+        let mut events = Late { looks: Cell::new(usize::MAX), epochs: 0 };
+        assert_eq!(training.run(&spec, None, &mut events).unwrap(), Some(1));
+        assert_eq!(events.epochs, 0);
     }
 }

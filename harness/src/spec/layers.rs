@@ -40,7 +40,7 @@ pub fn assemble(
     pairs: &[String],
 ) -> Result<(Table, String)> {
     let mut table: Table = defaults.parse().expect("valid TOML");
-    let mut origin = "flags".to_string();
+    let mut origin = "the command line".to_string();
     if let Some(path) = file {
         let text = if path == Path::new("-") { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(path) };
         let text = text.map_err(|e| Error::Input(format!("cannot read the spec {}: {e}", path.display())))?;

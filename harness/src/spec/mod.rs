@@ -85,17 +85,27 @@ pub fn name_of(content: &impl Serialize) -> String {
     Sha256::digest(canonical).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A rule's name may be written in any case, as tables write it: SLL.
-pub(crate) fn lower_name(rule: &mut toml::Table) {
-    if let Some(toml::Value::String(name)) = rule.get_mut("name") {
-        *name = name.to_lowercase();
+/// Takes a rule's name whatever its case, and its title in tables (`predsim`, `usf`) for the settings it stands for.
+pub(crate) fn name_rule(rule: &mut toml::Table) {
+    let Some(toml::Value::String(name)) = rule.get_mut("name") else { return };
+    *name = name.to_lowercase();
+    let mut known = baselines::rules().iter();
+    if known.clone().any(|info| info.settings.name() == name.as_str()) {
+        return;
+    }
+    if let Some(info) = known.find(|info| info.title.eq_ignore_ascii_case(name)) {
+        let settings = toml::Table::try_from(&info.settings).expect("plain data");
+        rule.remove("name");
+        settings.into_iter().for_each(|(key, value)| {
+            rule.entry(key).or_insert(value);
+        });
     }
 }
 
 /// Parsed TOML as what it should be; `origin` names it in errors.
 pub(crate) fn typed<T: DeserializeOwned>(mut table: toml::Table, origin: &str) -> Result<T> {
     if let Some(toml::Value::Table(rule)) = table.get_mut("rule") {
-        lower_name(rule);
+        name_rule(rule);
     }
     table.iter().try_for_each(|(key, value)| finite(key, value))?;
     table.try_into().map_err(|e: toml::de::Error| Error::Input(format!("{origin}: {}", of_serde(&e.to_string()))))

@@ -111,9 +111,15 @@ impl Inputs {
 
     /// The map from bytes to features for images of `shape` of a data set with this mean and deviation.
     pub fn of(self, shape: [usize; 3], mean: &[f32], std: &[f32]) -> Normalise {
+        let [mean, std] = self.statistics(mean, std);
+        Normalise::new(shape, &mean, &std)
+    }
+
+    /// The mean and deviation that a network sees subtracted and divided by, of a data set's own.
+    pub fn statistics(self, mean: &[f32], std: &[f32]) -> [Vec<f32>; 2] {
         match self {
-            Inputs::Normalised => Normalise::new(shape, mean, std),
-            Inputs::Raw => Normalise::new(shape, &vec![0.0; mean.len()], &vec![1.0; std.len()]),
+            Inputs::Normalised => [mean.to_vec(), std.to_vec()],
+            Inputs::Raw => [vec![0.0; mean.len()], vec![1.0; std.len()]],
         }
     }
 }
@@ -194,7 +200,7 @@ impl RunSpec {
     /// A spec from parsed TOML.
     pub fn from_table(table: toml::Table, origin: &str) -> Result<Self> {
         let spec: Self = typed(table, origin)?;
-        spec.validate()?;
+        spec.validate().map_err(|error| error.within(origin))?;
         Ok(spec)
     }
 

@@ -1,7 +1,7 @@
 //! The right to work on one request.
 
 use super::{Kept, read, set_aside};
-use crate::atomic::{remove, write_atomically};
+use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::spec::Request;
 use std::fs::{self, File};
@@ -44,10 +44,8 @@ impl<R: Request> Claim<R> {
         }
     }
 
-    /// Forgets what was made, finished or not. Interrupted after this, the same command without force resumes the new
-    /// one.
+    /// Forgets where an unfinished run was. A finished one's record stays until another takes its place.
     pub fn restart(&self) -> Result<()> {
-        remove(&self.folder.join("result.json"))?;
         self.checkpoint().remove()
     }
 

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 const FIRST_LINE: &[u8] = b"sll checkpoint 2\n";
@@ -90,6 +91,18 @@ pub(crate) fn sealed(blocks: &[Vec<u8>]) -> Vec<Cow<'_, [u8]>> {
     std::iter::once(seal.into()).chain(content).collect()
 }
 
+/// The first block of the file at `path`, to look at while somebody else may replace it: whether the file is whole is
+/// not asked. Nothing where there is no such file or block.
+pub(crate) fn first_block(path: &Path) -> Option<Vec<u8>> {
+    let mut file = fs::File::open(path).ok()?;
+    let mut start = [0; FIRST_LINE.len() + DIGEST + 8];
+    file.read_exact(&mut start).ok()?;
+    let length = u64::from_le_bytes(*start.strip_prefix(FIRST_LINE)?.last_chunk()?);
+    let mut block = Vec::new();
+    file.take(length).read_to_end(&mut block).ok()?;
+    (block.len() as u64 == length).then_some(block)
+}
+
 /// The blocks of a file that is whole.
 pub(crate) fn unsealed(bytes: &[u8]) -> std::result::Result<Vec<Vec<u8>>, String> {
     let sealed =
@@ -122,6 +135,15 @@ mod tests {
         let blocks = vec![b"head".to_vec(), Vec::new(), vec![0; 9], vec![255]];
         let whole = file(&blocks);
         assert_eq!(unsealed(&whole).unwrap(), blocks);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        assert_eq!(first_block(&path), None);
+        for (length, found) in
+            [(whole.len(), Some(b"head".to_vec())), (FIRST_LINE.len() + DIGEST + 11, None), (9, None)]
+        {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert_eq!(first_block(&path), found, "{length} bytes");
+        }
         for bit in 0..8 * whole.len() {
             let mut flipped = whole.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);

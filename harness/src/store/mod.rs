@@ -1,5 +1,5 @@
 //! What is kept of requests: `<results>/<FOLDER>/<id>/` with `spec.toml`, `result.json`, `lock`, and of an unfinished
-//! run `checkpoint.bin` and the one before it.
+//! run `checkpoint.bin` and the one before it; `<id>.failed` beside it says why it failed the last time.
 //!
 //! A folder is named by the digest of its spec, so the same request is never made twice. Files appear whole or not at
 //! all; a process that works on a request holds its lock. `result.json` begins with the digest of the rest of it
@@ -7,10 +7,12 @@
 
 mod claim;
 mod kept;
+mod state;
 
 pub use claim::Claim;
 pub use kept::{Kept, set_aside};
-pub(crate) use kept::{sealed, unsealed};
+pub(crate) use kept::{first_block, sealed, unsealed};
+pub use state::Holder;
 
 use crate::error::{Error, Result};
 use crate::interrupt;
@@ -79,7 +81,7 @@ impl Store {
         let path = self.folder::<R>(id).join("result.json");
         let unusable = |why| {
             Error::Failed(format!(
-                "{} cannot be used ({why}); to run it again sets it aside, or delete it yourself",
+                "{} cannot be used ({why}); run it again (the file is set aside), or delete it",
                 path.display()
             ))
         };
@@ -104,7 +106,20 @@ impl Store {
     pub fn claim<R: Request>(&self, request: &R, waiting: impl FnOnce()) -> Result<Claim<R>> {
         let claim = self.lock(&request.id(), waiting)?;
         claim.describe(&request.to_toml())?;
+        self.forget_failure::<R>(&request.id());
         Ok(claim)
+    }
+
+    /// [`Store::lock`] of what nobody works on; nothing while somebody does.
+    pub fn try_lock<R: Request>(&self, id: &str) -> Result<Option<Claim<R>>> {
+        let folder = self.folder::<R>(id);
+        let path = folder.join("lock");
+        let lock = File::options().create(true).append(true).open(&path).map_err(|e| Error::file("lock", &path, e))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Claim::new(lock, folder, id.to_string()))),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(e)) => Err(Error::file("lock", &path, e)),
+        }
     }
 
     /// The right to work on what is called `id`.
@@ -128,6 +143,7 @@ impl Store {
         };
         // All that is written here is written under the lock: what is half written is a killed process's.
         sweep(&folder, Duration::ZERO);
+        Holder::this().sign(&lock);
         Ok(Claim::new(lock, folder, id.to_string()))
     }
 }
@@ -183,6 +199,28 @@ mod tests {
         drop(claim);
         thread.join().unwrap();
         assert_eq!(store.find(&spec()).unwrap(), None);
+    }
+
+    #[test]
+    fn to_run_again_takes_nothing_away_until_there_is_another_result() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let claim = store.claim(&spec(), || {}).unwrap();
+        claim.finish(&result()).unwrap();
+        fs::write(store.folder::<RunSpec>(&spec().id()).join("checkpoint.bin"), "half-way").unwrap();
+        claim.restart().unwrap();
+        assert_eq!(store.find(&spec()).unwrap(), Some(result()));
+        assert!(claim.checkpoint().all().iter().all(|path| !path.exists()));
+    }
+
+    #[test]
+    fn what_is_being_worked_on_is_not_to_be_had_without_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let claim = store.claim(&spec(), || {}).unwrap();
+        assert!(store.try_lock::<RunSpec>(&spec().id()).unwrap().is_none());
+        drop(claim);
+        assert!(store.try_lock::<RunSpec>(&spec().id()).unwrap().is_some());
     }
 
     #[test]

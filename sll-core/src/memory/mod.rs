@@ -145,6 +145,12 @@ pub(crate) fn gradients_begin() {
     less(MADE.take());
 }
 
+/// Says that the gradients of the last backward pass are gone: for rules that change weights themselves, without an
+/// [`Updater`](crate::optim::Updater).
+pub fn gradients_gone() {
+    gradients_begin();
+}
+
 /// Books `values` gradient values of parameters that a backward pass has made.
 pub(crate) fn gradients_made(values: usize) {
     MADE.set(MADE.get() + 4 * values);

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::layer::{DynLayer, Joins, Layer, LayerCost, Slot, Stages, WeightSlot};
 use crate::memory::{Category, LayerMemory, scope};
 use crate::named::{Named, Source};
+use crate::rule::Batch;
 use crate::{optim::Updater, output::OutputLoss, pass::Pass, precision::Precision, shape::Shape};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use std::ops::Range;
@@ -49,12 +50,18 @@ impl NetworkBuilder {
         self
     }
 
-    /// Checks that the layers fit together and that the last one gives a vector of logits.
+    /// Checks that the layers fit together and that the last one gives a vector of logits. `device` is where their
+    /// parameters are, with autodiff.
     ///
     /// # Errors
-    /// [`Error::Chain`] for two layers that do not fit together, [`Error::Setting`] for none, or a last one whose
-    /// output is a map.
+    /// [`Error::Chain`] for two layers that do not fit together, [`Error::Setting`] for none, a last one whose output
+    /// is a map, or a device without autodiff.
     pub fn build(self, device: &Device) -> Result<Network> {
+        if !device.is_autodiff() {
+            let reason = "a network is trained by differentiating its units; make its layers and it on \
+                `device.autodiff()`, and take `Network::valid` to predict without";
+            return Err(Error::setting("device", format!("{device:?}"), reason));
+        }
         for (i, pair) in self.0.windows(2).enumerate() {
             let (found, expected) = (pair[0].output(), pair[1].input());
             if found.len() != expected.len() {
@@ -89,7 +96,7 @@ impl Network {
     /// If the device has no products of that type: flex is single precision only.
     pub fn in_precision(self, precision: Precision) -> Result<Self> {
         if !precision.is_single() && self.device == Device::flex() {
-            let reason = "flex computes in single precision; use --device cpu-tch or cuda:N, or leave it out";
+            let reason = "flex computes in single precision; take one of LibTorch's devices, or leave it out";
             return Err(Error::setting("precision", "bf16", reason));
         }
         Ok(Self { precision, ..self })
@@ -251,6 +258,34 @@ impl Network {
         Network { layers, device: self.device.clone(), ..*self }
     }
 
+    /// Checks that a batch fits: an input's features in each row, and a label for each, of a class that there is.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] that names what does not fit.
+    pub fn accept(&self, batch: &Batch) -> Result<()> {
+        let ([samples, features], labels, classes) = (batch.x.dims(), batch.labels.len(), self.classes());
+        if let Some(label) = batch.labels.iter().find(|&&label| label >= classes) {
+            return Err(Error::setting(
+                "label",
+                label,
+                format!("the network has {classes} classes, 0 to {}", classes - 1),
+            ));
+        }
+        if samples == 0 || samples != labels {
+            return Err(Error::setting(
+                "labels",
+                labels,
+                format!("the batch has {samples} samples; give one label each"),
+            ));
+        }
+        let input = self.input();
+        if features != input.len() {
+            let reason = format!("each sample has that many features, and the network takes {input}, {}", input.len());
+            return Err(Error::setting("x", features, reason));
+        }
+        Ok(())
+    }
+
     /// The units of `cut`, as ranges of layers.
     ///
     /// # Errors
@@ -332,5 +367,36 @@ impl Network {
             return Err(Error::Record { what: "the network".into(), reason });
         }
         self.layers.iter_mut().zip(record).try_for_each(|(layer, bytes)| layer.load(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::{Dense, Start};
+    use crate::rng::{Purpose, Stream};
+
+    #[test]
+    fn a_batch_that_does_not_fit_is_named() {
+        let net = crate::laws::small_mlp(1);
+        let good = crate::laws::batch(&net, 0);
+        let error = |batch: &Batch| net.accept(batch).unwrap_err().to_string();
+        let with = |labels: Vec<usize>| Batch { labels, ..good.clone() };
+        assert!(net.accept(&good).is_ok());
+        assert!(error(&with(vec![4; good.len()])).contains("4 classes, 0 to 3"));
+        assert!(error(&with(vec![0; 3])).contains("give one label each"));
+        let narrow = Batch { x: good.x.clone().narrow(1, 0, 7), ..good.clone() };
+        assert!(error(&narrow).contains("`x` = 7"), "{}", error(&narrow));
+    }
+
+    #[test]
+    fn a_device_that_cannot_differentiate_is_refused_at_once() {
+        let on = |device: Device| {
+            let layer = Dense::linear(3, 2, Start::default(), &mut Stream::new(1, Purpose::Weights, &[]), &device);
+            Network::builder().layer(layer).build(&device)
+        };
+        assert!(on(Device::flex().autodiff()).is_ok());
+        let error = on(Device::flex()).err().unwrap().to_string();
+        assert!(error.contains("`device`") && error.contains("device.autodiff()"), "{error}");
     }
 }

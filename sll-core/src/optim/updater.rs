@@ -68,7 +68,6 @@ impl Updater {
     pub fn step(&mut self, net: &mut Network, range: Range<usize>, mut grads: Gradients) {
         for index in range.rev() {
             net.update_layer(index, &mut grads, self);
-            gradients_used(net.layer_params(index));
         }
     }
 
@@ -81,6 +80,7 @@ impl Updater {
         let mut state = self.states().take(&name, module.get(), &self.optimizer);
         module.step(grads, &mut state, self.lr * lr_factor);
         self.states().modules.insert(name, state);
+        gradients_used(module.num_params());
     }
 
     fn states(&self) -> MutexGuard<'_, States> {

@@ -135,7 +135,6 @@ impl Pipeline {
             return Err(Error::Unsupported { rule: "pipeline".into(), reason: reason.into() }.into());
         };
         let carry = Carry {
-            classes: net.classes(),
             turns: Turns::new(chain, net, updater),
             feed: Mutex::new(Feed { source, fed: 0, took: Duration::ZERO }),
         };
@@ -165,7 +164,6 @@ impl Pipeline {
 
 /// What workers share.
 struct Carry<'a, S> {
-    classes: usize,
     turns: Turns<'a>,
     feed: Mutex<Feed<S>>,
 }
@@ -176,7 +174,6 @@ impl<E: From<Error> + Send, S: FnMut() -> std::result::Result<Option<Fed>, E> + 
         // However this ends before its time, nobody is to wait for it.
         let alarm = self.turns.alarm();
         while let Some((number, (batch, lr))) = self.next()? {
-            batch.check(self.classes)?;
             if self.one(number, Handed::new(batch), lr, reports)?.is_none() {
                 break;
             }

@@ -20,6 +20,9 @@ pub(super) struct Unit<'a> {
 
 impl Unit<'_> {
     pub fn step(&mut self, handed: Handed, lr: f64) -> Result<Handed> {
+        if self.link.layers().start == 0 {
+            self.net.accept(&handed.batch)?;
+        }
         let started = Instant::now();
         self.updater.set_lr(lr);
         let handed = self.link.step(handed, &mut self.net, &mut self.updater);

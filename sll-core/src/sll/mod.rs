@@ -121,7 +121,7 @@ impl LearningRule for Sll {
         if let Some(chain) = self.chain() {
             return in_order(chain, net, batch, updater);
         }
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let mut handed = Handed::new(batch.clone());
         let mut waiting: Option<(Unit, Pending)> = None;
         for mut unit in self.trained_units() {
@@ -160,7 +160,7 @@ impl LearningRule for Sll {
         self.config.cut()
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         // Per head the projection and its way back; one more each for a noiseless posterior and for a child's gradient.
         let heads = self.heads.iter().enumerate().map(|(unit, (_, r))| {
             let to_child = !self.config.stop_gradient && self.is_aligned(unit + 1);

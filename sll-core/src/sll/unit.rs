@@ -72,7 +72,7 @@ impl Unit<'_> {
         }
         let log_p = self.parent_of_input(&handed.batch).or_else(|| handed.beside.take());
         let batch = &mut handed.batch;
-        let scale = 1.0 / batch.len() as f64;
+        let scale = batch.share();
         let output = Segments::forward(net, self.segments, batch.x.clone(), batch);
         batch.x = output.output();
         let Projected { logits, matrix, parent: handed_on } = self.project(batch.x.clone(), batch.seed);

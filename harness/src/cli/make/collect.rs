@@ -1,7 +1,7 @@
 //! From the store to a report.
 
-use super::MakeArgs;
-use crate::error::Result;
+use super::SelectArgs;
+use crate::error::{Error, Result};
 use crate::experiment::{Choices, Plan, Sweep};
 use crate::pool::Job;
 use crate::record::RunResult;
@@ -21,15 +21,41 @@ pub struct Finder<'a> {
 }
 
 impl Finder<'_> {
+    /// Finished runs of `spec`, those of the newest version of the numerics that there are.
     fn find(&self, spec: &RunSpec) -> Result<Option<RunResult>> {
+        let found =
+            self.versions(spec).map(|numerics| self.of(spec, numerics)).find(|found| !matches!(found, Ok(None)));
+        found.unwrap_or(Ok(None))
+    }
+
+    fn of(&self, spec: &RunSpec, numerics: u32) -> Result<Option<RunResult>> {
+        self.store.named::<RunSpec>(&spec.id_under(numerics))
+    }
+
+    /// The versions that are looked for, newest first.
+    fn versions(&self, spec: &RunSpec) -> impl Iterator<Item = u32> + use<> {
         let present = spec.numerics();
-        let oldest = if self.older { 1 } else { present };
-        for numerics in (oldest..=present).rev() {
-            if let Some(run) = self.store.named::<RunSpec>(&spec.id_under(numerics))? {
-                return Ok(Some(run));
+        (if self.older { 1 } else { present }..=present).rev()
+    }
+
+    /// The runs of one cell and what is wrong with others: all of one version, the newest of which there are any, since
+    /// a mean over several would be of none.
+    fn cell(&self, specs: &[RunSpec]) -> (Vec<RunResult>, Vec<Error>) {
+        let Some(first) = specs.first() else { return (Vec::new(), Vec::new()) };
+        for numerics in self.versions(first) {
+            let found: Vec<_> = specs.iter().map(|spec| self.of(spec, numerics)).collect();
+            let (runs, errors): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);
+            let mut runs: Vec<RunResult> = runs.into_iter().filter_map(Result::ok).flatten().collect();
+            let errors: Vec<Error> = errors.into_iter().filter_map(Result::err).collect();
+            if !runs.is_empty() || !errors.is_empty() {
+                // Fewer seeds asked for take nothing away.
+                let last = specs.last().expect("there is a first");
+                let next = |seed| RunSpec { seed, ..last.clone() };
+                runs.extend((last.seed + 1..).map_while(|seed| self.of(&next(seed), numerics).ok().flatten()));
+                return (runs, errors);
             }
         }
-        Ok(None)
+        (Vec::new(), Vec::new())
     }
 
     /// Those of `jobs` that are not done.
@@ -44,7 +70,7 @@ pub fn report(
     plan: Plan,
     choices: &Choices,
     words: &str,
-    args: &MakeArgs,
+    args: &SelectArgs,
     finder: &Finder,
     options: &LoadOptions,
 ) -> (Report, Vec<String>) {
@@ -52,14 +78,8 @@ pub fn report(
     let mut unread = Vec::new();
     let mut cells = Vec::new();
     for cell in plan.cells {
-        let mut runs = Vec::new();
-        for spec in &cell.specs {
-            match finder.find(spec) {
-                Ok(run) => runs.extend(run),
-                Err(error) => unread.push(format!("  {error}")),
-            }
-        }
-        runs.extend(cell.specs.last().map_or_else(Vec::new, |last| further_seeds(last, finder)));
+        let (mut runs, errors) = finder.cell(&cell.specs);
+        unread.extend(errors.into_iter().map(|error| format!("  {error}")));
         for run in &mut runs {
             // Where the data lay on the machine is nobody's business; an older record lacks BP's work.
             run.data.source = kind_of_source(&run.data.source).to_string();
@@ -67,9 +87,10 @@ pub fn report(
         }
         let missing = cell.missing.map(|why| paths.told(&why));
         let missing = missing.or_else(|| runs.is_empty().then(|| "no run of this cell has finished".to_string()));
-        cells.push(Cell { missing, runs, quoted: cell.quoted });
+        cells.push(Cell { missing, runs, quoted: cell.quoted, authors: cell.authors });
     }
     let experiment = plan.experiment;
+    let reference = experiment.reference();
     let variant = variant(Some(choices.profile.name()), choices.device, choices.epochs);
     let swept = experiment.sweep.as_ref().map_or_else(Vec::new, Sweep::parameters);
     let labels: Vec<&str> = swept.iter().map(|parameter| parameter.label.as_str()).collect();
@@ -83,6 +104,7 @@ pub fn report(
         row_axis: "rule".into(),
         column_axis: if labels.is_empty() { "data set".into() } else { labels.join(", ") },
         swept,
+        reference,
         rows: experiment.rows.iter().map(|row| row.label.clone()).collect(),
         name: experiment.name,
         columns: plan.columns,
@@ -91,14 +113,8 @@ pub fn report(
     (report, unread)
 }
 
-/// Runs of the seeds after the last one asked for, as long as they are there: fewer seeds asked for take nothing away.
-fn further_seeds(last: &RunSpec, finder: &Finder) -> Vec<RunResult> {
-    let next = |seed| RunSpec { seed, ..last.clone() };
-    (last.seed + 1..).map_while(|seed| finder.find(&next(seed)).ok().flatten()).collect()
-}
-
 /// What makes the same page again.
-fn command(kind: &str, words: &str, choices: &Choices, args: &MakeArgs) -> String {
+fn command(kind: &str, words: &str, choices: &Choices, args: &SelectArgs) -> String {
     let rows: String = args.rows.iter().map(|row| format!(" --row '{row}'")).collect();
     format!(
         "harness {kind} {words} --profile {} --device {}{}{}{}{}{rows}",

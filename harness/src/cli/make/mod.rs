@@ -1,31 +1,36 @@
 //! `harness table` and `harness sweep`: plan, run what is missing, write what was asked for.
 
+mod chosen;
 mod collect;
+mod hand;
+mod part;
 mod sweep;
 mod write;
 
+pub use chosen::{Asked, Chosen, lines};
+pub use hand::EngineArgs;
+pub use part::PartArgs;
 pub use sweep::{SweepArgs, sweep};
 
-use super::{DataOptions, ResultOptions};
-use crate::device;
+use super::{DataOptions, KeepOptions, LogOptions, ResultOptions};
+use crate::engine;
 use crate::error::{Error, Result};
-use crate::estimate::{self, Crew};
-use crate::experiment::{Choices, Experiment, Kind, Plan, Profile, expand, find};
+use crate::estimate::Crew;
+use crate::experiment::{Experiment, Kind, Profile, find};
 use crate::pool::{Job, Pool, share};
 use crate::report::place::ShelfFlags;
 use crate::run;
-use crate::spec::{DeviceName, MOST_EPOCHS, Request, RunSpec, within};
+use crate::spec::{DeviceName, Request, RunSpec};
 use crate::store::Store;
-use crate::suggest::did_you_mean;
 use crate::talk::say;
+use chosen::tell_time;
 use clap::Args;
-use datasets::LoadOptions;
-use std::collections::BTreeSet;
+use hand::Way;
 
 /// Options of tables.
 #[derive(Args, Debug)]
 pub struct TableArgs {
-    /// Its name, or a .toml file of the same form (experiments/table1.toml is one); a wrong name lists the right ones.
+    /// Its name (below), or a .toml file of the same form, as docs/formats.md describes it.
     name: String,
     /// Epochs in place of the profile's.
     #[arg(long, value_name = "N")]
@@ -37,9 +42,9 @@ pub struct TableArgs {
     make: MakeArgs,
 }
 
-/// What tables and sweeps take alike.
+/// Which runs of an experiment.
 #[derive(Args, Debug)]
-pub struct MakeArgs {
+pub struct SelectArgs {
     /// How much to run; quick without a GPU, short with one.
     #[arg(long, value_enum)]
     profile: Option<Profile>,
@@ -52,30 +57,46 @@ pub struct MakeArgs {
     /// Let runs of earlier versions' numerics stand where there is none of this one's; they are marked.
     #[arg(long)]
     older: bool,
-    /// Keep every run's state after its last epoch, so that a profile of more epochs resumes from it.
-    #[arg(long)]
-    keep_state: bool,
-    /// Say what would be run, a line a run on stdout, check all that the runs check, say what they would cost, and
-    /// stop.
-    #[arg(long)]
-    dry_run: bool,
-    /// Run nothing: write what the store has.
-    #[arg(long, conflicts_with = "dry_run")]
-    no_run: bool,
-    /// Processes at once; by default as many as there are cores (one on a GPU).
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
-    jobs: Option<u64>,
     #[command(flatten)]
-    shelf: ShelfFlags,
+    log: LogOptions,
     #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
     results: ResultOptions,
 }
 
+/// What tables and sweeps take alike.
+#[derive(Args, Debug)]
+pub struct MakeArgs {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// Keep every run's state after its last epoch, so that a profile of more epochs resumes from it.
+    #[arg(long)]
+    keep_state: bool,
+    #[command(flatten)]
+    keep: KeepOptions,
+    /// Say what would be run, a line a run on stdout, check all that the runs check, say what they would cost, and
+    /// stop. Of a batch system, print the script.
+    #[arg(long)]
+    dry_run: bool,
+    /// Run nothing: write what the store has.
+    #[arg(long, conflicts_with = "dry_run")]
+    no_run: bool,
+    /// Processes at once, on this machine or in a task of a batch system; by default as many as there are cores here,
+    /// one on a GPU, and one in a task.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
+    jobs: Option<u64>,
+    #[command(flatten)]
+    part: PartArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    shelf: ShelfFlags,
+}
+
 /// Makes the table.
 pub fn table(args: TableArgs) -> Result<()> {
-    let experiment = find(&args.name, Kind::Table)?;
+    let experiment = find(&args.name, &Kind::TABLES)?;
     make(experiment, &called(&args.name), args.device, args.epochs, &args.make)
 }
 
@@ -92,63 +113,71 @@ fn make(
     epochs: Option<usize>,
     args: &MakeArgs,
 ) -> Result<()> {
-    within("epochs", epochs.unwrap_or(1), 1, MOST_EPOCHS)?;
-    let store = Store::open(&args.results.results)?;
-    let options = args.data.load_options()?;
-    let choices = choices(device, epochs, args)?;
-    let planning = LoadOptions { online: options.online && !args.dry_run, ..options.clone() };
-    let plan = expand(experiment.clone(), &choices, &planning)?;
-    plan.choices.iter().for_each(|line| say!("data {line}"));
-    if args.dry_run && options.online {
-        say!("a dry run fetches no data; without --dry-run what is missing is looked for on the network");
-    }
-    known_rows(&plan, &args.rows)?;
-    let jobs = jobs(&plan, &args.rows);
-    if jobs.is_empty() {
-        let reasons = plan.reasons();
-        let profile = choices.profile.name();
-        let why = if reasons.is_empty() {
-            let columns = &plan.experiment.columns;
-            let others: BTreeSet<&str> = columns.iter().flat_map(|c| c.profile.keys().map(String::as_str)).collect();
-            let others = others.into_iter().collect::<Vec<_>>().join(", ");
-            format!("{} has no runs in the profile {profile}; it has some in {others}", plan.experiment.name)
-        } else {
-            reasons.join("; ")
-        };
-        return Err(Error::Missing(format!("nothing to run, nothing written: {why}")));
-    }
+    args.part.no_other_engine(&args.engine)?;
+    let select = &args.select;
+    let store = Store::at(&select.results.results);
+    // What is only written down, or handed to others, may be another machine's.
+    let here = !args.no_run && args.engine.is_local();
+    let chosen = Chosen::new(experiment, device, epochs, select, Asked { here, fetches: !args.dry_run })?;
+    let Chosen { choices, jobs, .. } = &chosen;
+    let finder = collect::Finder { store: &store, older: select.older };
+    let left = finder.left(jobs);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let at_once = args.jobs.map_or(if choices.device.card().is_some() { 1 } else { cores }, |n| n as usize);
-    let finder = collect::Finder { store: &store, older: args.older };
-    let left = finder.left(&jobs);
     let outcome = match args.no_run {
         true => Ok(()),
         false => {
-            let crew =
-                Crew { jobs: at_once, threads: share(at_once), keeps_state: args.keep_state, results: store.results() };
-            match tell_time(&experiment, &choices, &left, crew, &options) {
+            // A dry run leaves nothing behind, not even what is written to see how fast the disk is.
+            let scratch =
+                tempfile::tempdir().map_err(|e| Error::file("create a folder in", &std::env::temp_dir(), e))?;
+            let results = if args.dry_run { scratch.path() } else { store.results() };
+            if !args.dry_run {
+                store.ready()?;
+            }
+            let crew = Crew { jobs: at_once, threads: share(at_once), keeps_state: args.keep_state, results };
+            let loads = match tell_time(&chosen, &left, crew) {
                 Err(Error::Interrupted) => return Err(Error::Interrupted),
                 // A table does not need to know how long it will take.
-                Err(error) => say!("how long it will take is not known: {error}"),
-                Ok(()) => {}
+                Err(error) => {
+                    say!("how long it will take is not known: {error}");
+                    Vec::new()
+                }
+                Ok(loads) => loads,
+            };
+            if args.dry_run && here {
+                say!("{} runs: {} already done, {} to do", jobs.len(), jobs.len() - left.len(), left.len());
+                return listed(&left);
             }
-            if args.dry_run {
-                return listed(&jobs);
+            let handed = engine::place(store.results(), &chosen.name(), &lines(jobs, &left, &loads));
+            match args.engine.hand_over(&handed, &finder, args)? {
+                Way::Here => handed.write()?,
+                Way::Over => return Ok(()),
+                Way::Ended => say!("the batch system has no task of it left"),
             }
-            let mut arguments = args.data.arguments();
+            let mut arguments = select.data.arguments();
+            arguments.extend(args.keep.arguments());
+            arguments.extend(args.log.arguments());
             arguments.extend(args.keep_state.then(|| "--keep-state".into()));
-            let pool = Pool { at_once, threads: None, memory: None, arguments };
+            let pool = Pool { at_once, arguments, until: args.part.until(), ..Pool::default() };
             // Runs of earlier numerics that stand in are not the pool's business.
-            pool.make(if args.older { &left } else { &jobs }, &store)
+            match here {
+                true => pool.make(&args.part.of(if select.older { &left } else { jobs }), &store),
+                false => missing(&finder.left(jobs), &store),
+            }
         }
     };
     if matches!(outcome, Err(Error::Interrupted)) {
         return Err(Error::Interrupted);
     }
+    if args.part.is_shard() {
+        say!("a part of the runs: when all parts are done, the same command without --shard writes the page");
+        return outcome;
+    }
     // What ran is written down even if some runs failed.
-    let (report, unread) = collect::report(plan, &choices, words, args, &finder, &options);
+    let Chosen { plan, choices, options, .. } = chosen;
+    let (report, unread) = collect::report(plan, &choices, words, select, &finder, &options);
     if args.no_run && report.runs().next().is_none() {
-        let store = args.results.results.display();
+        let store = select.results.results.display();
         return Err(Error::Missing(format!("nothing written: the store in {store} has none of its runs")));
     }
     let page = write::write(&report, &choices, args)?;
@@ -162,6 +191,21 @@ fn make(
     super::print(&std::fs::read_to_string(page).unwrap_or_default())
 }
 
+/// Fails if runs are `left`, with what is known of why.
+fn missing(left: &[Job<RunSpec>], store: &Store) -> Result<()> {
+    let why = |job: &Job<RunSpec>| {
+        let why = store.failure::<RunSpec>(&job.request.id()).unwrap_or_else(|| "it is not finished".into());
+        format!("  {}: {why}", job.title)
+    };
+    match left.len() {
+        0 => Ok(()),
+        n => Err(Error::Failed(format!(
+            "{n} runs are not done; the same command hands them over again\n{}",
+            left.iter().map(why).collect::<Vec<_>>().join("\n")
+        ))),
+    }
+}
+
 /// A line a run, and all that the runs themselves would be refused for.
 fn listed(jobs: &[Job<RunSpec>]) -> Result<()> {
     jobs.iter().try_for_each(|job| super::print(&format!("{}  {}", job.request.id(), job.title)))?;
@@ -173,75 +217,4 @@ fn listed(jobs: &[Job<RunSpec>]) -> Result<()> {
             Err(Error::Input(format!("{} of {} runs would fail:\n{}", refused.len(), jobs.len(), refused.join("\n"))))
         }
     }
-}
-
-/// What was asked for, and what is chosen where nothing was; says so.
-fn choices(device: Option<DeviceName>, epochs: Option<usize>, args: &MakeArgs) -> Result<Choices> {
-    let gpu = device::gpu();
-    let chosen = device.or(gpu).unwrap_or_default();
-    // What is only written down may be another machine's.
-    if !args.no_run {
-        device::open(chosen)?;
-    }
-    let on_gpu = chosen.card().is_some();
-    let profile = args.profile.unwrap_or(if on_gpu { Profile::Short } else { Profile::Quick });
-    let why = |given: bool, otherwise: &str| if given { "as asked".to_string() } else { otherwise.to_string() };
-    let by_profile = if on_gpu { "it runs on a GPU" } else { "it runs on no GPU, so minutes rather than hours" };
-    say!("profile {}: {}", profile.name(), why(args.profile.is_some(), by_profile));
-    let by_device =
-        if gpu.is_some() { "the first GPU" } else { "no GPU that this build can use; `harness doctor` says more" };
-    say!("device {chosen}: {}", why(device.is_some(), by_device));
-    let allow_unverified = args.data.allow_unverified;
-    Ok(Choices { profile, device: chosen, seeds: args.seeds, epochs, allow_unverified, assume_present: false })
-}
-
-/// Says what the runs that are left will take, and then what all of the paper's would; nothing where none is left.
-fn tell_time(
-    experiment: &Experiment,
-    choices: &Choices,
-    left: &[Job<RunSpec>],
-    crew: Crew,
-    options: &LoadOptions,
-) -> Result<()> {
-    if left.is_empty() {
-        return Ok(());
-    }
-    let specs: Vec<&RunSpec> = left.iter().map(|job| &job.request).collect();
-    say!("{}", estimate::command_cost(&specs, crew.of(left.len()), options)?);
-    let paper = Choices { profile: Profile::Paper, seeds: None, epochs: None, assume_present: true, ..choices.clone() };
-    say!("{}", estimate::paper_cost(experiment, &paper, crew)?);
-    Ok(())
-}
-
-/// A wrong label is reported with the right ones.
-fn known_rows(plan: &Plan, rows: &[String]) -> Result<()> {
-    let known: Vec<&str> = plan.experiment.rows.iter().map(|row| row.label.as_str()).collect();
-    match rows.iter().find(|row| !known.contains(&row.as_str())) {
-        Some(row) => Err(Error::Input(format!(
-            "`--row {row}`: {} has no such row; its rows are {}{}",
-            plan.experiment.name,
-            known.join(", "),
-            did_you_mean(row, known)
-        ))),
-        None => Ok(()),
-    }
-}
-
-/// Every run of a plan, or of some of its rows, first seeds first, so that an interrupted table has something in every
-/// cell.
-fn jobs(plan: &Plan, rows: &[String]) -> Vec<Job<RunSpec>> {
-    let columns = plan.columns.len();
-    let mut jobs: Vec<(usize, Job<RunSpec>)> = Vec::new();
-    for (index, cell) in plan.cells.iter().enumerate() {
-        let (row, column) = (&plan.experiment.rows[index / columns], &plan.columns[index % columns]);
-        if !rows.is_empty() && !rows.contains(&row.label) {
-            continue;
-        }
-        for (seed, spec) in cell.specs.iter().enumerate() {
-            let title = format!("{} | {} | seed {}", row.label, column.label, spec.seed);
-            jobs.push((seed, Job { title, request: spec.clone(), need: None }));
-        }
-    }
-    jobs.sort_by_key(|(seed, _)| *seed);
-    jobs.into_iter().map(|(_, job)| job).collect()
 }

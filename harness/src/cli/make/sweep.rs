@@ -4,15 +4,15 @@ use super::{MakeArgs, called, make};
 use crate::cli::spec_args::SpecArgs;
 use crate::error::{Error, Result};
 use crate::experiment::{Amount, Column, Experiment, Kind, Parameter, Row, Sweep, find};
-use crate::spec::{DeviceName, RunSpec, name_dataset, values};
+use crate::spec::{DeviceName, Request, RunSpec, name_dataset, values};
 use clap::Args;
 use std::collections::BTreeMap;
 
 /// Options of sweeps.
 #[derive(Args, Debug)]
 pub struct SweepArgs {
-    /// Its name, or a .toml file of the same form (experiments/ablation_width.toml is one); a wrong name lists the
-    /// right ones. Without it the sweep is of --over.
+    /// Its name (below), or a .toml file of the same form, as docs/formats.md describes it. Without it the sweep is of
+    /// --over.
     name: Option<String>,
     /// Sweep this key of a run over these values, like rule.align_weight=0,0.3,1; given twice, over every pair.
     #[arg(long, value_name = "KEY=VALUES", conflicts_with = "name")]
@@ -33,7 +33,7 @@ pub fn sweep(args: SweepArgs) -> Result<()> {
         Some(_) if args.spec.is_given() => Err(Error::Input(
             "a sweep by name has its own settings; give --over KEY=VALUES in place of the name to describe one".into(),
         )),
-        Some(name) => make(find(name, Kind::Sweep)?, &called(name), device, args.spec.epochs, &args.make),
+        Some(name) => make(find(name, &[Kind::Sweep])?, &called(name), device, args.spec.epochs, &args.make),
         None if args.over.is_empty() => Err(Error::Input(
             "name a sweep, a .toml file, or what to sweep with --over KEY=VALUES, like --over network.width=50,100"
                 .into(),
@@ -52,7 +52,7 @@ fn described(args: &SweepArgs) -> Result<(Experiment, String)> {
         return Err(Error::Input("--seed: a sweep runs the seeds 0, 1, ...; --seeds N says how many".into()));
     }
     let (mut table, origin) = args.spec.table(Vec::new())?;
-    name_dataset(&mut table, &args.make.data.load_options()?)?;
+    name_dataset(&mut table, &args.make.select.data.load_options()?)?;
     let spec = RunSpec::from_table(table.clone(), &origin)?;
     let parameters: Vec<Parameter> = args.over.iter().map(|over| parameter(over)).collect::<Result<_>>()?;
     let mut part = |key: &str| table.remove(key).and_then(|part| part.as_table().cloned()).unwrap_or_default();
@@ -60,7 +60,9 @@ fn described(args: &SweepArgs) -> Result<(Experiment, String)> {
     let keys: Vec<&str> = parameters.iter().map(|parameter| parameter.parameter.as_str()).collect();
     let name = args.called.clone().unwrap_or_else(|| {
         let last = |key: &&str| key.rsplit('.').next().unwrap_or_default().to_string();
-        format!("{}-{}", spec.rule.name(), keys.iter().map(last).collect::<Vec<_>>().join("-"))
+        // With the beginning of the other settings' digest: another sweep of the same keys has another folder.
+        let base = RunSpec { seed: 0, ..spec.clone() }.id();
+        format!("{}-{}-{}", spec.rule.name(), keys.iter().map(last).collect::<Vec<_>>().join("-"), &base[..4])
     });
     let amount =
         Amount { epochs: spec.recipe.epochs, seeds: 1, train_limit: None, network: toml::Table::new(), on_flex: None };
@@ -74,6 +76,7 @@ fn described(args: &SweepArgs) -> Result<(Experiment, String)> {
         on: BTreeMap::new(),
         missing: None,
         fixed: false,
+        authors: None,
     };
     let column = Column {
         label: spec.dataset.clone(),
@@ -91,6 +94,7 @@ fn described(args: &SweepArgs) -> Result<(Experiment, String)> {
         kind: Kind::Sweep,
         notes: Vec::new(),
         reading: BTreeMap::new(),
+        reference: None,
         rows: vec![row(spec.rule.title())],
         columns: vec![column],
         sweep: Some(Sweep { parameter, label, values, and: parameters.next() }),

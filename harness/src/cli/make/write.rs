@@ -3,20 +3,19 @@
 use super::MakeArgs;
 use crate::error::Result;
 use crate::experiment::{Choices, Profile};
+use crate::record::RunResult;
 use crate::report::place::{About, Shelf, folder, tidy, write_index};
 use crate::report::{Report, figure, markdown, parquet};
 use crate::talk::say;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Writes the report, and the index where it is kept; says where the page is.
 pub fn write(report: &Report, choices: &Choices, args: &MakeArgs) -> Result<PathBuf> {
-    let results = &args.results.results;
+    let results = &args.select.results.results;
     let about = About::runs(&report.title, &report.command, report.runs());
-    let ids: BTreeSet<String> = report.runs().map(|run| run.run_id.clone()).collect();
-    let there = results.join(&report.name).join(&report.variant).join("runs.parquet");
-    let kept = if there.exists() { parquet::read_ids(&there)?.into_iter().collect() } else { BTreeSet::new() };
-    let (shelf, why) = Shelf::of(&about, &ids, &kept, choices.profile == Profile::Quick, args.shelf);
+    let stamps = report.runs().map(RunResult::stamp).collect();
+    let kept = parquet::read_stamps(&results.join(&report.name).join(&report.variant).join("runs.parquet"))?;
+    let (shelf, why) = Shelf::of(&about, &stamps, &kept, choices.profile == Profile::Quick, args.shelf);
     let dir = folder(results, shelf, &report.name, &report.variant)?;
     let mut written = parquet::write(report, &dir)?;
     let figures = figure::write(report, &dir)?;

@@ -1,6 +1,6 @@
 //! Which epochs make one line: those of runs that differ in nothing but their seed.
 
-use crate::cli::runs::settings;
+use crate::cli::runs::{by_settings, settings};
 use crate::record::RunResult;
 use crate::report::curves::CurveRow;
 use crate::report::settings::in_words;
@@ -49,14 +49,7 @@ pub fn of_curves(rows: Vec<CurveRow>) -> Vec<Group> {
 /// Runs by their specs but for the seed, and what most of them have in common in words. A line is called by its rule;
 /// where several have one rule, by what they differ in too.
 pub fn of_runs(runs: &[RunResult]) -> (Vec<Group>, String) {
-    let mut found: Vec<(RunSpec, Vec<&RunResult>)> = Vec::new();
-    for run in runs {
-        let spec = RunSpec { seed: 0, ..run.spec.clone() };
-        match found.iter_mut().find(|(other, _)| *other == spec) {
-            Some((_, seeds)) => seeds.push(run),
-            None => found.push((spec, vec![run])),
-        }
-    }
+    let found = by_settings(runs);
     let labels = labels(&found);
     let group = |((spec, runs), label): (&(RunSpec, Vec<&RunResult>), &String)| Group {
         label: label.clone(),
@@ -81,13 +74,17 @@ fn labels(found: &[(RunSpec, Vec<&RunResult>)]) -> Vec<String> {
     let label = |(index, (spec, _)): (usize, &(RunSpec, Vec<&RunResult>))| {
         let like: Vec<usize> = (0..found.len()).filter(|other| title(&found[*other].0) == title(spec)).collect();
         let differs = |key: &&String| like.iter().any(|other| all[*other].get(*key) != all[index].get(*key));
-        let parts = all[index].keys().filter(|key| *key != "seed").filter(differs).map(|key| {
-            let name = key.rsplit('.').next().unwrap_or(key);
-            match name {
-                "dataset" | "name" => all[index][key].clone(),
-                name => format!("{} {}", name.replace('_', " "), all[index][key]),
-            }
-        });
+        let parts =
+            all[index].keys().filter(|key| !["seed", "allow_unverified"].contains(&key.as_str())).filter(differs).map(
+                |key| {
+                    let name = key.rsplit('.').next().unwrap_or(key);
+                    match name {
+                        "dataset" | "name" => all[index][key].clone(),
+                        "data_digest" => format!("data {}", all[index][key].chars().take(12).collect::<String>()),
+                        name => format!("{} {}", name.replace('_', " "), all[index][key]),
+                    }
+                },
+            );
         [title(spec)].into_iter().chain(parts).collect::<Vec<_>>().join(", ")
     };
     found.iter().enumerate().map(label).collect()

@@ -1,11 +1,13 @@
 //! Which runs are meant.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::experiment::{Choices, Kind, Profile, catalogue, expand, parse};
 use crate::record::RunResult;
 use crate::spec::{DeviceName, RunSpec};
+use crate::suggest::did_you_mean;
 use clap::Args;
 use datasets::LoadOptions;
+use std::collections::BTreeSet;
 
 /// Runs that have all of what is given.
 #[derive(Args, Debug)]
@@ -33,6 +35,36 @@ impl Filter {
         let Self { rules, dataset, network, experiment, device } = self;
         let texts = [dataset, network, experiment];
         !rules.is_empty() || device.is_some() || texts.iter().any(|text| text.is_some())
+    }
+
+    /// Finds what is asked for and no run of `all` has.
+    pub fn check(&self, all: &[RunResult]) -> Result<()> {
+        let Self { rules, dataset, network, device, .. } = self;
+        let values = |of: fn(&RunResult) -> Vec<String>| all.iter().flat_map(of).collect::<BTreeSet<String>>();
+        let known = [
+            (
+                "rule",
+                rules.iter().collect::<Vec<_>>(),
+                values(|run| vec![run.spec.rule.name().into(), run.spec.rule.title()]),
+            ),
+            ("dataset", dataset.iter().collect(), values(|run| vec![run.spec.dataset.clone()])),
+            ("network", network.iter().collect(), values(|run| vec![run.spec.network.name.clone()])),
+            ("device", vec![], values(|run| vec![run.spec.device.to_string()])),
+        ];
+        let device = device.map(|device| device.to_string());
+        for (flag, mut asked, there) in known {
+            asked.extend(device.iter().filter(|_| flag == "device"));
+            let lacking = |word: &&&String| !there.iter().any(|known| known.eq_ignore_ascii_case(word));
+            if let Some(word) = asked.iter().find(lacking).filter(|_| !all.is_empty()) {
+                let (list, alike) =
+                    (there.iter().map(String::as_str), did_you_mean(word, there.iter().map(String::as_str)));
+                return Err(Error::Input(format!(
+                    "--{flag} {word}: no run in the store has it; there are {}{alike}",
+                    list.collect::<Vec<_>>().join(", ")
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The filter, with what an experiment asks for worked out once.
@@ -64,9 +96,9 @@ fn whatever_seed(spec: &RunSpec) -> RunSpec {
 
 /// Every run that the experiment asks for in some profile.
 fn planned(name: &str) -> Result<Vec<RunSpec>> {
-    let (text, origin) = catalogue::read(name, &[Kind::Table, Kind::Sweep])?;
+    let (text, origin) = catalogue::read(name, &Kind::TRAINING)?;
     let experiment = parse(&text, &origin)?;
-    let mut specs = Vec::new();
+    let (mut specs, mut wrong) = (Vec::new(), None);
     for profile in [Profile::Quick, Profile::Short, Profile::Paper] {
         for device in [DeviceName::Flex, DeviceName::CpuTch] {
             let choices = Choices {
@@ -78,9 +110,14 @@ fn planned(name: &str) -> Result<Vec<RunSpec>> {
                 assume_present: true,
             };
             // A sweep may have data in some profiles only.
-            let Ok(plan) = expand(experiment.clone(), &choices, &LoadOptions::default()) else { continue };
-            specs.extend(plan.cells.iter().flat_map(|cell| &cell.specs).map(whatever_seed));
+            match expand(experiment.clone(), &choices, &LoadOptions::default()) {
+                Ok(plan) => specs.extend(plan.cells.iter().flat_map(|cell| &cell.specs).map(whatever_seed)),
+                Err(error) => wrong = wrong.or(Some(error)),
+            }
         }
     }
-    Ok(specs)
+    match wrong {
+        Some(error) if specs.is_empty() => Err(error),
+        _ => Ok(specs),
+    }
 }

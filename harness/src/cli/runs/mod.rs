@@ -1,11 +1,14 @@
 //! `harness runs`: the runs that are kept, listed, compared, removed, and carried to and from other machines.
 
+mod best;
 mod filter;
+mod group;
 mod print;
 mod transfer;
 
 pub use filter::Filter;
-pub use print::settings;
+pub use group::by_settings;
+pub use print::{rule_settings, settings};
 
 use super::{ResultOptions, print_json};
 use crate::error::{Error, Result};
@@ -37,11 +40,11 @@ enum RunsCommand {
         /// The run's name, or its beginning.
         id: String,
     },
-    /// The runs with the highest accuracy after their last epoch, best first.
+    /// Settings by the mean accuracy of their seeds after the last epoch, best first, a list for each data set.
     Best {
         #[command(flatten)]
         filter: Filter,
-        /// How many.
+        /// How many of each data set.
         #[arg(long, value_name = "N", default_value_t = 10)]
         top: usize,
     },
@@ -79,14 +82,7 @@ pub fn main(args: RunsArgs) -> Result<()> {
     match args.command {
         RunsCommand::List { filter } => print::list(&chosen(&store, &filter)?),
         RunsCommand::Show { id } => print_json(&one(&store, &id)?),
-        RunsCommand::Best { filter, top } => {
-            let runs = chosen(&store, &filter)?;
-            let rated = |run: RunResult| run.test_accuracy.map(|accuracy| (accuracy, run));
-            let mut runs: Vec<(f64, RunResult)> = runs.into_iter().filter_map(rated).collect();
-            runs.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-            runs.truncate(top);
-            print::list(&runs.into_iter().map(|(_, run)| run).collect::<Vec<_>>())
-        }
+        RunsCommand::Best { filter, top } => best::print(&chosen(&store, &filter)?, top),
         RunsCommand::Compare { a, b } => print::compare(&one(&store, &a)?, &one(&store, &b)?),
         RunsCommand::Rm { ids } => remove(&store, &ids),
         RunsCommand::Export { file, filter } => transfer::export(&chosen(&store, &filter)?, &file),
@@ -95,21 +91,34 @@ pub fn main(args: RunsArgs) -> Result<()> {
 }
 
 /// The finished runs that `filter` lets through, oldest first; what cannot be read is told.
+///
+/// # Errors
+/// Where the filter asks for what no run in the store has.
 pub fn chosen(store: &Store, filter: &Filter) -> Result<Vec<RunResult>> {
     let accepts = filter.prepared()?;
-    let mut runs = Vec::new();
+    let mut all = Vec::new();
     for id in store.ids::<RunSpec>()? {
         match store.named::<RunSpec>(&id) {
-            Ok(run) => runs.extend(run.filter(|run| accepts(run))),
+            Ok(run) => all.extend(run),
             Err(error) => say!("{error}"),
         }
     }
+    filter.check(&all)?;
+    let mut runs: Vec<RunResult> = all.into_iter().filter(|run| accepts(run)).collect();
     runs.sort_by_key(|run| run.provenance.finished_unix);
     Ok(runs)
 }
 
+/// A name's beginning has at least so many letters, so that a slip of the hand means no run.
+const BEGINNING: usize = 4;
+
 /// The name that begins with `start`.
 fn id(store: &Store, start: &str) -> Result<String> {
+    if start.len() < BEGINNING {
+        return Err(Error::Input(format!(
+            "`{start}`: give at least the first {BEGINNING} letters of a run's name; `harness runs list` has them"
+        )));
+    }
     let all = store.ids::<RunSpec>()?;
     let mut found: Vec<String> = all.into_iter().filter(|id| id.starts_with(start)).collect();
     match found.len() {
@@ -130,8 +139,8 @@ fn remove(store: &Store, starts: &[String]) -> Result<()> {
     // All names first: a wrong one removes nothing.
     let ids: Vec<String> = starts.iter().map(|start| id(store, start)).collect::<Result<_>>()?;
     for id in ids {
-        let claim = store.lock::<RunSpec>(&id, || say!("another process is working on {id}; waiting for it"))?;
-        claim.remove()?;
+        let at_work = || Error::Failed(format!("run {id} is being worked on; stop that process first"));
+        store.try_lock::<RunSpec>(&id)?.ok_or_else(at_work)?.remove()?;
         say!("removed {id}");
     }
     Ok(())

@@ -4,6 +4,7 @@ use crate::cli::print;
 use crate::error::Result;
 use crate::record::RunResult;
 use crate::record::facts;
+use baselines::RuleSpec;
 use std::collections::BTreeMap;
 
 /// One line a run.
@@ -21,13 +22,23 @@ pub fn list(runs: &[RunResult]) -> Result<()> {
             run.epochs,
             run.spec.seed,
             run.spec.rule.title(),
-            run.spec.network.name,
+            facts::in_words(&facts::network(&run.spec.network)),
             run.spec.dataset,
             run.spec.device,
-            facts::in_words(&facts::recipe(&run.spec.recipe)),
+            [rule_settings(&run.spec.rule), facts::in_words(&facts::recipe(&run.spec.recipe))].join(""),
         ))?;
     }
     Ok(())
+}
+
+/// A rule's settings that are not its usual ones, each with a comma behind it.
+pub fn rule_settings(rule: &RuleSpec) -> String {
+    let table = |rule: &RuleSpec| toml::Table::try_from(rule).expect("plain data");
+    let own = table(rule);
+    let name = toml::Table::from_iter([("name".to_string(), own["name"].clone())]);
+    let usual = name.try_into::<RuleSpec>().map(|rule| table(&rule)).unwrap_or_default();
+    let other = own.iter().filter(|(key, value)| usual.get(*key) != Some(*value));
+    other.map(|(key, value)| format!("{} {}, ", key.replace('_', " "), crate::experiment::shown(value))).collect()
 }
 
 /// What two runs have different settings in, and their numbers.

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 
 /// Writes `runs` to `file`, by its ending.
 pub fn export(runs: &[RunResult], file: &Path) -> Result<()> {
+    if runs.is_empty() {
+        return Err(Error::Missing("nothing written: the store has no such run; `harness runs list` shows all".into()));
+    }
     let mut runs = runs.to_vec();
     // Where the data lay is this machine's business.
     runs.iter_mut().for_each(|run| run.data.source = kind_of_source(&run.data.source).to_string());

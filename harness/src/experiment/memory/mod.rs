@@ -15,7 +15,7 @@ pub use plan::quoted;
 
 use super::catalogue;
 use crate::error::{Error, Result};
-use crate::spec::lower_name;
+use crate::spec::name_rule;
 use crate::suggest::of_serde;
 use baselines::RuleSpec;
 use serde::Deserialize;
@@ -160,7 +160,7 @@ impl Row {
     /// The rule for a network that can be cut into `places` units.
     pub fn rule(&self, places: usize) -> Result<RuleSpec> {
         let mut rule = self.rule.clone();
-        lower_name(&mut rule);
+        name_rule(&mut rule);
         if let Some(layers) = self.layers_per_unit {
             rule.insert("units".into(), toml::Value::Integer(places.div_ceil(layers.max(1)) as i64));
         }

@@ -2,10 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::record::Footprint;
-use crate::report::parquet::{Columns, Row, file};
+use crate::report::parquet::{Columns, Row, file, stamps};
 use crate::spec::{MemorySpec, Request};
 use sll_core::memory::{MemoryUse, StepBytes};
 use sll_core::rule::StepCost;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A measurement in its place.
@@ -23,11 +24,9 @@ pub struct Measured<'a> {
 /// Its file.
 pub const FILE: &str = "measurements.parquet";
 
-/// The names of the measurements in the file at `path`.
-pub fn read_ids(path: &Path) -> Result<Vec<String>> {
-    let frame = file::read(path)?;
-    let ids = frame.column("measurement_id").ok().and_then(|column| column.str().ok());
-    Ok(ids.into_iter().flat_map(|ids| ids.iter().flatten().map(String::from).collect::<Vec<_>>()).collect())
+/// The stamps ([`crate::record::stamp`]) of the measurements in the file at `path`; none where there is no file.
+pub fn read_stamps(path: &Path) -> Result<BTreeSet<String>> {
+    stamps(path, "measurement_id", "seconds_per_step")
 }
 
 /// Writes `measurements.parquet` of the experiment `name` and says where it is.

@@ -12,15 +12,23 @@ use std::path::{Path, PathBuf};
 pub fn figures(results: &Path) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     for (name, folder) in pages(results)? {
-        let there = folder.join(parquet::FILE);
-        // An experiment of the user's own has no file that is known here.
-        let Ok(Experiment::MemoryFigure(figure)) = find(&name) else { continue };
-        if there.exists() {
-            let command = About::read(&folder)?.unwrap_or_default().command;
-            written.extend(draw::write(&collect(figure, parquet::read(&there)?, command), &folder)?);
+        if let Some(drawn) = figure(&name, &folder)? {
+            written.extend(draw::write(&drawn, &folder)?);
         }
     }
     Ok(written)
+}
+
+/// The figure of the experiment `name` from what was measured for its page in `folder`; none where that is no figure.
+pub fn figure(name: &str, folder: &Path) -> Result<Option<FigureData>> {
+    let there = folder.join(parquet::FILE);
+    // An experiment of the user's own has no file that is known here.
+    let Ok(Experiment::MemoryFigure(figure)) = find(name) else { return Ok(None) };
+    if !there.exists() {
+        return Ok(None);
+    }
+    let command = About::read(folder)?.unwrap_or_default().command;
+    Ok(Some(collect(figure, parquet::read(&there)?, command)))
 }
 
 fn collect(figure: Figure, found: Vec<(String, String, Footprint)>, command: String) -> FigureData {

@@ -3,11 +3,12 @@
 
 use super::file;
 use crate::error::{Error, Result};
-use crate::record::{DataInfo, EpochDiagnostics, LayerDiagnostics, PeakBytes, Provenance, RunResult};
+use crate::record::{DataInfo, EpochDiagnostics, LayerDiagnostics, PeakBytes, Provenance, RunResult, stamp};
 use crate::spec::{DeviceName, Request, RunSpec};
 use polars::prelude::DataFrame;
 use sll_core::posterior::{Affinity, UnitPosterior};
 use sll_core::rule::StepCost;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The runs in the file at `path`, and what is wrong with the others.
@@ -34,6 +35,36 @@ pub fn read_runs(path: &Path) -> Result<(Vec<RunResult>, Vec<String>)> {
     }
     with_layers(&mut runs, path)?;
     Ok((runs, wrong))
+}
+
+/// A run in its place in a table or sweep.
+#[derive(Clone, Debug)]
+pub struct LabelledRun {
+    /// Its row's label.
+    pub row: String,
+    /// Its column's label.
+    pub column: String,
+    /// The swept value, where that is one number.
+    pub value: Option<f64>,
+    /// The run.
+    pub run: RunResult,
+}
+
+impl LabelledRun {
+    /// Whether it stands in the column `label`, which a smaller network's sizes may follow in brackets.
+    pub fn is_of(&self, label: &str) -> bool {
+        self.column.strip_prefix(label).is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
+    }
+}
+
+/// The runs of the page that wrote the file at `path`; those that cannot be read are left out.
+pub fn read_labelled(path: &Path) -> Result<Vec<LabelledRun>> {
+    let frame = file::read(path)?;
+    let of = |row: Row| {
+        let run = row.run().ok()?;
+        Some(LabelledRun { row: row.text("row")?, column: row.text("column")?, value: row.number("value"), run })
+    };
+    Ok((0..frame.height()).filter_map(|index| of(Row { frame: &frame, index })).collect())
 }
 
 /// Adds what was measured of each layer, which files of before have beside them: `x.layers.parquet` beside `x.parquet`.
@@ -67,10 +98,19 @@ fn is_of_runs(frame: &DataFrame) -> bool {
     frame.column("run_id").is_ok() && frame.column("spec").is_ok()
 }
 
-/// The names of the runs in the file at `path`.
-pub fn read_ids(path: &Path) -> Result<Vec<String>> {
+/// The stamps ([`crate::record::stamp`]) of the runs in the file at `path`; none where there is no file.
+pub fn read_stamps(path: &Path) -> Result<BTreeSet<String>> {
+    stamps(path, "run_id", "seconds")
+}
+
+/// The stamps of records whose names and seconds stand in the columns `name` and `seconds` of the file at `path`.
+pub(crate) fn stamps(path: &Path, name: &str, seconds: &str) -> Result<BTreeSet<String>> {
+    if !path.exists() {
+        return Ok(BTreeSet::new());
+    }
     let frame = file::read(path)?;
-    Ok((0..frame.height()).filter_map(|index| Row { frame: &frame, index }.text("run_id")).collect())
+    let of = |row: Row| Some(stamp(&row.text(name)?, row.count("finished_unix")?, row.number(seconds)?));
+    Ok((0..frame.height()).filter_map(|index| of(Row { frame: &frame, index })).collect())
 }
 
 /// A row of a table that was read.
@@ -218,7 +258,7 @@ mod tests {
             let paths = parquet::write(&report, dir.path()).unwrap();
             let (runs, wrong) = read_runs(&paths[0]).unwrap();
             assert_eq!((runs, wrong), (report.runs().cloned().collect(), vec![]));
-            assert_eq!(read_ids(&paths[0]).unwrap(), report.runs().map(|run| run.run_id.clone()).collect::<Vec<_>>());
+            assert_eq!(read_stamps(&paths[0]).unwrap(), report.runs().map(RunResult::stamp).collect());
             let error = read_runs(&paths[1]).unwrap_err().to_string();
             assert!(error.contains("cells.parquet has no runs"), "{error}");
         }

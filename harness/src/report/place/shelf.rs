@@ -30,8 +30,9 @@ pub struct ShelfFlags {
 }
 
 impl Shelf {
-    /// Where a page goes that is made of the records called `ids`, and why not among what is kept. `kept` are the names
-    /// of the records of the page that is there.
+    /// Where a page goes that is made of the records called `ids`, and why not among what is kept. `kept` are those of
+    /// the page that is there. A record is called by its name and the time when it was finished: the same spec run
+    /// again, on another machine perhaps, is another record.
     pub fn of(
         about: &About,
         ids: &BTreeSet<String>,
@@ -51,8 +52,9 @@ impl Shelf {
             (Shelf::Local, Some(why))
         } else if lost > 0 && !flags.replace {
             let why = format!(
-                "the page that is kept has {lost} records that this one has not; `harness runs import` takes runs over \
-                 from its runs.parquet (--older shows those of earlier numerics), or --replace lets them go"
+                "the page that is kept has {lost} records that this one lacks, or has from another time or machine; \
+                 remove the new ones (`harness runs rm`) and take the kept ones over from its runs.parquet (`harness \
+                 runs import`; --older shows those of earlier numerics), or let them go with --replace"
             );
             (Shelf::Local, Some(why))
         } else {
@@ -75,7 +77,7 @@ mod tests {
         assert_eq!(of(&clean, &[], false, none), (Shelf::Kept, None));
         assert_eq!(of(&clean, &["a"], false, none).0, Shelf::Kept, "it holds all that was there");
         let (shelf, why) = of(&clean, &["a", "c", "d"], false, none);
-        assert!(shelf == Shelf::Local && why.unwrap().contains("has 2 records"));
+        assert!(shelf == Shelf::Local && why.unwrap().contains("has 2 records that this one lacks"));
         assert_eq!(of(&clean, &["c"], false, ShelfFlags { replace: true, ..none }).0, Shelf::Kept);
         let (shelf, why) = of(&dirty, &[], false, none);
         assert!(shelf == Shelf::Local && why.unwrap().contains("1 of its 2"));

@@ -1,0 +1,184 @@
+//! `harness status` and `harness cancel`: plans under way, by the store's locks and records.
+
+use super::{ResultOptions, print};
+use crate::engine::{self, Handed};
+use crate::error::{Error, Result};
+use crate::estimate::told;
+use crate::interrupt;
+use crate::plan::{self, Line};
+use crate::run::{Checkpoint, Place};
+use crate::spec::RunSpec;
+use crate::store::{Holder, Store};
+use crate::talk::say;
+use clap::Args;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Options of both.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    /// Plans: files of `harness plan`, or beginnings of names below results/plans; all of those by default.
+    plans: Vec<String>,
+    #[command(flatten)]
+    results: ResultOptions,
+}
+
+/// How a run is.
+enum State {
+    Done { note: Option<&'static str> },
+    Running { holder: Holder, at: Option<Place> },
+    Waiting { at: Option<Place> },
+    Failed { why: String },
+}
+
+impl State {
+    fn of(line: &Line, store: &Store) -> Self {
+        // In this order: what is just being finished is running, then done.
+        let holder = store.holder::<RunSpec>(&line.id);
+        let at = Checkpoint::progress(&store.state(&line.id));
+        match (store.named::<RunSpec>(&line.id), holder) {
+            (Ok(Some(run)), _) => State::Done { note: run.diverged_at_step.map(|_| "diverged") },
+            (_, Some(holder)) => State::Running { holder, at },
+            (Err(error), None) => State::Failed { why: error.to_string() },
+            (Ok(None), None) => match store.failure::<RunSpec>(&line.id) {
+                Some(why) => State::Failed { why },
+                None => State::Waiting { at },
+            },
+        }
+    }
+
+    fn told(&self, epochs: usize) -> String {
+        let at = |at: &Option<Place>| match at {
+            None => String::new(),
+            Some(Place { epochs: done, steps: 0 }) => format!(" after {done} of {epochs} epochs"),
+            Some(Place { epochs: done, steps }) => format!(" after {done} of {epochs} epochs and {steps} steps"),
+        };
+        match self {
+            State::Done { note } => note.map_or_else(|| "done".into(), |note| format!("done, {note}")),
+            State::Running { holder, at: place } => {
+                format!("running{} (process {} on {})", at(place), holder.pid, holder.host)
+            }
+            State::Waiting { at: place } => format!("waiting{}", at(place)),
+            State::Failed { why } => format!("failed: {why}"),
+        }
+    }
+
+    /// The part of it that is left.
+    fn left(&self, epochs: usize) -> f64 {
+        match self {
+            State::Done { .. } => 0.0,
+            State::Running { at: Some(place), .. } | State::Waiting { at: Some(place) } => {
+                (1.0 - place.epochs as f64 / epochs as f64).max(0.0)
+            }
+            _ => 1.0,
+        }
+    }
+}
+
+/// Prints a paragraph a plan, with a line a run.
+pub fn status(args: StatusArgs) -> Result<()> {
+    let store = Store::at(&args.results.results);
+    for handed in chosen(&args)? {
+        print(&told_of(&handed, &store))?;
+    }
+    Ok(())
+}
+
+fn told_of(handed: &Handed, store: &Store) -> String {
+    let states: Vec<State> = handed.lines.iter().map(|line| State::of(line, store)).collect();
+    let count = |is: fn(&State) -> bool| states.iter().filter(|state| is(state)).count();
+    let running = count(|state| matches!(state, State::Running { .. }));
+    let counts = format!(
+        "{} done, {running} running, {} waiting, {} failed",
+        count(|state| matches!(state, State::Done { .. })),
+        count(|state| matches!(state, State::Waiting { .. })),
+        count(|state| matches!(state, State::Failed { .. })),
+    );
+    let left = |(line, state): (&Line, &State)| match state.left(line.spec.recipe.epochs) {
+        0.0 => Some(0.0),
+        part => line.seconds.map(|seconds| part * seconds),
+    };
+    let seconds: Option<f64> = handed.lines.iter().zip(&states).map(left).sum();
+    let to_go = match seconds {
+        Some(0.0) => String::new(),
+        Some(seconds) => format!("; about {} to go, {} at once", told(seconds / running.max(1) as f64), running.max(1)),
+        None => "; how long is not known".into(),
+    };
+    let queued = match handed.alive() {
+        Ok(0) => String::new(),
+        Ok(tasks) => format!("; {tasks} tasks in the batch system"),
+        Err(error) => format!("; {error}"),
+    };
+    let line = |(line, state): (&Line, &State)| {
+        format!("\n  {}  {}: {}", line.id, line.title, state.told(line.spec.recipe.epochs))
+    };
+    let lines: String = handed.lines.iter().zip(&states).map(line).collect();
+    format!("{}: {} runs: {counts}{to_go}{queued}{lines}", handed.name, states.len())
+}
+
+/// Ends the work on plans: jobs of batch systems, and processes of this machine as a signal ends them.
+pub fn cancel(args: StatusArgs) -> Result<()> {
+    let store = Store::at(&args.results.results);
+    let mut asked = BTreeSet::new();
+    for handed in chosen(&args)? {
+        let tasks = handed.cancel()?;
+        if tasks > 0 {
+            say!("{}: ended {tasks} tasks of the batch system", handed.name);
+        }
+        for line in &handed.lines {
+            match store.holder::<RunSpec>(&line.id) {
+                Some(holder) if holder.is_here() && holder.pid > 0 => {
+                    if asked.insert(holder.pid) {
+                        interrupt::ask_to_end(holder.pid);
+                        say!("{}: asked process {} to end; its state is kept", handed.name, holder.pid);
+                    }
+                }
+                Some(holder) if tasks == 0 => {
+                    say!(
+                        "{}: process {} on {} works on {}; end it there",
+                        handed.name,
+                        holder.pid,
+                        holder.host,
+                        line.id
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The plans that are named, or all that are kept.
+fn chosen(args: &StatusArgs) -> Result<Vec<Handed>> {
+    let kept = engine::all(&args.results.results)?;
+    if args.plans.is_empty() {
+        return match kept.is_empty() {
+            true => Err(Error::Input(
+                "no plan is under way here; a table or sweep leaves one, or name a file that `harness plan` wrote"
+                    .into(),
+            )),
+            false => Ok(kept),
+        };
+    }
+    let named = |name: &String| {
+        let path = Path::new(name);
+        let found: Vec<Handed> = if path.is_file() {
+            let lines = plan::read(path)?;
+            // Jobs are booked with the plan of these runs, if it was handed over.
+            let same = |handed: &&Handed| plan::digest(&handed.lines) == plan::digest(&lines);
+            let folder = kept.iter().find(same).map_or_else(PathBuf::new, |handed| handed.folder.clone());
+            vec![Handed { name: name.clone(), folder, lines }]
+        } else {
+            kept.iter().filter(|handed| handed.name.starts_with(name.as_str())).cloned().collect()
+        };
+        match found.is_empty() {
+            true => {
+                let names: Vec<&str> = kept.iter().map(|handed| handed.name.as_str()).collect();
+                Err(Error::Input(format!("`{name}` is no file and no plan's name; there are {}", names.join(", "))))
+            }
+            false => Ok(found),
+        }
+    };
+    args.plans.iter().map(named).collect::<Result<Vec<_>>>().map(|all| all.into_iter().flatten().collect())
+}

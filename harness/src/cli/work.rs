@@ -1,0 +1,52 @@
+//! `harness work`: makes the runs of a plan, or some of its lines, in processes of this machine.
+
+use super::make::PartArgs;
+use super::{DataOptions, KeepOptions, ResultOptions};
+use crate::device;
+use crate::error::Result;
+use crate::plan::{self, Lines};
+use crate::pool::Pool;
+use crate::store::Store;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Options of `work`.
+#[derive(Args, Debug)]
+pub struct WorkArgs {
+    /// A plan that `harness plan` wrote; - reads it from stdin.
+    plan: PathBuf,
+    /// Only these of its lines, counted from 1, like 3 or 1-4,7.
+    #[arg(long, value_name = "LINES")]
+    line: Option<Lines>,
+    /// Processes at once.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=256))]
+    jobs: u64,
+    /// Threads of each; by default the machine's are shared out.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    threads: Option<u64>,
+    /// Keep every run's state after its last epoch, so that one of more epochs resumes from it.
+    #[arg(long)]
+    keep_state: bool,
+    #[command(flatten)]
+    keep: KeepOptions,
+    #[command(flatten)]
+    part: PartArgs,
+    #[command(flatten)]
+    data: DataOptions,
+    #[command(flatten)]
+    results: ResultOptions,
+}
+
+/// Makes those that the store lacks. Exit code 130 says that some are unfinished, with their state kept.
+pub fn main(args: WorkArgs) -> Result<()> {
+    let lines = args.line.unwrap_or_default().of(&plan::read(&args.plan)?)?;
+    let jobs: Vec<_> = args.part.of(&lines).iter().map(plan::Line::job).collect();
+    // One that is not there is told once, and not by every run.
+    jobs.iter().try_for_each(|job| device::open(job.request.device).map(drop))?;
+    let mut arguments = args.data.arguments();
+    arguments.extend(args.keep.arguments());
+    arguments.extend(args.keep_state.then(|| "--keep-state".into()));
+    let (at_once, threads) = (args.jobs as usize, args.threads.map(|threads| threads as usize));
+    let pool = Pool { at_once, threads, arguments, until: args.part.until(), ..Pool::default() };
+    pool.make(&jobs, &Store::open(&args.results.results)?)
+}

@@ -1,0 +1,176 @@
+//! Plans under way: `<results>/plans/<name>-<digest>/` with `plan.jsonl`, and of what was handed to a batch system the
+//! script, its logs, and `jobs.jsonl`, a line a job.
+
+use super::{Cluster, EngineName, Work, tasks};
+use crate::atomic::write_atomically;
+use crate::error::{Error, Result};
+use crate::plan::{self, Line, Lines};
+use crate::talk::say;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+const FOLDER: &str = "plans";
+const PLAN: &str = "plan.jsonl";
+const JOBS: &str = "jobs.jsonl";
+
+/// A plan that somebody works on, or has worked on.
+#[derive(Clone, Debug)]
+pub struct Handed {
+    /// The experiment, its variant and the plan's digest.
+    pub name: String,
+    /// Where it lies.
+    pub folder: PathBuf,
+    /// Its runs.
+    pub lines: Vec<Line>,
+}
+
+/// A job of a batch system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Submitted {
+    engine: String,
+    job: String,
+}
+
+/// The place of the plan of `lines`. The same runs have the same one.
+pub fn place(results: &Path, name: &str, lines: &[Line]) -> Handed {
+    let name = format!("{name}-{}", &plan::digest(lines)[..8]);
+    let folder = results.join(FOLDER).join(&name);
+    Handed { name, folder, lines: lines.to_vec() }
+}
+
+/// All plans that are kept below `results`; one that cannot be read is told and left out.
+pub fn all(results: &Path) -> Result<Vec<Handed>> {
+    let folder = results.join(FOLDER);
+    let entries = match std::fs::read_dir(&folder) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|e| Error::file("read", &folder, e))?,
+    };
+    let mut found = Vec::new();
+    for folder in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()) {
+        match plan::read(&folder.join(PLAN)) {
+            Ok(lines) => {
+                let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                found.push(Handed { name, folder, lines });
+            }
+            Err(error) => say!("{error}"),
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+impl Handed {
+    /// Writes the plan into its place: from then on `harness status` tells about it.
+    pub fn write(&self) -> Result<()> {
+        write_atomically(&self.folder.join(PLAN), plan::text(&self.lines).as_bytes())
+    }
+
+    fn jobs(&self) -> Result<Vec<Submitted>> {
+        let path = self.folder.join(JOBS);
+        let text = match std::fs::read_to_string(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            text => text.map_err(|e| Error::file("read", &path, e))?,
+        };
+        // A line that a full disk cut is no job's.
+        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+
+    /// How many tasks of it wait or run in batch systems.
+    ///
+    /// # Errors
+    /// If one of them cannot be asked.
+    pub fn alive(&self) -> Result<usize> {
+        let mut alive = 0;
+        for Submitted { engine, job } in self.jobs()? {
+            if let Some(queue) = EngineName::named(&engine).and_then(EngineName::queue) {
+                alive += queue.alive(&job)?;
+            }
+        }
+        Ok(alive)
+    }
+
+    /// Ends its jobs; gives how many tasks that were.
+    pub fn cancel(&self) -> Result<usize> {
+        let mut ended = 0;
+        for Submitted { engine, job } in self.jobs()? {
+            let Some(queue) = EngineName::named(&engine).and_then(EngineName::queue) else { continue };
+            match queue.alive(&job)? {
+                0 => {}
+                alive => {
+                    queue.cancel(&job)?;
+                    ended += alive;
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    /// What is handed over of it: those of its lines whose numbers, counted from 1, are `left`.
+    pub fn work(&self, left: &[usize], cluster: Cluster, command: Vec<String>) -> Result<Work> {
+        let folder = std::path::absolute(&self.folder).map_err(|e| Error::file("find", &self.folder, e))?;
+        let lines: Vec<_> = left.iter().map(|&number| (number, self.lines[number - 1].seconds)).collect();
+        let tasks = tasks(&lines, cluster.task_minutes, cluster.jobs);
+        let tasks = tasks.iter().map(|lines| Lines::written(lines)).collect();
+        let plan = folder.join(PLAN).display().to_string();
+        let command = command.into_iter().chain([plan]).collect();
+        Ok(Work { name: self.name.clone(), folder, tasks, command, cluster })
+    }
+}
+
+/// Hands `work` of a plan to `engine`, unless tasks of it wait or run there already; says which job it is.
+pub fn hand_over(engine: EngineName, handed: &Handed, work: &Work) -> Result<()> {
+    let queue = engine.queue().ok_or_else(|| Error::Input("this machine is no batch system".into()))?;
+    if let alive @ 1.. = handed.alive()? {
+        say!("{alive} tasks of {} wait or run already; nothing is submitted", handed.name);
+        return Ok(());
+    }
+    handed.write()?;
+    let script = work.folder.join(format!("{}.sh", engine.name()));
+    write_atomically(&script, queue.script(work).as_bytes())?;
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, executable).map_err(|e| Error::file("write", &script, e))?;
+    let job = queue.submit(&script)?;
+    let path = handed.folder.join(JOBS);
+    let line = serde_json::to_string(&Submitted { engine: engine.name(), job: job.clone() }).expect("plain data");
+    let file = File::options().create(true).append(true).open(&path);
+    file.and_then(|mut file| writeln!(file, "{line}")).map_err(|e| Error::file("write", &path, e))?;
+    say!(
+        "submitted {} as job {job}: {} tasks; script and logs in {}",
+        work.name,
+        work.tasks.len(),
+        work.folder.display()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::example;
+    use crate::spec::Request;
+
+    #[test]
+    fn a_plan_is_kept_once_and_what_is_left_of_it_is_handed_over_by_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = |seed| {
+            let spec = example::run(seed, 98.0).spec;
+            Line { id: spec.id(), title: "BP".into(), seconds: Some(900.0), bytes: None, spec }
+        };
+        let lines: Vec<Line> = (0..4).map(line).collect();
+        let handed = place(folder.path(), "table1-quick-flex", &lines);
+        handed.write().unwrap();
+        let timed: Vec<Line> = lines.iter().map(|line| Line { seconds: None, ..line.clone() }).collect();
+        let again = place(folder.path(), "table1-quick-flex", &timed);
+        assert_eq!(again.folder, handed.folder);
+        again.write().unwrap();
+        std::fs::create_dir(folder.path().join("plans/foreign")).unwrap();
+        let found = all(folder.path()).unwrap();
+        assert_eq!((found.len(), &found[0].lines), (1, &timed));
+        let work = handed.work(&[2, 3, 4], Cluster::default(), vec!["work".into()]).unwrap();
+        assert_eq!(work.tasks, ["2-3", "4"]);
+        assert!(work.folder.is_absolute() && work.command[1].ends_with("plan.jsonl"));
+        assert_eq!((handed.alive().unwrap(), handed.cancel().unwrap()), (0, 0));
+    }
+}

@@ -1,0 +1,137 @@
+//! Slurm: an array of jobs, one a task.
+//!
+//! A task that is preempted, or whose node fails, is queued again by Slurm; one whose time is nearly over hears
+//! SIGUSR1, keeps its state and queues itself again, and so does one that was killed, three times at most.
+
+use super::{Queue, Work, answer, ask};
+use crate::error::{Error, Result};
+use std::path::Path;
+use std::process::Command;
+
+/// How often a task that was killed is queued again.
+const TRIES: u32 = 3;
+/// What Slurm says of a job that is over and forgotten.
+const FORGOTTEN: &str = "Invalid job id";
+
+/// The batch system.
+pub struct Slurm;
+
+impl Queue for Slurm {
+    fn script(&self, work: &Work) -> String {
+        let cluster = &work.cluster;
+        let log = work.folder.join("%A_%a.log").display().to_string();
+        let at_once = cluster.tasks.map_or_else(String::new, |tasks| format!("%{tasks}"));
+        let own = [
+            Some(format!("--job-name={}", work.name)),
+            Some(format!("--array=0-{}{at_once}", work.tasks.len() - 1)),
+            Some(format!("--output=\"{log}\"")),
+            Some("--open-mode=append".into()),
+            Some("--requeue".into()),
+            Some(format!("--signal=B:USR1@{}", cluster.grace)),
+            Some("--ntasks=1".into()),
+            cluster.partition.as_ref().map(|name| format!("--partition={name}")),
+            cluster.account.as_ref().map(|name| format!("--account={name}")),
+            cluster.gres.as_ref().map(|what| format!("--gres={what}")),
+            cluster.time.as_ref().map(|time| format!("--time={time}")),
+            cluster.mem.as_ref().map(|mem| format!("--mem={mem}")),
+            cluster.cpus.map(|cpus| format!("--cpus-per-task={cpus}")),
+        ];
+        let options = own.into_iter().flatten().chain(cluster.options.iter().cloned());
+        let options: String = options.map(|option| format!("#SBATCH {option}\n")).collect();
+        let body = work.body("SLURM_ARRAY_TASK_ID");
+        format!(
+            r#"#!/bin/bash
+{options}
+{body}
+# 130: its state is kept. Slurm itself queues what it preempted; what was cancelled stays so.
+again=
+[[ -n $over && $code -eq 130 ]] && again=1
+((code > 128 && code != 130 && ${{SLURM_RESTART_COUNT:-0}} < {TRIES})) && again=1
+[[ -n $again ]] && exec scontrol requeue "$SLURM_JOB_ID"
+exit "$code"
+"#
+        )
+    }
+
+    fn submit(&self, path: &Path) -> Result<String> {
+        let said = answer("sbatch", &ask(Command::new("sbatch").arg("--parsable").arg(path))?)?;
+        // The cluster's name may follow.
+        Ok(said.split(';').next().unwrap_or_default().to_string())
+    }
+
+    fn alive(&self, job: &str) -> Result<usize> {
+        let output = ask(Command::new("squeue").args(["--noheader", "--array", "--format=%T", "--jobs", job]))?;
+        if String::from_utf8_lossy(&output.stderr).contains(FORGOTTEN) {
+            return Ok(0);
+        }
+        Ok(answer("squeue", &output)?.lines().count())
+    }
+
+    fn cancel(&self, job: &str) -> Result<()> {
+        match answer("scancel", &ask(Command::new("scancel").arg(job))?) {
+            Err(Error::Failed(why)) if !why.contains(FORGOTTEN) => Err(Error::Failed(why)),
+            Err(other @ Error::Missing(_)) => Err(other),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example;
+    use super::*;
+
+    #[test]
+    fn a_script_asks_for_what_it_was_told_and_is_a_shells() {
+        let script = Slurm.script(&example());
+        for option in [
+            "--array=0-1%8",
+            "--requeue",
+            "--signal=B:USR1@120",
+            "--partition=gpu",
+            "--gres=gpu:1",
+            "--time=4:00:00",
+            "--cpus-per-task=8",
+            "--constraint=a100",
+            "--output=\"/shared/my results/plans/table2/%A_%a.log\"",
+        ] {
+            assert!(script.contains(&format!("#SBATCH {option}\n")), "no {option} in {script}");
+        }
+        assert!(!script.contains("--account") && !script.contains("--mem"), "{script}");
+        assert!(script.contains("module load cuda\n/shared/harness work 'it'\\''s.jsonl' --line"), "{script}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("script.sh");
+        std::fs::write(&path, script).unwrap();
+        assert!(Command::new("bash").arg("-n").arg(&path).status().unwrap().success());
+    }
+
+    #[test]
+    fn a_script_passes_signals_on_and_queues_itself_again_when_its_time_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        // A program that ends with 130 at a signal, and a `scontrol` that tells what it was asked.
+        let program = folder.path().join("program");
+        std::fs::write(&program, "#!/bin/bash\ntrap 'exit 130' TERM\necho \"$@\"\nwhile :; do sleep 0.05; done\n")
+            .unwrap();
+        std::fs::write(folder.path().join("scontrol"), "#!/bin/bash\necho scontrol \"$@\"\n").unwrap();
+        let work = Work { command: vec![program.display().to_string()], cluster: Default::default(), ..example() };
+        let script = folder.path().join("script.sh");
+        std::fs::write(&script, Slurm.script(&work)).unwrap();
+        for file in ["program", "scontrol"] {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(folder.path().join(file), mode).unwrap();
+        }
+        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+        for (signal, again) in [("-USR1", true), ("-TERM", false)] {
+            let mut command = Command::new("bash");
+            command.arg(&script).env("PATH", &path).env("SLURM_ARRAY_TASK_ID", "1").env("SLURM_JOB_ID", "77");
+            let child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(500));
+            assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(said.starts_with("--line 4,9"), "{said}");
+            assert_eq!(said.contains("scontrol requeue 77"), again, "{signal}: {said}");
+            assert_eq!(output.status.code(), Some(if again { 0 } else { 130 }), "{signal}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Claims about accuracy, from the runs of a table or sweep.
+
+use super::{Finding, Found, Page, Verdict};
+use crate::error::Result;
+use crate::record::RunResult;
+use crate::report::parquet::{LabelledRun, read_labelled};
+use crate::report::stats::{half_width_95, mean};
+
+/// Two sets of runs of one page, seed by seed.
+struct Compared<'a> {
+    page: &'a Page,
+    pairs: Vec<(RunResult, RunResult)>,
+}
+
+impl Compared<'_> {
+    /// In points.
+    fn differences(&self) -> Vec<f64> {
+        self.pairs.iter().map(|(a, b)| accuracy(a) - accuracy(b)).collect()
+    }
+
+    fn means(&self) -> [f64; 2] {
+        let of = |values: Vec<f64>| mean(&values).unwrap_or(f64::NAN);
+        let (a, b) = self.pairs.iter().map(|(a, b)| (accuracy(a), accuracy(b))).unzip();
+        [of(a), of(b)]
+    }
+
+    fn scale(&self) -> String {
+        let run = &self.pairs[0].0;
+        let width = run.spec.network.width.map_or(String::new(), |width| format!(", width {width}"));
+        let epochs = if run.epochs == 1 { "1 epoch".into() } else { format!("{} epochs", run.epochs) };
+        let images = format!("{} {} images", run.data.test, run.evaluated_on);
+        format!("{}: {}{width}, {epochs}, {images}", run.data.name, run.spec.network.name)
+    }
+}
+
+fn accuracy(run: &RunResult) -> f64 {
+    run.test_accuracy.unwrap_or(f64::NAN)
+}
+
+/// The runs of every page that did not diverge.
+fn runs<'a>(pages: &[&'a Page]) -> Result<Vec<(&'a Page, Vec<LabelledRun>)>> {
+    let mut found = Vec::new();
+    for page in pages {
+        let path = page.folder.join("runs.parquet");
+        if path.exists() {
+            let sound = |run: &LabelledRun| run.run.test_accuracy.is_some();
+            found.push((*page, read_labelled(&path)?.into_iter().filter(sound).collect()));
+        }
+    }
+    Ok(found)
+}
+
+/// Of every page the pairs of runs of one seed, data set and number of epochs, of which `left` and `right` accept one
+/// each; the page with the most epochs, and of those the one with the most pairs.
+fn best<'a>(
+    found: &[(&'a Page, Vec<LabelledRun>)],
+    left: &dyn Fn(&LabelledRun) -> bool,
+    right: &dyn Fn(&LabelledRun) -> bool,
+) -> Option<Compared<'a>> {
+    let alike =
+        |a: &RunResult, b: &RunResult| (a.spec.seed, a.epochs, &a.data.name) == (b.spec.seed, b.epochs, &b.data.name);
+    let compared = found.iter().map(|(page, runs)| {
+        let others: Vec<&LabelledRun> = runs.iter().filter(|run| right(run)).collect();
+        let pair = |run: &LabelledRun| {
+            let other = others.iter().find(|other| alike(&run.run, &other.run))?;
+            Some((run.run.clone(), other.run.clone()))
+        };
+        Compared { page, pairs: runs.iter().filter(|run| left(run)).filter_map(pair).collect() }
+    });
+    let most = |compared: &Compared| (compared.pairs[0].0.epochs, compared.pairs.len());
+    compared.filter(|compared| !compared.pairs.is_empty()).max_by_key(most)
+}
+
+/// Whether differences lie above `bound`, by their 95 % interval.
+fn judge(differences: &[f64], bound: f64) -> Verdict {
+    match (mean(differences), half_width_95(differences)) {
+        (Some(mean), Some(half)) if mean - half >= bound => Verdict::Holds,
+        (Some(mean), Some(half)) if mean + half < bound => Verdict::Fails,
+        _ => Verdict::Open,
+    }
+}
+
+/// `+0.40 (-0.10 to +0.90, n=3)`.
+fn interval(differences: &[f64]) -> String {
+    let (centre, n) = (mean(differences).unwrap_or(f64::NAN), differences.len());
+    half_width_95(differences).map_or(format!("{centre:+.2} (n={n})"), |half| {
+        format!("{centre:+.2} ({:+.2} to {:+.2}, n={n})", centre - half, centre + half)
+    })
+}
+
+/// `row` at least `at_least` points above `against`.
+pub fn above<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2], at_least: f64) -> Found<'a> {
+    let of = |label: &str, run: &LabelledRun| run.row == label && run.is_of(column);
+    let Some(best) = best(&runs(pages)?, &|run| of(row, run), &|run| of(against, run)) else {
+        return Ok((None, Finding::not_done(format!("{row} and {against} on {column}: no two runs of one seed"))));
+    };
+    let ([a, b], differences) = (best.means(), best.differences());
+    let asked = if at_least == 0.0 { String::new() } else { format!("; asked: {at_least:+.1}") };
+    let said = format!("{row} {a:.2}, {against} {b:.2}: {}{asked}", interval(&differences));
+    let verdict = judge(&differences, at_least);
+    Ok((Some(best.page), Finding { verdict, said, scale: best.scale(), source: None }))
+}
+
+/// `row` above every other row of its column but `except`. Rows without runs decide nothing and are named.
+pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, except: &[String]) -> Found<'a> {
+    let runs = runs(pages)?;
+    let here = |run: &&LabelledRun| run.is_of(column);
+    let all = runs.iter().flat_map(|(_, runs)| runs).filter(here).map(|run| run.row.clone());
+    let mut others: Vec<String> = all.filter(|label| label != row && !except.contains(label)).collect();
+    others.sort();
+    others.dedup();
+    let mut parts = Vec::new();
+    for other in others {
+        let of = |label: &str, run: &LabelledRun| run.row == label && run.is_of(column);
+        parts.extend(best(&runs, &|run| of(row, run), &|run| of(&other, run)).map(|best| (other.clone(), best)));
+    }
+    let Some((_, first)) = parts.first() else {
+        return Ok((None, Finding::not_done(format!("{row} beside others on {column}: no two runs of one seed"))));
+    };
+    let judged: Vec<(Verdict, String)> = parts
+        .iter()
+        .map(|(label, best)| (judge(&best.differences(), 0.0), format!("{label} {}", interval(&best.differences()))))
+        .collect();
+    let verdict = match judged.iter().map(|(verdict, _)| *verdict).min() {
+        Some(Verdict::Fails) => Verdict::Fails,
+        _ if judged.iter().all(|(verdict, _)| *verdict == Verdict::Holds) => Verdict::Holds,
+        _ => Verdict::Open,
+    };
+    let list: Vec<String> = judged.into_iter().map(|(_, text)| text).collect();
+    let said = format!("{row} {:.2}, less: {}", first.means()[0], list.join("; "));
+    Ok((Some(first.page), Finding { verdict, said, scale: first.scale(), source: None }))
+}
+
+/// From the swept value `from` to `to` the accuracy of `row` rises by at least `at_least` points.
+pub fn rises<'a>(pages: &[&'a Page], row: &str, [from, to]: [f64; 2], at_least: f64) -> Found<'a> {
+    let of = |value: f64, run: &LabelledRun| run.row == row && run.value == Some(value);
+    let Some(best) = best(&runs(pages)?, &|run| of(to, run), &|run| of(from, run)) else {
+        return Ok((None, Finding::not_done(format!("{row} at {from} and {to}: no two runs of one seed"))));
+    };
+    let ([a, b], differences) = (best.means(), best.differences());
+    let said = format!("{row} at {to} {a:.2}, at {from} {b:.2}: {}; asked: {at_least:+.1}", interval(&differences));
+    let verdict = judge(&differences, at_least);
+    Ok((Some(best.page), Finding { verdict, said, scale: best.scale(), source: None }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::place::About;
+    use crate::report::{Cell, Report, example, parquet};
+    use std::path::Path;
+
+    fn page(folder: &Path, name: &str, report: &Report) -> Page {
+        let folder = folder.join(name);
+        std::fs::create_dir(&folder).unwrap();
+        parquet::write(report, &folder).unwrap();
+        Page { experiment: "table1".into(), folder, about: About::default() }
+    }
+
+    fn table(bp: &[f64], tp: &[f64]) -> Report {
+        let cell = |accuracies: &[f64]| Cell {
+            runs: accuracies.iter().enumerate().map(|(seed, a)| example::run(seed as u64, *a)).collect(),
+            ..Cell::default()
+        };
+        let mut report = example::table();
+        (report.cells[0], report.cells[2]) = (cell(bp), cell(tp));
+        report
+    }
+
+    #[test]
+    fn a_whole_interval_decides_and_one_seed_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let few = page(dir.path(), "few", &table(&[98.0], &[97.0]));
+        let many = page(dir.path(), "many", &table(&[98.0, 98.1, 98.2], &[97.0, 97.2, 97.1]));
+        let (found, finding) = above(&[&few], "MNIST", ["TP", "BP"], 0.0).unwrap();
+        assert_eq!((finding.verdict, found.unwrap().folder.ends_with("few")), (Verdict::Open, true));
+        // The page with more pairs: differences -1.0, -0.9, -1.1; s 0.1, half-width 4.3027 * 0.1 / sqrt 3 = 0.248.
+        let (found, finding) = above(&[&few, &many], "MNIST", ["TP", "BP"], 0.0).unwrap();
+        assert_eq!((finding.verdict, found.unwrap().folder.ends_with("many")), (Verdict::Fails, true));
+        assert_eq!(finding.said, "TP 97.10, BP 98.10: -1.00 (-1.25 to -0.75, n=3)");
+        assert!(finding.scale.contains("mlp-2x800") && finding.scale.contains("epochs"), "{}", finding.scale);
+        let verdict = |bound| above(&[&many], "MNIST", ["TP", "BP"], bound).unwrap().1.verdict;
+        assert_eq!([verdict(-2.0), verdict(-1.1)], [Verdict::Holds, Verdict::Open]);
+        assert_eq!(above(&[&many], "CIFAR-100", ["TP", "BP"], 0.0).unwrap().1.verdict, Verdict::NotDone);
+    }
+
+    #[test]
+    fn above_all_needs_every_row_and_fails_by_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let better = page(dir.path(), "better", &table(&[98.0, 98.1, 98.2], &[97.0, 97.2, 97.1]));
+        let verdict = |row: &str, except: &[&str]| {
+            let except: Vec<String> = except.iter().map(|label| label.to_string()).collect();
+            above_all(&[&better], "MNIST", row, &except).unwrap().1.verdict
+        };
+        assert_eq!([verdict("BP", &[]), verdict("TP", &[])], [Verdict::Holds, Verdict::Fails]);
+        assert_eq!(verdict("TP", &["BP"]), Verdict::NotDone);
+    }
+
+    #[test]
+    fn values_of_a_sweep_are_compared() {
+        let dir = tempfile::tempdir().unwrap();
+        let sweep = page(dir.path(), "sweep", &example::sweep());
+        let verdict = |bounds, at_least| rises(&[&sweep], "BP", bounds, at_least).unwrap().1;
+        // 91, 92 at 10 less 90, 91 at 1: both rise by exactly 1.
+        assert_eq!(verdict([1.0, 10.0], 1.0).verdict, Verdict::Holds);
+        assert_eq!(verdict([1.0, 10.0], 1.5).verdict, Verdict::Fails);
+        assert_eq!(verdict([1.0, 7.0], 1.0).verdict, Verdict::NotDone);
+    }
+}

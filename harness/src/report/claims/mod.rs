@@ -1,0 +1,230 @@
+//! `CLAIMS.md`: what the paper claims, beside what was measured.
+//!
+//! Claims are data (`claims.toml`): the paper's words, their place, and what would decide them. Numbers, scales and
+//! verdicts come from the Parquet files of the results folder alone, so that no sentence outlives its runs.
+
+mod accuracy;
+mod depth;
+mod memory;
+mod text;
+mod theorem;
+
+use super::place::{About, pages};
+use crate::atomic::write_atomically;
+use crate::error::Result;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// The file's name.
+pub const FILE: &str = "CLAIMS.md";
+
+/// The paper's claims.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claims {
+    claims: Vec<Claim>,
+}
+
+/// One claim.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claim {
+    /// What is claimed, in our words.
+    claim: String,
+    /// The paper's.
+    quote: String,
+    /// Where they stand.
+    place: String,
+    /// What has to be known beside the verdict.
+    #[serde(default)]
+    note: String,
+    /// What decides it.
+    evidence: Vec<Evidence>,
+}
+
+/// What decides a claim.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+enum Evidence {
+    /// The accuracy of `row` is at least `at_least` points above that of `against`.
+    Above { experiment: String, column: String, row: String, against: String, at_least: f64 },
+    /// The accuracy of `row` is above that of every row of its column but `except`.
+    AboveAll { experiment: String, column: String, row: String, except: Vec<String> },
+    /// From the swept value `from` to `to` the accuracy of `row` rises, by at least `at_least` points.
+    Rises { experiment: String, row: String, from: f64, to: f64, at_least: f64 },
+    /// The step's peak of `row` does not grow with depth, as [`crate::experiment::memory::figure`] judges it.
+    Flat { experiment: String, column: String, row: String },
+    /// The peak of training of `row` is at least `at_least` percent below that of `against`.
+    Saves { experiment: String, column: String, row: String, against: String, at_least: f64 },
+    /// An assumption of Theorem 1 held in every measurement of `row` on `column`.
+    Theorem { experiment: String, column: String, row: String, assumption: theorem::Assumption },
+    /// A page has numbers, of which no single one decides.
+    Read { experiment: String, why: String },
+    /// Nothing measures it.
+    NotDone { why: String },
+}
+
+/// What the numbers say of one piece of evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Verdict {
+    Fails,
+    Holds,
+    Open,
+    NotDone,
+}
+
+/// A piece of evidence as it was found.
+#[derive(Clone, Debug, PartialEq)]
+struct Finding {
+    verdict: Verdict,
+    /// What was compared, and the numbers, with how many there are.
+    said: String,
+    /// Network, data and epochs, where the numbers are from runs.
+    scale: String,
+    /// The page's folder below the results folder, and the command that makes it.
+    source: Option<(String, String)>,
+}
+
+impl Finding {
+    fn not_done(said: String) -> Self {
+        Self { verdict: Verdict::NotDone, said, scale: String::new(), source: None }
+    }
+}
+
+/// A page that is kept.
+struct Page {
+    experiment: String,
+    folder: PathBuf,
+    about: About,
+}
+
+/// Every page below `results` that says what it was made of.
+fn kept(results: &Path) -> Result<Vec<Page>> {
+    let mut found = Vec::new();
+    for (experiment, folder) in pages(results)? {
+        if let Some(about) = About::read(&folder)? {
+            found.push(Page { experiment, folder, about });
+        }
+    }
+    Ok(found)
+}
+
+fn claims() -> Vec<Claim> {
+    toml::from_str::<Claims>(include_str!("../../../claims.toml")).expect("the tests read claims.toml").claims
+}
+
+impl Evidence {
+    /// What `pages` have of it.
+    fn find(&self, pages: &[Page], results: &Path) -> Result<Finding> {
+        let of = |name: &str| pages.iter().filter(|page| page.experiment == *name).collect::<Vec<_>>();
+        let (page, finding) = match self {
+            Evidence::Above { experiment, column, row, against, at_least } => {
+                accuracy::above(&of(experiment), column, [row, against], *at_least)?
+            }
+            Evidence::AboveAll { experiment, column, row, except } => {
+                accuracy::above_all(&of(experiment), column, row, except)?
+            }
+            Evidence::Rises { experiment, row, from, to, at_least } => {
+                accuracy::rises(&of(experiment), row, [*from, *to], *at_least)?
+            }
+            Evidence::Flat { experiment, column, row } => depth::flat(&of(experiment), column, row)?,
+            Evidence::Saves { experiment, column, row, against, at_least } => {
+                memory::saves(&of(experiment), column, [row, against], *at_least)?
+            }
+            Evidence::Theorem { experiment, column, row, assumption } => {
+                theorem::held(&of(experiment), column, row, *assumption)?
+            }
+            Evidence::Read { experiment, why } => match of(experiment).first() {
+                Some(page) => (Some(*page), Finding { verdict: Verdict::Open, ..Finding::not_done(why.clone()) }),
+                None => (None, Finding::not_done(format!("{why} (`{experiment}` has not been run)"))),
+            },
+            Evidence::NotDone { why } => (None, Finding::not_done(why.clone())),
+        };
+        let below = |page: &Page| page.folder.strip_prefix(results).unwrap_or(&page.folder).display().to_string();
+        let caveats = page.and_then(|page| page.about.caveats());
+        let scale = [Some(finding.scale).filter(|text| !text.is_empty()), caveats];
+        let scale = scale.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        Ok(Finding { source: page.map(|page| (below(page), page.about.command.clone())), scale, ..finding })
+    }
+}
+
+/// What was found, with the page it stands on.
+type Found<'a> = Result<(Option<&'a Page>, Finding)>;
+
+/// Writes `CLAIMS.md` from what is kept below `results` and says where it is; nothing where no claim has a number.
+pub fn write(results: &Path) -> Result<Option<PathBuf>> {
+    let pages = kept(results)?;
+    let mut judged = Vec::new();
+    for claim in claims() {
+        let found = claim.evidence.iter().map(|evidence| evidence.find(&pages, results));
+        let found: Vec<Finding> = found.collect::<Result<_>>()?;
+        judged.push((claim, found));
+    }
+    if judged.iter().flat_map(|(_, found)| found).all(|finding| finding.source.is_none()) {
+        return Ok(None);
+    }
+    let path = results.join(FILE);
+    write_atomically(&path, text::render(&judged).as_bytes())?;
+    Ok(Some(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{Kind, catalogue, find, memory as weighed};
+
+    #[test]
+    fn every_experiment_row_and_column_of_a_claim_is_one_that_there_is() {
+        let tables = |name: &str| {
+            let experiment = find(name, &Kind::TRAINING).unwrap();
+            let labels = experiment.rows.into_iter().map(|row| row.label);
+            (labels.collect::<Vec<_>>(), experiment.columns.into_iter().map(|c| c.label).collect::<Vec<_>>())
+        };
+        let memory = |name: &str| match weighed::find(name).unwrap() {
+            weighed::Experiment::MemoryFigure(figure) => (
+                figure.rows.into_iter().map(|row| row.label).collect::<Vec<_>>(),
+                figure.panels.into_iter().map(|panel| panel.label).collect::<Vec<_>>(),
+            ),
+            weighed::Experiment::MemoryTable(table) => (
+                table.rows.into_iter().map(|row| row.label).collect(),
+                table.columns.into_iter().map(|column| column.label).collect(),
+            ),
+        };
+        let has = |all: &[String], word: &String| assert!(all.contains(word), "{word} is none of {all:?}");
+        for evidence in claims().iter().flat_map(|claim| &claim.evidence) {
+            match evidence {
+                Evidence::Above { experiment, column, row, against, .. } => {
+                    let (rows, columns) = tables(experiment);
+                    [row, against].iter().for_each(|word| has(&rows, word));
+                    has(&columns, column);
+                }
+                Evidence::AboveAll { experiment, column, row, except } => {
+                    let (rows, columns) = tables(experiment);
+                    except.iter().chain([row]).for_each(|word| has(&rows, word));
+                    has(&columns, column);
+                }
+                Evidence::Rises { experiment, row, .. } => has(&tables(experiment).0, row),
+                Evidence::Theorem { experiment, row, .. } => has(&tables(experiment).0, row),
+                Evidence::Flat { experiment, column, row } => {
+                    has(&memory(experiment).0, row);
+                    has(&memory(experiment).1, column);
+                }
+                Evidence::Saves { experiment, column, row, against, .. } => {
+                    [row, against].iter().for_each(|word| has(&memory(experiment).0, word));
+                    has(&memory(experiment).1, column);
+                }
+                Evidence::Read { experiment, .. } => assert!(
+                    catalogue::names(&Kind::TRAINING).contains(&experiment.as_str())
+                        || catalogue::names(&Kind::MEMORY).contains(&experiment.as_str()),
+                    "{experiment}"
+                ),
+                Evidence::NotDone { .. } => {}
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_folder_has_no_claims_to_judge() {
+        assert_eq!(write(tempfile::tempdir().unwrap().path()).unwrap(), None);
+    }
+}

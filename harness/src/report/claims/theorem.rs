@@ -1,0 +1,67 @@
+//! Claims about Theorem 1's assumptions, from what was measured of every layer.
+
+use super::{Finding, Found, Page, Verdict};
+use crate::report::parquet::read_labelled;
+use serde::Deserialize;
+use sll_core::bound::Bound;
+
+/// One of Theorem 1's assumptions (appendix A.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Assumption {
+    /// 3: no layer predicts better than the output.
+    MonotoneGain,
+    /// 4: the divergences (KL) cost no more than depth gains, which is the theorem's inequality itself.
+    KlBudget,
+}
+
+/// How often the assumption held in the measurements after training began.
+pub fn held<'a>(pages: &[&'a Page], column: &str, row: &str, assumption: Assumption) -> Found<'a> {
+    let holds: fn(&Bound) -> bool = match assumption {
+        Assumption::MonotoneGain => Bound::gains_hold,
+        Assumption::KlBudget => Bound::budget_holds,
+    };
+    for page in pages {
+        let path = page.folder.join("runs.parquet");
+        if !path.exists() {
+            continue;
+        }
+        let runs = read_labelled(&path)?;
+        let own = runs.iter().filter(|run| run.row == row && run.is_of(column)).map(|run| &run.run);
+        let trained = own.flat_map(|run| &run.diagnostics).filter(|epoch| epoch.epoch > 0);
+        let bounds: Vec<Bound> =
+            trained.filter_map(|epoch| epoch.bound(|a| a.kl)).filter(|bound| bound.gains.len() > 1).collect();
+        if bounds.is_empty() {
+            continue;
+        }
+        let (held, all) = (bounds.iter().filter(|bound| holds(bound)).count(), bounds.len());
+        let verdict = if held == all { Verdict::Holds } else { Verdict::Fails };
+        let said = format!("held in {held} of {all} measurements after an epoch or more");
+        let scale = runs.iter().find(|run| run.row == row && run.is_of(column)).map_or(String::new(), |run| {
+            format!("{}: {}, {} epochs", run.run.data.name, run.run.spec.network.name, run.run.epochs)
+        });
+        return Ok((Some(page), Finding { verdict, said, scale, source: None }));
+    }
+    Ok((None, Finding::not_done(format!("{row} on {column}: no layer was measured"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::place::About;
+    use crate::report::{example, parquet};
+
+    // example::measured() has gains of 0.4, 0.2, 0 after its third epoch, and KL of 0.1 and 0.3: (1 - 1/3) 0.4 = 0.27
+    // is more than (1/3) 0.6 = 0.2.
+    #[test]
+    fn each_assumption_is_counted_over_seeds() {
+        let dir = tempfile::tempdir().unwrap();
+        parquet::write(&example::measured(), dir.path()).unwrap();
+        let page = Page { experiment: "theorem1".into(), folder: dir.path().into(), about: About::default() };
+        let found = |assumption| held(&[&page], "MNIST", "SLL", assumption).unwrap().1;
+        assert_eq!(found(Assumption::MonotoneGain).verdict, Verdict::Holds);
+        assert_eq!(found(Assumption::KlBudget).verdict, Verdict::Fails);
+        assert!(found(Assumption::KlBudget).said.contains("0 of 2"));
+        assert_eq!(held(&[&page], "MNIST", "BP", Assumption::KlBudget).unwrap().1.verdict, Verdict::NotDone);
+    }
+}

@@ -1,0 +1,376 @@
+//! Runs and sweeps that are killed at random moments, stopped by signals, out of memory, on a full disk, or made twice
+//! at once: what comes out is what an uninterrupted run gives, bit for bit. Real processes, on one thread.
+
+mod common;
+
+use common::{clean, harness, run, stderr};
+use serde_json::Value;
+use sll_core::rng::mix;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Four epochs of 32 steps, with what draws at random; its state is kept after every step.
+const STEPS: &[&str] = &[
+    "run",
+    "--width",
+    "16",
+    "--dropout",
+    "0.2",
+    "--epochs",
+    "4",
+    "--train-limit",
+    "512",
+    "--batch",
+    "16",
+    "--checkpoint-minutes",
+    "0",
+];
+/// Epochs of 2000 steps each.
+const LONG: &[&str] = &["run", "--width", "64", "--dropout", "0.2", "--epochs", "2", "--batch", "2", "--optimizer"];
+/// Four runs in processes of their own.
+const SWEEP: &[&str] = &[
+    "sweep",
+    "--rule",
+    "sll",
+    "--over",
+    "network.width=16,24",
+    "--seeds",
+    "2",
+    "--jobs",
+    "2",
+    "--set",
+    "recipe.train_limit=512",
+    "--epochs",
+    "3",
+    "--checkpoint-minutes",
+    "0",
+];
+
+/// Moments drawn from a seed.
+struct Moments(u64);
+
+impl Moments {
+    /// The next number below `end`.
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = mix(self.0, 1);
+        self.0 % end
+    }
+
+    /// The next moment before `end`.
+    fn before(&mut self, end: Duration) -> Duration {
+        Duration::from_micros(self.below(end.as_micros().max(1) as u64))
+    }
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", stderr(output));
+    serde_json::from_slice(&output.stdout).expect("one JSON object on stdout")
+}
+
+/// All of a result that is no time, place or memory of other processes.
+fn numbers(result: &Value) -> Value {
+    let mut result = result.clone();
+    let fields = result.as_object_mut().expect("an object");
+    ["seconds", "provenance", "digest"].iter().for_each(|key| drop(fields.remove(*key)));
+    let source = fields["data"].as_object_mut().expect("an object").remove("source");
+    assert!(source.is_some());
+    for point in fields["curve"].as_array_mut().expect("points") {
+        point.as_object_mut().expect("a point").remove("seconds");
+    }
+    result
+}
+
+/// The results of every finished run, by name.
+fn results(folder: &Path) -> BTreeMap<String, Value> {
+    let runs = fs::read_dir(folder.join("runs")).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(path.join("result.json")).ok()?;
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        Some((name, numbers(&serde_json::from_str(&text).unwrap())))
+    };
+    runs.filter_map(read).collect()
+}
+
+/// The weights of a saved network as they lie in the file, without what it says about them.
+fn weights(path: &Path) -> Vec<(String, Vec<u8>)> {
+    let bytes = fs::read(path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut all: Vec<_> = file.iter().map(|(name, tensor)| (name.to_string(), tensor.data().to_vec())).collect();
+    all.sort();
+    assert!(!all.is_empty());
+    all
+}
+
+fn quiet(results: &Path, args: &[&str]) -> Command {
+    let mut command = harness(results);
+    command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// The processes that `pid` has started.
+fn children(pid: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+fn signal(pid: u32, name: &str) {
+    // One that has just ended cannot be told.
+    let _ = Command::new("kill").args([name, &pid.to_string()]).stderr(Stdio::null()).status().unwrap();
+}
+
+fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Starts `command` and gives it with the lines of its stderr, once one has had `word`.
+fn until(mut command: Command, word: &str) -> (Child, impl Iterator<Item = String> + use<>) {
+    let mut child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains(word)), "never said: {word}");
+    (child, lines)
+}
+
+/// Spoils the latest state under `results`, if there is one: cuts it, or flips a bit.
+fn spoil(results: &Path, moments: &mut Moments) {
+    for entry in fs::read_dir(results.join("runs")).into_iter().flatten().flatten() {
+        let path = entry.path().join("checkpoint.bin");
+        let Ok(mut bytes) = fs::read(&path) else { continue };
+        let place = moments.below(bytes.len() as u64) as usize;
+        match moments.below(2) {
+            0 => bytes.truncate(place),
+            _ => bytes[place] ^= 1 << moments.below(8),
+        }
+        fs::write(&path, bytes).unwrap();
+    }
+}
+
+/// Kills the run `args` `times` times at random, now and then spoils its latest state, and holds what comes out, the
+/// trained weights included, to what an uninterrupted one gives.
+fn run_survives(args: &[&str], times: usize, seed: u64) {
+    let (folder, whole) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let saved = |folder: &Path| folder.join("saved.safetensors").display().to_string();
+    let last = |results: &Path| run(results, &[args, &["--keep-state", "--save", &saved(results)]].concat());
+    let began = Instant::now();
+    let expected = json(&last(whole.path()));
+    let took = began.elapsed();
+    let (mut moments, mut kills, mut within) = (Moments(seed), 0, 0);
+    loop {
+        // A store for each pass, so that all moments of a run have their kills.
+        let store = folder.path().join(kills.to_string());
+        while kills < times {
+            let mut child = quiet(&store, args).spawn().unwrap();
+            std::thread::sleep(moments.before(took));
+            if child.try_wait().unwrap().is_some_and(|status| status.success()) {
+                break;
+            }
+            kill(child);
+            kills += 1;
+            if moments.below(4) == 0 {
+                spoil(&store, &mut moments);
+            }
+        }
+        let ended = run(&store, args);
+        within += usize::from(stderr(&ended).contains("resumes after step"));
+        assert_eq!(numbers(&json(&ended)), numbers(&expected), "{kills} kills, seed {seed}");
+        if kills == times {
+            break;
+        }
+    }
+    assert!(within > 0, "no run went on within an epoch");
+    // Weights, once more with a kill.
+    let store = folder.path().join("weights");
+    let mut command = quiet(&store, args);
+    let child = command.spawn().unwrap();
+    std::thread::sleep(took / 2);
+    kill(child);
+    json(&last(&store));
+    assert!(weights(Path::new(&saved(&store))) == weights(Path::new(&saved(whole.path()))), "other weights");
+}
+
+#[test]
+fn a_run_killed_at_random_moments_gives_the_bits_of_an_uninterrupted_one() {
+    run_survives(STEPS, 5, 1);
+}
+
+/// A rule that trains in phases, one whose feedback learns, one with running statistics.
+#[test]
+#[ignore = "minutes; `cargo test --workspace --test killed -- --ignored`"]
+fn runs_killed_at_fifty_random_moments_give_the_bits_of_uninterrupted_ones() {
+    run_survives(STEPS, 50, 2);
+    let softhebb = ["run", "--rule", "softhebb", "--width", "32", "--train-limit", "512", "--lr", "0.003"];
+    let mirror = ["run", "--rule", "fa", "--set", "rule.mode=mirror", "--width", "16", "--train-limit", "512"];
+    let sll = ["run", "--rule", "sll", "--network", "cnn-1", "--width", "8", "--batch-norm", "--train-limit", "320"];
+    for args in [&softhebb[..], &mirror, &sll] {
+        let more = ["--epochs", "3", "--batch", "32", "--checkpoint-minutes", "0"];
+        run_survives(&[args, &more].concat(), 50, 3);
+    }
+}
+
+/// Kills the whole sweep, or one of its runs, `times` times at random, and holds all results to uninterrupted ones.
+fn sweep_survives(times: usize, seed: u64) {
+    let (folder, whole) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let began = Instant::now();
+    let first = run(whole.path(), SWEEP);
+    assert!(first.status.success(), "{}", stderr(&first));
+    let (took, expected) = (began.elapsed(), results(whole.path()));
+    assert_eq!(expected.len(), 4);
+    let (mut moments, mut kills) = (Moments(seed), 0);
+    while kills < times {
+        let store = folder.path().join(kills.to_string());
+        while kills < times {
+            let mut child = quiet(&store, SWEEP).spawn().unwrap();
+            std::thread::sleep(moments.before(took));
+            if child.try_wait().unwrap().is_some_and(|status| status.success()) {
+                break;
+            }
+            let runs = children(child.id());
+            let chosen = moments.below(3) as usize;
+            kills += 1;
+            match runs.get(chosen) {
+                // One run: the others go on, and the sweep ends with what it has.
+                Some(run) => signal(*run, "-KILL"),
+                None => kill(child),
+            }
+        }
+        // Whatever of the last pass is still on its way holds locks, which are waited for.
+        let last = run(&store, SWEEP);
+        assert!(last.status.success(), "{}", stderr(&last));
+        assert!(results(&store) == expected, "{kills} kills, seed {seed}");
+    }
+}
+
+#[test]
+fn a_sweep_whose_processes_are_killed_gives_the_bits_of_an_uninterrupted_one() {
+    sweep_survives(4, 1);
+}
+
+#[test]
+#[ignore = "minutes; `cargo test --workspace --test killed -- --ignored`"]
+fn a_sweep_killed_at_fifty_random_moments_gives_the_bits_of_an_uninterrupted_one() {
+    sweep_survives(50, 2);
+}
+
+#[test]
+fn every_signal_keeps_the_step_it_came_in_and_has_the_same_exit_code() {
+    let whole = tempfile::tempdir().unwrap();
+    let args = [LONG, &["sgd"]].concat();
+    let expected = json(&run(whole.path(), &args));
+    let folder = tempfile::tempdir().unwrap();
+    let mut steps = 0;
+    for name in ["-TERM", "-USR1", "-HUP", "-INT"] {
+        let mut command = harness(folder.path());
+        command.args(&args);
+        let (child, lines) = until(command, if steps == 0 { "training images" } else { "resumes after step" });
+        std::thread::sleep(Duration::from_millis(100));
+        let sent = Instant::now();
+        signal(child.id(), name);
+        // A scheduler's second signal changes nothing.
+        signal(child.id(), "-TERM");
+        let said: Vec<String> = lines.collect();
+        let output = child.wait_with_output().unwrap();
+        assert!(sent.elapsed() < Duration::from_secs(10), "{name} took {:?}", sent.elapsed());
+        assert_eq!(output.status.code(), Some(130), "{name}: {said:?}");
+        steps += 1;
+    }
+    let resumed = run(folder.path(), &args);
+    assert!(stderr(&resumed).contains("resumes after step"), "{}", stderr(&resumed));
+    assert_eq!(numbers(&json(&resumed)), numbers(&expected));
+}
+
+#[test]
+fn a_signal_to_a_sweep_reaches_its_runs_which_keep_their_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = harness(folder.path());
+    command.args(["sweep", "--rule", "sll", "--over", "network.width=64,96", "--jobs", "2", "--batch", "2"]);
+    command.args(["--epochs", "50"]);
+    let (child, _lines) = until(command, "training images");
+    std::thread::sleep(Duration::from_millis(1500));
+    let runs = children(child.id());
+    assert!(!runs.is_empty());
+    signal(child.id(), "-USR1");
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    for pid in runs {
+        assert!(!Path::new(&format!("/proc/{pid}/exe")).exists(), "{pid} outlived its parent");
+    }
+    let kept = fs::read_dir(folder.path().join("runs")).unwrap().flatten();
+    assert!(kept.filter(|entry| entry.path().join("checkpoint.bin").exists()).count() >= 1);
+}
+
+#[test]
+fn the_end_of_memory_and_a_signal_cost_one_run_and_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -c 0; ulimit -v 900000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_harness")]);
+    command.args(["sweep", "--rule", "dtp", "--over", "network.width=16,4000", "--epochs", "1", "--jobs", "1"]);
+    command.args(["--set", "recipe.train_limit=256"]);
+    clean(&mut command, folder.path());
+    let output = command.output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("1 of 2 runs failed; the others are kept"), "{said}");
+    assert!(said.contains("no more memory") && said.contains("SIGABRT"), "{said}");
+    assert_eq!(results(folder.path()).len(), 1);
+    // A run that ends by a signal, with its number and name. (Of a first SIGSEGV by hand Rust makes nothing.)
+    let mut command = harness(folder.path());
+    command.args(["sweep", "--rule", "sll", "--over", "network.width=64,96", "--jobs", "1", "--epochs", "20"]);
+    let (child, lines) = until(command, "training images");
+    let [victim] = children(child.id())[..] else { panic!("one run at once") };
+    signal(victim, "-ILL");
+    let said: Vec<String> = lines.collect();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(1), "{said:?}");
+    assert!(said.iter().any(|line| line.contains("signal 4, SIGILL")), "{said:?}");
+}
+
+/// In a namespace of its own, where anybody may mount; where nobody may, the limit on files of `faults.rs` is the test.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_disk_that_is_full_costs_no_step_that_was_kept() {
+    let (folder, whole) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let args = ["run", "--width", "64", "--epochs", "3", "--train-limit", "512", "--checkpoint-minutes", "0"];
+    let script = r#"
+        mount -t tmpfs -o size=1100k tmpfs "$SLL_RESULTS" || exit 77
+        "$0" "$@" >/dev/null; first=$?
+        mount -o remount,size=50m "$SLL_RESULTS"
+        "$0" "$@" || exit 1
+        exit "$first""#;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c", script, env!("CARGO_BIN_EXE_harness")]).args(args);
+    clean(&mut command, folder.path());
+    let output = match command.output() {
+        Ok(output) if output.status.code() == Some(3) => output,
+        Ok(output) if output.status.code() != Some(77) && !stderr(&output).contains("unshare: ") => {
+            panic!("{:?}: {}", output.status, stderr(&output));
+        }
+        other => return eprintln!("no file system could be mounted here, so none was filled: {other:?}"),
+    };
+    let said = stderr(&output);
+    assert!(said.contains("free some disk space") && said.contains("what was there before is kept"), "{said}");
+    let resumed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(numbers(&resumed), numbers(&json(&run(whole.path(), &args))));
+}
+
+#[test]
+fn two_harnesses_on_one_store_make_every_run_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut command = harness(folder.path());
+        command.args(SWEEP).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let both = [start(), start()];
+    let said: Vec<String> = both
+        .into_iter()
+        .map(|child| {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success() && output.status.signal().is_none(), "{}", stderr(&output));
+            stderr(&output)
+        })
+        .collect();
+    let trained: usize = said.iter().map(|text| text.matches("training images of").count()).sum();
+    assert_eq!((trained, results(folder.path()).len()), (4, 4), "{said:?}");
+}
