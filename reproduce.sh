@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Reproduces the paper's tables and sweeps.
 #
-#   ./reproduce.sh table1 [options]      a table: table1, table2, small-cnn (appendix), rules-mlp (every rule, one MLP)
+#   ./reproduce.sh table1 [options]      a table: table1, table2, table3-accuracy (vision transformers), small-cnn
+#                                        (appendix), rules-mlp (every rule, one MLP)
 #   ./reproduce.sh calibration [options] every rule in its own authors' setting, beside their numbers, with a verdict
 #   ./reproduce.sh theorem1 [options]    Theorem 1's two sides and the angle to BP's update, measured layer by layer
-#   ./reproduce.sh sweep NAME [options]  a sweep of `harness sweep --help`, like ablation_width, or tune-ff: how FF's
-#                                        settings were chosen, on held-out training images
+#   ./reproduce.sh representations       Figure 3 and the claims about geometry and compression, by numbers; features:
+#                                        Figure 5's kernels and weights
+#   ./reproduce.sh sweep NAME [options]  a sweep of `harness sweep --help`, like figure4b, figure4c, ablation_width, or
+#                                        tune-ff: how FF's settings were chosen, on held-out training images
 #   ./reproduce.sh figures [options]     training memory against depth: Figures 2a (MLP), 2b (conv), 2c (ViT)
 #   ./reproduce.sh table3 [options]      Table 3's memory column, at the paper's sizes
 #   ./reproduce.sh bench [options]       the time of every rule's step beside eager PyTorch's and the machine's floor
@@ -19,7 +22,7 @@
 # with the same settings as `cargo test`, whose dependencies are optimised, so that one build serves both. LibTorch's
 # devices fetch LibTorch by themselves (scripts/libtorch.sh), unless LIBTORCH says where one is. Memory (figures,
 # table3) needs no data and takes --device, --results, --jobs, --memory GIB and --extrapolate; of others, `all` hands it
-# --device and --results, and the page --results.
+# --device and --results, and --extrapolate in the quick profile; the page takes --results.
 set -euo pipefail
 
 # The folder of this script, links followed: macOS has no `readlink -f`.
@@ -66,7 +69,11 @@ program=$(cargo build --manifest-path "$root/Cargo.toml" -p harness ${features[@
 harness() { "$program" "$@"; }
 
 figures=(figure2a figure2b figure2c)
-# The options that memory experiments share with tables, into `memory`, and those of the page, into `page`.
+tables=(table1 table2 table3-accuracy small-cnn rules-mlp calibration theorem1 representations features)
+sweeps=(figure4b figure4c)
+for name in width depth projection projection_seed alignment dropout; do sweeps+=("ablation_$name"); done
+# The options that memory experiments share with tables, into `memory`, and those of the page, into `page`; the quick
+# profile measures no real batch.
 memory=()
 page=()
 shared() {
@@ -76,6 +83,8 @@ shared() {
       --device) memory+=("$1" "${2:-}"); shift ;;
       --results=*) page+=("$1") memory+=("$1") ;;
       --device=*) memory+=("$1") ;;
+      --profile) [[ ${2:-} != quick ]] || memory+=(--extrapolate); shift ;;
+      --profile=quick) memory+=(--extrapolate) ;;
     esac
     shift
   done
@@ -101,8 +110,8 @@ case "$what" in
   pipeline) harness pipeline "$@" ;;
   report) harness report "$@" ;;
   all)
-    for name in table1 table2 small-cnn rules-mlp calibration theorem1; do part table "$name" "$@"; done
-    for name in width depth projection projection_seed alignment dropout; do part sweep "ablation_$name" "$@"; done
+    for name in "${tables[@]}"; do part table "$name" "$@"; done
+    for name in "${sweeps[@]}"; do part sweep "$name" "$@"; done
     shared "$@"
     part footprint "${figures[@]}" table3 ${memory[@]+"${memory[@]}"}
     part report ${page[@]+"${page[@]}"}

@@ -398,7 +398,8 @@ mod tests {
                 floats(m.get().plain()).into_iter().map(f64::from).collect()
             };
             let h = upload(h, [b, c * side * side], &batch.x.device());
-            let signal = floats(rule.objective_mut().signal(unit as usize, h, &batch, &mut laws::descent()));
+            let signal =
+                floats((rule.objective_mut().units().swap_remove(unit as usize))(h, &batch, &mut laws::descent()));
             let mut largest = 0f64;
             for i in (0..values.len()).step_by(values.len() / 60) {
                 let at = |by: f64| {

@@ -75,10 +75,9 @@ pub fn suite() -> Result<Vec<(String, RunSpec)>> {
         for rule in rules() {
             let mut spec = RunSpec { rule, ..base.clone() };
             let usual = rule.usual();
-            spec.network = usual.network(spec.network);
-            let (ours, usual) = (Usual::default(), (usual.optimizer, usual.lr));
-            if usual != (ours.optimizer, ours.lr) {
-                (spec.recipe.optimizer, spec.recipe.lr) = usual;
+            if usual != Usual::default() {
+                spec.network = usual.network(spec.network);
+                (spec.recipe.optimizer, spec.recipe.lr) = (usual.optimizer, usual.lr);
             }
             if spec.unsupported()?.is_none() {
                 suite.push((format!("{} {network}", rule.title()), spec));

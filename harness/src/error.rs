@@ -46,6 +46,7 @@ impl Error {
             Error::Input(text) => Error::Input(said(text)),
             Error::Missing(text) => Error::Missing(said(text)),
             Error::Interrupted => Error::Interrupted,
+            Error::Abandoned => Error::Abandoned,
         }
     }
 

@@ -38,6 +38,7 @@ pub mod posterior;
 mod precision;
 pub mod projection;
 pub mod real;
+pub mod representation;
 pub mod rng;
 pub mod rule;
 pub mod segments;

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use sll_core::laws::{self, Build};
 use sll_core::rule::LearningRule;
-use sll_core::sll::{Parent, SllConfig};
+use sll_core::sll::{Codes, Parent, SllConfig};
 use sll_core::{Network, optim};
 
 const SLL: Build = &|net| Ok(Box::new(SllConfig::default().init(net, 3)?));
@@ -17,6 +17,13 @@ fn sll_with_as_many_units_as_layers_is_sll() {
     laws::same_update(|| laws::small_mlp(3), as_many, SLL);
     laws::same_update(laws::small_cnn, as_many, SLL);
     laws::same_update(|| laws::small_vit(true), as_many, SLL);
+}
+
+#[test]
+fn groups_of_one_code_are_the_first_codes() {
+    let grouped: Build = &|net| Ok(Box::new(SllConfig { codes: Codes::Grouped, ..SllConfig::default() }.init(net, 3)?));
+    laws::same_update(|| laws::small_mlp(3), grouped, SLL);
+    laws::same_update(laws::small_cnn, grouped, SLL);
 }
 
 #[test]
@@ -51,6 +58,8 @@ fn every_setting_learns() {
         SllConfig { first_aligned: 1, ..d() },
         SllConfig { align_head: true, ..d() },
         SllConfig { projection_dim: Some(9), ..d() },
+        SllConfig { projection_dim: Some(9), codes: Codes::Grouped, ..d() },
+        SllConfig { projection_dim: Some(9), codes: Codes::Coded, ..d() },
         SllConfig { align_weight: 0.0, ..d() },
         SllConfig { stop_gradient: false, ..d() },
         SllConfig { learn_projection: true, projection_dropout: 0.3, ..d() },

@@ -89,6 +89,10 @@ pub struct SpecArgs {
     /// it took.
     #[arg(long)]
     diagnostics: bool,
+    /// Measure every hidden layer's output before training and after every epoch: what a projection does to distances,
+    /// effective rank, how far classes lie apart; and keep what Figures 3 and 5 are drawn from.
+    #[arg(long)]
+    representations: bool,
     /// Seed of everything drawn at random.
     #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,
@@ -168,6 +172,7 @@ impl SpecArgs {
             ("recipe.train_limit", whole(self.train_limit)),
             ("recipe.validation", whole(self.validation)),
             ("recipe.diagnostics", switch(self.diagnostics)),
+            ("recipe.representations", switch(self.representations)),
             ("seed", self.seed.map(|n| Value::Integer(n as i64))),
             ("device", text(&self.device)),
             ("network.precision", text(&self.precision)),

@@ -146,7 +146,7 @@ pub fn measure(specs: &[&RunSpec], crew: Crew, options: &LoadOptions) -> Result<
 /// One sentence: what the runs that are left to do will take, `loads` in the same order.
 pub fn command_cost(specs: &[&RunSpec], loads: &[Load], crew: Crew) -> Result<String> {
     let seconds: Vec<f64> = loads.iter().map(Load::seconds).collect();
-    let diagnosed = specs.iter().any(|spec| spec.recipe.diagnostics);
+    let diagnosed = specs.iter().any(|spec| spec.recipe.diagnostics || spec.recipe.representations);
     Ok(format!(
         "this command: {} of {}, {} at once: about {}{}, by steps just timed; data: {}; {}",
         runs(specs.len()),

@@ -121,8 +121,8 @@ impl Authors {
 impl From<File> for Experiment {
     fn from(File { name, kind, title, notes, reading, rows }: File) -> Self {
         let rows = rows.into_iter().map(Row::from).collect();
-        let (columns, sweep, reference, origin) = (Vec::new(), None, None, String::new());
-        Experiment { name, kind, title, notes, reading, reference, rows, columns, sweep, origin }
+        let (columns, sweep, reference, paper, origin) = (Vec::new(), None, None, None, String::new());
+        Experiment { name, kind, title, notes, reading, reference, paper, rows, columns, sweep, origin }
     }
 }
 

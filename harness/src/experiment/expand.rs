@@ -102,6 +102,10 @@ pub fn expand(mut experiment: Experiment, choices: &Choices, data: &LoadOptions)
     for column in &experiment.columns {
         settled.extend(settle(column, choices, data, &mut lines)?);
     }
+    if experiment.kind == Kind::Sweep && settled.iter().any(|column| column.missing.is_none()) {
+        // The sample stands in for what is missing; a sweep has no second column for the reason.
+        settled.retain(|column| column.missing.is_none());
+    }
     if experiment.kind == Kind::Sweep && settled.len() > 1 {
         return Err(Error::Input(format!("{}: a sweep has one data set in a profile", experiment.origin)));
     }
@@ -195,7 +199,7 @@ fn cell<'a>(
     choices: &Choices,
 ) -> Result<PlannedCell> {
     let name = column.column.quoted.as_deref().filter(|_| column.quoted);
-    let quoted = name.and_then(|name| paper::quoted(&experiment.name, name, &row.label));
+    let quoted = name.and_then(|name| paper::quoted(experiment.paper(), name, &row.label));
     let missing = row.missing.clone().or_else(|| column.missing.clone());
     let (Some(rule), Some(amount), None) = (&row.rule, &column.amount, &missing) else {
         return Ok(PlannedCell { quoted, missing, ..PlannedCell::default() });
@@ -370,6 +374,15 @@ mod tests {
             assert_eq!((sound.specs.len(), sound.missing.as_ref()), (1, None));
             assert_eq!(sound.specs[0].data_digest, None, "an embedded sample keeps its name");
         }
+    }
+
+    #[test]
+    fn the_sample_stands_in_for_a_sweeps_missing_data() {
+        let of = |profile| expand(find("figure4b", &[Kind::Sweep]).unwrap(), &choices(profile), &nowhere()).unwrap();
+        let (quick, short) = (of(Profile::Quick), of(Profile::Short));
+        assert!(quick.cells.iter().all(|cell| cell.specs.iter().all(|spec| spec.dataset == "fashion-mnist-sample")));
+        assert!(quick.cells.iter().all(|cell| !cell.specs.is_empty() && cell.missing.is_none()));
+        assert!(short.cells.iter().all(|cell| cell.specs.is_empty() && cell.missing.is_some()));
     }
 
     #[test]

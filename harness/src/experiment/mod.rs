@@ -53,6 +53,8 @@ pub struct Experiment {
     pub kind: Kind,
     /// Headline.
     pub title: String,
+    /// The table of `paper.toml` whose numbers stand beside ours, where it has another name.
+    pub paper: Option<String>,
     /// Lines under the table.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -240,6 +242,11 @@ pub fn parse(text: &str, origin: &str) -> Result<Experiment> {
 }
 
 impl Experiment {
+    /// The table of `paper.toml` whose numbers stand beside ours.
+    pub fn paper(&self) -> &str {
+        self.paper.as_deref().unwrap_or(&self.name)
+    }
+
     /// Whether it is one of the program's own.
     pub fn is_built_in(&self) -> bool {
         self.origin == catalogue::origin(&self.name)
@@ -311,6 +318,7 @@ impl Experiment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::paper;
     use baselines::RuleSpec;
 
     fn all() -> Vec<Experiment> {
@@ -334,6 +342,25 @@ mod tests {
         for info in baselines::rules() {
             assert!(labels.contains(&info.title), "{} has no row", info.title);
         }
+    }
+
+    #[test]
+    fn every_number_that_the_paper_prints_stands_in_some_experiment() {
+        let places: Vec<_> = all()
+            .iter()
+            .flat_map(|experiment| {
+                let columns = experiment.columns.iter().filter_map(|column| column.quoted.clone());
+                let place = |column: String| experiment.rows.iter().map(move |row| (column.clone(), row.label.clone()));
+                let places: Vec<_> = columns.flat_map(place).collect();
+                places.into_iter().map(|(column, row)| (experiment.paper().to_string(), column, row))
+            })
+            .filter_map(|(table, column, row)| paper::quoted(&table, &column, &row).map(|_| (table, column, row)))
+            .collect();
+        // 20 of Table 1, 42 of Table 2, 10 of Table 3, 10 of appendix A.2.1.
+        assert_eq!(
+            ["table1", "table2", "table3", "small_cnn"].map(|of| places.iter().filter(|p| p.0 == of).count()),
+            [20, 42, 10, 10]
+        );
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub fn run(seed: u64, accuracy: f64) -> RunResult {
         curve: vec![point(1, accuracy - 10.0), point(2, accuracy + 0.5), point(3, accuracy)],
         unit_accuracy: vec![],
         diagnostics: vec![],
+        representations: vec![],
+        picture: None,
         pipeline: None,
         data: DataInfo {
             name: "mnist-sample".into(),

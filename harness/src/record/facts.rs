@@ -121,6 +121,7 @@ pub fn recipe(recipe: &Recipe) -> Vec<Fact> {
         train_limit,
         validation,
         diagnostics: _,
+        representations: _,
     } = recipe;
     let unless_zero = |name: &str, value: f64| (value != 0.0).then(|| format!("{name} {value}"));
     let policy = auto_augment.map(|policy| match policy {

@@ -5,11 +5,16 @@ mod diagnostics;
 pub(crate) mod example;
 pub mod facts;
 mod provenance;
+mod representation;
 mod run;
 mod weighing;
 
 pub use diagnostics::{EpochDiagnostics, LayerDiagnostics};
 pub use provenance::Provenance;
+pub use representation::{
+    EpochRepresentations, FreshDistortion, Kernels, LayerPlanes, LayerRepresentation, Picture, Planes, Separation,
+    WeightSpread,
+};
 pub use run::{DataInfo, EpochPoint, PeakBytes, Pipelined, RunResult};
 pub use weighing::Footprint;
 

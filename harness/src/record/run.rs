@@ -1,6 +1,6 @@
 //! What a finished run leaves: `results/runs/<id>/result.json`.
 
-use super::{EpochDiagnostics, Provenance};
+use super::{EpochDiagnostics, EpochRepresentations, Picture, Provenance};
 use crate::spec::{Request, RunSpec};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sll_core::memory::StepBytes;
@@ -49,6 +49,14 @@ pub struct RunResult {
     /// Every layer before training and after each epoch; empty unless the recipe asks for `diagnostics`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<EpochDiagnostics>,
+    /// Every hidden layer's output before training and after each epoch; empty unless the recipe asks for
+    /// `representations`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub representations: Vec<EpochRepresentations>,
+    /// What is drawn of the layers after the last epoch, where the recipe asks for `representations` and the run did
+    /// not diverge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<Box<Picture>>,
     /// What its workers did, where a pipeline made its steps (`--pipeline`): the numbers are those of a run without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pipeline: Option<Pipelined>,

@@ -4,8 +4,12 @@ use super::{Cell, Report};
 use crate::experiment::{Amount, Authors, Column, Parameter, PlannedColumn, Read, Theirs};
 use crate::paper::Quoted;
 pub use crate::record::example::{diverged, run};
-use crate::record::{EpochDiagnostics, LayerDiagnostics, RunResult};
+use crate::record::{
+    EpochDiagnostics, EpochRepresentations, FreshDistortion, Kernels, LayerDiagnostics, LayerPlanes,
+    LayerRepresentation, Picture, Planes, RunResult, Separation, WeightSpread,
+};
 use sll_core::posterior::{Affinity, UnitPosterior};
+use sll_core::representation::Distortion;
 
 /// Two rules on two data sets: complete, unverified with a diverged run, missing, and quoted only.
 pub fn table() -> Report {
@@ -113,6 +117,51 @@ pub fn measured() -> Report {
                 epoch(3, sll([-0.5, -0.3, -0.1], [0.0, 0.1, 0.3])),
             ]),
         ],
+        ..table()
+    }
+}
+
+/// BP and SLL on one data set, their two hidden layers' outputs measured before training and at its end, and drawn.
+pub fn represented() -> Report {
+    let layer = |l: usize, trained: bool, own: bool| LayerRepresentation {
+        name: format!("{l}"),
+        effective_rank: Some(if trained { 60.0 / (l + 1) as f64 } else { 60.0 }),
+        h: Separation { scatter_ratio: Some(0.2 * (l + 1) as f64), nearest_mean: Some(45.0 * (l + 1) as f64) },
+        v: Separation { scatter_ratio: Some(0.25 * (l + 1) as f64), nearest_mean: Some(40.0 * (l + 1) as f64) },
+        own,
+        own_distortion: own.then_some(Distortion { mean: 0.3, max: 0.9 }),
+        fresh: [(10, 0.36), (1000, 0.04)]
+            .map(|(codes, mean)| FreshDistortion { codes, distortion: Distortion { mean, max: 3.0 * mean } })
+            .into(),
+    };
+    let of = |own: bool| {
+        let epoch = |epoch| {
+            let layers = (0..2).map(|l| layer(l, epoch > 0, own)).collect();
+            EpochRepresentations { epoch, seconds: 0.5, layers }
+        };
+        let points = |sign: i16| Planes { pca: vec![[sign, 0], [0, sign]], tsne: vec![[1000, -500], [-1000, 500]] };
+        let spread = WeightSpread {
+            name: "1".into(),
+            std: 0.05,
+            initial_std: 0.02,
+            kurtosis: 4.5,
+            ends: [-0.5, 0.5],
+            density: vec![0.0, 4.0, 0.0],
+        };
+        let picture = Picture {
+            labels: vec![7, 2],
+            layers: vec![LayerPlanes { h: points(1), v: points(-1) }; 2],
+            weights: vec![spread],
+            kernels: Some(Kernels { shape: [1, 1, 2], values: vec![127, -127, 0, 0] }),
+        };
+        let representations = vec![epoch(0), epoch(3)];
+        let run = RunResult { representations, picture: Some(Box::new(picture)), ..run(0, 97.0) };
+        Cell { runs: vec![run], ..Cell::default() }
+    };
+    Report {
+        rows: vec!["BP".into(), "SLL".into()],
+        columns: vec![PlannedColumn { label: "MNIST".into(), values: vec![] }],
+        cells: vec![of(false), of(true)],
         ..table()
     }
 }

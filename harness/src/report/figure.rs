@@ -4,16 +4,16 @@
 use super::axis::Axis;
 use super::curves::{self, Across, CurveRow, Height, curve, settled};
 use super::labels::{data, epochs, file_name, remark, remarks, settings, spread, y_label};
-use super::picture::{Line, Plot, Point, Scale, Spread, Stroke, save_all};
+use super::picture::{Line, Plot, Point, Scale, Spread, Stroke, save, save_all};
 use super::stats::{Aggregate, CellStats};
-use super::{Cell, Report, distinct, heat, layers, tradeoff};
+use super::{Cell, Report, distinct, heat, layers, representations, tradeoff};
 use crate::error::Result;
 use crate::experiment::PlannedColumn;
 use std::path::{Path, PathBuf};
 
 /// Writes `accuracy` for a sweep, with `tradeoff` beside it, `grid` for one over two parameters, `<column>` for
-/// each column of a table that has runs, and the layers of `layers`, each as SVG and as PNG, and says where
-/// they are. Runs that diverged are in no line.
+/// each column of a table that has runs, and the layers of `layers` and `representations`, each as SVG and as PNG, and
+/// says where they are. Runs that diverged are in no line.
 pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
     let mut plots = if report.is_sweep() {
         sweep(report).map(|plot| ("accuracy".to_string(), plot)).into_iter().collect()
@@ -28,7 +28,13 @@ pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
     };
     plots.extend(tradeoff::plots(report));
     plots.extend(layers::plots(report));
+    plots.extend(representations::plots(report));
     let mut written = save_all(plots, dir)?;
+    for (name, sheet) in representations::sheets(report) {
+        if let Some(svg) = sheet.svg() {
+            written.extend(save(&svg, dir, &name)?);
+        }
+    }
     written.extend(heat::write(report, dir)?);
     Ok(written)
 }

@@ -2,7 +2,7 @@
 
 use super::grid::{Grid, escape};
 use super::stats::{Aggregate, CellStats, aggregate_text, quoted_text};
-use super::{Cell, Report, calibration, details, distinct, paired, theorem};
+use super::{Cell, Report, calibration, details, distinct, paired, representations, theorem};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::shown;
@@ -38,6 +38,7 @@ pub fn render(report: &Report, figures: &[String]) -> String {
         reading(report),
         paired::section(report),
         theorem::section(report),
+        representations::section(report),
         details::runs(report),
         details::memory(report),
         if report.is_calibration() { calibration::sources(report) } else { details::quoted(report) },

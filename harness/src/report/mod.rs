@@ -20,6 +20,7 @@ pub mod parquet;
 pub mod paths;
 pub mod picture;
 pub mod place;
+mod representations;
 pub mod settings;
 pub mod stats;
 mod theorem;

@@ -4,6 +4,7 @@ mod curves;
 pub(crate) mod file;
 mod layers;
 mod read;
+mod representations;
 
 pub use curves::read as read_curves;
 pub(crate) use read::Row;
@@ -23,13 +24,16 @@ use polars::prelude::{AnyValue, Column, NamedFrom, Series};
 use std::path::{Path, PathBuf};
 
 /// Writes `runs.parquet`, a row a run, `cells.parquet`, a row a cell, `curves.parquet`, a row a run and epoch, and of
-/// runs with diagnostics `layers.parquet`, a row a run, epoch and layer; says where they are.
+/// runs with diagnostics `layers.parquet`, of those with representations `representations.parquet`, a row a run, epoch
+/// and layer; says where they are.
 pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
     let measured = report.runs().any(|run| !run.diagnostics.is_empty());
+    let represented = report.runs().any(|run| !run.representations.is_empty());
     let files = [("runs", runs(report)), ("cells", cells(report)), ("curves", curves::columns(&curve_rows(report)))]
         .into_iter();
     files
         .chain(measured.then(|| ("layers", layers::columns(report))))
+        .chain(represented.then(|| ("representations", representations::columns(report))))
         .map(|(name, columns)| file::write(&dir.join(format!("{name}.parquet")), columns))
         .collect()
 }

@@ -3,7 +3,7 @@
 use super::Place;
 use crate::atomic::write_parts;
 use crate::error::{Error, Result};
-use crate::record::{EpochDiagnostics, EpochPoint, PeakBytes, Pipelined};
+use crate::record::{EpochDiagnostics, EpochPoint, EpochRepresentations, PeakBytes, Pipelined};
 use crate::store::{Kept, first_block, sealed, unsealed};
 use serde::{Deserialize, Serialize};
 use sll_core::Network;
@@ -48,6 +48,9 @@ pub struct Checkpoint {
     /// What was measured of each layer so far, where it is asked for.
     #[serde(default)]
     pub diagnostics: Vec<EpochDiagnostics>,
+    /// What was measured of each layer's output so far, where it is asked for.
+    #[serde(default)]
+    pub representations: Vec<EpochRepresentations>,
     /// Peaks so far.
     pub peak_bytes: PeakBytes,
     /// Layers and modules of the rule that have been moved so far, each of which has its optimiser state booked.

@@ -3,7 +3,7 @@
 use super::evaluate::{accuracy, unit_accuracies};
 use super::loader::Epoch;
 use super::losses::{self, Diverged, Losses};
-use super::{Checkpoint, Keeping, Loader, Partial, Trained, diagnostics, pipelined};
+use super::{Checkpoint, Keeping, Loader, Partial, Trained, diagnostics, picture, pipelined, representations};
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochPoint, Pipelined, RunResult};
 use crate::spec::{Request, RunSpec, own_settings};
@@ -314,10 +314,14 @@ impl Training {
 
     /// Measures every layer after `epochs` epochs, where the recipe asks for it, outside of what is timed and weighed.
     fn diagnose(&mut self, epochs: usize, spec: &RunSpec, events: &dyn Events) -> Result<()> {
+        let stop = || events.interrupted();
         if spec.recipe.diagnostics {
-            let stop = || events.interrupted();
             let found = diagnostics::after(epochs, spec, &self.net, &*self.rule, &self.loader, &stop)?;
             self.state.diagnostics.push(found);
+        }
+        if spec.recipe.representations {
+            let found = representations::after(epochs, spec.seed, &self.net, &*self.rule, &self.loader, &stop)?;
+            self.state.representations.push(found);
         }
         Ok(())
     }
@@ -521,6 +525,11 @@ impl Training {
             None => unit_accuracies(&self.net, &*self.rule, &self.loader, &stop(events))?,
             Some(_) => Vec::new(),
         };
+        let drawn = spec.recipe.representations && diverged_at_step.is_none();
+        let picture = match drawn {
+            true => Some(picture::of(spec, &self.net, &*self.rule, &self.loader, &|| events.interrupted())?),
+            false => None,
+        };
         let bytes = &mut self.state.peak_bytes;
         bytes.total = bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.library + bytes.step_peak;
         let accuracies = || self.state.curve.iter().map(|point| point.test_accuracy);
@@ -544,6 +553,8 @@ impl Training {
             spec: spec.clone(),
             curve: self.state.curve,
             diagnostics: self.state.diagnostics,
+            representations: self.state.representations,
+            picture: picture.map(Box::new),
             pipeline: self.state.pipeline,
         };
         Ok(Trained { result, net: self.net, rule: self.rule })

@@ -91,6 +91,10 @@ pub struct Recipe {
     /// other number of the run.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub diagnostics: bool,
+    /// Measure what every hidden layer's output says of the classes, before training and after every epoch, and keep
+    /// what is drawn of it: see [`crate::record::EpochRepresentations`]. Changes no other number of the run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub representations: bool,
 }
 
 /// What becomes of a pixel `p` from 0 to 255 before the network sees it.
@@ -147,6 +151,7 @@ impl Default for Recipe {
             train_limit: None,
             validation: None,
             diagnostics: false,
+            representations: false,
         }
     }
 }
@@ -326,10 +331,17 @@ mod tests {
     fn runs_without_diagnostics_keep_the_names_they_had_before_there_were_any() {
         let spec = RunSpec::from_toml(SPEC, "test").unwrap();
         assert!(!spec.to_toml().contains("diagnostics"), "{}", spec.to_toml());
-        let diagnosed = SPEC.replace("epochs = 3", "epochs = 3, diagnostics = true");
-        let diagnosed = RunSpec::from_toml(&diagnosed, "test").unwrap();
-        assert!(diagnosed.recipe.diagnostics && diagnosed.id() != spec.id());
-        assert_eq!(RunSpec::from_toml(&diagnosed.to_toml(), "test").unwrap(), diagnosed);
+        assert!(!spec.to_toml().contains("representations"), "{}", spec.to_toml());
+        for key in ["diagnostics", "representations"] {
+            let asked = SPEC.replace("epochs = 3", &format!("epochs = 3, {key} = true"));
+            let asked = RunSpec::from_toml(&asked, "test").unwrap();
+            assert_eq!(
+                [asked.recipe.diagnostics, asked.recipe.representations],
+                ["diagnostics", "representations"].map(|k| k == key)
+            );
+            assert_ne!(asked.id(), spec.id());
+            assert_eq!(RunSpec::from_toml(&asked.to_toml(), "test").unwrap(), asked);
+        }
     }
 
     #[test]

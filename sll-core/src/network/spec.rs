@@ -133,7 +133,7 @@ const NAMED: &[Named] = &[
     },
     Named {
         name: "vit-7",
-        about: "ViT, 7 blocks of width 384, 12 heads, MLP x2, patches of 4 (Table A6: CIFAR, larger: Imagenette)",
+        about: "ViT, 7 blocks of width 384, 12 heads, MLP x2, patches of 4 (Table A6: CIFAR, Imagenette)",
         usual: ([3, 32, 32], 10),
         kind: Kind::Vit { patch: 4, blocks: 7, heads: 12, ratio: 2 },
     },

@@ -1,5 +1,6 @@
 //! Settings of SLL, its variants and ablations.
 
+use super::codes::Codes;
 use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::network::Cut;
@@ -29,9 +30,12 @@ pub struct SllConfig {
     pub projection: ProjectionLaw,
     /// Factor on the projections, the inverse temperature of the local posteriors.
     pub projection_gain: f64,
-    /// Codes `d_o`; the number of classes when absent (paper, section 3.3). Codes beyond the classes are no labels.
+    /// Codes `d_o`; the number of classes when absent (paper, section 3.3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub projection_dim: Option<usize>,
+    /// What a label is among more codes than there are classes.
+    #[serde(skip_serializing_if = "Codes::is_usual")]
+    pub codes: Codes,
     /// Probability of zeroing an entry of a projection in a step. The paper names the noise and gives no rate.
     pub projection_dropout: f64,
     /// Seed of the projections; the run's seed when absent.
@@ -75,6 +79,7 @@ impl Default for SllConfig {
             projection: ProjectionLaw::FanInNormal,
             projection_gain: 1.0,
             projection_dim: None,
+            codes: Codes::First,
             projection_dropout: 0.0,
             projection_seed: None,
             divergence: Divergence::Neg2LogBc,
@@ -98,7 +103,7 @@ impl SllConfig {
         self.units.map_or(Cut::EveryLayer, Cut::Units)
     }
 
-    pub(super) fn codes(&self, classes: usize) -> usize {
+    pub(super) fn number_of_codes(&self, classes: usize) -> usize {
         self.projection_dim.unwrap_or(classes)
     }
 
@@ -111,9 +116,9 @@ impl SllConfig {
             regenerated: self.regenerate,
         };
         projection.validate()?;
-        if self.codes(classes) < classes {
+        if self.number_of_codes(classes) < classes {
             let reason = format!("must be at least the number of classes, {classes}");
-            return Err(Error::setting("projection_dim", self.codes(classes), reason));
+            return Err(Error::setting("projection_dim", self.number_of_codes(classes), reason));
         }
         if !(self.align_weight.is_finite() && self.align_weight >= 0.0) {
             return Err(Error::setting("align_weight", self.align_weight, "must be 0 or positive (default 1)"));
@@ -133,7 +138,7 @@ impl SllConfig {
         if self.first_aligned == 0 {
             return Err(Error::setting("first_aligned", 0, "units are counted from 1; 1 aligns with the raw input"));
         }
-        if self.align_head && self.codes(classes) != classes {
+        if self.align_head && self.number_of_codes(classes) != classes {
             let reason = format!("needs projection_dim = {classes}, the number of classes");
             return Err(Error::setting("align_head", true, reason));
         }

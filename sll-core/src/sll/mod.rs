@@ -11,9 +11,11 @@
 //! The last unit ends in the trainable classifier: `R = I`, cross-entropy alone. SLL makes every layer a unit, SLLi+
 //! cuts the network into `i` units, and with one unit nothing is left but backpropagation.
 
+mod codes;
 mod config;
 mod unit;
 
+pub use codes::Codes;
 pub use config::{Parent, SllConfig};
 
 use self::unit::{Pending, Unit};
@@ -30,6 +32,7 @@ use crate::projection::{Projection, ProjectionConfig};
 use crate::rule::{Batch, LearningRule, StepCost, StepReport};
 use crate::summary::Summary;
 use burn::tensor::Tensor;
+use codes::Labels;
 use std::ops::Range;
 
 /// The rule, built for one network.
@@ -42,6 +45,8 @@ pub struct Sll {
     heads: Vec<(Summary, Projection)>,
     /// The projection of the raw input, where unit 1 is aligned.
     input_head: Option<Projection>,
+    /// Of the units below the output.
+    labels: Labels,
 }
 
 impl SllConfig {
@@ -52,7 +57,7 @@ impl SllConfig {
     pub fn init(&self, net: &Network, seed: u64) -> Result<Sll> {
         OutputLoss::only_cross_entropy(net, "SLL")?;
         let classes = net.classes();
-        let (projection, codes) = (self.validate(classes)?, self.codes(classes));
+        let (projection, codes) = (self.validate(classes)?, self.number_of_codes(classes));
         let (units, seed) = (net.units(self.cut())?, self.projection_seed.unwrap_or(seed));
         let heads = units[..units.len() - 1].iter().enumerate().map(|(index, unit)| {
             let summary = Summary::new(net.output_of(unit.end - 1), self.summary);
@@ -69,7 +74,8 @@ impl SllConfig {
             false => vec![unit.clone()],
         });
         let segments = segments.collect();
-        Ok(Sll { config: *self, units, segments, heads, input_head })
+        let labels = Labels::new(self.codes, classes, codes, seed, &net.device().clone().inner());
+        Ok(Sll { config: *self, units, segments, heads, input_head, labels })
     }
 }
 
@@ -106,6 +112,7 @@ impl Sll {
         let units = self.segments.iter().map(Vec::as_slice).zip(heads).zip(inputs).zip(facts);
         let unit = |(((segments, head), input_head), (aligned, clean))| Unit {
             config: self.config,
+            labels: &self.labels,
             segments,
             head,
             input_head,
@@ -149,7 +156,9 @@ impl LearningRule for Sll {
         for (unit, range) in self.units.iter().enumerate() {
             h = net.forward_range(range.clone(), h, &crate::pass::Pass::Eval);
             logits.push(match self.heads.get(unit) {
-                Some((summary, projection)) => summary.forward(h.clone()).product(projection.clean()),
+                Some((summary, projection)) => {
+                    self.labels.of_classes(summary.forward(h.clone()).product(projection.clean()))
+                }
                 None => h.clone(),
             });
         }
@@ -178,7 +187,8 @@ impl LearningRule for Sll {
 
     fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
         // An open parent waits for its child; wide codes and noisy matrices are temporaries that are not followed.
-        let plain = self.config.stop_gradient && self.config.projection_dropout == 0.0 && !self.config.regenerate;
+        let SllConfig { stop_gradient, projection_dropout, regenerate, codes, .. } = self.config;
+        let plain = stop_gradient && projection_dropout == 0.0 && !regenerate && codes.is_usual();
         let values = (self.fixed_values(net), self.learned_values());
         let pattern = Pattern::Local(self.segments.iter().cloned().map(LocalUnit::new).collect());
         plain.then(|| MemoryUse::of(net, batch, optimizer, &pattern, values)).flatten()

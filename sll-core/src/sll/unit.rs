@@ -1,8 +1,8 @@
 //! One unit of SLL: it runs, makes its signal from its head and its parent's posterior, and is trained.
 
+use super::codes::Labels;
 use super::{Parent, SllConfig};
 use crate::chain::{Handed, Link};
-use crate::divergence::cross_entropy;
 use crate::error::Result;
 use crate::network::Network;
 use crate::op::Product;
@@ -17,6 +17,8 @@ use std::ops::Range;
 /// A unit with what is kept for it.
 pub(super) struct Unit<'a> {
     pub config: SllConfig,
+    /// Of hidden units' posteriors.
+    pub labels: &'a Labels,
     /// What of it is differentiated at once.
     pub segments: &'a [Range<usize>],
     /// None of the last unit, whose output are the logits.
@@ -76,8 +78,8 @@ impl Unit<'_> {
         let output = Segments::forward(net, self.segments, batch.x.clone(), batch);
         batch.x = output.output();
         let Projected { logits, matrix, parent: handed_on } = self.project(batch.x.clone(), batch.seed);
-        let targets = batch.targets(logits.dims()[1], &logits.device());
-        let (loss, log_q, mut signal) = cross_entropy(logits, targets);
+        let labels = if self.head.is_some() { self.labels } else { &Labels::First };
+        let (loss, log_q, mut signal) = labels.cross_entropy(logits, batch);
         if self.head.is_some() && self.config.likelihood_weight != 1.0 {
             signal = signal * self.config.likelihood_weight;
         }

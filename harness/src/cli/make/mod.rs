@@ -58,8 +58,6 @@ pub struct SelectArgs {
     #[arg(long)]
     older: bool,
     #[command(flatten)]
-    log: LogOptions,
-    #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
     results: ResultOptions,
@@ -75,6 +73,8 @@ pub struct MakeArgs {
     keep_state: bool,
     #[command(flatten)]
     keep: KeepOptions,
+    #[command(flatten)]
+    log: LogOptions,
     /// Say what would be run, a line a run on stdout, check all that the runs check, say what they would cost, and
     /// stop. Of a batch system, print the script.
     #[arg(long)]

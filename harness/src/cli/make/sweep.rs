@@ -91,6 +91,7 @@ fn described(args: &SweepArgs) -> Result<(Experiment, String)> {
     let experiment = Experiment {
         title: format!("{} on {}: {}", spec.rule.title(), spec.dataset, args.over.join(" and ")),
         name,
+        paper: None,
         kind: Kind::Sweep,
         notes: Vec::new(),
         reading: BTreeMap::new(),

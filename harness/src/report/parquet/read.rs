@@ -227,6 +227,8 @@ impl Row<'_> {
             curve: Vec::new(),
             unit_accuracy: Vec::new(),
             diagnostics: Vec::new(),
+            representations: Vec::new(),
+            picture: None,
             pipeline: None,
             data: DataInfo {
                 name: spec.dataset.clone(),

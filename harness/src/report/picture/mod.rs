@@ -13,6 +13,7 @@ mod panels;
 pub mod plot;
 mod png;
 mod scale;
+pub mod sheet;
 mod spread;
 mod stroke;
 mod tags;
@@ -22,6 +23,7 @@ mod tests;
 pub use palette::{of_part, of_rule};
 pub use plot::{Line, Plot, Point, Spread};
 pub use scale::Scale;
+pub use sheet::Sheet;
 pub use stroke::{Stroke, strokes};
 
 use crate::atomic::write_atomically;

@@ -56,6 +56,26 @@ pub fn of_part(index: usize) -> Stroke {
     Stroke { colour, dash: [Dotted, Mixed, Long][index % 3], marker: [Plus, Bowtie, Right][index % 3] }
 }
 
+/// Ten that the colour-blind can mostly tell apart: Okabe and Ito's, and two of Tol's.
+const CLASSES: [Colour; 10] = [
+    Colour(0, 0, 0),
+    Colour(230, 159, 0),
+    Colour(86, 180, 233),
+    Colour(0, 158, 115),
+    Colour(240, 228, 66),
+    Colour(0, 114, 178),
+    Colour(213, 94, 0),
+    Colour(204, 121, 167),
+    Colour(136, 34, 85),
+    Colour(153, 153, 153),
+];
+
+/// The colour of a class's points; from ten classes on, the same again, lighter.
+pub fn of_class(class: usize) -> Colour {
+    let round = class / CLASSES.len();
+    CLASSES[class % CLASSES.len()].lighter(0.3 * (round % 3) as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
