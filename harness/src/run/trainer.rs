@@ -341,7 +341,7 @@ impl Training {
         let images = self.loader.epoch(epoch);
         while done < steps {
             // At steps of fixed numbers, so that a resumed run ends where an uninterrupted one does.
-            let unsound = done % WATCHED == 0 && !self.is_finite();
+            let unsound = done.is_multiple_of(WATCHED) && !self.is_finite();
             // What a step leaves and holds is booked of steps in order: the first makes the optimiser's state.
             let booked = epoch == 0 && done < FEWEST_STEPS;
             done = match self.pipeline.is_some() && !booked && !unsound {
