@@ -12,6 +12,7 @@
 #   ./reproduce.sh figures [options]     training memory against depth: Figures 2a (MLP), 2b (conv), 2c (ViT)
 #   ./reproduce.sh table3 [options]      Table 3's memory column, at the paper's sizes
 #   ./reproduce.sh bench [options]       the time of every rule's step beside eager PyTorch's and the machine's floor
+#   ./reproduce.sh pipeline [options]    units of a local rule trained at once, beside steps one after the other
 #   ./reproduce.sh report [FOLDER]       all of a results folder as one page for a browser, report.html in it
 #   ./reproduce.sh all [options]         every table, figure and ablation, the calibration, and the page of them
 #
@@ -106,6 +107,7 @@ case "$what" in
   figures) harness footprint "${figures[@]}" "$@" ;;
   table3) harness footprint table3 "$@" ;;
   bench) harness bench "$@" ;;
+  pipeline) harness pipeline "$@" ;;
   report) harness report "$@" ;;
   all)
     for name in "${tables[@]}"; do part table "$name" "$@"; done

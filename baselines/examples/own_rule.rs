@@ -16,16 +16,16 @@
 
 mod sample;
 
-use baselines::local::{Local, Objective};
+use baselines::local::{Local, Objective, UnitObjective};
 use baselines::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use sample::Sample;
 use serde::{Deserialize, Serialize};
 use sll_core::named::Part;
 use sll_core::op::Product;
-use sll_core::optim::{OptimizerConfig, Updater};
+use sll_core::optim::OptimizerConfig;
 use sll_core::rng::{Purpose, Stream, upload};
-use sll_core::rule::{Batch, LearningRule};
+use sll_core::rule::LearningRule;
 use sll_core::{Cut, Error, Network, NetworkSpec, Result};
 
 /// Settings, as a spec has them: `rule = { name = "regression", gain = 2.0 }`.
@@ -74,11 +74,8 @@ struct Regression {
 }
 
 impl Objective for Regression {
-    fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, _updater: &mut Updater) -> Tensor<2> {
-        let head = self.heads[unit].clone();
-        let error = h.product(head.clone()) - batch.targets(head.dims()[1], &head.device());
-        // The gradient of the batch's mean. `product` is `matmul` whose multiply-accumulates are counted.
-        error.product(head.transpose()) * batch.share()
+    fn units(&mut self) -> Vec<UnitObjective<'_>> {
+        self.heads.iter().map(|head| signal(head.clone())).collect()
     }
 
     fn macs(&self, _batch: usize) -> u64 {
@@ -88,6 +85,15 @@ impl Objective for Regression {
     fn parts(&self) -> Vec<Part<'_>> {
         Part::fixed_list("heads", self.heads.iter().cloned())
     }
+}
+
+/// `dh_l` of the unit with the matrix `head`.
+fn signal<'a>(head: Tensor<2>) -> UnitObjective<'a> {
+    Box::new(move |h, batch, _updater| {
+        let error = h.product(head.clone()) - batch.targets(head.dims()[1], &head.device());
+        // The gradient of the batch's mean. `product` is `matmul` whose multiply-accumulates are counted.
+        error.product(head.clone().transpose()) * batch.share()
+    })
 }
 
 fn main() -> Result<()> {
@@ -140,7 +146,7 @@ mod tests {
         let device = net.device().clone().inner();
         let mut own = Regression { heads: vec![upload(r.clone(), [5, 4], &device)] };
         let mut updater = OptimizerConfig::default().init().unwrap();
-        let signal = own.signal(0, upload(h.clone(), [24, 5], &device), &batch, &mut updater);
+        let signal = (own.units().swap_remove(0))(upload(h.clone(), [24, 5], &device), &batch, &mut updater);
         for (index, found) in laws::floats(signal).into_iter().enumerate() {
             let at = |step: f32| {
                 let mut moved = h.clone();

@@ -12,7 +12,7 @@
 //! compared themselves. `h` is taken before dropout and pooling; heads start at zero, as in the authors' code. The
 //! output layer is trained by cross-entropy. One layer's activations and `b²` similarities are held.
 
-use crate::local::{Head, Local, Objective};
+use crate::local::{Head, Local, Objective, UnitObjective};
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -182,25 +182,56 @@ fn projected(h: Tensor<2>, projection: Tensor<2>, shape: Shape) -> Tensor<2> {
     conv2d(map, kernels.clone(), bias, kernels, 1).flatten(1, 3)
 }
 
-impl Losses {
+/// The losses of one unit.
+struct UnitLosses<'a> {
+    beta: f64,
+    classes: usize,
+    shape: Shape,
+    summary: &'a Summary,
+    head: Option<&'a mut Learned<Matrix>>,
+    projection: Option<&'a mut Learned<Matrix>>,
+}
+
+impl UnitLosses<'_> {
     /// The similarity loss's gradient to `h`; moves the projection.
-    fn similar(&mut self, unit: usize, h: Tensor<2>, wanted: Tensor<2>, updater: &mut Updater) -> Tensor<2> {
-        let (shape, learned) = (self.shapes[unit], &mut self.projections[unit]);
+    fn similar(&mut self, h: Tensor<2>, wanted: Tensor<2>, updater: &mut Updater) -> Tensor<2> {
         let h = Tensor::from_inner(h).require_grad();
-        let projection = learned.as_ref().map(|p| Tensor::from_inner(p.get().plain()).require_grad());
+        let projection = self.projection.as_ref().map(|p| Tensor::from_inner(p.get().plain()).require_grad());
         let compared = match &projection {
-            Some(projection) => projected(h.clone(), projection.clone(), shape),
+            Some(projection) => projected(h.clone(), projection.clone(), self.shape),
             None => h.clone(),
         };
-        let differ = similarity(features(compared, shape)) - Tensor::from_inner(wanted);
+        let differ = similarity(features(compared, self.shape)) - Tensor::from_inner(wanted);
         let mut grads = (differ.clone() * differ).mean().backward();
         let signal = h.grad_remove(&mut grads).expect("the loss is a function of the output") * self.beta;
-        if let (Some(learned), Some(projection)) = (learned, projection) {
+        if let (Some(learned), Some(projection)) = (self.projection.as_deref_mut(), projection) {
             let gradient = projection.grad_remove(&mut grads).expect("the loss is a function of the projection");
             drop((projection, grads));
             learned.descend(gradient * self.beta, updater, 1.0);
         }
         signal
+    }
+
+    fn signal(&mut self, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2> {
+        let mut signal: Option<Tensor<2>> = None;
+        if self.beta > 0.0 {
+            let wanted = similarity(batch.targets(self.classes, &h.device()));
+            signal = Some(self.similar(h.clone(), wanted, updater));
+        }
+        if let Some(head) = self.head.as_deref_mut() {
+            let weights = head.get().plain();
+            let s = self.summary.forward(h);
+            let targets = batch.targets(weights.dims()[1], &s.device());
+            let (_, _, error) = cross_entropy(s.clone().product(weights.clone()), targets);
+            let error = error * ((1.0 - self.beta) * batch.share());
+            head.descend(s.transpose().product(error.clone()), updater, 1.0);
+            let gradient = self.summary.adjoint(error.product(weights.transpose()));
+            signal = Some(match signal {
+                Some(similar) => similar + gradient,
+                None => gradient,
+            });
+        }
+        signal.expect("one of the two losses has weight")
     }
 }
 
@@ -209,26 +240,15 @@ impl Objective for Losses {
         self.head.is_authors()
     }
 
-    fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2> {
-        let mut signal: Option<Tensor<2>> = None;
-        if self.beta > 0.0 {
-            let wanted = similarity(batch.targets(self.classes, &h.device()));
-            signal = Some(self.similar(unit, h.clone(), wanted, updater));
-        }
-        if let Some(head) = self.heads.get_mut(unit) {
-            let (summary, weights) = (self.summaries[unit], head.get().plain());
-            let s = summary.forward(h);
-            let targets = batch.targets(weights.dims()[1], &s.device());
-            let (_, _, error) = cross_entropy(s.clone().product(weights.clone()), targets);
-            let error = error * ((1.0 - self.beta) / batch.len() as f64);
-            head.descend(s.transpose().product(error.clone()), updater, 1.0);
-            let gradient = summary.adjoint(error.product(weights.transpose()));
-            signal = Some(match signal {
-                Some(similar) => similar + gradient,
-                None => gradient,
-            });
-        }
-        signal.expect("one of the two losses has weight")
+    fn units(&mut self) -> Vec<UnitObjective<'_>> {
+        let (beta, classes) = (self.beta, self.classes);
+        let heads = self.heads.iter_mut().map(Some).chain(std::iter::repeat_with(|| None));
+        let kept = heads.zip(self.projections.iter_mut().map(Option::as_mut));
+        let unit = |((&shape, summary), (head, projection))| -> UnitObjective<'_> {
+            let mut losses = UnitLosses { beta, classes, shape, summary, head, projection };
+            Box::new(move |h, batch, updater| losses.signal(h, batch, updater))
+        };
+        self.shapes.iter().zip(&self.summaries).zip(kept).map(unit).collect()
     }
 
     fn logits(&self, unit: usize, h: Tensor<2>) -> Option<Tensor<2>> {
@@ -351,9 +371,9 @@ mod tests {
         let head = |l: &Losses| l.heads.first().map_or(vec![], |head| wide(head.get().plain()));
         let middle = |l: &Losses| l.projections[0].as_ref().map_or(vec![], |p| wide(p.get().plain()));
         // Heads start at zero and send nothing back before they have moved.
-        rule.objective_mut().signal(0, h.clone(), &batch, &mut laws::descent());
+        (rule.objective_mut().units().swap_remove(0))(h.clone(), &batch, &mut laws::descent());
         let (values, before, p) = (wide(h.clone()), head(rule.objective()), middle(rule.objective()));
-        let signal = wide(rule.objective_mut().signal(0, h, &batch, &mut laws::descent()));
+        let signal = wide((rule.objective_mut().units().swap_remove(0))(h, &batch, &mut laws::descent()));
         let (after, p_after) = (head(rule.objective()), middle(rule.objective()));
         assert_eq!(p.is_empty(), !config.projection || config.beta == 0.0);
         let nudged = |v: &[f64], i: usize, by: f64| {

@@ -1,13 +1,13 @@
 //! Gradients of what rules learn are booked from when they are made until an optimiser has taken them: the counting
 //! allocator is this test program's own.
 
-use baselines::local::{Local, Objective};
+use baselines::local::{Local, Objective, UnitObjective};
 use baselines::rules;
 use baselines::similarity::{Losses, SimilarityConfig};
 use burn::tensor::{Device, Tensor};
 use sll_core::learned::{Learned, Matrix};
 use sll_core::memory::{CountingAllocator, HeapMeter, Meter};
-use sll_core::optim::{OptimizerConfig, Updater};
+use sll_core::optim::OptimizerConfig;
 use sll_core::rule::{Batch, LearningRule};
 use sll_core::{Network, NetworkSpec, laws};
 
@@ -35,11 +35,21 @@ struct Watched {
     booked: Vec<u64>,
 }
 
-impl Objective for Watched {
-    fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2> {
-        let signal = self.losses.signal(unit, h, batch, updater);
-        self.booked.push(booked());
+/// The same objective, which leaves what is booked behind its signal.
+fn watched<'a>((mut unit, found): (UnitObjective<'a>, &'a mut u64)) -> UnitObjective<'a> {
+    Box::new(move |h, batch, updater| {
+        let signal = unit(h, batch, updater);
+        *found = booked();
         signal
+    })
+}
+
+impl Objective for Watched {
+    fn units(&mut self) -> Vec<UnitObjective<'_>> {
+        let units = self.losses.units();
+        // Of a unit without a signal nothing is known.
+        self.booked = vec![u64::MAX; units.len()];
+        units.into_iter().zip(&mut self.booked).map(watched).collect()
     }
 
     fn sees_inside(&self) -> bool {

@@ -19,6 +19,7 @@
 pub mod angle;
 pub mod bound;
 pub mod calls;
+pub mod chain;
 pub mod divergence;
 mod error;
 #[cfg(any(test, feature = "laws"))]
@@ -32,6 +33,7 @@ pub mod op;
 pub mod optim;
 pub mod output;
 mod pass;
+pub mod pipeline;
 pub mod posterior;
 mod precision;
 pub mod projection;

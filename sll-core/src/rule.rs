@@ -1,5 +1,6 @@
 //! What every learning rule is: something that turns a batch into an update of a chain of layers.
 
+use crate::chain::Chain;
 use crate::error::{Error, Result};
 use crate::memory::MemoryUse;
 use crate::named::Part;
@@ -181,6 +182,13 @@ pub trait LearningRule: Send {
     /// # Errors
     /// If the batch does not fit the network, which is [`Network::accept`]'s to say.
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport>;
+
+    /// The step as a chain of units that need nothing of the units above them, for [`crate::pipeline`]; `None` where
+    /// the rule's step, with its settings, is no such chain. What [`LearningRule::step`] does is then what the links do
+    /// in order, bit for bit.
+    fn chain(&mut self) -> Option<Chain<'_>> {
+        None
+    }
 
     /// Class scores `[b, K]` of an evaluation-mode network ([`Network::valid`]).
     fn predict(&self, net: &Network, x: Tensor<2>) -> Tensor<2> {

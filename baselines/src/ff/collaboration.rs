@@ -154,7 +154,7 @@ impl LearningRule for Lcff {
                 None => below.clone(),
             };
             let (value, signal) = self.goodness.evaluate(x.clone(), b, others);
-            let signal = self.peers.pull(index, &x, b, signal);
+            let signal = self.peers.unit(index).pull(&x, b, signal);
             updater.step(net, unit.clone(), inject(output, signal));
             below = Some(below.map_or(own.clone(), |sum| sum + own));
             loss = Some(loss.map_or(value.clone(), |sum| sum + value));

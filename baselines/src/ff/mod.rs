@@ -24,11 +24,12 @@ pub use goodness::{Goodness, normalise};
 pub use label::Labels;
 pub use trifecta::{Tff, TffConfig};
 
-use self::peer::Peers;
+use self::peer::{Peer, Peers};
 use crate::local::train_classifier;
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use sll_core::chain::{Chain, Handed, Link, in_order};
 use sll_core::named::Part;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
@@ -202,29 +203,74 @@ impl FfConfig {
     }
 }
 
-impl LearningRule for Ff {
-    fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        net.accept(batch)?;
-        let (b, last) = (batch.len(), self.units.len() - 1);
-        let mut x = self.labels.pairs(batch);
-        let mut loss: Option<Tensor<1>> = None;
-        for (index, unit) in self.units[..last].iter().enumerate() {
-            let output = net.forward_range(unit.clone(), Tensor::from_inner(normalise(x)), &batch.pass());
-            x = output.clone().inner();
-            let (value, signal) = self.goodness.evaluate(x.clone(), b, None);
-            let signal = self.peers.pull(index, &x, b, signal);
-            updater.step(net, unit.clone(), inject(output, signal));
-            loss = Some(loss.map_or(value.clone(), |sum| sum + value));
+/// One hidden unit.
+struct Unit<'a> {
+    layers: Range<usize>,
+    goodness: Goodness,
+    /// Labels, where it is the first.
+    labels: Option<&'a Labels>,
+    peer: Peer<'a>,
+    /// Whether images with a neutral label go beside the pairs, for the classifier.
+    neutral: bool,
+}
+
+impl Link for Unit<'_> {
+    fn layers(&self) -> Range<usize> {
+        self.layers.clone()
+    }
+
+    fn step(&mut self, mut handed: Handed, net: &mut Network, updater: &mut Updater) -> Result<Handed> {
+        let b = handed.batch.len();
+        let batch = &mut handed.batch;
+        if let Some(labels) = self.labels {
+            handed.beside = self.neutral.then(|| labels.neutral(batch.x.clone()));
+            batch.x = labels.pairs(batch);
         }
-        if self.read_out == ReadOut::Classifier {
-            let h = self.hidden(net, self.labels.neutral(batch.x.clone()), &batch.replay());
+        let input = Tensor::from_inner(normalise(batch.x.clone()));
+        let output = net.forward_range(self.layers.clone(), input, &batch.pass());
+        batch.x = output.clone().inner();
+        let (loss, signal) = self.goodness.evaluate(batch.x.clone(), b, None);
+        let signal = self.peer.pull(&batch.x, b, signal);
+        updater.step(net, self.layers.clone(), inject(output, signal));
+        handed.loss = Some(handed.loss.map_or(loss.clone(), |sum| sum + loss));
+        // What the classifier learns from has gone through units that have learned in this step.
+        let replayed = |x| net.forward_plain(self.layers.clone(), normalise(x), &batch.replay());
+        handed.beside = handed.beside.take().map(replayed);
+        Ok(handed)
+    }
+}
+
+/// The output unit, which is trained where it is read out; of the loss it makes the mean over hidden units.
+struct Output {
+    layers: Range<usize>,
+    hidden: usize,
+    lr_factor: f64,
+}
+
+impl Link for Output {
+    fn layers(&self) -> Range<usize> {
+        self.layers.clone()
+    }
+
+    fn step(&mut self, mut handed: Handed, net: &mut Network, updater: &mut Updater) -> Result<Handed> {
+        if let Some(h) = handed.beside.take() {
             let lr = updater.lr();
-            updater.set_lr(lr * self.read_out_lr_factor);
-            train_classifier(net, self.units[last].clone(), h, batch, updater);
+            updater.set_lr(lr * self.lr_factor);
+            train_classifier(net, self.layers.clone(), normalise(h), &handed.batch, updater);
             updater.set_lr(lr);
         }
-        let loss = loss.expect("a hidden unit") / last as f64;
-        Ok(StepReport { loss, units: Vec::new() })
+        handed.loss = handed.loss.map(|sum| sum / self.hidden as f64);
+        Ok(handed)
+    }
+}
+
+impl LearningRule for Ff {
+    fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
+        in_order(self.links(), net, batch, updater)
+    }
+
+    fn chain(&mut self) -> Option<Chain<'_>> {
+        Some(self.links())
     }
 
     fn predict(&self, net: &Network, x: Tensor<2>) -> Tensor<2> {
@@ -265,6 +311,20 @@ impl LearningRule for Ff {
 }
 
 impl Ff {
+    fn links(&mut self) -> Chain<'_> {
+        let (goodness, neutral) = (self.goodness, self.read_out == ReadOut::Classifier);
+        let (hidden, output) = (self.units.len() - 1, self.units[self.units.len() - 1].clone());
+        let labels = std::iter::once(Some(&self.labels)).chain(std::iter::repeat(None));
+        let units = self.units[..hidden].iter().zip(labels).zip(self.peers.units());
+        let unit = |((layers, labels), peer): ((&Range<usize>, _), _)| -> Box<dyn Link> {
+            Box::new(Unit { layers: layers.clone(), goodness, labels, peer, neutral })
+        };
+        units
+            .map(unit)
+            .chain([Box::new(Output { layers: output, hidden, lr_factor: self.read_out_lr_factor }) as Box<dyn Link>])
+            .collect()
+    }
+
     /// The normalised output of the last hidden unit, without a graph.
     fn hidden(&self, net: &Network, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let hidden = &self.units[..self.units.len() - 1];

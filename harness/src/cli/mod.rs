@@ -14,6 +14,7 @@ mod make;
 mod memory;
 mod pace;
 mod parity;
+mod pipeline;
 mod plan;
 mod plot;
 mod report;
@@ -106,6 +107,8 @@ enum Command {
     Footprint(footprint::FootprintArgs),
     /// Time the training step of every rule, beside eager PyTorch's and what the machine could do.
     Bench(bench::BenchArgs),
+    /// Time a local rule whose units are trained at once by several workers, beside steps one after the other.
+    Pipeline(pipeline::PipelineArgs),
     /// List the operators of LibTorch that a training step calls.
     Calls(calls::CallsArgs),
     /// List the networks with layers, parameters, multiply-accumulates and activations.
@@ -317,6 +320,7 @@ pub fn dispatch(cli: Cli) -> Result<()> {
         Command::Memory(args) => memory::main(*args),
         Command::Footprint(args) => footprint::main(args),
         Command::Bench(args) => bench::main(args),
+        Command::Pipeline(args) => pipeline::main(args),
         Command::Calls(args) => calls::main(args),
         Command::Networks(args) => lists::networks(args),
         Command::Rules(args) => lists::rules(args),

@@ -35,6 +35,10 @@ pub struct RunArgs {
     /// Write the trained network, and what its rule keeps and learned, to this file (safetensors; docs/formats.md).
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
+    /// Make the steps by this many workers, one thread each, that train units of the network at once on different
+    /// batches: the same numbers in less time and with the memory of as many batches (docs/running.md). For local rules.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pipeline: Option<u16>,
     /// Run again from the start: drops the stored result or checkpoint first.
     #[arg(long)]
     force: bool,
@@ -83,6 +87,7 @@ pub fn main(args: RunArgs) -> Result<()> {
     }
     args.save.as_deref().map_or(Ok(()), model::check_path)?;
     if args.dry_run {
+        run::check_pipeline(&spec, args.pipeline.map(usize::from))?;
         return dry_run(&spec, &here, options.online);
     }
     let store = Store::at(&args.results.results);
@@ -95,7 +100,9 @@ pub fn main(args: RunArgs) -> Result<()> {
         return found(result, &store, save);
     }
     // What cannot run leaves nothing in the store.
+    let workers = args.pipeline.map(usize::from);
     run::check(&spec)?;
+    run::check_pipeline(&spec, workers)?;
     if let Some(SmallData::Meant(note)) = spec.small_data()? {
         say!("{note}");
     }
@@ -115,7 +122,7 @@ pub fn main(args: RunArgs) -> Result<()> {
         run::extend(&spec, &store, &kept)?.into_iter().for_each(|sentence| progress.note(&sentence));
     }
     let keeping = Keeping { kept: &kept, every: args.keep.every() };
-    let outcome = run::train(&spec, &options, Some(keeping), &mut progress);
+    let outcome = run::train(&spec, &options, Some(keeping), workers, &mut progress);
     let mut trained = match outcome {
         Ok(trained) => trained,
         Err(error) => {

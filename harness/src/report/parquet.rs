@@ -178,6 +178,8 @@ fn run_columns<'a, T>(columns: Columns<'a, T>, of: impl Fn(&T) -> &RunResult) ->
         .add("device", |item| of(item).provenance.device.to_string())
         .add("hardware", |item| of(item).provenance.hardware.clone())
         .add("threads", |item| of(item).provenance.threads as u64)
+        .add("pipeline_workers", |item| of(item).pipeline.as_ref().map(|pipeline| pipeline.workers as u64))
+        .add("pipeline_step_peak_bytes", |item| of(item).pipeline.as_ref().map(|pipeline| pipeline.step_peak))
         .add("harness", |item| of(item).provenance.harness.clone())
         .add("backend", |item| of(item).provenance.backend.clone())
         .add("finished_unix", |item| of(item).provenance.finished_unix)

@@ -3,7 +3,7 @@
 use super::Place;
 use crate::atomic::write_parts;
 use crate::error::{Error, Result};
-use crate::record::{EpochDiagnostics, EpochPoint, EpochRepresentations, Maker, PeakBytes};
+use crate::record::{EpochDiagnostics, EpochPoint, EpochRepresentations, Maker, PeakBytes, Pipelined};
 use crate::store::{Kept, first_block, sealed, unsealed};
 use serde::{Deserialize, Serialize};
 use sll_core::Network;
@@ -58,6 +58,9 @@ pub struct Checkpoint {
     pub peak_bytes: PeakBytes,
     /// Layers and modules of the rule that have been moved so far, each of which has its optimiser state booked.
     pub trained: usize,
+    /// What workers did so far, where a pipeline made steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<Pipelined>,
     /// Seconds so far.
     #[serde(with = "sll_core::real")]
     pub seconds: f64,

@@ -12,7 +12,7 @@ use crate::layer::{DynLayer, Joins, Layer, LayerCost, Slot, Stages, WeightSlot};
 use crate::memory::{Category, LayerMemory, scope};
 use crate::named::{Named, Source};
 use crate::rule::Batch;
-use crate::{output::OutputLoss, pass::Pass, precision::Precision, shape::Shape};
+use crate::{optim::Updater, output::OutputLoss, pass::Pass, precision::Precision, shape::Shape};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use std::ops::Range;
 
@@ -27,9 +27,13 @@ pub enum Cut {
     EveryLayer,
 }
 
-/// A chain of layers from an input to `K` logits.
+/// A chain of layers from an input to `K` logits, or a part of one ([`Network::split_off`]).
 pub struct Network {
     layers: Vec<Box<dyn DynLayer>>,
+    /// Index of the first of `layers` in the whole chain.
+    first: usize,
+    /// Of the whole chain.
+    classes: usize,
     device: Device,
     precision: Precision,
     loss: OutputLoss,
@@ -66,9 +70,9 @@ impl NetworkBuilder {
             }
         }
         match self.0.last().map(|layer| layer.output()) {
-            Some(Shape::Flat(_)) => {
+            Some(Shape::Flat(classes)) => {
                 let (precision, loss) = (Precision::default(), OutputLoss::default());
-                Ok(Network { layers: self.0, device: device.clone(), precision, loss })
+                Ok(Network { layers: self.0, first: 0, classes, device: device.clone(), precision, loss })
             }
             Some(other) => Err(Error::setting("network", other, "the last layer must give one logit a class")),
             None => Err(Error::setting("network", "empty", "a chain needs at least one layer")),
@@ -126,12 +130,12 @@ impl Network {
 
     /// Number of classes, the length of the output.
     pub fn classes(&self) -> usize {
-        self.output_of(self.depth() - 1).len()
+        self.classes
     }
 
     /// Shape of what layer `index` gives.
     pub fn output_of(&self, index: usize) -> Shape {
-        self.layers[index].output()
+        self.layers[index - self.first].output()
     }
 
     /// The device of the parameters, with autodiff.
@@ -162,7 +166,7 @@ impl Network {
 
     /// Number of trainable values of layer `index`.
     pub fn layer_params(&self, index: usize) -> usize {
-        self.layers[index].num_params()
+        self.layers[index - self.first].num_params()
     }
 
     /// Parameters and running statistics of each layer.
@@ -172,8 +176,8 @@ impl Network {
 
     /// The same by name, `layers.<index>.<tensor>`; see [`crate::named`].
     pub fn tensors(&self) -> Vec<Named> {
-        let layers = self.layers.iter().enumerate();
-        layers.flat_map(|(i, l)| l.tensors().into_iter().map(move |(name, data)| (of_layer(i, &name), data))).collect()
+        let layers = self.layers.iter().zip(self.first..);
+        layers.flat_map(|(l, i)| l.tensors().into_iter().map(move |(name, data)| (of_layer(i, &name), data))).collect()
     }
 
     /// Takes every parameter and running statistic from `source`, by the names of [`Network::tensors`].
@@ -181,15 +185,15 @@ impl Network {
     /// # Errors
     /// Names the first tensor that is missing or has another shape.
     pub fn set_tensors(&mut self, source: &mut Source) -> Result<()> {
-        let layers = self.layers.iter_mut().enumerate();
+        let layers = self.layers.iter_mut().zip(self.first..);
         let mut each = layers
-            .map(|(i, layer)| layer.set_tensors(&mut |name: &str| source(&of_layer(i, name)), &format!("layers.{i}")));
+            .map(|(layer, i)| layer.set_tensors(&mut |name: &str| source(&of_layer(i, name)), &format!("layers.{i}")));
         each.try_for_each(|outcome| outcome)
     }
 
     /// Layer `index` as an affine map and what follows it; see [`Layer::stages`].
     pub fn stages(&self, index: usize) -> Option<&dyn Stages> {
-        self.layers[index].stages()
+        self.layers[index - self.first].stages()
     }
 
     /// What layer `index` makes of `x` before dropout and pooling; `None` where it has no such stages.
@@ -216,7 +220,8 @@ impl Network {
     /// Runs the layers `range` on `x [b, input of the first]`.
     pub fn forward_range(&self, range: Range<usize>, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let _activations = scope(Category::Activations);
-        let h = range.fold(self.precision.enter(x), |x, index| self.layers[index].forward(x, &pass.at(index)));
+        let h =
+            range.fold(self.precision.enter(x), |x, index| self.layers[index - self.first].forward(x, &pass.at(index)));
         self.precision.leave(h)
     }
 
@@ -225,7 +230,7 @@ impl Network {
     pub fn forward_plain(&self, range: Range<usize>, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let _activations = scope(Category::Activations);
         let h = range.fold(self.precision.enter(x), |x, index| {
-            let layer = &self.layers[index];
+            let layer = &self.layers[index - self.first];
             match layer.stages() {
                 Some(_) => layer.forward(x, &pass.at(index)),
                 None => layer.valid().forward(x, &pass.at(index)),
@@ -321,14 +326,27 @@ impl Network {
         places
     }
 
-    pub(crate) fn update_layer(
-        &mut self,
-        index: usize,
-        grads: &mut Gradients,
-        optimizer: &mut burn::optim::ModuleOptimizer,
-        lr: f64,
-    ) {
-        self.layers[index].update(grads, optimizer, lr);
+    pub(crate) fn update_layer(&mut self, index: usize, grads: &mut Gradients, updater: &mut Updater) {
+        self.layers[index - self.first].update(grads, updater);
+    }
+
+    /// Takes the layers from `index` on away into a network of their own, where they keep their indices.
+    ///
+    /// # Panics
+    /// If it has no layer `index`.
+    #[must_use]
+    pub fn split_off(&mut self, index: usize) -> Network {
+        let layers = self.layers.split_off(index - self.first);
+        Network { layers, device: self.device.clone(), first: index, ..*self }
+    }
+
+    /// Puts back what [`Network::split_off`] took away.
+    ///
+    /// # Panics
+    /// If `above` does not follow on this network's layers.
+    pub fn append(&mut self, above: Network) {
+        assert_eq!(self.first + self.layers.len(), above.first, "the layers above follow on those below");
+        self.layers.extend(above.layers);
     }
 
     /// Parameters and running statistics, one entry a layer.
