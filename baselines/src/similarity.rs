@@ -361,9 +361,12 @@ mod tests {
         (1.0 - beta) * predicted + beta * similar
     }
 
+    /// What is compared, of outputs and a projection.
+    type Features<'a> = &'a dyn Fn(&[f64], &[f64]) -> Vec<f64>;
+
     /// Of the first layer of `net`, whose outputs and projection give `features`: the signal and the steps of head and
     /// projection are the loss's slopes by central differences.
-    fn are_gradients(net: &Network, config: SimilarityConfig, features: &dyn Fn(&[f64], &[f64]) -> Vec<f64>) {
+    fn are_gradients(net: &Network, config: SimilarityConfig, features: Features) {
         let mut rule = config.init(net, 3).unwrap();
         let batch = laws::batch(net, 2);
         let h = net.valid().respond(0, batch.x.clone(), &Pass::Eval).unwrap();

@@ -46,7 +46,7 @@ impl EncoderBlockConfig {
         if let Some((key, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
             return Err(Error::setting(key, 0, "must be at least 1"));
         }
-        if self.width % self.heads != 0 {
+        if !self.width.is_multiple_of(self.heads) {
             return Err(Error::setting("width", self.width, format!("must be a multiple of the {} heads", self.heads)));
         }
         Ok(())

@@ -40,7 +40,7 @@ pub struct PatchEmbeddingConfig {
 impl PatchEmbeddingConfig {
     fn check(&self) -> Result<()> {
         let Self { input: [c, h, w], patch, width, .. } = *self;
-        if patch == 0 || h % patch != 0 || w % patch != 0 {
+        if patch == 0 || !h.is_multiple_of(patch) || !w.is_multiple_of(patch) {
             return Err(Error::setting("patch", patch, format!("must divide the image's sides, {h} and {w}")));
         }
         if c * h * w == 0 {
