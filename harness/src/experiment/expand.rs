@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn the_sample_stands_in_for_a_sweeps_missing_data() {
-        let of = |profile| expand(find("figure4b", Kind::Sweep).unwrap(), &choices(profile), &nowhere()).unwrap();
+        let of = |profile| expand(find("figure4b", &[Kind::Sweep]).unwrap(), &choices(profile), &nowhere()).unwrap();
         let (quick, short) = (of(Profile::Quick), of(Profile::Short));
         assert!(quick.cells.iter().all(|cell| cell.specs.iter().all(|spec| spec.dataset == "fashion-mnist-sample")));
         assert!(quick.cells.iter().all(|cell| !cell.specs.is_empty() && cell.missing.is_none()));
