@@ -236,8 +236,8 @@ fn compare(h: Tensor<2>, t: Tensor<2>, scale: f64, wanted: Wanted) -> Compared {
 }
 
 impl SpConfig {
-    /// What outputs of this batch are compared with, one of `classes` each; `below` are the codes that the layer below gave, none below the
-    /// first.
+    /// What outputs of this batch are compared with, one of `classes` each; `below` are the codes that the layer below
+    /// gave, none below the first.
     fn wanted(&self, below: Option<Tensor<2>>, batch: &Batch, classes: usize) -> Wanted {
         let device = batch.x.device();
         if self.loss == Loss::V1 {

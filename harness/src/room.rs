@@ -75,8 +75,8 @@ fn in_group(folder: &Path) -> Option<u64> {
     Some(limit.saturating_sub(used.saturating_sub(cached.unwrap_or(0))))
 }
 
-/// Refuses a run of steps of `batch` samples, `at_once` of them at a time, whose analytic bytes are more than this machine has. Rules and layers without a model are let through,
-/// and so are cards, whose library tells by itself.
+/// Refuses a run of steps of `batch` samples, `at_once` of them at a time, whose analytic bytes are more than this
+/// machine has. Rules and layers without a model are let through, and so are cards, whose library tells by itself.
 pub fn check(
     device: DeviceName,
     net: &Network,

@@ -16,8 +16,8 @@ fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).expect("one JSON object")
 }
 
-/// A run with `more` arguments, saved to `file`; its numbers without what differs from run to run, the file's bytes from
-/// its tensors on, and its books.
+/// A run with `more` arguments, saved to `file`; its numbers without what differs from run to run, the file's bytes
+/// from its tensors on, and its books.
 fn numbers(results: &Path, file: &str, more: &[&str]) -> (Value, Vec<u8>, Value) {
     let path = results.join(file);
     let path = path.to_str().expect("UTF-8");

@@ -243,8 +243,8 @@ pub fn resumes_after_every_epoch(
     }
 }
 
-/// Training `steps` steps in two parts by a pipeline of each number of `workers` gives the bits of the serial run: every
-/// loss, all parameters, what the rule learned, what the optimiser keeps, and what the rule predicts.
+/// Training `steps` steps in two parts by a pipeline of each number of `workers` gives the bits of the serial run:
+/// every loss, all parameters, what the rule learned, what the optimiser keeps, and what the rule predicts.
 pub fn pipelines(net: impl Fn() -> Network, build: Build, workers: &[usize], steps: u64) {
     one_thread();
     let config = OptimizerConfig::default();

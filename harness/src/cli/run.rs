@@ -36,7 +36,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
     /// Make the steps by this many workers, one thread each, that train units of the network at once on different
-    /// batches: the same numbers in less time and with the memory of as many batches (docs/running.md). For local rules.
+    /// batches: the same numbers in less time and with the memory of as many batches (docs/running.md). For local
+    /// rules.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pipeline: Option<u16>,
     /// Run again from the start: drops the stored result or checkpoint first.
@@ -115,7 +116,7 @@ pub fn main(args: RunArgs) -> Result<()> {
         return found(result, &store, save);
     }
     let title = format!("{} on {}, seed {}", spec.rule.title(), spec.dataset, spec.seed);
-    let progress = RunProgress::new(id.clone(), title, spec.recipe.epochs);
+    let progress = RunProgress::new(id, title, spec.recipe.epochs);
     let mut progress = Watched::new(progress, args.log.board(&spec, &args.results.results)?);
     let kept = claim.checkpoint();
     if !args.force && !kept.all().iter().any(|path| path.exists()) {

@@ -129,11 +129,9 @@ pub fn cancel(args: StatusArgs) -> Result<()> {
         }
         for line in &handed.lines {
             match store.holder::<RunSpec>(&line.id) {
-                Some(holder) if holder.is_here() && holder.pid > 0 => {
-                    if asked.insert(holder.pid) {
-                        interrupt::ask_to_end(holder.pid);
-                        say!("{}: asked process {} to end; its state is kept", handed.name, holder.pid);
-                    }
+                Some(holder) if holder.is_here() && holder.pid > 0 && asked.insert(holder.pid) => {
+                    interrupt::ask_to_end(holder.pid);
+                    say!("{}: asked process {} to end; its state is kept", handed.name, holder.pid);
                 }
                 Some(holder) if tasks == 0 => {
                     say!(

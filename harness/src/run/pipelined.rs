@@ -69,8 +69,8 @@ impl<T> From<sll_core::Error> for Ended<T> {
     }
 }
 
-/// Makes the steps `range` of an epoch, each with its learning rate `lr`, and begins none once `halt` is set; gives what
-/// `done` gave if it ended them.
+/// Makes the steps `range` of an epoch, each with its learning rate `lr`, and begins none once `halt` is set; gives
+/// what `done` gave if it ended them.
 pub fn steps<T: Send>(
     pipeline: &Pipeline,
     Trained { net, rule, updater }: Trained,

@@ -94,7 +94,7 @@ pub(crate) fn name_rule(rule: &mut toml::Table) {
         return;
     }
     if let Some(info) = known.find(|info| info.title.eq_ignore_ascii_case(name)) {
-        let settings = toml::Table::try_from(&info.settings).expect("plain data");
+        let settings = toml::Table::try_from(info.settings).expect("plain data");
         rule.remove("name");
         settings.into_iter().for_each(|(key, value)| {
             rule.entry(key).or_insert(value);

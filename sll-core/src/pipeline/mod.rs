@@ -119,9 +119,9 @@ impl Pipeline {
     /// in turn; `sink` is called by the thread that calls this.
     ///
     /// # Errors
-    /// The first error of `source`, of a unit or of `sink`; a panic goes on as one. All workers have stopped then. Lower
-    /// units may have made steps that higher ones have not: what was trained is of no use.
-    /// [`Error::Unsupported`] if the rule's step is no chain.
+    /// The first error of `source`, of a unit or of `sink`; a panic goes on as one. All workers have stopped then.
+    /// Lower units may have made steps that higher ones have not: what was trained is of no use. [`Error::Unsupported`]
+    /// if the rule's step is no chain.
     pub fn train<E: From<Error> + Send>(
         &self,
         rule: &mut dyn LearningRule,

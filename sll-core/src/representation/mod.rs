@@ -34,7 +34,7 @@ pub struct Rows {
 impl Rows {
     /// The rows of `values`, one after the other.
     pub fn new(values: Vec<f32>, width: usize) -> Self {
-        debug_assert!(width > 0 && values.len() % width == 0, "{} values in rows of {width}", values.len());
+        debug_assert!(width > 0 && values.len().is_multiple_of(width), "{} values in rows of {width}", values.len());
         Self { values, width }
     }
 

@@ -49,9 +49,9 @@ const MEANING: &str = "\n## What a number means\n
 - **Gain:** times as many images a second as the same rule's serial step with all threads.
 - **Step memory:** the most bytes held at once above parameters, optimiser state and fixed matrices: activations,
   gradients, temporaries of all batches under way.
-- **Cores** and **devices** are simulated from the units' milliseconds. Cores carry batches and reach all weights: a step
-  takes the larger of the sum over N and the slowest unit. Devices own runs of units, as even as they can be cut, and
-  hand batches on at no cost: a step takes the slowest run. Neither knows that cores share caches and memory.
+- **Cores** and **devices** are simulated from the units' milliseconds. Cores carry batches and reach all weights: a
+  step takes the larger of the sum over N and the slowest unit. Devices own runs of units, as even as they can be cut,
+  and hand batches on at no cost: a step takes the slowest run. Neither knows that cores share caches and memory.
 ";
 
 fn table(measured: &Measured, threads: usize) -> String {

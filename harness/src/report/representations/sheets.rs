@@ -7,8 +7,11 @@ use crate::report::picture::Sheet;
 use crate::report::picture::sheet::{Content, Panel};
 use crate::report::{Cell, Report};
 
+/// The points of one plane.
+type Points = fn(&Planes) -> &Vec<[i16; 2]>;
+
 /// How points were found: a file's name, a title, and the points of a plane.
-const METHODS: [(&str, &str, fn(&Planes) -> &Vec<[i16; 2]>); 2] =
+const METHODS: [(&str, &str, Points); 2] =
     [("tsne", "t-SNE", |planes| &planes.tsne), ("pca", "Principal components", |planes| &planes.pca)];
 
 /// For each column `-tsne`, `-pca` and, where the first layer is a convolution, `-kernels`.
