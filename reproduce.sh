@@ -3,6 +3,7 @@
 #
 #   ./reproduce.sh table1 [options]      a table: table1, table2, table3-accuracy (vision transformers), small-cnn
 #                                        (appendix), rules-mlp (every rule, one MLP)
+#   ./reproduce.sh calibration [options] every rule in its own authors' setting, beside their numbers, with a verdict
 #   ./reproduce.sh theorem1 [options]    Theorem 1's two sides and the angle to BP's update, measured layer by layer
 #   ./reproduce.sh representations       Figure 3 and the claims about geometry and compression, by numbers; features:
 #                                        Figure 5's kernels and weights
@@ -11,7 +12,9 @@
 #   ./reproduce.sh figures [options]     training memory against depth: Figures 2a (MLP), 2b (conv), 2c (ViT)
 #   ./reproduce.sh table3 [options]      Table 3's memory column, at the paper's sizes
 #   ./reproduce.sh bench [options]       the time of every rule's step beside eager PyTorch's and the machine's floor
-#   ./reproduce.sh all [options]         every table, figure and ablation
+#   ./reproduce.sh pipeline [options]    units of a local rule trained at once, beside steps one after the other
+#   ./reproduce.sh report [FOLDER]       all of a results folder as one page for a browser, report.html in it
+#   ./reproduce.sh all [options]         every table, figure and ablation, the calibration, and the page of them
 #
 # Options are those of the harness: --profile quick|short|paper, --device flex|cpu-tch|cuda:N, --data-dir DIR, --seeds
 # N, --epochs N, --jobs N, --allow-unverified, --results DIR. Folders are those of where it is called: results go to
@@ -19,7 +22,7 @@
 # with the same settings as `cargo test`, whose dependencies are optimised, so that one build serves both. LibTorch's
 # devices fetch LibTorch by themselves (scripts/libtorch.sh), unless LIBTORCH says where one is. Memory (figures,
 # table3) needs no data and takes --device, --results, --jobs, --memory GIB and --extrapolate; of others, `all` hands it
-# --device and --results, and --extrapolate in the quick profile.
+# --device and --results, and --extrapolate in the quick profile; the page takes --results.
 set -euo pipefail
 
 # The folder of this script, links followed: macOS has no `readlink -f`.
@@ -66,16 +69,20 @@ program=$(cargo build --manifest-path "$root/Cargo.toml" -p harness ${features[@
 harness() { "$program" "$@"; }
 
 figures=(figure2a figure2b figure2c)
-tables=(table1 table2 table3-accuracy small-cnn rules-mlp theorem1 representations features)
+tables=(table1 table2 table3-accuracy small-cnn rules-mlp calibration theorem1 representations features)
 sweeps=(figure4b figure4c)
 for name in width depth projection projection_seed alignment dropout; do sweeps+=("ablation_$name"); done
-# The options that memory experiments share with tables, into `memory`; the quick profile measures no real batch.
+# The options that memory experiments share with tables, into `memory`, and those of the page, into `page`; the quick
+# profile measures no real batch.
 memory=()
+page=()
 shared() {
   while (($#)); do
     case "$1" in
-      --device | --results) memory+=("$1" "${2:-}"); shift ;;
-      --device=* | --results=*) memory+=("$1") ;;
+      --results) page+=("$1" "${2:-}") memory+=("$1" "${2:-}"); shift ;;
+      --device) memory+=("$1" "${2:-}"); shift ;;
+      --results=*) page+=("$1") memory+=("$1") ;;
+      --device=*) memory+=("$1") ;;
       --profile) [[ ${2:-} != quick ]] || memory+=(--extrapolate); shift ;;
       --profile=quick) memory+=(--extrapolate) ;;
     esac
@@ -90,7 +97,7 @@ part() {
   harness "$@" || code=$?
   case $code in
     0) ;;
-    1 | 3) failed+=("$1 $2") status=$code ;;
+    1 | 3) failed+=("$1 ${2:-}") status=$code ;;
     *) exit "$code" ;;
   esac
 }
@@ -100,11 +107,14 @@ case "$what" in
   figures) harness footprint "${figures[@]}" "$@" ;;
   table3) harness footprint table3 "$@" ;;
   bench) harness bench "$@" ;;
+  pipeline) harness pipeline "$@" ;;
+  report) harness report "$@" ;;
   all)
     for name in "${tables[@]}"; do part table "$name" "$@"; done
     for name in "${sweeps[@]}"; do part sweep "$name" "$@"; done
     shared "$@"
     part footprint "${figures[@]}" table3 ${memory[@]+"${memory[@]}"}
+    part report ${page[@]+"${page[@]}"}
     for name in ${failed[@]+"${failed[@]}"}; do
       echo "reproduce.sh: $name is not complete; what it said is above, and the same command goes on from there" >&2
     done

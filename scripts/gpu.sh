@@ -15,7 +15,6 @@
 #
 # --dry does the same with few rules, small batches and the quick profile: on a CPU (--device cpu-tch) it takes minutes.
 set -euo pipefail
-here=$(CDPATH='' cd "$(dirname "$0")" && pwd)
 
 fail() { echo "gpu.sh: $*" >&2; exit 2; }
 
@@ -93,7 +92,7 @@ done
 if [[ -n $dry ]]; then
   what=(--networks mlp-3x1000 --rule BP --rule SLL --seconds 0.1 --steps 2)
 else
-  what=(--networks mlp-3x1000,cnn-1,vit-7)
+  what=(--networks "mlp-3x1000,cnn-1,vit-7")
 fi
 timed "$out/bench.md" "$harness" bench --device "$device" --threads "$threads" "${what[@]}" --results "$out/results" \
   ${data:+--data-dir "$data"}

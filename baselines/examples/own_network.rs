@@ -77,9 +77,7 @@ fn train(rule: &RuleInfo, epochs: usize) -> Result<f64> {
     let mut rule = rule.settings.init(&mut net, 0)?;
     let mut updater = OptimizerConfig::default().init()?;
     updater.set_lr(2e-3);
-    for batch in (0..epochs).flat_map(|epoch| sample.epoch(epoch, 50)) {
-        rule.step(&mut net, &batch, &mut updater)?;
-    }
+    sample.train(&mut net, &mut *rule, &mut updater, (epochs, 50))?;
     Ok(sample.accuracy(&net, &*rule))
 }
 

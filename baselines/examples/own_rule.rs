@@ -11,22 +11,21 @@
 //! implements `LearningRule` itself, as `dfa.rs` does.
 //!
 //! To choose it by name, `--rule regression`, this file moves to `baselines/src` (where `baselines::` is `crate::`),
-//! and
-//! `register.rs` gets a line: `"regression" => Regression(crate::regression::RegressionConfig)`. CONTRIBUTING.md has
-//! each step.
+//! and `register.rs` gets a line: `"regression" => Regression(crate::regression::RegressionConfig)`. CONTRIBUTING.md
+//! has each step.
 
 mod sample;
 
-use baselines::local::{Local, Objective};
+use baselines::local::{Local, Objective, UnitObjective};
 use baselines::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use sample::Sample;
 use serde::{Deserialize, Serialize};
 use sll_core::named::Part;
 use sll_core::op::Product;
-use sll_core::optim::{OptimizerConfig, Updater};
+use sll_core::optim::OptimizerConfig;
 use sll_core::rng::{Purpose, Stream, upload};
-use sll_core::rule::{Batch, LearningRule};
+use sll_core::rule::LearningRule;
 use sll_core::{Cut, Error, Network, NetworkSpec, Result};
 
 /// Settings, as a spec has them: `rule = { name = "regression", gain = 2.0 }`.
@@ -75,20 +74,26 @@ struct Regression {
 }
 
 impl Objective for Regression {
-    fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, _updater: &mut Updater) -> Tensor<2> {
-        let head = self.heads[unit].clone();
-        let error = h.product(head.clone()) - batch.targets(head.dims()[1], &head.device());
-        // The gradient of the batch's mean. `product` is `matmul` whose multiply-accumulates are counted.
-        error.product(head.transpose()) * (1.0 / batch.len() as f64)
+    fn units(&mut self) -> Vec<UnitObjective<'_>> {
+        self.heads.iter().map(|head| signal(head.clone())).collect()
     }
 
-    fn macs(&self) -> u64 {
+    fn macs(&self, _batch: usize) -> u64 {
         self.heads.iter().map(|head| 2 * head.shape().num_elements() as u64).sum()
     }
 
     fn parts(&self) -> Vec<Part<'_>> {
         Part::fixed_list("heads", self.heads.iter().cloned())
     }
+}
+
+/// `dh_l` of the unit with the matrix `head`.
+fn signal<'a>(head: Tensor<2>) -> UnitObjective<'a> {
+    Box::new(move |h, batch, _updater| {
+        let error = h.product(head.clone()) - batch.targets(head.dims()[1], &head.device());
+        // The gradient of the batch's mean. `product` is `matmul` whose multiply-accumulates are counted.
+        error.product(head.clone().transpose()) * batch.share()
+    })
 }
 
 fn main() -> Result<()> {
@@ -104,9 +109,7 @@ fn train(epochs: usize) -> Result<f64> {
     let mut rule = RegressionConfig::default().build(&mut net, 0)?;
     let mut updater = OptimizerConfig::default().init()?;
     updater.set_lr(2e-3);
-    for batch in (0..epochs).flat_map(|epoch| sample.epoch(epoch, 50)) {
-        rule.step(&mut net, &batch, &mut updater)?;
-    }
+    sample.train(&mut net, &mut *rule, &mut updater, (epochs, 50))?;
     Ok(sample.accuracy(&net, &*rule))
 }
 
@@ -143,7 +146,7 @@ mod tests {
         let device = net.device().clone().inner();
         let mut own = Regression { heads: vec![upload(r.clone(), [5, 4], &device)] };
         let mut updater = OptimizerConfig::default().init().unwrap();
-        let signal = own.signal(0, upload(h.clone(), [24, 5], &device), &batch, &mut updater);
+        let signal = (own.units().swap_remove(0))(upload(h.clone(), [24, 5], &device), &batch, &mut updater);
         for (index, found) in laws::floats(signal).into_iter().enumerate() {
             let at = |step: f32| {
                 let mut moved = h.clone();

@@ -38,7 +38,7 @@ impl Rule for BpConfig {
 
 impl LearningRule for Bp {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let loss = train_classifier(net, 0..net.depth(), batch.x.clone(), batch, updater);
         Ok(StepReport { loss, units: Vec::new() })
     }
@@ -47,7 +47,7 @@ impl LearningRule for Bp {
         Cut::Whole
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         StepCost::of_units(net, std::slice::from_ref(&(0..net.depth())))
     }
 

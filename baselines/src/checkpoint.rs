@@ -62,12 +62,12 @@ impl CheckpointConfig {
 
 impl LearningRule for CheckpointedBp {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let run = Segments::forward(net, &self.segments, batch.x.clone(), batch);
         let logits = run.output();
         let targets = batch.targets(net.classes(), &logits.device());
         let (loss, error) = net.loss().evaluate(logits, targets);
-        run.train(error * (1.0 / batch.len() as f64), net, batch, updater);
+        run.train(error * batch.share(), net, batch, updater);
         Ok(StepReport { loss: loss.mean(), units: Vec::new() })
     }
 
@@ -75,10 +75,10 @@ impl LearningRule for CheckpointedBp {
         Cut::Units(self.segments.len())
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, batch: usize) -> StepCost {
         let above = self.segments[self.segments.len() - 1].start;
         let again = net.costs()[..above].iter().map(|c| c.forward).sum();
-        StepCost { rule: again, ..Bp.cost(net) }
+        StepCost { rule: again, ..Bp.cost(net, batch) }
     }
 
     fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
@@ -111,7 +111,7 @@ mod tests {
         let rule = CheckpointConfig::default().init(&net).unwrap();
         assert_eq!(rule.segments, vec![0..3, 3..6, 6..9]);
         let forward: Vec<u64> = net.costs().iter().map(|c| c.forward).collect();
-        assert_eq!(rule.cost(&net).total() - Bp.cost(&net).total(), forward[..6].iter().sum::<u64>());
+        assert_eq!(rule.cost(&net, 1).total() - Bp.cost(&net, 1).total(), forward[..6].iter().sum::<u64>());
     }
 
     #[test]

@@ -24,6 +24,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
 use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::memory::gradients_gone;
 use sll_core::named::Part;
 use sll_core::op::{Product, inject};
 use sll_core::optim::Updater;
@@ -31,7 +32,7 @@ use sll_core::output::OutputLoss;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
 use sll_core::summary::{MapSummary, Summary};
-use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, is_default};
 use std::ops::Range;
 
 /// What a unit hears of the one above.
@@ -66,7 +67,7 @@ pub struct DfConfig {
     /// How feature maps become vectors.
     pub summary: MapSummary,
     /// The local head: that on `summary`, or one on the whole output, as SLL reads it.
-    #[serde(skip_serializing_if = "Head::is_authors")]
+    #[serde(skip_serializing_if = "is_default")]
     pub head: Head,
 }
 
@@ -160,6 +161,11 @@ impl Rule for DfConfig {
 
 impl DfConfig {
     fn validate(&self) -> Result<()> {
+        self.head.check_summary(self.summary, Self::default().summary)?;
+        if self.coordination != Coordination::Feedback {
+            let usual = Self::default().feedback_gain;
+            Error::check_idle("feedback_gain", self.feedback_gain, usual, "with `coordination` = feedback")?;
+        }
         let checks =
             [("margin", self.margin, 0.5), ("pull", self.pull, 0.1), ("feedback_gain", self.feedback_gain, 0.1)];
         for (key, value, default) in checks {
@@ -223,7 +229,7 @@ impl Df {
     }
 
     fn judge(&self, unit: usize, output: Tensor<2>, batch: &Batch) -> Judged {
-        let scale = 1.0 / batch.len() as f64;
+        let scale = batch.share();
         let Some((summary, anchors)) = self.anchors.get(unit) else {
             let targets = batch.targets(output.dims()[1], &output.device());
             let (loss, _, error) = cross_entropy(output, targets);
@@ -280,7 +286,7 @@ fn through_norm(gradient: Tensor<2>, unit: Tensor<2>, length: Tensor<2>) -> Tens
 
 impl LearningRule for Df {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let last = self.units.len() - 1;
         let mut losses = Vec::with_capacity(self.units.len());
         let mut x = batch.x.clone();
@@ -303,6 +309,7 @@ impl LearningRule for Df {
                 if overlaps {
                     // A graph is differentiated once, and this unit's own update waits for the unit above.
                     above = input.grad(&inject(output, signal.clone()));
+                    gradients_gone();
                     output = net.forward_range(range.clone(), Tensor::from_inner(x), &batch.replay());
                 }
                 self.train(below, above, net, updater);
@@ -335,7 +342,7 @@ impl LearningRule for Df {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         // Goodness, its way back, and the anchors' gradient; with overlap each unit above the first runs there and back
         // once more, its input's gradient included.
         let anchors = (2 + u64::from(self.config.learned_anchors)) * self.anchor_values() as u64;
@@ -475,11 +482,18 @@ mod tests {
         assert!(wrong(DfConfig { pull: f64::NAN, ..DfConfig::default() }).contains("`pull`"));
         assert!(wrong(DfConfig { negatives: 0, ..DfConfig::default() }).contains("`negatives`"));
         assert!(wrong(DfConfig { feedback_gain: -1.0, ..DfConfig::default() }).contains("`feedback_gain`"));
+        let gained = DfConfig { feedback_gain: 0.3, ..DfConfig::default() };
+        for coordination in [Coordination::None, Coordination::Overlap] {
+            assert!(wrong(DfConfig { coordination, ..gained }).contains("only with `coordination` = feedback"));
+        }
+        assert!(gained.init(&net, 3).is_ok());
+        let idle = DfConfig { head: Head::Common, summary: MapSummary::Pool4, ..DfConfig::default() };
+        assert!(wrong(idle).contains("`summary`"));
         let rule = |coordination| DfConfig { coordination, ..DfConfig::default() }.init(&net, 3).unwrap();
         let (anchors, hidden, output) = (2 * 16 * 4, 16 * 16, 16 * 4);
-        assert_eq!(rule(Coordination::None).cost(&net).rule, 3 * anchors);
-        assert_eq!(rule(Coordination::Feedback).cost(&net).rule, 3 * anchors + hidden + output);
-        assert_eq!(rule(Coordination::Overlap).cost(&net).rule, 3 * anchors + 3 * (hidden + output));
+        assert_eq!(rule(Coordination::None).cost(&net, 1).rule, 3 * anchors);
+        assert_eq!(rule(Coordination::Feedback).cost(&net, 1).rule, 3 * anchors + hidden + output);
+        assert_eq!(rule(Coordination::Overlap).cost(&net, 1).rule, 3 * anchors + 3 * (hidden + output));
         let df = rule(Coordination::Feedback);
         assert_eq!((df.fixed_values(&net), df.learned_values()), ((hidden + output) as usize, anchors as usize));
     }

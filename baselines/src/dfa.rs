@@ -13,8 +13,9 @@ use sll_core::layer::Activation;
 use sll_core::memory::{MemoryUse, Pattern};
 use sll_core::named::Part;
 use sll_core::optim::{OptimizerConfig, Updater};
+use sll_core::output::OutputLoss;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::{Cut, Error, Network, Result};
+use sll_core::{Cut, Error, Network, Result, is_default};
 use std::ops::Range;
 
 /// Settings of DFA.
@@ -24,10 +25,10 @@ pub struct DfaConfig {
     /// Factor on `B_l`, whose entries are `U(±1/√K)`: zero mean, as the rule needs.
     pub feedback_gain: f64,
     /// What of the error hidden layers see.
-    #[serde(skip_serializing_if = "ErrorSeen::is_whole")]
+    #[serde(skip_serializing_if = "is_default")]
     pub error: ErrorSeen,
     /// Whether the positions of a map share their feedback.
-    #[serde(skip_serializing_if = "Layout::is_dense")]
+    #[serde(skip_serializing_if = "is_default")]
     pub feedback: Layout,
 }
 
@@ -38,14 +39,9 @@ pub enum ErrorSeen {
     /// `e`.
     #[default]
     Whole,
-    /// `sign(e)`, which behind a softmax the label alone decides: DRTP is built on that.
+    /// `sign(e)`, which behind a softmax or sigmoids the label alone decides: DRTP is built on that. Refused where the
+    /// output's loss is `mse`.
     Sign,
-}
-
-impl ErrorSeen {
-    fn is_whole(&self) -> bool {
-        *self == Self::Whole
-    }
 }
 
 impl Default for DfaConfig {
@@ -92,7 +88,7 @@ impl Rule for DfaConfig {
 
     fn title(&self) -> String {
         let title = Self::VARIANTS[self.error as usize].title;
-        if self.feedback.is_dense() { title.into() } else { format!("{title}, shared feedback") }
+        if is_default(&self.feedback) { title.into() } else { format!("{title}, shared feedback") }
     }
 
     /// Every class but one errs upwards: the sign pushes rectified units down until they are silent.
@@ -108,9 +104,14 @@ impl DfaConfig {
     /// Draws the feedback matrices for `net` from `seed`.
     ///
     /// # Errors
-    /// If a setting is out of its range.
+    /// If a setting is out of its range, or the error's sign is asked for of an output trained by squares.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Dfa> {
         Error::check_gain("feedback_gain", self.feedback_gain)?;
+        if self.error == ErrorSeen::Sign && net.loss() == OutputLoss::Mse {
+            let reason = "behind a softmax or sigmoids the label alone decides the sign of the error, behind squares \
+                the output does too; take `loss` = cross-entropy or bce, or DFA";
+            return Err(Error::Unsupported { rule: "sDFA".into(), reason: reason.into() });
+        }
         let feedback = Feedback::draw(net, self.feedback_gain, self.feedback, seed)?;
         Ok(Dfa { error: self.error, units: net.units(Cut::EveryLayer)?, feedback })
     }
@@ -123,7 +124,7 @@ impl LearningRule for Dfa {
             let seen = match seen {
                 ErrorSeen::Whole => error,
                 // Of the batch's mean, as the error is.
-                ErrorSeen::Sign => error.sign() * (1.0 / batch.len() as f64),
+                ErrorSeen::Sign => error.sign() * batch.share(),
             };
             feedback[index].signal(seen)
         })
@@ -133,7 +134,7 @@ impl LearningRule for Dfa {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         StepCost { rule: self.fixed_values(net) as u64, ..StepCost::of_units(net, &self.units) }
     }
 
@@ -153,7 +154,6 @@ mod tests {
     use crate::bp::Bp;
     use burn::tensor::{Device, Tensor};
     use sll_core::laws::{self, Build};
-    use sll_core::output::OutputLoss;
 
     const DFA: Build = &|net| Ok(Box::new(DfaConfig::default().init(net, 3)?));
 
@@ -205,6 +205,16 @@ mod tests {
             let dw: f32 = (0..n).filter(|s| h[s * 5 + j] > 0.0).map(|s| x[s * 6 + i] * dh(s)).sum();
             assert!((moved[0][0][i * 5 + j] - dw).abs() < 1e-5, "w[{i}][{j}]");
         }
+    }
+
+    #[test]
+    fn the_sign_of_an_error_that_the_output_decides_is_refused() {
+        let sign = DfaConfig { error: ErrorSeen::Sign, ..DfaConfig::default() };
+        let squares = laws::small_mlp(1).trained_by(OutputLoss::Mse);
+        let error = sign.init(&squares, 3).err().unwrap().to_string();
+        assert!(error.contains("sDFA cannot run") && error.contains("`loss`"), "{error}");
+        assert!(sign.init(&laws::small_mlp(1).trained_by(OutputLoss::Bce), 3).is_ok());
+        assert!(DfaConfig::default().init(&squares, 3).is_ok());
     }
 
     #[test]

@@ -34,13 +34,6 @@ pub enum Layout {
     Shared,
 }
 
-impl Layout {
-    /// Whether it is the usual one.
-    pub fn is_dense(&self) -> bool {
-        *self == Self::Dense
-    }
-}
-
 /// Fixed feedback to one unit.
 pub struct Feedback {
     /// `[K, n_l]`, or `[K, c]` if it is shared.
@@ -84,7 +77,7 @@ pub fn step(
     updater: &mut Updater,
     mut signal: impl FnMut(usize, Tensor<2>, Tensor<2>, &mut Updater) -> Tensor<2>,
 ) -> Result<StepReport> {
-    batch.check(net.classes())?;
+    net.accept(batch)?;
     let pass = batch.pass();
     let mut outputs = Vec::with_capacity(units.len());
     let mut x = Tensor::from_inner(batch.x.clone());
@@ -94,7 +87,7 @@ pub fn step(
         outputs.push(output);
     }
     let (loss, error) = net.loss().evaluate(x.inner(), batch.targets(net.classes(), &batch.x.device()));
-    let error = error * (1.0 / batch.len() as f64);
+    let error = error * batch.share();
     for (index, unit) in units.iter().enumerate().rev() {
         let Some(output) = outputs.pop() else { break };
         let signal = match index + 1 == units.len() {

@@ -6,7 +6,7 @@
 //! dB_l = e h_lᵀ,   B_l ← (1 - λ) (B_l - step(dB_l))        B_l [K, n_l], e = (softmax(z_L) - y)/b
 //! ```
 //!
-//! which is the increment a linear read-out from layer `l` to the output would get: with matching decay, `B_L-1` and
+//! which is the increment a linear read-out from layer `l` to the output would get: with matching decay, `B_{L-1}` and
 //! the output weights grow alike (Kolen & Pollack 1994). Memory as DFA, plus the optimiser's state for `B`.
 
 use crate::direct;
@@ -100,7 +100,7 @@ impl LearningRule for Dkp {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         StepCost { rule: 2 * self.learned_values() as u64, ..StepCost::of_units(net, &self.units) }
     }
 

@@ -6,15 +6,14 @@
 //!
 //! Nothing waits for the output: a layer is updated as soon as it has run, and one layer's activations are held.
 
-use crate::local::{Local, Objective};
+use crate::local::{Local, Objective, UnitObjective};
 use crate::register::{Rule, Usual, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::layer::Activation;
 use sll_core::named::Part;
 use sll_core::op::Product;
-use sll_core::optim::Updater;
-use sll_core::rule::{Batch, LearningRule};
+use sll_core::rule::LearningRule;
 use sll_core::{Error, Network, Result};
 
 /// Settings of DRTP.
@@ -70,13 +69,18 @@ impl DrtpConfig {
 }
 
 impl Objective for Targets {
-    fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, _updater: &mut Updater) -> Tensor<2> {
-        let feedback = self.feedback[unit].clone();
-        let targets = batch.targets(feedback.dims()[0], &h.device());
-        targets.product(feedback) * (-1.0 / batch.len() as f64)
+    fn units(&mut self) -> Vec<UnitObjective<'_>> {
+        let unit = |feedback: &Tensor<2>| -> UnitObjective {
+            let feedback = feedback.clone();
+            Box::new(move |h, batch, _| {
+                let targets = batch.targets(feedback.dims()[0], &h.device());
+                targets.product(feedback.clone()) * -batch.share()
+            })
+        };
+        self.feedback.iter().map(unit).collect()
     }
 
-    fn macs(&self) -> u64 {
+    fn macs(&self, _batch: usize) -> u64 {
         self.feedback.iter().map(|b| b.shape().num_elements() as u64).sum()
     }
 

@@ -29,7 +29,7 @@ use sll_core::op::Product;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::{Cut, Error, Network, Result};
+use sll_core::{Cut, Error, Network, Result, is_default};
 
 /// Settings of FA.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub struct FaConfig {
     /// Factor on `B`; 1 draws it from the law of the initial weights, or in uSF makes `s = √(2 / (fan-in + fan-out))`.
     pub feedback_gain: f64,
     /// Where the signs and sizes of `B` come from.
-    #[serde(skip_serializing_if = "Mode::is_fixed")]
+    #[serde(skip_serializing_if = "is_default")]
     pub mode: Mode,
     /// `λ`, what weights and feedback weights lose in a step of Kolen-Pollack, whatever the learning rate.
     #[serde(skip_serializing_if = "is_usual_decay")]
@@ -87,10 +87,6 @@ pub enum Mode {
 }
 
 impl Mode {
-    fn is_fixed(&self) -> bool {
-        *self == Self::Fixed
-    }
-
     /// Whether feedback weights learn, so that they are part of a checkpoint.
     fn learns(self) -> bool {
         matches!(self, Self::KolenPollack | Self::WeightMirror)
@@ -211,6 +207,12 @@ impl FaConfig {
         if !(self.mirror_rate > 0.0 && self.mirror_rate <= 1.0) {
             return Err(Error::setting("mirror_rate", self.mirror_rate, "must lie in (0, 1] (default 0.01)"));
         }
+        if self.mode != Mode::KolenPollack {
+            Error::check_idle("feedback_decay", self.feedback_decay, DECAY, "with `mode` = kolen-pollack")?;
+        }
+        if self.mode != Mode::WeightMirror {
+            Error::check_idle("mirror_rate", self.mirror_rate, RATE, "with `mode` = weight-mirror")?;
+        }
         let device = net.device().clone();
         let mut values = 0;
         for (place, slot) in carriers(net) {
@@ -321,10 +323,10 @@ impl LearningRule for Fa {
         Cut::Whole
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, batch: usize) -> StepCost {
         // Noise goes there once and its products are summed.
         let mirrored = if self.config.mode == Mode::WeightMirror { 2 * self.values as u64 } else { 0 };
-        StepCost { rule: mirrored, ..Bp.cost(net) }
+        StepCost { rule: mirrored, ..Bp.cost(net, batch) }
     }
 
     fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
@@ -374,6 +376,17 @@ mod tests {
         assert_eq!(fa[2], bp[2], "the output layer sees its own error in both");
         assert_ne!(fa[1], bp[1]);
         assert_ne!(fa[0], bp[0]);
+    }
+
+    #[test]
+    fn settings_without_an_effect_are_refused() {
+        let refused = |config: FaConfig| config.init(&mut laws::small_mlp(1), 3).err().map(|error| error.to_string());
+        let decaying = FaConfig { feedback_decay: 0.01, ..FaConfig::default() };
+        assert!(refused(decaying).unwrap().contains("`feedback_decay` = 0.01: it has no effect here"));
+        assert!(refused(FaConfig { mode: Mode::KolenPollack, ..decaying }).is_none());
+        let mirrored = FaConfig { mirror_rate: 0.5, ..FaConfig::default() };
+        assert!(refused(mirrored).unwrap().contains("only with `mode` = weight-mirror"));
+        assert!(refused(FaConfig { mode: Mode::WeightMirror, ..mirrored }).is_none());
     }
 
     #[test]

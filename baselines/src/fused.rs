@@ -43,7 +43,7 @@ impl Rule for FusedConfig {
 
 impl LearningRule for FusedBp {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let mut x = Tensor::from_inner(batch.x.clone());
         let mut run = Vec::with_capacity(self.units.len());
         for unit in &self.units {
@@ -53,7 +53,7 @@ impl LearningRule for FusedBp {
             x = output.detach().require_grad();
         }
         let (loss, error) = net.loss().evaluate(x.inner(), batch.targets(net.classes(), &batch.x.device()));
-        let mut signal = Some(error * (1.0 / batch.len() as f64));
+        let mut signal = Some(error * batch.share());
         for unit in self.units.iter().rev() {
             let (Some((input, output)), Some(dh)) = (run.pop(), signal.take()) else { break };
             let grads = inject(output, dh);
@@ -68,8 +68,8 @@ impl LearningRule for FusedBp {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
-        Bp.cost(net)
+    fn cost(&self, net: &Network, batch: usize) -> StepCost {
+        Bp.cost(net, batch)
     }
 }
 

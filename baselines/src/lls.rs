@@ -8,8 +8,14 @@
 //! the authors' code. Variants: LLS-M scales each logit by a learned factor (`v (.) m`), LLS-MxM mixes them by a
 //! learned `K x K` matrix (`v M`). No other head is learned; the output layer is trained by cross-entropy. One layer's
 //! activations are held.
+//!
+//! In a narrow network pooling leaves the head little: on `cnn-1` of width 8 with batch norm, whose codes are 32 to 256
+//! values a layer, LLS-M classifies 72.4 % of the test images of the Fashion-MNIST sample (three seeds, 70.8 to 73.3;
+//! 750 steps of 32 images, Adam at 3e-3), with the common head 78.7 % (77.7 to 80.0). Where `m` starts decides less: at
+//! `mix_std` 1 they are 74.8 % (69.2 to 78.9) and 77.9 % (76.5 to 78.9). With untrained hidden layers it is 67.7 %
+//! after 500 steps.
 
-use crate::local::{Head, Local, Objective, inside};
+use crate::local::{Head, Local, Objective, UnitObjective, inside};
 use crate::per_layer::PerLayer;
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
@@ -22,7 +28,7 @@ use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule};
 use sll_core::summary::{MapSummary, Summary};
-use sll_core::{Cut, Error, Network, NetworkSpec, Result};
+use sll_core::{Cut, Error, Network, NetworkSpec, Result, is_default};
 use std::ops::Range;
 
 /// What is learned between the fixed basis and the local posterior.
@@ -64,9 +70,8 @@ pub struct LlsConfig {
     pub mix_std: f64,
     /// How feature maps are pooled before the basis, layer by layer (authors' code: to 4x4, deeper ones to 2x2).
     pub summary: PerLayer<MapSummary>,
-    /// The local head: the authors', or the basis on the whole output behind dropout and pooling, whatever `summary`
-    /// says.
-    #[serde(skip_serializing_if = "Head::is_authors")]
+    /// The local head: the authors', or the basis on the whole output behind dropout and pooling, without a `summary`.
+    #[serde(skip_serializing_if = "is_default")]
     pub head: Head,
 }
 
@@ -147,14 +152,17 @@ impl LlsConfig {
     pub fn init(&self, net: &Network, seed: u64) -> Result<Lls> {
         Error::check_gain("temperature", self.temperature)?;
         Error::check_gain("mix_std", self.mix_std)?;
+        self.head.check_summary(self.summary, Self::default().summary)?;
+        if self.mix == Mix::None {
+            Error::check_idle("mix_std", self.mix_std, AUTHORS, "with `mix` = m or mxm")?;
+        }
         let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
         let device = net.device().clone().inner();
         let hidden = &units[..units.len() - 1];
         let seen_otherwise = |unit: &Range<usize>| inside(net, unit).len() != net.output_of(unit.end - 1).len();
         let unpooled = self.head.is_authors() && hidden.iter().any(seen_otherwise);
         let heads = hidden.iter().enumerate().map(|(index, unit)| {
-            let shape = if self.head.is_authors() { inside(net, unit) } else { net.output_of(unit.end - 1) };
-            let summary = Summary::new(shape, self.head.summary(self.summary.at(index)));
+            let summary = Summary::new(self.head.shape(net, unit), self.head.summary(self.summary.at(index)));
             (summary, upload(self.basis(summary.len(), classes), [summary.len(), classes], &device))
         });
         let heads = heads.collect();
@@ -196,19 +204,54 @@ struct Forward {
     logits: Tensor<2>,
 }
 
-impl Bases {
-    fn forward(&self, unit: usize, h: Tensor<2>) -> Forward {
-        let (summary, basis) = &self.heads[unit];
-        let s = summary.forward(h);
+/// The head of one unit.
+struct Basis<'a> {
+    temperature: f64,
+    mix: Mix,
+    summary: &'a Summary,
+    /// `Φᵀ`.
+    basis: &'a Tensor<2>,
+}
+
+impl Basis<'_> {
+    fn forward(&self, mix: Option<&Learned<Matrix>>, h: Tensor<2>) -> Forward {
+        let s = self.summary.forward(h);
         let norm = (s.clone() * s.clone()).sum_dim(1).sqrt().clamp_min(1e-12);
         let direction = s / norm.clone();
-        let raw = direction.clone().product(basis.clone()) / self.temperature;
-        let logits = match (self.mix, self.mixes.get(unit)) {
+        let raw = direction.clone().product(self.basis.clone()) / self.temperature;
+        let logits = match (self.mix, mix) {
             (Mix::M, Some(m)) => raw.clone() * m.get().plain(),
             (Mix::MxM, Some(m)) => raw.clone().product(m.get().plain()),
             _ => raw.clone(),
         };
         Forward { direction, norm, raw, logits }
+    }
+
+    fn signal(
+        &self,
+        mix: Option<&mut Learned<Matrix>>,
+        h: Tensor<2>,
+        batch: &Batch,
+        updater: &mut Updater,
+    ) -> Tensor<2> {
+        let Forward { direction, norm, raw, logits } = self.forward(mix.as_deref(), h);
+        let targets = batch.targets(logits.dims()[1], &logits.device());
+        let (_, _, error) = cross_entropy(logits, targets);
+        let error = error * batch.share();
+        let (draw, dmix) = match (self.mix, mix.as_deref()) {
+            (Mix::M, Some(m)) => (error.clone() * m.get().plain(), Some((error * raw).sum_dim(0))),
+            (Mix::MxM, Some(m)) => {
+                (error.clone().product(m.get().plain().transpose()), Some(raw.transpose().product(error)))
+            }
+            _ => (error, None),
+        };
+        if let (Some(gradient), Some(mix)) = (dmix, mix) {
+            mix.descend(gradient, updater, 1.0);
+        }
+        let da = draw.product(self.basis.clone().transpose()) / self.temperature;
+        // Through the normalisation: what lies along `a` is lost.
+        let along = (da.clone() * direction.clone()).sum_dim(1);
+        self.summary.adjoint((da - direction * along) / norm)
     }
 }
 
@@ -217,33 +260,23 @@ impl Objective for Bases {
         self.head.is_authors()
     }
 
-    fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2> {
-        let Forward { direction, norm, raw, logits } = self.forward(unit, h);
-        let targets = batch.targets(logits.dims()[1], &logits.device());
-        let (_, _, error) = cross_entropy(logits, targets);
-        let error = error * (1.0 / batch.len() as f64);
-        let (draw, dmix) = match (self.mix, self.mixes.get(unit)) {
-            (Mix::M, Some(m)) => (error.clone() * m.get().plain(), Some((error * raw).sum_dim(0))),
-            (Mix::MxM, Some(m)) => {
-                (error.clone().product(m.get().plain().transpose()), Some(raw.transpose().product(error)))
-            }
-            _ => (error, None),
-        };
-        if let (Some(gradient), Some(mix)) = (dmix, self.mixes.get_mut(unit)) {
-            mix.descend(gradient, updater, 1.0);
-        }
-        let (summary, basis) = &self.heads[unit];
-        let da = draw.product(basis.clone().transpose()) / self.temperature;
-        // Through the normalisation: what lies along `a` is lost.
-        let along = (da.clone() * direction.clone()).sum_dim(1);
-        summary.adjoint((da - direction * along) / norm)
+    fn units(&mut self) -> Vec<UnitObjective<'_>> {
+        let (temperature, mix) = (self.temperature, self.mix);
+        let mixes = self.mixes.iter_mut().map(Some).chain(std::iter::repeat_with(|| None));
+        let bases = self.heads.iter().map(|(summary, basis)| Basis { temperature, mix, summary, basis });
+        let units = bases.zip(mixes).map(|(basis, mut learned)| -> UnitObjective<'_> {
+            Box::new(move |h, batch, updater| basis.signal(learned.as_deref_mut(), h, batch, updater))
+        });
+        units.collect()
     }
 
     fn logits(&self, unit: usize, h: Tensor<2>) -> Option<Tensor<2>> {
-        Some(self.forward(unit, h).logits)
+        let (summary, basis) = &self.heads[unit];
+        let basis = Basis { temperature: self.temperature, mix: self.mix, summary, basis };
+        Some(basis.forward(self.mixes.get(unit), h).logits)
     }
 
-    fn macs(&self) -> u64 {
+    fn macs(&self, _batch: usize) -> u64 {
         // Of the mixes only a matrix multiplies; a vector scales.
         let mixed = self.mixes.iter().filter(|_| self.mix == Mix::MxM).map(|m| 3 * m.num_params());
         let bases = self.heads.iter().map(|(_, basis)| 2 * basis.shape().num_elements());
@@ -313,7 +346,7 @@ mod tests {
             };
             let before = plain(rule.objective());
             let mut updater = laws::descent();
-            let signal = floats(rule.objective_mut().signal(0, h, &batch, &mut updater));
+            let signal = floats((rule.objective_mut().units().swap_remove(0))(h, &batch, &mut updater));
             let after = plain(rule.objective());
             let slope = |f: &dyn Fn(f64) -> f64| (f(1e-5) - f(-1e-5)) / 2e-5;
             for i in (0..values.len()).step_by(7) {
@@ -332,6 +365,53 @@ mod tests {
                 });
                 assert!((expected - (before[i] - after[i])).abs() < 1e-5, "{mix:?} M[{i}]");
             }
+        }
+    }
+
+    /// Averages of each channel over the cells of a grid that cover the whole of maps `[c, side, side]`.
+    fn pooled(h: &[f64], side: usize, grid: usize) -> Vec<f64> {
+        let cell = |i: usize| i * side / grid..((i + 1) * side).div_ceil(grid);
+        let mut found = Vec::new();
+        for map in h.chunks(side * side) {
+            for (rows, columns) in (0..grid).flat_map(|i| (0..grid).map(move |j| (cell(i), cell(j)))) {
+                let count = (rows.len() * columns.len()) as f64;
+                let all = rows.flat_map(|y| columns.clone().map(move |x| y * side + x));
+                found.push(all.map(|at| map[at]).sum::<f64>() / count);
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn on_maps_the_signal_is_the_gradient_of_the_loss_of_pooled_maps() {
+        // Maps of sides that the grids do not divide: 14 on 4x4 cells, then 7 on 2x2.
+        let spec = NetworkSpec { depth: Some(2), width: Some(3), ..NetworkSpec::named("cnn-1") };
+        let net = spec.build([1, 14, 14], 4, 5, &burn::tensor::Device::flex()).unwrap();
+        for (unit, c, side, grid) in [(0, 3, 14, 4), (1, 6, 7, 2)] {
+            let mut rule = LlsConfig { mix: Mix::M, mix_std: 1.0, ..LlsConfig::default() }.init(&net, 3).unwrap();
+            let batch = laws::batch(&net, 2);
+            let b = batch.len();
+            let h = Stream::new(unit, Purpose::Noise, &[]).uniform(b * c * side * side, 1.0);
+            let values: Vec<f64> = h.iter().map(|&v| f64::from(v)).collect();
+            let mix: Vec<f64> = {
+                let m = &rule.objective().mixes[unit as usize];
+                floats(m.get().plain()).into_iter().map(f64::from).collect()
+            };
+            let h = upload(h, [b, c * side * side], &batch.x.device());
+            let signal =
+                floats((rule.objective_mut().units().swap_remove(unit as usize))(h, &batch, &mut laws::descent()));
+            let mut largest = 0f64;
+            for i in (0..values.len()).step_by(values.len() / 60) {
+                let at = |by: f64| {
+                    let mut h = values.clone();
+                    h[i] += by;
+                    loss(&pooled(&h, side, grid), &batch.labels, &mix, false)
+                };
+                let slope = (at(1e-4) - at(-1e-4)) / 2e-4;
+                assert!((slope - f64::from(signal[i])).abs() < 1e-5, "unit {unit}, h[{i}]: {slope}, {}", signal[i]);
+                largest = largest.max(slope.abs());
+            }
+            assert!(largest > 1e-4, "unit {unit}: {largest}");
         }
     }
 
@@ -363,7 +443,7 @@ mod tests {
         let moved = laws::moved(&mut net, &mut rule, &batch);
         let h = before.respond(0, Tensor::from_inner(batch.x.clone()), &batch.pass()).unwrap();
         assert_eq!(h.dims()[1], 4 * 256);
-        let signal = rule.objective_mut().signal(0, h.clone().inner(), &batch, &mut laws::descent());
+        let signal = (rule.objective_mut().units().swap_remove(0))(h.clone().inner(), &batch, &mut laws::descent());
         let grads = sll_core::op::inject(h, signal);
         let mut other = before;
         let start = laws::floats(other.weights()[0][0].rows());
@@ -385,5 +465,16 @@ mod tests {
     fn bad_settings_are_named() {
         let config = LlsConfig { temperature: 0.0, ..LlsConfig::default() };
         assert!(config.init(&laws::small_mlp(1), 3).err().unwrap().to_string().contains("temperature"));
+    }
+
+    #[test]
+    fn settings_without_an_effect_are_refused() {
+        let refused = |config: LlsConfig| config.init(&laws::small_cnn(), 3).err().map(|error| error.to_string());
+        let pooled = LlsConfig { summary: PerLayer::all(MapSummary::Pool2), ..LlsConfig::default() };
+        assert!(refused(LlsConfig { head: Head::Common, ..pooled }).unwrap().contains("`summary`"));
+        assert!(refused(pooled).is_none());
+        let wide = LlsConfig { mix_std: 1.0, ..LlsConfig::default() };
+        assert!(refused(wide).unwrap().contains("`mix_std` = 1.0: it has no effect here, only with `mix` = m or mxm"));
+        assert!(refused(LlsConfig { mix: Mix::M, ..wide }).is_none());
     }
 }

@@ -4,19 +4,19 @@
 //! h_l = f_l(sg(h_{l-1})),   dh_l = ∂L_l/∂h_l,   update unit l,   go on with sg(h_l)
 //! ```
 //!
-//! The last unit ends in the network's classifier and is trained by the network's loss, cross-entropy if
-//! nothing else is said. One unit's activations are held at a
-//! time, and layer `l`'s update depends on nothing above it.
+//! The last unit ends in the network's classifier and is trained by the network's loss, cross-entropy if nothing else
+//! is said. One unit's activations are held at a time, and layer `l`'s update depends on nothing above it.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use sll_core::chain::{Chain, Handed, Link, in_order};
 use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
 use sll_core::named::Part;
 use sll_core::op::inject;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::summary::MapSummary;
-use sll_core::{Cut, Network, Pass, Result, Shape};
+use sll_core::{Cut, Error, Network, Pass, Result, Shape};
 use std::ops::Range;
 
 /// Whose local head an objective reads a unit by.
@@ -32,13 +32,29 @@ pub enum Head {
 
 impl Head {
     /// Whether it is the rule's own.
-    pub fn is_authors(&self) -> bool {
-        *self == Self::Authors
+    pub fn is_authors(self) -> bool {
+        self == Self::Authors
+    }
+
+    /// What it is given of `unit`: what [`inside`] says, or the unit's whole output.
+    pub fn shape(self, net: &Network, unit: &Range<usize>) -> Shape {
+        if self.is_authors() { inside(net, unit) } else { net.output_of(unit.end - 1) }
     }
 
     /// How maps are summarised: as `authors` do, or not at all.
     pub fn summary(self, authors: MapSummary) -> MapSummary {
         if self.is_authors() { authors } else { MapSummary::Flatten }
+    }
+
+    /// Refuses a `summary` that is not `default`, which the common head would not look at.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if this is the common head and `summary` is another.
+    pub fn check_summary<S: PartialEq + std::fmt::Debug>(self, summary: S, default: S) -> Result<()> {
+        match self {
+            Head::Authors => Ok(()),
+            Head::Common => Error::check_idle("summary", summary, default, "with `head` = authors"),
+        }
     }
 
     /// A rule's name in tables with this head.
@@ -54,10 +70,14 @@ pub fn inside(net: &Network, unit: &Range<usize>) -> Shape {
     stages.map_or(net.output_of(unit.end - 1), |stages| stages.pre_activation_shape())
 }
 
+/// The signal `dL_l/dh_l [b, n_l]` (batch mean) of one unit's output `h_l [b, n_l]`. A head of its own that the
+/// objective learns is moved here. Of the batch all holds but `x`, in whose place `h_l` is given.
+pub type UnitObjective<'a> = Box<dyn FnMut(Tensor<2>, &Batch, &mut Updater) -> Tensor<2> + Send + 'a>;
+
 /// The objective of the units below the last one.
 ///
 /// ```
-/// use baselines::local::{Local, Objective};
+/// use baselines::local::{Local, Objective, UnitObjective};
 /// use burn::tensor::{Device, Tensor};
 /// use sll_core::optim::{OptimizerConfig, Updater};
 /// use sll_core::rule::{Batch, LearningRule};
@@ -67,11 +87,12 @@ pub fn inside(net: &Network, unit: &Range<usize>) -> Shape {
 /// struct Small;
 ///
 /// impl Objective for Small {
-///     fn signal(&mut self, _unit: usize, h: Tensor<2>, batch: &Batch, _updater: &mut Updater) -> Tensor<2> {
-///         h * (1.0 / batch.len() as f64)
+///     fn units(&mut self) -> Vec<UnitObjective<'_>> {
+///         let small = |h: Tensor<2>, batch: &Batch, _: &mut Updater| h * batch.share();
+///         vec![Box::new(small), Box::new(small)]
 ///     }
 ///
-///     fn macs(&self) -> u64 {
+///     fn macs(&self, _batch: usize) -> u64 {
 ///         0
 ///     }
 /// }
@@ -87,9 +108,9 @@ pub fn inside(net: &Network, unit: &Range<usize>) -> Shape {
 /// # Ok::<(), sll_core::Error>(())
 /// ```
 pub trait Objective: Send {
-    /// The signal `dL_l/dh_l [b, n_l]` (batch mean) for the output `h_l [b, n_l]` of unit `unit`. A head of its own
-    /// that the objective learns is moved here.
-    fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2>;
+    /// The objectives of all units but the last, from the lowest on, each with what is kept for its unit alone: units
+    /// may be trained at once, on different batches.
+    fn units(&mut self) -> Vec<UnitObjective<'_>>;
 
     /// Whether it is given what a unit's activation gives, before dropout and pooling (see [`inside`]), in place of the
     /// unit's output.
@@ -102,8 +123,8 @@ pub trait Objective: Send {
         None
     }
 
-    /// MACs per sample of all heads, both ways, without the units' own.
-    fn macs(&self) -> u64;
+    /// MACs per sample of all heads, both ways, without the units' own, in a batch of `batch` samples.
+    fn macs(&self, batch: usize) -> u64;
 
     /// Values that the head of each unit but the last holds at the most while it makes the signal of `batch` samples,
     /// beside matrices `[b, K]`; `None` where that is not known.
@@ -140,14 +161,12 @@ impl<O: Objective> Local<O> {
         Ok(Self { units: net.units(Cut::EveryLayer)?, objective })
     }
 
-    /// What the objective is given of `unit`, and whether something is left to do until it is the unit's output.
-    fn run(&self, net: &Network, unit: &Range<usize>, x: Tensor<2>, pass: &Pass) -> (Tensor<2>, bool) {
-        let inside = self.objective.sees_inside() && unit.len() == 1;
-        let response = if inside { net.respond(unit.start, x.clone(), pass) } else { None };
-        match response {
-            Some(h) => (h, true),
-            None => (net.forward_range(unit.clone(), x, pass), false),
-        }
+    fn links(&mut self) -> Chain<'_> {
+        let (inside, last) = (self.objective.sees_inside(), self.units.len() - 1);
+        let hidden = self.units[..last].iter().cloned().zip(self.objective.units());
+        let trained =
+            hidden.map(|(unit, objective)| -> Box<dyn Link> { Box::new(Trained { unit, inside, objective }) });
+        trained.chain([Box::new(Classifier(self.units[last].clone())) as Box<dyn Link>]).collect()
     }
 
     /// The objective.
@@ -166,22 +185,65 @@ impl<O: Objective> Local<O> {
     }
 }
 
+/// What an objective is given of `unit`, inside of it if that is asked for and there is such a place, and whether
+/// something is left to do until it is the unit's output.
+fn run(net: &Network, unit: &Range<usize>, inside: bool, x: Tensor<2>, pass: &Pass) -> (Tensor<2>, bool) {
+    let inside = inside && unit.len() == 1;
+    let response = if inside { net.respond(unit.start, x.clone(), pass) } else { None };
+    match response {
+        Some(h) => (h, true),
+        None => (net.forward_range(unit.clone(), x, pass), false),
+    }
+}
+
+/// One unit below the last, with its objective.
+struct Trained<'a> {
+    unit: Range<usize>,
+    inside: bool,
+    objective: UnitObjective<'a>,
+}
+
+impl Link for Trained<'_> {
+    fn layers(&self) -> Range<usize> {
+        self.unit.clone()
+    }
+
+    fn step(&mut self, mut handed: Handed, net: &mut Network, updater: &mut Updater) -> Result<Handed> {
+        let pass = handed.batch.pass();
+        let batch = &mut handed.batch;
+        let (output, open) = run(net, &self.unit, self.inside, Tensor::from_inner(batch.x.clone()), &pass);
+        batch.x = output.clone().inner();
+        let signal = (self.objective)(batch.x.clone(), batch, updater);
+        updater.step(net, self.unit.clone(), inject(output, signal));
+        if open {
+            batch.x = net.pass_on(self.unit.start, batch.x.clone(), &pass);
+        }
+        Ok(handed)
+    }
+}
+
+/// The unit that ends in the network's classifier, trained by [`train_classifier`].
+pub struct Classifier(pub Range<usize>);
+
+impl Link for Classifier {
+    fn layers(&self) -> Range<usize> {
+        self.0.clone()
+    }
+
+    fn step(&mut self, mut handed: Handed, net: &mut Network, updater: &mut Updater) -> Result<Handed> {
+        let batch = &handed.batch;
+        handed.loss = Some(train_classifier(net, self.0.clone(), batch.x.clone(), batch, updater));
+        Ok(handed)
+    }
+}
+
 impl<O: Objective> LearningRule for Local<O> {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
-        let (pass, last) = (batch.pass(), self.units.len() - 1);
-        let mut h = batch.x.clone();
-        for (index, unit) in self.units[..last].iter().enumerate() {
-            let (output, open) = self.run(net, unit, Tensor::from_inner(h), &pass);
-            h = output.clone().inner();
-            let signal = self.objective.signal(index, h.clone(), batch, updater);
-            updater.step(net, unit.clone(), inject(output, signal));
-            if open {
-                h = net.pass_on(unit.start, h, &pass);
-            }
-        }
-        let loss = train_classifier(net, self.units[last].clone(), h, batch, updater);
-        Ok(StepReport { loss, units: Vec::new() })
+        in_order(self.links(), net, batch, updater)
+    }
+
+    fn chain(&mut self) -> Option<Chain<'_>> {
+        Some(self.links())
     }
 
     fn unit_logits(&self, net: &Network, x: Tensor<2>) -> Vec<Tensor<2>> {
@@ -192,7 +254,7 @@ impl<O: Objective> LearningRule for Local<O> {
                 logits.push(net.forward_range(unit.clone(), h, &Pass::Eval));
                 break;
             }
-            let (seen, open) = self.run(net, unit, h, &Pass::Eval);
+            let (seen, open) = run(net, unit, self.objective.sees_inside(), h, &Pass::Eval);
             logits.extend(self.objective.logits(index, seen.clone()));
             h = if open { net.pass_on(unit.start, seen, &Pass::Eval) } else { seen };
         }
@@ -203,8 +265,8 @@ impl<O: Objective> LearningRule for Local<O> {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
-        StepCost { rule: self.objective.macs(), ..StepCost::of_units(net, &self.units) }
+    fn cost(&self, net: &Network, batch: usize) -> StepCost {
+        StepCost { rule: self.objective.macs(batch), ..StepCost::of_units(net, &self.units) }
     }
 
     fn memory(&self, net: &Network, batch: usize, optimizer: &OptimizerConfig) -> Option<MemoryUse> {
@@ -240,6 +302,6 @@ pub fn train_classifier(
     let logits = output.clone().inner();
     let targets = batch.targets(net.classes(), &logits.device());
     let (loss, error) = net.loss().evaluate(logits, targets);
-    updater.step(net, unit, inject(output, error * (1.0 / batch.len() as f64)));
+    updater.step(net, unit, inject(output, error * batch.share()));
     loss.mean()
 }

@@ -125,8 +125,7 @@ impl PepitaConfig {
             let Some(stages) = net.stages(layer) else {
                 let reason = format!(
                     "layer {layer} ({}) is more than one affine map, and the rule is written in pre-activations; use \
-                        an \
-                     MLP or a CNN, or a rule that trains units, such as dfa or sll",
+                     an MLP or a CNN, or a rule that trains units, such as dfa or sll",
                     net.layer_names()[layer]
                 );
                 return Err(Error::Unsupported { rule: "PEPITA".into(), reason });
@@ -164,7 +163,7 @@ fn stages(net: &Network, layer: usize) -> &dyn Stages {
 
 impl LearningRule for Pepita {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let (output, replay) = (net.depth() - 1, batch.replay());
         let targets = batch.targets(net.classes(), &batch.x.device());
         let (mut x, mut kept) = (batch.x.clone(), Vec::new());
@@ -200,7 +199,7 @@ impl LearningRule for Pepita {
             true => error,
             false => net.loss().evaluate(logits.clone().inner(), targets).1,
         };
-        updater.step(net, output..output + 1, inject(logits, error * (1.0 / batch.len() as f64)));
+        updater.step(net, output..output + 1, inject(logits, error * batch.share()));
         Ok(StepReport { loss: loss.mean(), units: Vec::new() })
     }
 
@@ -208,7 +207,7 @@ impl LearningRule for Pepita {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         let costs = net.costs();
         let all: u64 = costs.iter().map(|c| c.forward).sum();
         let again = match self.memory {
@@ -383,7 +382,7 @@ mod tests {
     fn costs_three_forward_passes_or_four_and_refuses_transformers() {
         let net = laws::small_mlp(2);
         let (f, out) = (12 * 16 + 16 * 16 + 16 * 4, 16 * 4);
-        let cost = |memory| PepitaConfig { memory, ..Default::default() }.init(&net, 3).unwrap().cost(&net).total();
+        let cost = |memory| PepitaConfig { memory, ..Default::default() }.init(&net, 3).unwrap().cost(&net, 1).total();
         assert_eq!(cost(Memory::Standard), 3 * f + 4 * 12);
         assert_eq!(cost(Memory::Light), 4 * f - out + 4 * 12);
         let refused = PepitaConfig::default().init(&laws::small_vit(true), 3).err().unwrap().to_string();

@@ -2,7 +2,7 @@
 //! stands in its own file, as its [`Rule`].
 
 use serde::{Deserialize, Serialize};
-use sll_core::layer::Activation;
+use sll_core::layer::{Activation, BatchNormAt};
 use sll_core::optim::OptimizerKind;
 use sll_core::rule::LearningRule;
 use sll_core::{Network, NetworkSpec, Result};
@@ -176,17 +176,20 @@ pub trait Rule: Copy + PartialEq + 'static {
         0
     }
 
-    /// The units and the optimiser that its authors train it with, where ReLU and Adam are not what it was made for.
+    /// The units, the place of batch norm and the optimiser that its authors train it with, where they are not the
+    /// usual ones.
     fn usual(&self) -> Usual {
         Usual::default()
     }
 }
 
-/// Units and optimiser that a rule is at home with.
+/// Units and optimiser that a rule is at home with; see [`Usual::network`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Usual {
     /// What follows an affine map.
     pub activation: Activation,
+    /// Where batch norm stands in networks that have it.
+    pub batch_norm: BatchNormAt,
     /// The optimiser.
     pub optimizer: OptimizerKind,
     /// Its learning rate, for batches of about a hundred.
@@ -195,7 +198,16 @@ pub struct Usual {
 
 impl Default for Usual {
     fn default() -> Self {
-        Self { activation: Activation::Relu, optimizer: OptimizerKind::Adam, lr: 2e-3 }
+        let (activation, batch_norm) = (Activation::Relu, BatchNormAt::Between);
+        Self { activation, batch_norm, optimizer: OptimizerKind::Adam, lr: 2e-3 }
+    }
+}
+
+impl Usual {
+    /// `network` with these units, and with its batch norm, if it has any, where the rule wants it.
+    pub fn network(&self, network: NetworkSpec) -> NetworkSpec {
+        let batch_norm = if network.batch_norm.is_none() { BatchNormAt::None } else { self.batch_norm };
+        NetworkSpec { activation: self.activation, batch_norm, ..network }
     }
 }
 
@@ -328,6 +340,15 @@ mod tests {
             assert_eq!(info.settings.title(), info.title);
             assert!(rules()[..index].iter().all(|other| other.settings != info.settings), "{} twice", info.title);
         }
+    }
+
+    #[test]
+    fn batch_norm_moves_where_the_rule_wants_it_and_comes_to_no_network_without() {
+        let usual = Usual { activation: Activation::Triangle, batch_norm: BatchNormAt::Before, ..Usual::default() };
+        let bare = NetworkSpec::named("cnn-1");
+        assert_eq!(usual.network(bare.clone()).batch_norm, BatchNormAt::None);
+        let moved = usual.network(NetworkSpec { batch_norm: BatchNormAt::Between, ..bare });
+        assert_eq!((moved.batch_norm, moved.activation), (BatchNormAt::Before, Activation::Triangle));
     }
 
     #[test]

@@ -26,6 +26,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
 use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::memory::gradients_gone;
 use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::op::{inject, inject_all};
@@ -34,7 +35,7 @@ use sll_core::output::OutputLoss;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
 use sll_core::summary::{MapSummary, Summary};
-use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, is_default};
 use std::ops::Range;
 
 /// How far a unit's gradient at its input is from what the unit below asked for.
@@ -78,7 +79,7 @@ pub struct SgrConfig {
     /// How feature maps become vectors.
     pub summary: MapSummary,
     /// The local head: that on `summary`, or one on the whole output, as SLL reads it.
-    #[serde(skip_serializing_if = "Head::is_authors")]
+    #[serde(skip_serializing_if = "is_default")]
     pub head: Head,
 }
 
@@ -141,6 +142,7 @@ impl Rule for SgrConfig {
 
 impl SgrConfig {
     fn validate(&self) -> Result<()> {
+        self.head.check_summary(self.summary, Self::default().summary)?;
         if !(self.weight.is_finite() && self.weight >= 0.0) {
             return Err(Error::setting("weight", self.weight, "must be 0 or positive (default 1)"));
         }
@@ -207,7 +209,7 @@ impl Sgr {
         };
         let targets = batch.targets(logits.dims()[1], &logits.device());
         let (loss, _, error) = cross_entropy(logits, targets);
-        Judged { loss, summary, dv: error * (1.0 / batch.len() as f64) }
+        Judged { loss, summary, dv: error * batch.share() }
     }
 
     /// `dh = Sᵀ A dv`.
@@ -238,7 +240,7 @@ fn rms(x: &Tensor<2>, floor: f64) -> Tensor<2> {
 
 impl LearningRule for Sgr {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let (last, samples, weight) = (self.units.len() - 1, batch.len() as f64, self.config.weight);
         let mut losses = Vec::with_capacity(self.units.len());
         let mut x = batch.x.clone();
@@ -262,6 +264,7 @@ impl LearningRule for Sgr {
                 }
                 Some((asked, given)) => {
                     drop(own);
+                    gradients_gone();
                     let (distance, v) = self.config.distance.evaluate(given * samples, asked * samples);
                     divergence = Some(distance);
                     let epsilon = rms(&x, 1e-3) / rms(&v, 1e-12) * self.config.step;
@@ -301,7 +304,7 @@ impl LearningRule for Sgr {
         self.config.units.map_or(Cut::EveryLayer, Cut::Units)
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         let costs = net.costs();
         let mut cost = StepCost::of_units(net, &self.units);
         let head = |unit: usize| self.heads.get(unit).map_or(0, |(_, head)| head.num_params() as u64);
@@ -509,11 +512,13 @@ mod tests {
         assert!(wrong(SgrConfig { weight: -1.0, ..SgrConfig::default() }).contains("`weight`"));
         assert!(wrong(SgrConfig { step: 0.0, ..SgrConfig::default() }).contains("`step`"));
         assert!(wrong(SgrConfig { units: Some(9), ..SgrConfig::default() }).contains("`units`"));
+        let idle = SgrConfig { head: Head::Common, summary: MapSummary::Pool4, ..SgrConfig::default() };
+        assert!(wrong(idle).contains("`summary` = Pool4: it has no effect here, only with `head` = authors"));
         let sgr = SgrConfig::default().init(&net, 3).unwrap();
         assert_eq!((sgr.learned_values(), sgr.fixed_values(&net)), (2 * 16 * 4, 0));
         // 12-16-16-4: three times 16·16 and 16·4 more there and back, less two input gradients; heads 3, and 2 + 2·3.
         let (hidden, output, head) = (16 * 16, 16 * 4, 16 * 4);
-        assert_eq!(sgr.cost(&net).rule, 5 * (hidden + output) + 3 * head + 8 * head);
+        assert_eq!(sgr.cost(&net, 1).rule, 5 * (hidden + output) + 3 * head + 8 * head);
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Rule for ShallowConfig {
 
 impl LearningRule for Shallow {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let h = net.forward_plain(0..self.output.start, batch.x.clone(), &batch.pass());
         let loss = train_classifier(net, self.output.clone(), h, batch, updater);
         Ok(StepReport { loss, units: Vec::new() })
@@ -48,7 +48,7 @@ impl LearningRule for Shallow {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         let costs = net.costs();
         let output = &costs[self.output.clone()];
         let there = |layers: &[LayerCost]| layers.iter().map(|layer| layer.forward).sum::<u64>();

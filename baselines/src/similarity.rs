@@ -12,7 +12,7 @@
 //! compared themselves. `h` is taken before dropout and pooling; heads start at zero, as in the authors' code. The
 //! output layer is trained by cross-entropy. One layer's activations and `b²` similarities are held.
 
-use crate::local::{Head, Local, Objective, inside};
+use crate::local::{Head, Local, Objective, UnitObjective};
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule};
 use sll_core::summary::{MapSummary, Summary};
-use sll_core::{Cut, Error, Network, NetworkSpec, Result, Shape};
+use sll_core::{Cut, Error, Network, NetworkSpec, Result, Shape, is_default};
 
 /// Settings of the local losses.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,9 +34,9 @@ pub struct SimilarityConfig {
     pub beta: f64,
     /// How feature maps are pooled for the prediction head (authors' code: until at most 4,096 values are left).
     pub summary: MapSummary,
-    /// The prediction head: the authors', or one on the whole output behind dropout and pooling, whatever `summary`
-    /// says. With the common one the similarity, too, is of that output.
-    #[serde(skip_serializing_if = "Head::is_authors")]
+    /// The prediction head: the authors', or one on the whole output behind dropout and pooling, without a `summary`.
+    /// With the common one the similarity, too, is of that output.
+    #[serde(skip_serializing_if = "is_default")]
     pub head: Head,
     /// Whether a learned layer comes before the similarity, as in the authors' code.
     #[serde(skip_serializing_if = "is_projected")]
@@ -126,9 +126,12 @@ impl SimilarityConfig {
             let reason = "must lie in [0, 1]: 0 is pred, 1 is sim (default 0.99, predsim)";
             return Err(Error::setting("beta", self.beta, reason));
         }
+        self.head.check_summary(self.summary, Self::default().summary)?;
+        if self.beta == 0.0 {
+            Error::check_idle("projection", self.projection, true, "with `beta` above 0")?;
+        }
         let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
-        let seen = |unit| if self.head.is_authors() { inside(net, unit) } else { net.output_of(unit.end - 1) };
-        let shapes: Vec<Shape> = units[..units.len() - 1].iter().map(seen).collect();
+        let shapes: Vec<Shape> = units[..units.len() - 1].iter().map(|unit| self.head.shape(net, unit)).collect();
         let summary = self.head.summary(self.summary);
         let summaries: Vec<Summary> = shapes.iter().map(|&shape| Summary::new(shape, summary)).collect();
         let zeros = |n: usize| Learned::new(Matrix::new(vec![0.0; n * classes], [n, classes], net.device()));
@@ -179,24 +182,56 @@ fn projected(h: Tensor<2>, projection: Tensor<2>, shape: Shape) -> Tensor<2> {
     conv2d(map, kernels.clone(), bias, kernels, 1).flatten(1, 3)
 }
 
-impl Losses {
+/// The losses of one unit.
+struct UnitLosses<'a> {
+    beta: f64,
+    classes: usize,
+    shape: Shape,
+    summary: &'a Summary,
+    head: Option<&'a mut Learned<Matrix>>,
+    projection: Option<&'a mut Learned<Matrix>>,
+}
+
+impl UnitLosses<'_> {
     /// The similarity loss's gradient to `h`; moves the projection.
-    fn similar(&mut self, unit: usize, h: Tensor<2>, wanted: Tensor<2>, updater: &mut Updater) -> Tensor<2> {
-        let (shape, learned) = (self.shapes[unit], &mut self.projections[unit]);
+    fn similar(&mut self, h: Tensor<2>, wanted: Tensor<2>, updater: &mut Updater) -> Tensor<2> {
         let h = Tensor::from_inner(h).require_grad();
-        let projection = learned.as_ref().map(|p| Tensor::from_inner(p.get().plain()).require_grad());
+        let projection = self.projection.as_ref().map(|p| Tensor::from_inner(p.get().plain()).require_grad());
         let compared = match &projection {
-            Some(projection) => projected(h.clone(), projection.clone(), shape),
+            Some(projection) => projected(h.clone(), projection.clone(), self.shape),
             None => h.clone(),
         };
-        let differ = similarity(features(compared, shape)) - Tensor::from_inner(wanted);
-        let grads = (differ.clone() * differ).mean().backward();
-        if let (Some(learned), Some(projection)) = (learned, projection) {
-            let gradient = projection.grad(&grads).expect("the loss is a function of the projection");
-            drop(projection);
+        let differ = similarity(features(compared, self.shape)) - Tensor::from_inner(wanted);
+        let mut grads = (differ.clone() * differ).mean().backward();
+        let signal = h.grad_remove(&mut grads).expect("the loss is a function of the output") * self.beta;
+        if let (Some(learned), Some(projection)) = (self.projection.as_deref_mut(), projection) {
+            let gradient = projection.grad_remove(&mut grads).expect("the loss is a function of the projection");
+            drop((projection, grads));
             learned.descend(gradient * self.beta, updater, 1.0);
         }
-        h.grad(&grads).expect("the loss is a function of the output") * self.beta
+        signal
+    }
+
+    fn signal(&mut self, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2> {
+        let mut signal: Option<Tensor<2>> = None;
+        if self.beta > 0.0 {
+            let wanted = similarity(batch.targets(self.classes, &h.device()));
+            signal = Some(self.similar(h.clone(), wanted, updater));
+        }
+        if let Some(head) = self.head.as_deref_mut() {
+            let weights = head.get().plain();
+            let s = self.summary.forward(h);
+            let targets = batch.targets(weights.dims()[1], &s.device());
+            let (_, _, error) = cross_entropy(s.clone().product(weights.clone()), targets);
+            let error = error * ((1.0 - self.beta) * batch.share());
+            head.descend(s.transpose().product(error.clone()), updater, 1.0);
+            let gradient = self.summary.adjoint(error.product(weights.transpose()));
+            signal = Some(match signal {
+                Some(similar) => similar + gradient,
+                None => gradient,
+            });
+        }
+        signal.expect("one of the two losses has weight")
     }
 }
 
@@ -205,26 +240,15 @@ impl Objective for Losses {
         self.head.is_authors()
     }
 
-    fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2> {
-        let mut signal: Option<Tensor<2>> = None;
-        if self.beta > 0.0 {
-            let wanted = similarity(batch.targets(self.classes, &h.device()));
-            signal = Some(self.similar(unit, h.clone(), wanted, updater));
-        }
-        if let Some(head) = self.heads.get_mut(unit) {
-            let (summary, weights) = (self.summaries[unit], head.get().plain());
-            let s = summary.forward(h);
-            let targets = batch.targets(weights.dims()[1], &s.device());
-            let (_, _, error) = cross_entropy(s.clone().product(weights.clone()), targets);
-            let error = error * ((1.0 - self.beta) / batch.len() as f64);
-            head.descend(s.transpose().product(error.clone()), updater, 1.0);
-            let gradient = summary.adjoint(error.product(weights.transpose()));
-            signal = Some(match signal {
-                Some(similar) => similar + gradient,
-                None => gradient,
-            });
-        }
-        signal.expect("one of the two losses has weight")
+    fn units(&mut self) -> Vec<UnitObjective<'_>> {
+        let (beta, classes) = (self.beta, self.classes);
+        let heads = self.heads.iter_mut().map(Some).chain(std::iter::repeat_with(|| None));
+        let kept = heads.zip(self.projections.iter_mut().map(Option::as_mut));
+        let unit = |((&shape, summary), (head, projection))| -> UnitObjective<'_> {
+            let mut losses = UnitLosses { beta, classes, shape, summary, head, projection };
+            Box::new(move |h, batch, updater| losses.signal(h, batch, updater))
+        };
+        self.shapes.iter().zip(&self.summaries).zip(kept).map(unit).collect()
     }
 
     fn logits(&self, unit: usize, h: Tensor<2>) -> Option<Tensor<2>> {
@@ -232,8 +256,9 @@ impl Objective for Losses {
         Some(self.summaries[unit].forward(h).product(head.get().plain()))
     }
 
-    /// Similarities at batch 128: `3 · 128 n` a sample.
-    fn macs(&self) -> u64 {
+    /// Heads and projections, and the products between samples, of outputs both ways and of labels:
+    /// `b (3 n + K)` a sample.
+    fn macs(&self, batch: usize) -> u64 {
         let heads = 3 * self.heads.iter().map(Learned::num_params).sum::<usize>() as u64;
         let positions = |shape: &Shape| match *shape {
             Shape::Map { h, w, .. } => h * w,
@@ -245,8 +270,7 @@ impl Objective for Losses {
             Shape::Map { c, .. } => c,
             other => other.len(),
         };
-        // The products between samples, of outputs both ways and of labels, are for a batch of 128.
-        let similar: usize = self.shapes.iter().map(|shape| 128 * (3 * compared(shape) + self.classes)).sum();
+        let similar: usize = self.shapes.iter().map(|shape| batch * (3 * compared(shape) + self.classes)).sum();
         heads + if self.beta > 0.0 { (similar + projections.sum::<usize>()) as u64 } else { 0 }
     }
 
@@ -266,6 +290,7 @@ impl Objective for Losses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sll_core::Pass;
     use sll_core::laws::{self, Build, floats};
 
     const PREDSIM: Build = &|net| Ok(Box::new(SimilarityConfig::default().init(net, 3)?));
@@ -288,14 +313,45 @@ mod tests {
         (0..b * b).map(|at| dot(at / b, at % b)).collect()
     }
 
-    /// `(1 - β) CE + β MSE` of one dense layer's output in plain loops; no projection is the identity.
-    fn loss(h: &[f64], head: &[f64], projection: &[f64], labels: &[usize], beta: f64) -> f64 {
+    /// `P h`, row by row; no projection is the identity.
+    fn dense(h: &[f64], p: &[f64], b: usize) -> Vec<f64> {
+        let n = h.len() / b;
+        let product = |at: usize| (0..n).map(|i| h[at / n * n + i] * p[i * n + at % n]).sum();
+        if p.is_empty() { h.to_vec() } else { (0..b * n).map(product).collect() }
+    }
+
+    /// Maps convolved with the kernels `P`, zeros around them; no projection is the identity. Then the deviation over
+    /// space of each channel.
+    fn deviations(h: &[f64], p: &[f64], [c, height, width]: [usize; 3]) -> Vec<f64> {
+        let convolved = |image: &[f64], o: usize, y: usize, x: usize| -> f64 {
+            let mut sum = 0.0;
+            for (i, (dy, dx)) in (0..c).flat_map(|i| (0..9).map(move |k| (i, (k / 3, k % 3)))) {
+                if (1..=height).contains(&(y + dy)) && (1..=width).contains(&(x + dx)) {
+                    let at = (i * height + y + dy - 1) * width + x + dx - 1;
+                    sum += p[((o * c + i) * 3 + dy) * 3 + dx] * image[at];
+                }
+            }
+            sum
+        };
+        let mut found = Vec::new();
+        for (image, o) in h.chunks(c * height * width).flat_map(|image| (0..c).map(move |o| (image, o))) {
+            let place = |at: usize| match p.is_empty() {
+                true => image[o * height * width + at],
+                false => convolved(image, o, at / width, at % width),
+            };
+            let map: Vec<f64> = (0..height * width).map(place).collect();
+            let mean = map.iter().sum::<f64>() / map.len() as f64;
+            found.push((map.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / map.len() as f64 + 1e-8).sqrt());
+        }
+        found
+    }
+
+    /// `(1 - β) CE + β MSE` of one layer's output `h`, of which `f` is compared, in plain loops.
+    fn loss(h: &[f64], head: &[f64], f: &[f64], labels: &[usize], beta: f64) -> f64 {
         let (b, k) = (labels.len(), 4);
         let n = h.len() / b;
         let one_hot: Vec<f64> = labels.iter().flat_map(|&y| (0..k).map(move |c| f64::from(c == y))).collect();
-        let product = |at: usize| (0..n).map(|i| h[at / n * n + i] * projection[i * n + at % n]).sum();
-        let f = if projection.is_empty() { h.to_vec() } else { (0..b * n).map(product).collect() };
-        let (found, wanted) = (cosines(&f, b), cosines(&one_hot, b));
+        let (found, wanted) = (cosines(f, b), cosines(&one_hot, b));
         let similar = found.iter().zip(wanted).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / (b * b) as f64;
         let row = |s: usize| {
             let logit = |c: usize| -> f64 { (0..n).map(|i| h[s * n + i] * head[i * k + c]).sum() };
@@ -305,43 +361,66 @@ mod tests {
         (1.0 - beta) * predicted + beta * similar
     }
 
+    /// What is compared, of outputs and a projection.
+    type Features<'a> = &'a dyn Fn(&[f64], &[f64]) -> Vec<f64>;
+
+    /// Of the first layer of `net`, whose outputs and projection give `features`: the signal and the steps of head and
+    /// projection are the loss's slopes by central differences.
+    fn are_gradients(net: &Network, config: SimilarityConfig, features: Features) {
+        let mut rule = config.init(net, 3).unwrap();
+        let batch = laws::batch(net, 2);
+        let h = net.valid().respond(0, batch.x.clone(), &Pass::Eval).unwrap();
+        let wide = |t: Tensor<2>| -> Vec<f64> { floats(t).into_iter().map(f64::from).collect() };
+        let head = |l: &Losses| l.heads.first().map_or(vec![], |head| wide(head.get().plain()));
+        let middle = |l: &Losses| l.projections[0].as_ref().map_or(vec![], |p| wide(p.get().plain()));
+        // Heads start at zero and send nothing back before they have moved.
+        (rule.objective_mut().units().swap_remove(0))(h.clone(), &batch, &mut laws::descent());
+        let (values, before, p) = (wide(h.clone()), head(rule.objective()), middle(rule.objective()));
+        let signal = wide((rule.objective_mut().units().swap_remove(0))(h, &batch, &mut laws::descent()));
+        let (after, p_after) = (head(rule.objective()), middle(rule.objective()));
+        assert_eq!(p.is_empty(), !config.projection || config.beta == 0.0);
+        let nudged = |v: &[f64], i: usize, by: f64| {
+            let mut v = v.to_vec();
+            v[i] += by;
+            v
+        };
+        let all = |h: &[f64], head: &[f64], p: &[f64]| loss(h, head, &features(h, p), &batch.labels, config.beta);
+        let slope = |at: &dyn Fn(f64) -> f64| (at(1e-5) - at(-1e-5)) / 2e-5;
+        let mut largest = [0f64; 3];
+        let mut same = |what: usize, index: usize, slope: f64, found: f64| {
+            assert!((slope - found).abs() < 1e-5, "{config:?}, {}[{index}]: {slope}, {found}", ["h", "A", "P"][what]);
+            largest[what] = largest[what].max(slope.abs());
+        };
+        // Some of each: differences take the whole loss twice.
+        let some = |v: &[f64], step: usize| (0..v.len()).step_by(step.max(v.len() / 60)).collect::<Vec<_>>();
+        for i in some(&values, 5) {
+            same(0, i, slope(&|by| all(&nudged(&values, i, by), &before, &p)), signal[i]);
+        }
+        for i in some(&before, 1) {
+            same(1, i, slope(&|by| all(&values, &nudged(&before, i, by), &p)), before[i] - after[i]);
+        }
+        for i in some(&p, 7) {
+            same(2, i, slope(&|by| all(&values, &before, &nudged(&p, i, by))), p[i] - p_after[i]);
+        }
+        let told = [true, !before.is_empty(), !p.is_empty()];
+        assert!(largest.iter().zip(told).all(|(most, there)| !there || *most > 1e-4), "{config:?}: {largest:?}");
+    }
+
     #[test]
     fn signals_are_the_gradients_of_the_loss() {
         for (beta, projection) in [(0.0, true), (0.6, true), (1.0, true), (0.6, false)] {
-            let net = laws::small_mlp(1);
             let config = SimilarityConfig { beta, projection, ..SimilarityConfig::default() };
-            let mut rule = config.init(&net, 3).unwrap();
-            let batch = laws::batch(&net, 2);
-            let h = laws::hidden(&net, 1, &batch);
-            let wide = |t: Tensor<2>| -> Vec<f64> { floats(t).into_iter().map(f64::from).collect() };
-            let head = |l: &Losses| l.heads.first().map_or(vec![], |head| wide(head.get().plain()));
-            let middle = |l: &Losses| l.projections[0].as_ref().map_or(vec![], |p| wide(p.get().plain()));
-            // Heads start at zero and send nothing back before they have moved.
-            rule.objective_mut().signal(0, h.clone(), &batch, &mut laws::descent());
-            let (values, before, p) = (wide(h.clone()), head(rule.objective()), middle(rule.objective()));
-            let signal = wide(rule.objective_mut().signal(0, h, &batch, &mut laws::descent()));
-            let (after, p_after) = (head(rule.objective()), middle(rule.objective()));
-            assert_eq!(p.is_empty(), !projection || beta == 0.0);
-            let nudged = |v: &[f64], i: usize, by: f64| {
-                let mut v = v.to_vec();
-                v[i] += by;
-                v
-            };
-            for i in (0..values.len()).step_by(5) {
-                let at = |by| loss(&nudged(&values, i, by), &before, &p, &batch.labels, beta);
-                let slope = (at(1e-5) - at(-1e-5)) / 2e-5;
-                assert!((slope - signal[i]).abs() < 1e-5, "β {beta}, h[{i}]: {slope} against {}", signal[i]);
-            }
-            for i in 0..before.len() {
-                let at = |by| loss(&values, &nudged(&before, i, by), &p, &batch.labels, beta);
-                let slope = (at(1e-5) - at(-1e-5)) / 2e-5;
-                assert!((slope - (before[i] - after[i])).abs() < 1e-5, "β {beta}, A[{i}]");
-            }
-            for i in (0..p.len()).step_by(7) {
-                let at = |by| loss(&values, &before, &nudged(&p, i, by), &batch.labels, beta);
-                let slope = (at(1e-5) - at(-1e-5)) / 2e-5;
-                assert!((slope - (p[i] - p_after[i])).abs() < 1e-5, "β {beta}, P[{i}]");
-            }
+            are_gradients(&laws::small_mlp(1), config, &|h, p| dense(h, p, laws::batch(&laws::small_mlp(1), 2).len()));
+        }
+    }
+
+    #[test]
+    fn on_maps_signals_are_the_gradients_of_the_loss_of_convolved_maps() {
+        let spec = NetworkSpec { depth: Some(1), width: Some(3), ..NetworkSpec::named("cnn-1") };
+        let net = spec.build([1, 4, 5], 4, 5, &burn::tensor::Device::flex()).unwrap();
+        for (beta, projection) in [(0.6, true), (1.0, true), (0.6, false)] {
+            let config = SimilarityConfig { beta, projection, ..SimilarityConfig::default() };
+            are_gradients(&net, config, &|h, p| deviations(h, p, [3, 4, 5]));
         }
     }
 
@@ -397,5 +476,16 @@ mod tests {
     fn bad_settings_are_named() {
         let config = SimilarityConfig { beta: 1.5, ..SimilarityConfig::default() };
         assert!(config.init(&laws::small_mlp(1), 0).err().unwrap().to_string().contains("beta"));
+    }
+
+    #[test]
+    fn settings_without_an_effect_are_refused() {
+        let refused = |config: SimilarityConfig| config.init(&laws::small_cnn(), 0).err().map(|e| e.to_string());
+        let pooled = SimilarityConfig { summary: MapSummary::Pool2, ..SimilarityConfig::default() };
+        assert!(refused(SimilarityConfig { head: Head::Common, ..pooled }).unwrap().contains("`summary`"));
+        assert!(refused(pooled).is_none());
+        let bare = SimilarityConfig { projection: false, ..SimilarityConfig::default() };
+        assert!(refused(SimilarityConfig { beta: 0.0, ..bare }).unwrap().contains("`projection` = false"));
+        assert!(refused(bare).is_none());
     }
 }

@@ -14,10 +14,11 @@
 
 use crate::local::train_classifier;
 use crate::per_layer::PerLayer;
-use crate::register::{Rule, Variant, Variants};
+use crate::register::{Rule, Usual, Variant, Variants};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
-use sll_core::layer::WeightSlot;
+use sll_core::layer::{Activation, BatchNormAt, WeightSlot};
+use sll_core::memory::gradients_gone;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{mix, upload};
@@ -83,6 +84,11 @@ impl Rule for SoftHebbConfig {
 
     fn learning_epoch(&self) -> usize {
         0
+    }
+
+    /// What a layer reads has to be centred, and its units to compete on the way up, too.
+    fn usual(&self) -> Usual {
+        Usual { activation: Activation::Triangle, batch_norm: BatchNormAt::Before, ..Usual::default() }
     }
 
     fn numerics(&self, _network: &NetworkSpec) -> u32 {
@@ -203,6 +209,8 @@ impl SoftHebb {
             let largest = change.clone().abs().max().reshape([1, 1]) + 1e-30;
             let lr = (norms(&rows) - 1.0).abs().powf_scalar(self.0.lr_exponent) * self.0.lr.at(layer);
             slot.set_rows(rows + change / largest * lr);
+            drop(grads);
+            gradients_gone();
         }
         Tensor::cat(doubts, 0).mean()
     }
@@ -218,7 +226,7 @@ impl SoftHebb {
 impl LearningRule for SoftHebb {
     /// The loss of a Hebbian step, which has no objective, is the mean over layers of one minus the winner's `y`.
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let features = batch.epoch < self.0.unsupervised_epochs && net.depth() > 1;
         let loss = match features {
             true => self.learn_features(net, batch),
@@ -233,7 +241,7 @@ impl LearningRule for SoftHebb {
 
     /// Of a Hebbian step: the hidden layers' forward pass and `Σ y x`. A classifier's step, which is all there is
     /// without Hebbian epochs, takes a forward pass of all layers and the output layer's weight gradient.
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         let (costs, output) = (net.costs(), net.depth() - 1);
         let hidden: u64 = costs[..output].iter().map(|c| c.forward).sum();
         match hidden > 0 && self.0.unsupervised_epochs > 0 {
@@ -249,7 +257,6 @@ mod tests {
     use burn::tensor::Device;
     use sll_core::NetworkSpec;
     use sll_core::laws::{self, Build};
-    use sll_core::layer::{Activation, BatchNormAt};
     use sll_core::optim::{OptimizerConfig, OptimizerKind};
 
     const HEBB: Build = &|net| Ok(Box::new(SoftHebbConfig::default().init(net)?));

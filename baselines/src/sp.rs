@@ -20,10 +20,11 @@
 //! `k` nearest samples (v15), else 0; below the first layer codes are one-hot labels. The output layer is trained by
 //! cross-entropy. One layer's activations of both streams are held, and nothing waits for the output.
 
-use crate::local::train_classifier;
+use crate::local::Classifier;
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
+use sll_core::chain::{Chain, Handed, Link, in_order};
 use sll_core::divergence::cross_entropy;
 use sll_core::learned::{Learned, Matrix, load_all};
 use sll_core::named::Part;
@@ -32,7 +33,7 @@ use sll_core::op::inject_all;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
-use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, Shape};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, Shape, is_default};
 use std::ops::Range;
 
 /// Settings of SP.
@@ -46,7 +47,7 @@ pub struct SpConfig {
     /// Learning rate of the signal layer over that of the network; 0 keeps it fixed.
     pub signal_lr_factor: f64,
     /// What a layer's outputs are compared with.
-    #[serde(skip_serializing_if = "Loss::is_usual")]
+    #[serde(skip_serializing_if = "is_default")]
     pub loss: Loss,
     /// `k` of v15 (authors' example: 6).
     #[serde(skip_serializing_if = "is_authors")]
@@ -73,12 +74,6 @@ pub enum Loss {
     V14,
     /// The `k` samples whose codes below are nearest.
     V15,
-}
-
-impl Loss {
-    fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 impl Default for SpConfig {
@@ -161,6 +156,9 @@ impl SpConfig {
         if self.topk == 0 {
             return Err(Error::setting("topk", 0, "a sample needs at least one right one (default 6)"));
         }
+        if self.loss != Loss::V15 {
+            Error::check_idle("topk", self.topk, AUTHORS, "with `loss` = v15")?;
+        }
         if !(self.signal_lr_factor.is_finite() && self.signal_lr_factor >= 0.0) {
             return Err(Error::setting("signal_lr_factor", self.signal_lr_factor, "must be 0 or positive (default 1)"));
         }
@@ -237,15 +235,14 @@ fn compare(h: Tensor<2>, t: Tensor<2>, scale: f64, wanted: Wanted) -> Compared {
     Compared { loss: loss.mean(), dh: dlogits.clone().product(t), dt: dlogits.transpose().product(h) }
 }
 
-impl Sp {
-    /// What outputs of this batch are compared with; `below` are the codes that the layer below gave, none below the
+impl SpConfig {
+    /// What outputs of this batch are compared with, one of `classes` each; `below` are the codes that the layer below gave, none below the
     /// first.
-    fn wanted(&self, below: Option<Tensor<2>>, batch: &Batch) -> Wanted {
+    fn wanted(&self, below: Option<Tensor<2>>, batch: &Batch, classes: usize) -> Wanted {
         let device = batch.x.device();
-        if self.config.loss == Loss::V1 {
-            return Wanted { right: batch.targets(self.classes, &device), counts: None };
+        if self.loss == Loss::V1 {
+            return Wanted { right: batch.targets(classes, &device), counts: None };
         }
-        let classes = self.classes;
         let near: Vec<f32> = match below {
             Some(codes) => {
                 let near = codes.clone().product(codes.transpose());
@@ -256,7 +253,7 @@ impl Sp {
         let mut counts = vec![0; classes];
         batch.labels.iter().for_each(|&label| counts[label] += 1);
         let of_class: Vec<Vec<f32>> =
-            near.chunks(classes).map(|near| right(self.config.loss, self.config.topk, near, &counts)).collect();
+            near.chunks(classes).map(|near| right(self.loss, self.topk, near, &counts)).collect();
         let rows = batch.labels.iter().flat_map(|&label| of_class[label].iter().copied()).collect();
         // A class without samples is no alternative.
         let log = |&count: &usize| if count > 0 { (count as f32).ln() } else { ABSENT };
@@ -271,37 +268,69 @@ impl Sp {
 /// multiplied by 0.
 const ABSENT: f32 = -1e30;
 
+/// One hidden unit, with the signal layer where it is the first.
+struct Unit<'a> {
+    config: SpConfig,
+    classes: usize,
+    layers: Range<usize>,
+    signal: Option<&'a mut Learned<Matrix>>,
+}
+
+impl Link for Unit<'_> {
+    fn layers(&self) -> Range<usize> {
+        self.layers.clone()
+    }
+
+    /// Beside the inputs go the codes that the unit below gave.
+    fn step(&mut self, mut handed: Handed, net: &mut Network, updater: &mut Updater) -> Result<Handed> {
+        let (batch, below) = (&mut handed.batch, handed.beside.take());
+        let output = net.forward_range(self.layers.clone(), Tensor::from_inner(batch.x.clone()), &batch.pass());
+        batch.x = output.clone().inner();
+        let wanted = self.config.wanted(below.clone(), batch, self.classes);
+        let scale = self.config.scale(net.output_of(self.layers.end - 1));
+        let compared = |t: Tensor<2>| compare(batch.x.clone(), t, scale, wanted);
+        let (loss, grads) = match (below, self.signal.as_deref_mut()) {
+            (Some(t), _) => {
+                let carried = net.forward_range(self.layers.clone(), Tensor::from_inner(t), &batch.replay());
+                let t = carried.clone().inner();
+                handed.beside = Some(t.clone());
+                let Compared { loss, dh, dt } = compared(t);
+                (loss, inject_all([(output, dh), (carried, dt)]))
+            }
+            (None, Some(signal)) => {
+                let t = signal.get().plain();
+                handed.beside = Some(t.clone());
+                let Compared { loss, dh, dt } = compared(t);
+                if self.config.signal_lr_factor > 0.0 {
+                    signal.descend(dt, updater, self.config.signal_lr_factor);
+                }
+                (loss, inject_all([(output, dh)]))
+            }
+            (None, None) => unreachable!("the first unit has the signal layer, and hands codes on"),
+        };
+        handed.units.push(UnitLoss { cross_entropy: loss, divergence: None });
+        updater.step(net, self.layers.clone(), grads);
+        Ok(handed)
+    }
+}
+
+impl Sp {
+    fn links(&mut self) -> Chain<'_> {
+        let (config, classes, last) = (self.config, self.classes, self.units.len() - 1);
+        let signals = std::iter::once(Some(&mut self.signal)).chain(std::iter::repeat_with(|| None));
+        let unit = |(layers, signal): (&Range<usize>, _)| Unit { config, classes, layers: layers.clone(), signal };
+        let hidden = self.units[..last].iter().zip(signals).map(|pair| Box::new(unit(pair)) as Box<dyn Link>);
+        hidden.chain([Box::new(Classifier(self.units[last].clone())) as Box<dyn Link>]).collect()
+    }
+}
+
 impl LearningRule for Sp {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
-        let last = self.units.len() - 1;
-        let (mut h, mut t) = (batch.x.clone(), self.signal.get().plain());
-        let mut losses = Vec::with_capacity(last);
-        for (index, unit) in self.units[..last].iter().enumerate() {
-            let output = net.forward_range(unit.clone(), Tensor::from_inner(h), &batch.pass());
-            h = output.clone().inner();
-            let wanted = self.wanted((index > 0).then(|| t.clone()), batch);
-            let carried = (index > 0).then(|| {
-                let output = net.forward_range(unit.clone(), Tensor::from_inner(t.clone()), &batch.replay());
-                t = output.clone().inner();
-                output
-            });
-            let scale = self.config.scale(net.output_of(unit.end - 1));
-            let Compared { loss, dh, dt } = compare(h.clone(), t.clone(), scale, wanted);
-            losses.push(UnitLoss { cross_entropy: loss, divergence: None });
-            let grads = match carried {
-                Some(carried) => inject_all([(output, dh), (carried, dt)]),
-                None => {
-                    if self.config.signal_lr_factor > 0.0 {
-                        self.signal.descend(dt, updater, self.config.signal_lr_factor);
-                    }
-                    inject_all([(output, dh)])
-                }
-            };
-            updater.step(net, unit.clone(), grads);
-        }
-        let loss = train_classifier(net, self.units[last].clone(), h, batch, updater);
-        Ok(StepReport { loss, units: losses })
+        in_order(self.links(), net, batch, updater)
+    }
+
+    fn chain(&mut self) -> Option<Chain<'_>> {
+        Some(self.links())
     }
 
     fn unit_logits(&self, net: &Network, x: Tensor<2>) -> Vec<Tensor<2>> {
@@ -326,14 +355,12 @@ impl LearningRule for Sp {
         Cut::EveryLayer
     }
 
-    /// Per sample at batch 128, over which the codes' own pass is shared: `3 K / 128` of the hidden layers' forward
-    /// work.
-    fn cost(&self, net: &Network) -> StepCost {
+    /// The samples of a batch share the codes' own pass: `3 K / b` of the hidden layers' forward work.
+    fn cost(&self, net: &Network, batch: usize) -> StepCost {
         let hidden = &self.units[..self.units.len() - 1];
         let products: usize = hidden.iter().map(|unit| 3 * self.classes * net.output_of(unit.end - 1).len()).sum();
         let costs = net.costs();
-        // The signals, one a class, run through all hidden units but the first, there and back; a batch of 128 shares
-        // them.
+        // The signals, one a class, run through all hidden units but the first, there and back.
         let run = |unit: &Range<usize>| {
             let there: u64 = costs[unit.clone()].iter().map(|c| 3 * c.forward + c.again).sum();
             there - costs[unit.start].input_grad
@@ -346,7 +373,7 @@ impl LearningRule for Sp {
                 hidden.iter().rev().skip(1).map(|unit| self.classes * net.output_of(unit.end - 1).len()).sum::<usize>()
             }
         };
-        let shared = (carried + compared as u64) * self.classes as u64 / 128;
+        let shared = (carried + compared as u64) * self.classes as u64 / batch.max(1) as u64;
         StepCost { rule: products as u64 + shared, ..StepCost::of_units(net, &self.units) }
     }
 
@@ -445,7 +472,8 @@ mod tests {
         for loss in [Loss::V9, Loss::V14, Loss::V15] {
             let net = laws::small_mlp(2);
             let sp = SpConfig { loss, topk: 4, ..SpConfig::default() }.init(&net, 3).unwrap();
-            let found = compare(rows(&h, b), rows(&t, k), scale, sp.wanted(Some(rows(&below, k)), &batch));
+            let found =
+                compare(rows(&h, b), rows(&t, k), scale, sp.config.wanted(Some(rows(&below, k)), &batch, sp.classes));
             let (h, t) = (wide(&h), wide(&t));
             assert!((f64::from(floats(found.loss)[0]) - value(loss, &h, &t)).abs() < 1e-5, "{loss:?}");
             let nudged = |v: &[f64], i: usize, by: f64| {
@@ -498,5 +526,9 @@ mod tests {
         let error = |config: SpConfig| config.init(&laws::small_mlp(1), 0).err().unwrap().to_string();
         assert!(error(SpConfig { signal_std: -1.0, ..SpConfig::default() }).contains("signal_std"));
         assert!(error(SpConfig { gain: f64::NAN, ..SpConfig::default() }).contains("gain"));
+        for loss in [Loss::V1, Loss::V9, Loss::V14] {
+            let idle = SpConfig { topk: 3, loss, ..SpConfig::default() };
+            assert!(error(idle).contains("`topk` = 3: it has no effect here, only with `loss` = v15"));
+        }
     }
 }

@@ -37,7 +37,7 @@ fn every_rule_runs_on_every_network_or_names_a_reason() {
             let batch = laws::batch(&net, 0);
             let report = rule.step(&mut net, &batch, &mut laws::descent()).unwrap();
             assert!(report.loss.into_scalar::<f32>().is_finite(), "{}", info.title);
-            assert!(rule.cost(&net).total() > 0, "{}", info.title);
+            assert!(rule.cost(&net, batch.len()).total() > 0, "{}", info.title);
             let valid = net.valid();
             assert_eq!(rule.predict(&valid, batch.x.clone()).dims(), [batch.len(), 4], "{}", info.title);
             rule.unit_scores(&valid, batch.x.clone());

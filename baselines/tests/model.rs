@@ -2,11 +2,11 @@
 
 use baselines::RuleSpec;
 use baselines::lls::{Bases, LlsConfig};
-use baselines::local::{Head, Local, Objective};
+use baselines::local::{Head, Local, Objective, UnitObjective};
 use burn::tensor::{Device, Tensor};
 use sll_core::laws;
 use sll_core::memory::{Category, CountingAllocator, HeapMeter, MemoryUse, Meter, StepBytes, scope};
-use sll_core::optim::{OptimizerConfig, OptimizerKind, Updater};
+use sll_core::optim::{OptimizerConfig, OptimizerKind};
 use sll_core::rule::{Batch, LearningRule};
 use sll_core::sll::SllConfig;
 use sll_core::{Network, NetworkSpec};
@@ -38,20 +38,24 @@ static COMMON: LazyLock<LlsConfig> = LazyLock::new(|| LlsConfig { head: Head::Co
 /// the other as the chain is trained.
 struct Leaky {
     lls: Bases,
-    kept: Vec<Tensor<2>>,
+    kept: Vec<Option<Tensor<2>>>,
+}
+
+/// The same objective, which keeps what it is given.
+fn leaking<'a>((mut unit, kept): (UnitObjective<'a>, &'a mut Option<Tensor<2>>)) -> UnitObjective<'a> {
+    Box::new(move |h, batch, updater| unit(kept.insert(h).clone(), batch, updater))
 }
 
 impl Objective for Leaky {
-    fn signal(&mut self, unit: usize, h: Tensor<2>, batch: &Batch, updater: &mut Updater) -> Tensor<2> {
-        if unit == 0 {
-            self.kept.clear();
-        }
-        self.kept.push(h.clone());
-        self.lls.signal(unit, h, batch, updater)
+    fn units(&mut self) -> Vec<UnitObjective<'_>> {
+        let units = self.lls.units();
+        self.kept.clear();
+        self.kept.resize(units.len(), None);
+        units.into_iter().zip(&mut self.kept).map(leaking).collect()
     }
 
-    fn macs(&self) -> u64 {
-        self.lls.macs()
+    fn macs(&self, batch: usize) -> u64 {
+        self.lls.macs(batch)
     }
 }
 

@@ -21,15 +21,14 @@ fn every_rule_learns_the_sample() {
     let mut short = Vec::new();
     for info in rules() {
         let rule_spec = info.settings;
-        let Usual { activation, optimizer: kind, lr } = rule_spec.usual();
-        let network = NetworkSpec { width: Some(100), activation, ..NetworkSpec::named("mlp-2x800") };
+        let usual = rule_spec.usual();
+        let network = usual.network(NetworkSpec { width: Some(100), ..NetworkSpec::named("mlp-2x800") });
+        let Usual { optimizer: kind, lr, .. } = usual;
         let mut net = network.build(sample.data.shape, sample.data.classes, 1, &Device::flex()).unwrap();
         let mut rule = rule_spec.init(&mut net, 1).unwrap();
         let mut updater = OptimizerConfig { kind, momentum: 0.0, weight_decay: 0.0 }.init().unwrap();
         updater.set_lr(lr);
-        for batch in (0..EPOCHS).flat_map(|epoch| sample.epoch(epoch, BATCH)) {
-            rule.step(&mut net, &batch, &mut updater).unwrap();
-        }
+        sample.train(&mut net, &mut *rule, &mut updater, (EPOCHS, BATCH)).unwrap();
         let accuracy = sample.accuracy(&net, &*rule);
         println!("{:<26} {accuracy:.1} %", info.title);
         if accuracy < FLOOR {

@@ -36,7 +36,7 @@ pub struct ContactSheet {
 /// which seed.
 ///
 /// # Errors
-/// [`DataError::Image`], if a streamed image cannot be read.
+/// [`DataError::Image`] if a streamed image cannot be read, [`DataError::Empty`] if there is none.
 pub fn contact_sheet(data: &Dataset, augment: Augment, seed: u64) -> Result<ContactSheet, DataError> {
     let caption = |label: u16| {
         let name = data.class_names.get(usize::from(label)).map_or("", String::as_str);
@@ -52,7 +52,7 @@ pub fn contact_sheet(data: &Dataset, augment: Augment, seed: u64) -> Result<Cont
             ("first column as it is, then epochs 1 to 7", cells)
         }
         Served::Stream(stream) => {
-            let none = || DataError::Image { problem: "there is none".to_owned() };
+            let none = || DataError::Empty { dataset: data.name.clone() };
             let batch = stream.train(seed, 0, COLUMNS * ROWS, augment).next().unwrap_or_else(|| Err(none()))?;
             let planes = batch.pixels.chunks_exact(stream.image_len());
             let pictures = planes.map(|planes| Picture::from_planes(planes, data.shape));

@@ -18,6 +18,9 @@ pub enum Error {
     /// Ctrl-C or a termination signal. Exit code 130.
     #[error("interrupted; what is finished is kept, and the same command resumes there")]
     Interrupted,
+    /// The same of a command that keeps nothing. Exit code 130.
+    #[error("interrupted; nothing is kept, and the same command begins anew")]
+    Abandoned,
 }
 
 /// The crate's result type.
@@ -30,7 +33,7 @@ impl Error {
             Error::Failed(_) => 1,
             Error::Input(_) => 2,
             Error::Missing(_) => 3,
-            Error::Interrupted => 130,
+            Error::Interrupted | Error::Abandoned => 130,
         }
     }
 
@@ -43,6 +46,7 @@ impl Error {
             Error::Input(text) => Error::Input(said(text)),
             Error::Missing(text) => Error::Missing(said(text)),
             Error::Interrupted => Error::Interrupted,
+            Error::Abandoned => Error::Abandoned,
         }
     }
 
@@ -77,7 +81,9 @@ pub fn room_for(kind: std::io::ErrorKind) -> Option<&'static str> {
 impl From<sll_core::Error> for Error {
     fn from(error: sll_core::Error) -> Self {
         match &error {
-            sll_core::Error::Record { .. } => Error::Failed(error.to_string()),
+            sll_core::Error::Record { .. } => {
+                Error::Failed(format!("{error}; delete the checkpoint to start afresh, as `--force` does"))
+            }
             sll_core::Error::Setting { key: "network", value, .. } => {
                 let known = catalogue().iter().map(|named| named.name);
                 Error::Input(format!("{error}{}", did_you_mean(value, known)))

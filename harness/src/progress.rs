@@ -1,54 +1,103 @@
-//! Progress of a run or a download: a bar on a terminal, a line an epoch or a file elsewhere. All of it on stderr.
+//! Progress of a run or a download: a bar on a terminal, a line an epoch or a file elsewhere, or JSON. All of it on
+//! stderr.
 
+use crate::error::{Error, Result};
 use crate::interrupt;
-use crate::record::DataInfo;
+use crate::news::{News, Outcome, eta};
+use crate::record::{DataInfo, RunResult};
 use crate::run::{EpochNews, Events, Place};
-use crate::talk::say;
+use crate::talk::{self, say};
+use crate::tensorboard::Board;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// The least time between two words about steps.
+const STEPS_EVERY: Duration = Duration::from_secs(1);
+/// Parts of a bar.
+pub const PARTS: u64 = 1000;
+
+/// A bar for what is called `title`, which is `PARTS` long.
+pub fn bar(title: String) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix} {bar:24} {percent:>3}% {msg}").expect("a valid template");
+    ProgressBar::new(PARTS).with_style(style).with_prefix(title)
+}
+
+/// Moves `bar` to what `news` says.
+pub fn show(bar: &ProgressBar, news: &News) {
+    if let Some(share) = news.share() {
+        bar.set_position((share * PARTS as f64) as u64);
+    }
+    bar.set_message(news.short());
+}
 
 /// Shows a run.
 pub struct RunProgress {
     bar: Option<ProgressBar>,
+    run: String,
     title: String,
-    last: String,
+    epochs: usize,
+    began: Instant,
+    /// The share of the run that was done when it began.
+    from: f64,
+    told: Instant,
 }
 
 impl RunProgress {
-    /// Progress for the run called `title`.
-    pub fn new(title: String) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len} {msg}").expect("a valid template");
-            ProgressBar::new(0).with_style(style).with_prefix(title.clone())
-        });
-        Self { bar, title, last: String::new() }
+    /// Progress for the run named `run`, called `title`, of so many epochs.
+    pub fn new(run: String, title: String, epochs: usize) -> Self {
+        let bar = talk::draws().then(|| bar(title.clone()));
+        let now = Instant::now();
+        Self { bar, run, title, epochs, began: now, from: 0.0, told: now }
     }
 
-    fn say(&self, line: &str) {
+    fn tell(&self, news: &News) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| say!("{line}")),
-            None => say!("{line}"),
+            Some(bar) => {
+                bar.suspend(|| talk::report(news));
+                show(bar, news);
+            }
+            None => talk::report(news),
         }
+    }
+
+    fn eta(&self, epochs_done: f64) -> Option<f64> {
+        eta(self.began.elapsed().as_secs_f64(), self.from, epochs_done / self.epochs.max(1) as f64)
+    }
+
+    /// Tells that the run is over, and why where it failed.
+    fn end(&self, outcome: Outcome, why: Option<String>) {
+        talk::report(&News::End { run: self.run.clone(), title: self.title.clone(), outcome, why });
     }
 }
 
 impl Events for RunProgress {
     fn step(&mut self, epoch: usize, step: usize, steps: usize) {
-        if let Some(bar) = &self.bar {
-            bar.set_length(steps as u64);
-            bar.set_position(step as u64);
-            bar.set_message(format!("steps of epoch {}; {}", epoch + 1, self.last));
+        if self.told.elapsed() < STEPS_EVERY {
+            return;
+        }
+        self.told = Instant::now();
+        let eta_seconds = self.eta(epoch as f64 + step as f64 / steps.max(1) as f64);
+        let (run, epochs) = (self.run.clone(), self.epochs);
+        let news = News::Step { run, epoch: epoch + 1, epochs, step, steps, eta_seconds };
+        match &self.bar {
+            Some(bar) => show(bar, &news),
+            None => talk::report(&news),
         }
     }
 
     fn epoch(&mut self, news: &EpochNews) {
         let point = news.point;
-        self.last = format!(
-            "epoch {}/{}: loss {:.4}, accuracy {:.2} %, {:.1} s",
-            point.epoch, news.epochs, point.train_loss, point.test_accuracy, point.seconds
-        );
-        self.say(&format!("{}: {}", self.title, self.last));
+        self.tell(&News::Epoch {
+            run: self.run.clone(),
+            title: self.title.clone(),
+            epoch: point.epoch,
+            epochs: news.epochs,
+            train_loss: Some(point.train_loss).filter(|loss| loss.is_finite()),
+            test_accuracy: point.test_accuracy,
+            seconds: point.seconds,
+            eta_seconds: self.eta(point.epoch as f64),
+        });
     }
 
     fn start(&mut self, from: Place, data: &DataInfo) {
@@ -58,19 +107,24 @@ impl Events for RunProgress {
             (false, true) => ", NOT the official content",
             (false, false) => ", whose official digest nobody published",
         };
-        let (name, source) = (&data.name, &data.source);
-        self.say(&format!("{}: {} training images of {name} ({source}{unverified})", self.title, data.train));
-        match from {
-            Place { epochs: 0, steps: 0 } => {}
-            Place { epochs, steps: 0 } => self.say(&format!("{}: resumes after epoch {epochs}", self.title)),
-            Place { epochs, steps } => {
-                self.say(&format!("{}: resumes after step {steps} of epoch {}", self.title, epochs + 1));
-            }
-        }
+        self.began = Instant::now();
+        self.from = from.epochs as f64 / self.epochs.max(1) as f64;
+        self.tell(&News::Start {
+            run: self.run.clone(),
+            title: self.title.clone(),
+            epochs: self.epochs,
+            from_epoch: from.epochs,
+            from_step: from.steps,
+            images: data.train,
+            data: format!("{} ({}{unverified})", data.name, data.source),
+        });
     }
 
     fn note(&mut self, sentence: &str) {
-        self.say(sentence);
+        match &self.bar {
+            Some(bar) => bar.suspend(|| say!("{sentence}")),
+            None => say!("{sentence}"),
+        }
     }
 
     fn interrupted(&self) -> bool {
@@ -86,9 +140,72 @@ impl Drop for RunProgress {
     }
 }
 
+/// A run that is shown and, where that is asked for, logged.
+pub struct Watched {
+    progress: RunProgress,
+    board: Option<Board>,
+}
+
+impl Watched {
+    /// Both.
+    pub fn new(progress: RunProgress, board: Option<Board>) -> Self {
+        Self { progress, board }
+    }
+
+    /// The run is in the store.
+    pub fn end(mut self, result: &RunResult) {
+        let rest = self.board.as_mut().map_or(Ok(()), |board| board.rest(result));
+        self.logged(rest);
+        let outcome = if result.diverged_at_step.is_some() { Outcome::Diverged } else { Outcome::Done };
+        self.progress.end(outcome, None);
+    }
+
+    /// There is no result.
+    pub fn failed(self, error: &Error) {
+        if !matches!(error, Error::Interrupted) {
+            self.progress.end(Outcome::Failed, Some(error.to_string()));
+        }
+    }
+
+    /// A log that cannot be written harms no run.
+    fn logged(&mut self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.progress.note(&format!("nothing more is logged: {error}"));
+            self.board = None;
+        }
+    }
+}
+
+impl Events for Watched {
+    fn step(&mut self, epoch: usize, step: usize, steps: usize) {
+        self.progress.step(epoch, step, steps);
+    }
+
+    fn epoch(&mut self, news: &EpochNews) {
+        let outcome = self.board.as_mut().map_or(Ok(()), |board| board.epoch(news.point));
+        self.logged(outcome);
+        self.progress.epoch(news);
+    }
+
+    fn start(&mut self, from: Place, data: &DataInfo) {
+        if let Some(board) = &mut self.board {
+            board.goes_on(from.epochs);
+        }
+        self.progress.start(from, data);
+    }
+
+    fn note(&mut self, sentence: &str) {
+        self.progress.note(sentence);
+    }
+
+    fn interrupted(&self) -> bool {
+        self.progress.interrupted()
+    }
+}
+
 /// Shows downloads.
 pub fn downloads() -> datasets::Progress {
-    let terminal = std::io::stderr().is_terminal();
+    let terminal = talk::draws();
     let shown: Mutex<Option<(String, ProgressBar)>> = Mutex::new(None);
     datasets::Progress::new(move |file, done, total| {
         let mut shown = shown.lock().expect("no other thread panics with it");

@@ -51,7 +51,7 @@ mod tests {
         assert!(next.contains("SLL_DATA_DIR") && next.contains("data_batch_1.bin (the first of 6 files"), "{next}");
         let error = DataError::Corrupt {
             dataset: "mnist".into(),
-            file: "a".into(),
+            file: Some("a".into()),
             problem: "ends early".into(),
             fetched: true,
         };

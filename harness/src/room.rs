@@ -75,7 +75,7 @@ fn in_group(folder: &Path) -> Option<u64> {
     Some(limit.saturating_sub(used.saturating_sub(cached.unwrap_or(0))))
 }
 
-/// Refuses a run whose analytic bytes are more than this machine has. Rules and layers without a model are let through,
+/// Refuses a run of steps of `batch` samples, `at_once` of them at a time, whose analytic bytes are more than this machine has. Rules and layers without a model are let through,
 /// and so are cards, whose library tells by itself.
 pub fn check(
     device: DeviceName,
@@ -83,13 +83,15 @@ pub fn check(
     rule: &dyn LearningRule,
     batch: usize,
     optimizer: &OptimizerConfig,
+    at_once: usize,
 ) -> Result<()> {
     if device.card().is_some() {
         return Ok(());
     }
     let model = rule.memory(net, batch, optimizer);
     // Parameters are here already.
-    let need = model.map(|model| model.total() - model.parameters);
+    let more = at_once.saturating_sub(1) as u64;
+    let need = model.map(|model| model.total() - model.parameters + more * model.step.total());
     fits(need, available(), "this run", "a smaller --batch or --width, fewer --jobs at once")
 }
 

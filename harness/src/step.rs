@@ -1,13 +1,14 @@
 //! A training step by itself: network, rule and optimiser on images of noise, for weighing and timing.
 
 use crate::device;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::run::Checkpoint;
 use crate::spec::MemorySpec;
 use crate::store::Kept;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use sll_core::optim::Updater;
-use sll_core::rule::{Batch, LearningRule, StepCost};
+use sll_core::pipeline::{Pipeline, Spent};
+use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Network, op};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -89,6 +90,30 @@ impl Stepper {
         Ok((took, op::macs() - done))
     }
 
+    /// `count` steps by `pipeline`, fed with the same batch: how long all of them took, and where the time went.
+    pub fn burst(&mut self, pipeline: &Pipeline, count: usize) -> Result<(Duration, Spent)> {
+        let (batch, mut made) = (&mut self.batch, 0);
+        let source = || {
+            let next = (made < count).then(|| (batch.clone(), LR));
+            made += 1;
+            batch.step += 1;
+            batch.seed += 1;
+            Ok::<_, Error>(next)
+        };
+        let read = |report: StepReport| {
+            report.loss.into_scalar::<f32>();
+            Ok(())
+        };
+        let started = Instant::now();
+        let spent = pipeline.train(&mut *self.rule, &mut self.net, &mut self.updater, source, read)?;
+        Ok((started.elapsed(), spent))
+    }
+
+    /// Units that can be trained at once; none of a rule whose cannot.
+    pub fn units(&mut self) -> usize {
+        self.rule.chain().map_or(0, |chain| chain.len())
+    }
+
     /// How long it takes to predict `samples` images.
     pub fn predict(&self, samples: usize) -> Duration {
         let net = self.net.valid();
@@ -110,7 +135,7 @@ impl Stepper {
 
     /// Analytic multiply-accumulates of a step, per sample.
     pub fn cost(&self) -> StepCost {
-        self.rule.cost(&self.net)
+        self.rule.cost(&self.net, self.batch.len())
     }
 
     /// Analytic bytes of training as `spec`, which this was built from, says; none where rule or layers have no model.

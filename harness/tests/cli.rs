@@ -63,7 +63,7 @@ fn an_interrupted_run_goes_on_with_the_same_numbers() {
     assert_eq!(status.code(), Some(130), "{rest:?}");
     assert!(rest.iter().any(|line| line.contains("interrupted")), "{rest:?}");
     let resumed = run(broken.path(), &args);
-    assert!(stderr(&resumed).contains("goes on after epoch"), "{}", stderr(&resumed));
+    assert!(stderr(&resumed).contains("resumes after epoch"), "{}", stderr(&resumed));
     let resumed = json(&resumed);
     let losses = |r: &serde_json::Value| {
         let points = r["curve"].as_array().unwrap().clone();
@@ -85,7 +85,7 @@ fn a_finished_run_is_extended_to_the_same_numbers_or_says_why_not() {
     let expected = json(&run(whole.path(), &of("4", &[])));
     json(&run(parts.path(), &of("2", &["--keep-state"])));
     let longer = run(parts.path(), &of("4", &[]));
-    assert!(stderr(&longer).contains("extends run") && stderr(&longer).contains("goes on after epoch 2"), "{longer:?}");
+    assert!(stderr(&longer).contains("extends run") && stderr(&longer).contains("resumes after epoch 2"), "{longer:?}");
     let points = |r: &serde_json::Value| {
         let points = r["curve"].as_array().unwrap().clone();
         points.into_iter().map(|p| (p["train_loss"].clone(), p["test_accuracy"].clone())).collect::<Vec<_>>()
@@ -284,7 +284,7 @@ fn curves_of_own_choice_are_drawn(results: &Path, page: &Path) {
     assert_eq!(drawn(&["--x", "seconds", "--y", "error", curves.to_str().unwrap()]), [true; 4]);
     let text = std::fs::read_to_string(&out).unwrap();
     assert!(text.contains("mlp-2x800 · 2 epochs") && text.contains("test error (%)"), "{text}");
-    fails(&plot(&["--rule", "ff"]), 3, &["nothing to draw", "runs list"]);
+    fails(&plot(&["--rule", "ff"]), 2, &["--rule ff", "no run in the store"]);
     fails(&plot(&["--rule", "bp", curves.to_str().unwrap()]), 2, &["curves.parquet", "runs.parquet"]);
     fails(&run(results, &["plot", "--out", "x.gif"]), 2, &["x.gif", ".svg"]);
 }
@@ -315,9 +315,7 @@ fn a_dry_run_lists_its_runs_and_tells_their_time_before_the_papers() {
     let told = stderr(&output);
     let place = |words: &str| told.find(words).unwrap_or_else(|| panic!("no `{words}` in: {told}"));
     assert!(place("this command: ") < place("the paper's recipe for all of it: "), "{told}");
-    assert!(
-        place("of 1 epochs") > 0 && !folder.path().join("quick").exists() && !folder.path().join("table1").exists()
-    );
+    assert!(place("of 1 epoch") > 0 && !folder.path().join("quick").exists() && !folder.path().join("table1").exists());
     assert_eq!(std::fs::read_dir(folder.path().join("runs")).map_or(0, Iterator::count), 0);
 }
 

@@ -15,6 +15,14 @@ fn blocks(document: &str, heading: &str, language: &str) -> Vec<String> {
 }
 
 #[test]
+fn the_calibration_that_is_shown_is_one() {
+    let shown = blocks("docs/formats.md", "A calibration", "toml");
+    let experiment = harness::experiment::parse(&shown[0], "docs/formats.md").unwrap();
+    let authors = experiment.rows[0].authors.as_ref().unwrap();
+    assert_eq!((authors.epochs(), authors.beside(1).map(|theirs| theirs.mean)), (Some(100), Some(98.01)));
+}
+
+#[test]
 fn the_sweep_that_is_shown_runs_and_names_its_profiles() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gain.toml");

@@ -271,7 +271,7 @@ fn what_is_read_back_is_whole_and_the_runs_own() {
     let resumed = run(results.path(), LONG);
     let said = stderr(&resumed);
     assert!(said.contains("checkpoint.bin.damaged") && said.contains("digest differs"), "{said}");
-    assert!(said.contains("goes on after epoch"), "{said}");
+    assert!(said.contains("resumes after epoch"), "{said}");
     let result = json(&resumed);
     assert_eq!(curve(&expected), curve(&result));
     let left: Vec<_> = fs::read_dir(&run_folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -316,7 +316,7 @@ fn a_run_killed_again_and_again_loses_no_finished_epoch() {
     }
     let last = run(results.path(), LONG);
     let from = stderr(&last)
-        .split("goes on after epoch ")
+        .split("resumes after epoch ")
         .nth(1)
         .and_then(|rest| rest.trim_start().lines().next()?.parse().ok());
     assert!(from.is_some_and(|from: usize| from >= kept), "{}", stderr(&last));

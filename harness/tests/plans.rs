@@ -23,9 +23,8 @@ const SWEEP: &str = r#"
     label = "MNIST sample"
     dataset = "mnist-sample"
     network = { name = "mlp-2x800" }
-    recipe = { train_limit = 256 }
-    profile.quick = { epochs = 1, seeds = 2 }
-    profile.short = { epochs = 2000, seeds = 1 }
+    profile.quick = { epochs = 1, seeds = 2, train_limit = 256 }
+    profile.short = { epochs = 2000, seeds = 1, train_limit = 256 }
 "#;
 
 struct Place {
@@ -51,7 +50,7 @@ impl Place {
         run(self.results(), args)
     }
 
-    /// Writes the plan of a profile, with `epochs` in place of its own, and gives its path.
+    /// Writes the plan of a profile, and gives its path.
     fn plan(&self, profile: &str) -> String {
         let output = self.harness(&["plan", &self.path("widths.toml"), "--profile", profile]);
         assert!(output.status.success(), "{}", stderr(&output));

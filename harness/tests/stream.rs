@@ -82,7 +82,7 @@ fn an_image_that_goes_bad_is_named_and_the_run_goes_on_after_its_last_epoch() {
     let spec = RunSpec::from_toml(text, "test").unwrap();
     let run_until = |signal: usize, checkpoint: &Path, epoch: &mut dyn FnMut(usize)| {
         let mut events = After::new(epoch, signal);
-        let outcome = train(&spec, &options, keeping(&Kept::at(checkpoint.to_owned())), &mut events);
+        let outcome = train(&spec, &options, keeping(&Kept::at(checkpoint.to_owned())), None, &mut events);
         let outcome = outcome.map(|trained| trained.result);
         (outcome, events.resumed)
     };
@@ -104,7 +104,7 @@ fn an_image_that_goes_bad_is_named_and_the_run_goes_on_after_its_last_epoch() {
     });
     let Err(Error::Missing(problem)) = cut else { panic!("{cut:?}") };
     assert!(problem.contains("imagenette2-320/train/n0") && problem.contains(".JPEG is no sound PNG"), "{problem}");
-    assert!(problem.contains("goes on after the last finished epoch"), "{problem}");
+    assert!(problem.contains("resumes after the last finished epoch"), "{problem}");
 
     images.iter().zip(&sound).for_each(|(path, image)| std::fs::write(path, image).unwrap());
     let (resumed, from) = run(&checkpoint, &mut |_| {});
@@ -168,11 +168,11 @@ fn other_images_are_another_run_and_no_checkpoint_is_taken_over_to_them() {
     let quiet = || After::new(|_| {}, usize::MAX);
     let kept = |name: &str| Kept::at(folder.path().join(name));
     let (checkpoint, unplanned) = (kept("first.bin"), kept("checkpoint.bin"));
-    train(&first, &options, keeping(&checkpoint), &mut quiet()).unwrap();
+    train(&first, &options, keeping(&checkpoint), None, &mut quiet()).unwrap();
     assert!(checkpoint.path().exists());
     // A spec that was not planned does not tell the content.
     let untold = RunSpec { data_digest: None, ..first.clone() };
-    train(&untold, &options, keeping(&unplanned), &mut quiet()).unwrap();
+    train(&untold, &options, keeping(&unplanned), None, &mut quiet()).unwrap();
 
     std::fs::write(&images[0], std::fs::read(&images[1]).unwrap()).unwrap();
     assert!(matches!(pinned(false), Err(Error::Missing(_))));
@@ -184,12 +184,12 @@ fn other_images_are_another_run_and_no_checkpoint_is_taken_over_to_them() {
     let second = pinned(false).unwrap();
     assert!(second.id() != first.id() && second.data_digest == allowed.data_digest);
     assert_eq!(planned().specs[0].id(), second.id());
-    let Err(Error::Missing(problem)) = train(&first, &options, None, &mut quiet()) else { panic!("it ran") };
+    let Err(Error::Missing(problem)) = train(&first, &options, None, None, &mut quiet()) else { panic!("it ran") };
     assert!(problem.contains("not the one this run was planned with"), "{problem}");
-    let Err(Error::Missing(problem)) = train(&untold, &options, keeping(&unplanned), &mut quiet()) else {
+    let Err(Error::Missing(problem)) = train(&untold, &options, keeping(&unplanned), None, &mut quiet()) else {
         panic!("it went on")
     };
     assert!(problem.contains("checkpoint.bin was made on other content") && problem.contains("--force"), "{problem}");
-    train(&second, &options, keeping(&checkpoint), &mut quiet()).unwrap();
+    train(&second, &options, keeping(&checkpoint), None, &mut quiet()).unwrap();
     assert!(folder.path().join("first.bin.damaged").exists(), "another run's state is set aside");
 }

@@ -26,7 +26,7 @@ fn step(criterion: &mut Criterion) {
             updater.set_lr(1e-3);
             let x = Tensor::ones([BATCH, image.iter().product()], &Device::flex());
             let batch = Batch::new(x, vec![1; BATCH], 0);
-            let macs = sll.cost(&net).total() * BATCH as u64;
+            let macs = sll.cost(&net, BATCH).total() * BATCH as u64;
             println!(
                 "{rule} on {name}: {} MMAC, {} MB of optimiser traffic",
                 macs / 1_000_000,

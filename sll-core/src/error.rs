@@ -34,7 +34,7 @@ pub enum Error {
         reason: String,
     },
     /// A saved state does not fit the object it is loaded into.
-    #[error("cannot load the saved state of {what}: {reason}; delete the checkpoint to start afresh")]
+    #[error("the saved state of {what} cannot be loaded: {reason}")]
     Record {
         /// What was being loaded.
         what: String,
@@ -60,6 +60,26 @@ impl Error {
         match gain.is_finite() && gain > 0.0 {
             true => Ok(()),
             false => Err(Error::setting(key, gain, "must be a positive number")),
+        }
+    }
+
+    /// Refuses a setting that does nothing beside the others but is not at its default: whoever sets it expects an
+    /// effect. `where_it_acts` says what would give it one.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if `value` is not `default`.
+    pub fn check_idle<T: PartialEq + std::fmt::Debug>(
+        key: &'static str,
+        value: T,
+        default: T,
+        where_it_acts: &str,
+    ) -> Result<()> {
+        match value == default {
+            true => Ok(()),
+            false => {
+                let reason = format!("it has no effect here, only {where_it_acts}; leave it out");
+                Err(Error::setting(key, format!("{value:?}"), reason))
+            }
         }
     }
 

@@ -4,7 +4,8 @@ use crate::Pass;
 use crate::named::{self, Part};
 use crate::network::Network;
 use crate::optim::{OptimizerConfig, OptimizerKind, Updater};
-use crate::rule::{Batch, LearningRule};
+use crate::pipeline::Pipeline;
+use crate::rule::{Batch, LearningRule, StepReport};
 pub use crate::toy::batch;
 use crate::{NetworkSpec, Result, toy};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -174,6 +175,31 @@ impl Training {
         (first..first + steps).map(step).collect()
     }
 
+    /// Steps `range` of the first epoch by a pipeline; gives the bits of every step's loss.
+    fn pipelined(&mut self, pipeline: &Pipeline, range: std::ops::Range<u64>) -> Vec<u32> {
+        let Self { net, rule, updater } = self;
+        // Made beforehand: while units are trained, their layers are not in the network.
+        let batches: Vec<Batch> = range.map(|step| batch(net, step)).collect();
+        let (lr, mut batches, mut bits) = (updater.lr(), batches.into_iter(), Vec::new());
+        let source = || Ok::<_, crate::Error>(batches.next().map(|batch| (batch, lr)));
+        let sink = |report: StepReport| {
+            bits.push(report.loss.into_scalar::<f32>().to_bits());
+            Ok(())
+        };
+        pipeline.train(&mut **rule, net, updater, source, sink).expect("a pipeline");
+        bits
+    }
+
+    /// A run that goes on from this one's checkpoint.
+    fn resumed(&self, net: Network, build: Build, config: &OptimizerConfig) -> Self {
+        let (layers, learned, state) = self.saved();
+        let mut resumed = Self::new(net, build, config);
+        resumed.net.load(layers).expect("loads");
+        resumed.rule.load(learned).expect("loads");
+        resumed.updater.load(state).expect("loads");
+        resumed
+    }
+
     /// The state as a checkpoint has it.
     fn saved(&self) -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<u8>) {
         let (layers, learned) = (self.net.record().expect("a record"), self.rule.record().expect("a record"));
@@ -214,6 +240,31 @@ pub fn resumes_after_every_epoch(
             assert!(same, "resumed after epoch {last}: other losses in epoch {epoch}");
         }
         assert!(resumed.outcome() == outcome, "resumed after epoch {last}: other weights or scores at the end");
+    }
+}
+
+/// Training `steps` steps in two parts by a pipeline of each number of `workers` gives the bits of the serial run: every
+/// loss, all parameters, what the rule learned, what the optimiser keeps, and what the rule predicts.
+pub fn pipelines(net: impl Fn() -> Network, build: Build, workers: &[usize], steps: u64) {
+    one_thread();
+    let config = OptimizerConfig::default();
+    let mut serial = Training::new(net(), build, &config);
+    let losses = serial.epoch(0, steps);
+    let outcome = serial.outcome();
+    assert_ne!(outcome.0, net().params(), "training moved nothing");
+    for &workers in workers {
+        let mut together = Training::new(net(), build, &config);
+        let pipeline = Pipeline::new(workers).expect("threads");
+        let half = steps / 2;
+        let found = [together.pipelined(&pipeline, 0..half), together.pipelined(&pipeline, half..steps)].concat();
+        assert!(found == losses, "{workers} workers: other losses than the serial run's");
+        assert!(together.outcome() == outcome, "{workers} workers: other weights or scores than the serial run's");
+        // Both go on alike: what the optimiser keeps and the rule learned are the same.
+        assert_eq!(
+            together.epoch(1, steps),
+            serial.resumed(net(), build, &config).epoch(1, steps),
+            "{workers} workers"
+        );
     }
 }
 

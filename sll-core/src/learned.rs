@@ -2,6 +2,7 @@
 //! restored.
 
 use crate::error::{Error, Result};
+use crate::memory::gradients_made;
 use crate::named::{self, Named, Source};
 use crate::op::{inject, together};
 use crate::optim::Updater;
@@ -204,6 +205,7 @@ impl Learned<Matrix> {
     /// One step along a gradient that was computed by hand.
     pub fn descend(&mut self, gradient: Tensor<2>, updater: &mut Updater, lr_factor: f64) {
         let mut grads = self.get().gradients(gradient);
+        gradients_made(self.num_params());
         self.update(&mut grads, updater, lr_factor);
     }
 }

@@ -19,6 +19,7 @@
 pub mod angle;
 pub mod bound;
 pub mod calls;
+pub mod chain;
 pub mod divergence;
 mod error;
 #[cfg(any(test, feature = "laws"))]
@@ -32,6 +33,7 @@ pub mod op;
 pub mod optim;
 pub mod output;
 mod pass;
+pub mod pipeline;
 pub mod posterior;
 mod precision;
 pub mod projection;
@@ -50,3 +52,13 @@ pub use network::{Cut, Network, NetworkSpec};
 pub use pass::Pass;
 pub use precision::Precision;
 pub use shape::Shape;
+
+/// Whether a setting is its type's default: one that came later than specs without it is left out of them then
+/// (`skip_serializing_if`), so that they keep their names.
+///
+/// ```
+/// assert!(sll_core::is_default(&0.0) && !sll_core::is_default(&sll_core::output::OutputLoss::Mse));
+/// ```
+pub fn is_default<T: Default + PartialEq>(setting: &T) -> bool {
+    *setting == T::default()
+}

@@ -1,9 +1,8 @@
 //! Parameters by name, in the layout that PyTorch has, for files that others read.
 //!
 //! burn keeps an affine map's weight as `[in, out]`, names it by the field that holds the map, and calls a norm's
-//! factor
-//! `gamma`. Here layer 0 of an MLP has `weight [out, in]` and `bias [out]`, and a convolution with batch norm has
-//! `weight [out, in, k, k]`, `bias`, `norm.weight`, `norm.bias`, `norm.running_mean` and `norm.running_var`.
+//! factor `gamma`. Here layer 0 of an MLP has `weight [out, in]` and `bias [out]`, and a convolution with batch norm
+//! has `weight [out, in, k, k]`, `bias`, `norm.weight`, `norm.bias`, `norm.running_mean` and `norm.running_var`.
 
 use crate::error::{Error, Result};
 use crate::learned::{Learnable, apart, renew};

@@ -20,11 +20,6 @@ pub enum OutputLoss {
 }
 
 impl OutputLoss {
-    /// Whether it is the usual one.
-    pub fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Each sample's loss `[b, 1]` and its gradient `[b, K]` at the output `z`, for one-hot targets `[b, K]`.
     pub fn evaluate(self, z: Tensor<2>, targets: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let classes = z.dims()[1] as f64;

@@ -1,5 +1,6 @@
 //! What every learning rule is: something that turns a batch into an update of a chain of layers.
 
+use crate::chain::Chain;
 use crate::error::{Error, Result};
 use crate::memory::MemoryUse;
 use crate::named::Part;
@@ -34,29 +35,6 @@ impl Batch {
         Self { x, labels, classes: None, seed, step: 0, epoch: 0 }
     }
 
-    /// Checks that every label is one of `classes`, and that there is one for each sample.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] if there is a label of no class, or not one label a sample.
-    pub fn check(&self, classes: usize) -> Result<()> {
-        if let Some(label) = self.labels.iter().find(|&&label| label >= classes) {
-            return Err(Error::setting(
-                "label",
-                label,
-                format!("the network has {classes} classes, 0 to {}", classes - 1),
-            ));
-        }
-        let (samples, labels) = (self.x.dims()[0], self.labels.len());
-        if samples == 0 || samples != labels {
-            return Err(Error::setting(
-                "labels",
-                labels,
-                format!("the batch has {samples} samples; give one label each"),
-            ));
-        }
-        Ok(())
-    }
-
     /// One-hot targets `[b, codes]` on `device`; codes beyond the classes stay 0.
     pub fn targets(&self, codes: usize, device: &Device) -> Tensor<2> {
         if let Some(classes) = &self.classes {
@@ -83,6 +61,11 @@ impl Batch {
     /// Number of samples.
     pub fn len(&self) -> usize {
         self.labels.len()
+    }
+
+    /// What each sample counts for in a mean over the batch, `1 / b`: signals are gradients of that mean.
+    pub fn share(&self) -> f64 {
+        1.0 / self.len() as f64
     }
 
     /// Whether there is no sample.
@@ -163,12 +146,13 @@ impl StepCost {
 ///
 /// impl LearningRule for LastLayer {
 ///     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
+///         net.accept(batch)?;
 ///         let last = net.depth() - 1;
 ///         let h = net.forward_plain(0..last, batch.x.clone(), &batch.pass());
 ///         let output = net.forward_range(last..last + 1, Tensor::from_inner(h), &batch.pass());
 ///         let logits = output.clone().inner();
 ///         let (loss, _, error) = cross_entropy(logits.clone(), batch.targets(net.classes(), &logits.device()));
-///         updater.step(net, last..last + 1, inject(output, error * (1.0 / batch.len() as f64)));
+///         updater.step(net, last..last + 1, inject(output, error * batch.share()));
 ///         Ok(StepReport { loss: loss.mean(), units: Vec::new() })
 ///     }
 ///
@@ -176,7 +160,7 @@ impl StepCost {
 ///         Cut::Whole
 ///     }
 ///
-///     fn cost(&self, net: &Network) -> StepCost {
+///     fn cost(&self, net: &Network, _batch: usize) -> StepCost {
 ///         let costs = net.costs();
 ///         let forward = costs.iter().map(|cost| cost.forward).sum();
 ///         StepCost { forward, backward: costs[net.depth() - 1].forward, rule: 0 }
@@ -196,8 +180,15 @@ pub trait LearningRule: Send {
     /// One training step: updates `net` through `updater` and holds nothing of the batch afterwards.
     ///
     /// # Errors
-    /// If the batch does not fit the network.
+    /// If the batch does not fit the network, which is [`Network::accept`]'s to say.
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport>;
+
+    /// The step as a chain of units that need nothing of the units above them, for [`crate::pipeline`]; `None` where
+    /// the rule's step, with its settings, is no such chain. What [`LearningRule::step`] does is then what the links do
+    /// in order, bit for bit.
+    fn chain(&mut self) -> Option<Chain<'_>> {
+        None
+    }
 
     /// Class scores `[b, K]` of an evaluation-mode network ([`Network::valid`]).
     fn predict(&self, net: &Network, x: Tensor<2>) -> Tensor<2> {
@@ -218,12 +209,12 @@ pub trait LearningRule: Send {
     /// How the rule cuts the network.
     fn cut(&self) -> Cut;
 
-    /// Multiply-accumulates of a step, per sample.
-    fn cost(&self, net: &Network) -> StepCost;
+    /// Multiply-accumulates of a step on `batch` samples, per sample: the batch size counts where samples are
+    /// multiplied with each other, or share a pass.
+    fn cost(&self, net: &Network, batch: usize) -> StepCost;
 
     /// What the rule keeps besides the network's parameters, by name, each part once; learned ones in the order in
-    /// which
-    /// [`LearningRule::load`] takes them. Feedback weights inside layers belong to the network.
+    /// which [`LearningRule::load`] takes them. Feedback weights inside layers belong to the network.
     fn parts(&self) -> Vec<Part<'_>> {
         Vec::new()
     }

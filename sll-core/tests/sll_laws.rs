@@ -274,7 +274,7 @@ fn a_unit_that_recomputes_trains_as_one_that_keeps_and_costs_its_forward_pass_ag
     laws::same_update(laws::small_cnn, keeps, runs_again);
     laws::close_update(|| laws::small_vit(false), keeps, runs_again, 1e-4);
     let net = laws::small_mlp(3);
-    let total = |config: SllConfig| config.init(&net, 1).unwrap().cost(&net).total();
+    let total = |config: SllConfig| config.init(&net, 1).unwrap().cost(&net, 1).total();
     let forward: Vec<u64> = net.costs().iter().map(|c| c.forward).collect();
     assert_eq!(total(again) - total(two), forward[0] + forward[2]);
 }

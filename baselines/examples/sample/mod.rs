@@ -2,8 +2,9 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use datasets::{Dataset, Images, LoadOptions, Normalise, Splits, epoch_order};
-use sll_core::Network;
+use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule};
+use sll_core::{Network, Result};
 
 /// 4,000 training and 1,000 test images, `[1, 28, 28]`, of ten classes.
 pub struct Sample {
@@ -41,6 +42,21 @@ impl Sample {
             Batch { step, epoch, ..Batch::new(x, labels, step) }
         });
         batches.collect()
+    }
+
+    /// Trains with `rule` for `epochs`, `batch` images a step.
+    #[allow(dead_code, reason = "an example of a loop of one's own does without")]
+    pub fn train(
+        &self,
+        net: &mut Network,
+        rule: &mut dyn LearningRule,
+        updater: &mut Updater,
+        (epochs, batch): (usize, usize),
+    ) -> Result<()> {
+        for batch in (0..epochs).flat_map(|epoch| self.epoch(epoch, batch)) {
+            rule.step(net, &batch, updater)?;
+        }
+        Ok(())
     }
 
     /// Percent of the test images that the rule classifies right.

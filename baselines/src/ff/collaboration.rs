@@ -10,7 +10,6 @@
 //! FF in which each layer sees how good the others already are: those below it (`lower`, no extra work), or all of them
 //! (`all`, one more forward pass for the goodness of the layers above). All layers are updated in every batch.
 
-use super::is_zero;
 use super::peer::Peers;
 use super::{Goodness, Labels, contrastive_cost, goodness, layer_goodness, normalise, units, untrained_output};
 use crate::register::{Reach, Rule, Variant, Variants};
@@ -20,7 +19,7 @@ use sll_core::named::Part;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::{Cut, Network, NetworkSpec, Result};
+use sll_core::{Cut, Network, NetworkSpec, Result, is_default};
 use std::ops::Range;
 
 /// Which other layers' goodness counts.
@@ -51,7 +50,7 @@ pub struct LcffConfig {
     pub label_scale: Option<f64>,
     /// Weight of peer normalisation (in the code of Löwe 2023: 0.03), which draws a unit's mean activity to its
     /// layer's.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub peer_weight: f64,
 }
 
@@ -129,7 +128,7 @@ impl LcffConfig {
 
 impl LearningRule for Lcff {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let (b, last) = (batch.len(), self.units.len() - 1);
         let pairs = self.labels.pairs(batch);
         // Goodness of every layer before any update; of the layers below it is known when a layer's turn comes.
@@ -155,7 +154,7 @@ impl LearningRule for Lcff {
                 None => below.clone(),
             };
             let (value, signal) = self.goodness.evaluate(x.clone(), b, others);
-            let signal = self.peers.pull(index, &x, b, signal);
+            let signal = self.peers.unit(index).pull(&x, b, signal);
             updater.step(net, unit.clone(), inject(output, signal));
             below = Some(below.map_or(own.clone(), |sum| sum + own));
             loss = Some(loss.map_or(value.clone(), |sum| sum + value));
@@ -173,7 +172,7 @@ impl LearningRule for Lcff {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         let cost = contrastive_cost(net, &self.units, self.labels.macs());
         let again = if self.others == Others::All { cost.forward } else { 0 };
         StepCost { rule: cost.rule + again, ..cost }

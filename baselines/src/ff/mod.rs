@@ -24,17 +24,18 @@ pub use goodness::{Goodness, normalise};
 pub use label::Labels;
 pub use trifecta::{Tff, TffConfig};
 
-use self::peer::Peers;
+use self::peer::{Peer, Peers};
 use crate::local::train_classifier;
 use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use sll_core::chain::{Chain, Handed, Link, in_order};
 use sll_core::named::Part;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
-use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result};
+use sll_core::{Cut, Error, Network, NetworkSpec, Pass, Result, is_default};
 use std::ops::Range;
 
 /// How a class is read out.
@@ -69,8 +70,11 @@ pub struct FfConfig {
     pub skip_first: bool,
     /// Weight of peer normalisation (in the code of Löwe 2023: 0.03), which draws a unit's mean activity to its
     /// layer's.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub peer_weight: f64,
+    /// Learning rate of the classifier over that of the hidden layers, where `read_out` is `classifier`.
+    #[serde(skip_serializing_if = "is_one")]
+    pub read_out_lr_factor: f64,
 }
 
 impl Default for FfConfig {
@@ -82,6 +86,7 @@ impl Default for FfConfig {
             read_out: ReadOut::Goodness,
             skip_first: false,
             peer_weight: 0.0,
+            read_out_lr_factor: 1.0,
         }
     }
 }
@@ -89,6 +94,7 @@ impl Default for FfConfig {
 /// The rule, built for one network.
 pub struct Ff {
     read_out: ReadOut,
+    read_out_lr_factor: f64,
     goodness: Goodness,
     labels: Labels,
     peers: Peers,
@@ -97,9 +103,9 @@ pub struct Ff {
     counted: Range<usize>,
 }
 
-/// Of [`FfConfig::peer_weight`]: a run is named as before there was a choice.
-fn is_zero(weight: &f64) -> bool {
-    *weight == 0.0
+/// Of [`FfConfig::read_out_lr_factor`]: a run is named as before there was a choice.
+fn is_one(factor: &f64) -> bool {
+    *factor == 1.0
 }
 
 /// The units of a network whose layers all are an affine map and what follows it; others have no goodness.
@@ -122,7 +128,7 @@ fn units(net: &Network, rule: &str) -> Result<Vec<Range<usize>>> {
 
 /// Refuses a loss of an output that is not trained.
 fn untrained_output(net: &Network) -> Result<()> {
-    match net.loss().is_usual() {
+    match is_default(&net.loss()) {
         true => Ok(()),
         false => {
             let reason = "classes are read out by goodness and the output is not trained; leave it out";
@@ -184,33 +190,87 @@ impl FfConfig {
         }
         let goodness = Goodness::new(self.threshold, self.steepness)?;
         let labels = Labels::new(net, self.label_scale, "FF")?;
+        Error::check_gain("read_out_lr_factor", self.read_out_lr_factor)?;
+        if self.read_out == ReadOut::Goodness && !is_one(&self.read_out_lr_factor) {
+            let reason = "classes are read out by goodness and no classifier is trained; leave it out";
+            return Err(Error::setting("read_out_lr_factor", self.read_out_lr_factor, reason));
+        }
         let hidden = units.len() - 1;
         let counted = usize::from(self.skip_first && hidden > 1)..hidden;
         let peers = Peers::new(net, &units, self.peer_weight)?;
-        Ok(Ff { read_out: self.read_out, goodness, labels, peers, units, counted })
+        let Self { read_out, read_out_lr_factor, .. } = *self;
+        Ok(Ff { read_out, read_out_lr_factor, goodness, labels, peers, units, counted })
+    }
+}
+
+/// One hidden unit.
+struct Unit<'a> {
+    layers: Range<usize>,
+    goodness: Goodness,
+    /// Labels, where it is the first.
+    labels: Option<&'a Labels>,
+    peer: Peer<'a>,
+    /// Whether images with a neutral label go beside the pairs, for the classifier.
+    neutral: bool,
+}
+
+impl Link for Unit<'_> {
+    fn layers(&self) -> Range<usize> {
+        self.layers.clone()
+    }
+
+    fn step(&mut self, mut handed: Handed, net: &mut Network, updater: &mut Updater) -> Result<Handed> {
+        let b = handed.batch.len();
+        let batch = &mut handed.batch;
+        if let Some(labels) = self.labels {
+            handed.beside = self.neutral.then(|| labels.neutral(batch.x.clone()));
+            batch.x = labels.pairs(batch);
+        }
+        let input = Tensor::from_inner(normalise(batch.x.clone()));
+        let output = net.forward_range(self.layers.clone(), input, &batch.pass());
+        batch.x = output.clone().inner();
+        let (loss, signal) = self.goodness.evaluate(batch.x.clone(), b, None);
+        let signal = self.peer.pull(&batch.x, b, signal);
+        updater.step(net, self.layers.clone(), inject(output, signal));
+        handed.loss = Some(handed.loss.map_or(loss.clone(), |sum| sum + loss));
+        // What the classifier learns from has gone through units that have learned in this step.
+        let replayed = |x| net.forward_plain(self.layers.clone(), normalise(x), &batch.replay());
+        handed.beside = handed.beside.take().map(replayed);
+        Ok(handed)
+    }
+}
+
+/// The output unit, which is trained where it is read out; of the loss it makes the mean over hidden units.
+struct Output {
+    layers: Range<usize>,
+    hidden: usize,
+    lr_factor: f64,
+}
+
+impl Link for Output {
+    fn layers(&self) -> Range<usize> {
+        self.layers.clone()
+    }
+
+    fn step(&mut self, mut handed: Handed, net: &mut Network, updater: &mut Updater) -> Result<Handed> {
+        if let Some(h) = handed.beside.take() {
+            let lr = updater.lr();
+            updater.set_lr(lr * self.lr_factor);
+            train_classifier(net, self.layers.clone(), normalise(h), &handed.batch, updater);
+            updater.set_lr(lr);
+        }
+        handed.loss = handed.loss.map(|sum| sum / self.hidden as f64);
+        Ok(handed)
     }
 }
 
 impl LearningRule for Ff {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
-        let (b, last) = (batch.len(), self.units.len() - 1);
-        let mut x = self.labels.pairs(batch);
-        let mut loss: Option<Tensor<1>> = None;
-        for (index, unit) in self.units[..last].iter().enumerate() {
-            let output = net.forward_range(unit.clone(), Tensor::from_inner(normalise(x)), &batch.pass());
-            x = output.clone().inner();
-            let (value, signal) = self.goodness.evaluate(x.clone(), b, None);
-            let signal = self.peers.pull(index, &x, b, signal);
-            updater.step(net, unit.clone(), inject(output, signal));
-            loss = Some(loss.map_or(value.clone(), |sum| sum + value));
-        }
-        if self.read_out == ReadOut::Classifier {
-            let h = self.hidden(net, self.labels.neutral(batch.x.clone()), &batch.replay());
-            train_classifier(net, self.units[last].clone(), h, batch, updater);
-        }
-        let loss = loss.expect("a hidden unit") / last as f64;
-        Ok(StepReport { loss, units: Vec::new() })
+        in_order(self.links(), net, batch, updater)
+    }
+
+    fn chain(&mut self) -> Option<Chain<'_>> {
+        Some(self.links())
     }
 
     fn predict(&self, net: &Network, x: Tensor<2>) -> Tensor<2> {
@@ -229,7 +289,7 @@ impl LearningRule for Ff {
         Cut::EveryLayer
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         let hidden = contrastive_cost(net, &self.units, self.labels.macs());
         let costs = net.costs();
         let all: u64 = costs.iter().map(|c| c.forward).sum();
@@ -251,6 +311,20 @@ impl LearningRule for Ff {
 }
 
 impl Ff {
+    fn links(&mut self) -> Chain<'_> {
+        let (goodness, neutral) = (self.goodness, self.read_out == ReadOut::Classifier);
+        let (hidden, output) = (self.units.len() - 1, self.units[self.units.len() - 1].clone());
+        let labels = std::iter::once(Some(&self.labels)).chain(std::iter::repeat(None));
+        let units = self.units[..hidden].iter().zip(labels).zip(self.peers.units());
+        let unit = |((layers, labels), peer): ((&Range<usize>, _), _)| -> Box<dyn Link> {
+            Box::new(Unit { layers: layers.clone(), goodness, labels, peer, neutral })
+        };
+        units
+            .map(unit)
+            .chain([Box::new(Output { layers: output, hidden, lr_factor: self.read_out_lr_factor }) as Box<dyn Link>])
+            .collect()
+    }
+
     /// The normalised output of the last hidden unit, without a graph.
     fn hidden(&self, net: &Network, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let hidden = &self.units[..self.units.len() - 1];
@@ -348,6 +422,23 @@ mod tests {
             let accuracy = laws::accuracy(|| laws::small_mlp(2), build, 200);
             assert!(accuracy > 60.0, "{read_out:?}: {accuracy} % of 4 classes");
         }
+    }
+
+    #[test]
+    fn the_classifiers_learning_rate_is_its_own() {
+        let step = |read_out_lr_factor: f64| {
+            let mut net = laws::small_mlp(2);
+            let config = FfConfig { read_out: ReadOut::Classifier, read_out_lr_factor, ..FfConfig::default() };
+            let (mut rule, batch) = (config.init(&net).unwrap(), laws::batch(&net, 0));
+            laws::moved(&mut net, &mut rule, &batch)
+        };
+        let (once, thrice) = (step(1.0), step(3.0));
+        assert_eq!(once[..2], thrice[..2], "hidden layers have the recipe's");
+        let moved = once[2].iter().flatten().zip(thrice[2].iter().flatten());
+        assert!(moved.clone().any(|(one, _)| *one != 0.0));
+        moved.for_each(|(one, three)| assert!((three - 3.0 * one).abs() < 1e-5, "{three} is not three times {one}"));
+        let idle = FfConfig { read_out_lr_factor: 3.0, ..FfConfig::default() }.init(&laws::small_mlp(2));
+        assert!(idle.err().unwrap().to_string().contains("read_out_lr_factor"));
     }
 
     #[test]

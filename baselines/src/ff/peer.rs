@@ -40,18 +40,16 @@ impl Peers {
         Ok(Self { weight, means: if weight > 0.0 { hidden.iter().map(means).collect() } else { Vec::new() } })
     }
 
-    /// `signal` with the force on unit `unit`, whose output is `h`: `b` positive rows, then negative ones.
-    pub fn pull(&mut self, unit: usize, h: &Tensor<2>, b: usize, signal: Tensor<2>) -> Tensor<2> {
-        let Some(means) = self.means.get_mut(unit) else { return signal };
-        let n = h.dims()[1];
-        let seen = h.clone().narrow(0, 0, b).mean_dim(0);
-        let mean = means.get().plain() * MOMENTUM + seen * (1.0 - MOMENTUM);
-        *means.get_mut() = Matrix::from_plain(mean.clone());
-        let away = mean.clone() - mean.mean_dim(1);
-        let force = away * (self.weight * (1.0 - MOMENTUM) * 2.0 / n as f64 / b as f64);
-        let positive = signal.clone().narrow(0, 0, b) + force;
-        let negative = signal.narrow(0, b, h.dims()[0] - b);
-        Tensor::cat(vec![positive, negative], 0)
+    /// The force of hidden unit `unit`.
+    pub fn unit(&mut self, unit: usize) -> Peer<'_> {
+        Peer { weight: self.weight, means: self.means.get_mut(unit) }
+    }
+
+    /// The force of each hidden unit.
+    pub fn units(&mut self) -> impl Iterator<Item = Peer<'_>> {
+        let weight = self.weight;
+        let means = self.means.iter_mut().map(Some).chain(std::iter::repeat_with(|| None));
+        means.map(move |means| Peer { weight, means })
     }
 
     /// See [`sll_core::rule::LearningRule::parts`].
@@ -62,6 +60,28 @@ impl Peers {
     /// See [`sll_core::rule::LearningRule::load`].
     pub fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
         load_all(&mut self.means, record)
+    }
+}
+
+/// The force on one unit; none without a weight.
+pub struct Peer<'a> {
+    weight: f64,
+    means: Option<&'a mut Learned<Matrix>>,
+}
+
+impl Peer<'_> {
+    /// `signal` with the force on the unit, whose output is `h`: `b` positive rows, then negative ones.
+    pub fn pull(&mut self, h: &Tensor<2>, b: usize, signal: Tensor<2>) -> Tensor<2> {
+        let Some(means) = self.means.as_deref_mut() else { return signal };
+        let n = h.dims()[1];
+        let seen = h.clone().narrow(0, 0, b).mean_dim(0);
+        let mean = means.get().plain() * MOMENTUM + seen * (1.0 - MOMENTUM);
+        *means.get_mut() = Matrix::from_plain(mean.clone());
+        let away = mean.clone() - mean.mean_dim(1);
+        let force = away * (self.weight * (1.0 - MOMENTUM) * 2.0 / n as f64 / b as f64);
+        let positive = signal.clone().narrow(0, 0, b) + force;
+        let negative = signal.narrow(0, b, h.dims()[0] - b);
+        Tensor::cat(vec![positive, negative], 0)
     }
 }
 
@@ -86,7 +106,7 @@ mod tests {
         let wide: Vec<f64> = h.iter().map(|v| f64::from(*v)).collect();
         let x = upload(h, [2 * b, n], &burn::tensor::Device::flex());
         let mut peers = Peers::new(&net, &units, 0.7).unwrap();
-        let found = floats(peers.pull(0, &x, b, x.zeros_like()));
+        let found = floats(peers.unit(0).pull(&x, b, x.zeros_like()));
         for (i, found) in found.iter().enumerate() {
             let at = |by: f64| {
                 let mut h = wide.clone();

@@ -1,21 +1,23 @@
 //! TFF: the Trifecta (Dooms, Tsang & Oramas 2023), three changes to FF that let it train deep convolutional networks.
 //!
 //! ```text
-//! L_l = mean softplus(-α (G_l⁺ - G_l⁻)),   G_l = mean over the map of h_l²    (SymBa; one image, right and wrong
-//! label)
+//! L_l = mean softplus(-α (G_l⁺ - G_l⁻)),   G_l = mean over the map of h_l²    (SymBa; right and wrong label)
 //! ```
 //!
 //! Batch norm stands in for length normalisation (give the network `batch_norm = "before"`, as the authors' has it),
-//! and layers are trained in overlapping pairs (OLU): in even steps (1,2), (3,4), .., in odd ones (2,3), (4,5), ..; a
-//! pair has the second layer's loss alone, which reaches the first; a layer without a partner has its own. The label is
-//! a learned image a class, one more channel of the input (of a vector as many more features). The weights that read it
-//! are the rule's own, and what they give is added to the first layer's pre-activation, which is concatenation with the
-//! network left as it is. Label images move when the first layer is trained by its own loss, as in the authors' code.
-//! Two layers' activations of `2b` rows are held. A class is chosen by `K` forward passes, by the goodness of the last
-//! hidden layer.
+//! and layers are trained in overlapping pairs (OLU): in even steps (1,2), (3,4), .., in odd ones (1), (2,3), (4,5), ..
+//! A group has its last layer's loss alone, which reaches the first of a pair. A last layer without a partner rests, as
+//! in the authors' code, where only a layer that detaches its output has a loss; a single hidden layer has its own in
+//! every step. The authors keep two states of Adam a parameter, one for even and one for odd steps; here there is one.
+//!
+//! The label is a learned image a class, one more channel of the input (of a vector as many more features). The weights
+//! that read it are the rule's own, and what they give is added to the first layer's pre-activation, which is
+//! concatenation with the network left as it is. Label images move when the first layer is trained by its own loss, as
+//! in the authors' code. Two layers' activations of `2b` rows are held. A class is chosen by `K` forward passes, by the
+//! goodness of the last hidden layer.
 
-use super::{contrastive_cost, goodness, units, untrained_output, wrong_labels};
-use crate::register::{Reach, Rule, Variant, Variants};
+use super::{goodness, units, untrained_output, wrong_labels};
+use crate::register::{Reach, Rule, Usual, Variant, Variants};
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
@@ -68,7 +70,7 @@ struct LabelChannel {
 }
 
 impl LabelChannel {
-    fn new(net: &mut Network, scale: f64, seed: u64) -> Self {
+    fn new(net: &mut Network, scale: f64, seed: u64) -> Result<Self> {
         let device = net.device().clone();
         let inputs = net.weights()[0][0].rows().dims()[1];
         let stages = net.stages(0).expect("networks without stages are refused");
@@ -80,7 +82,7 @@ impl LabelChannel {
             (Shape::Map { c, h, w }, Shape::Map { c: channels, .. }) => {
                 let side = (inputs / c).isqrt();
                 let config = ConvConfig { input: [1, h, w], channels, side, hidden, pool: Pool::None };
-                let conv = config.init(stream, &device);
+                let conv = config.init(stream, &device)?;
                 (h * w, Some(conv), None)
             }
             (input, output) => {
@@ -90,7 +92,7 @@ impl LabelChannel {
         let classes = net.classes();
         let images = Stream::new(seed, Purpose::Learned, &[0]).normal(classes * values, scale);
         let images = Param::from_tensor(upload(images, [classes, values], &device));
-        Self { images, map, row }
+        Ok(Self { images, map, row })
     }
 
     /// What is added to the first layer's pre-activation, `[rows, units · positions]`; the images move if `moving`.
@@ -131,9 +133,14 @@ impl Rule for TffConfig {
         Ok(Box::new(self.init(net, seed)?))
     }
 
+    /// Batch norm stands in for length normalisation.
+    fn usual(&self) -> Usual {
+        Usual { batch_norm: BatchNormAt::Before, ..Usual::default() }
+    }
+
     fn numerics(&self, _network: &NetworkSpec) -> u32 {
-        // The label came to be a channel of its own.
-        9
+        // A last layer without a partner came to rest.
+        10
     }
 }
 
@@ -147,7 +154,7 @@ impl TffConfig {
         Error::check_gain("label_scale", self.label_scale)?;
         let (units, classes) = (units(net, "TFF")?, net.classes());
         untrained_output(net)?;
-        let label = Learned::new(LabelChannel::new(net, self.label_scale, seed));
+        let label = Learned::new(LabelChannel::new(net, self.label_scale, seed)?);
         Ok(Tff { config: *self, units, classes, label })
     }
 }
@@ -164,18 +171,19 @@ fn symba(h: Tensor<2>, alpha: f64) -> (Tensor<1>, Tensor<2>) {
 }
 
 impl Tff {
-    /// The groups of hidden units trained together in a step.
+    /// The groups of hidden units trained together in a step, from the first unit up without a gap.
     fn groups(&self, step: u64) -> Vec<Range<usize>> {
         let hidden = self.units.len() - 1;
-        if !self.config.overlap {
+        if !self.config.overlap || hidden == 1 {
             return (0..hidden).map(|unit| unit..unit + 1).collect();
         }
         let first = usize::from(step % 2 == 1);
         let alone = (first == 1).then_some(0..1);
-        alone.into_iter().chain((first..hidden).step_by(2).map(|unit| unit..(unit + 2).min(hidden))).collect()
+        let pairs = (first..hidden - 1).step_by(2).map(|unit| unit..unit + 2);
+        alone.into_iter().chain(pairs).collect()
     }
 
-    /// The loss and what it sends to the label, of the first group: whether the label images move.
+    /// Whether the label images move with the first group: with the first layer's own loss alone.
     fn moves_images(group: &Range<usize>) -> bool {
         group.len() == 1
     }
@@ -193,7 +201,7 @@ fn first_pre_activation(net: &Network, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
 
 impl LearningRule for Tff {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
+        net.accept(batch)?;
         let labels = [batch.labels.clone(), wrong_labels(batch, self.classes)].concat();
         let x = Tensor::cat(vec![batch.x.clone(), batch.x.clone()], 0);
         let one_hot = Batch::new(x.clone(), labels, 0).targets(self.classes, &x.device());
@@ -214,7 +222,6 @@ impl LearningRule for Tff {
                     _ => net.forward_range(self.units[unit].clone(), h, &batch.pass()),
                 };
             }
-            // A pair has one loss, its second layer's.
             x = h.clone().inner();
             let (value, signal) = symba(x.clone(), self.config.steepness);
             loss = Some(loss.map_or(value.clone(), |sum| sum + value));
@@ -244,21 +251,23 @@ impl LearningRule for Tff {
         Cut::EveryLayer
     }
 
-    /// The mean of an even and an odd step.
-    fn cost(&self, net: &Network) -> StepCost {
+    /// The mean of an even and an odd step, each of two rows a sample.
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         let costs = net.costs();
-        let of = |step: u64| {
-            let inner = |group: Range<usize>| group.skip(1).map(|unit| costs[self.units[unit].start].input_grad);
-            self.groups(step).into_iter().flat_map(inner).sum::<u64>()
-        };
-        let crossed = of(0) + of(1);
-        let cost = contrastive_cost(net, &self.units, 0);
+        let (mut forward, mut backward) = (0, 0);
+        for group in [0, 1].into_iter().flat_map(|step| self.groups(step)) {
+            for unit in group.clone() {
+                let cost = &costs[self.units[unit].start];
+                forward += cost.forward;
+                backward += 2 * cost.forward - if unit == group.start { cost.input_grad } else { 0 };
+            }
+        }
         let (reading, images) = self.label.get().macs();
         // Of two rows a sample: the label is shown and read, and the weights that read it have a gradient; the images
         // have one, through the reading, in one step of two, or in every step.
         let moved = [0, 1].map(|step| u64::from(Self::moves_images(&self.groups(step)[0]))).iter().sum::<u64>();
         let rule = 2 * (images + 2 * reading) + moved * (images + reading);
-        StepCost { backward: cost.backward + crossed, rule, ..cost }
+        StepCost { forward, backward, rule }
     }
 
     fn parts(&self) -> Vec<Part<'_>> {
@@ -300,10 +309,31 @@ mod tests {
     }
 
     #[test]
-    fn pairs_alternate_and_cover_every_hidden_layer() {
-        let tff = TffConfig::default().init(&mut laws::small_mlp(5), 3).unwrap();
-        assert_eq!(tff.groups(0), vec![0..2, 2..4, 4..5]);
-        assert_eq!(tff.groups(1), vec![0..1, 1..3, 3..5]);
+    fn pairs_alternate_and_a_last_layer_without_a_partner_rests() {
+        let groups = |depth: usize| {
+            let tff = TffConfig::default().init(&mut laws::small_mlp(depth), 3).unwrap();
+            [tff.groups(0), tff.groups(1)]
+        };
+        assert_eq!(groups(5), [vec![0..2, 2..4], vec![0..1, 1..3, 3..5]]);
+        assert_eq!(groups(4), [vec![0..2, 2..4], vec![0..1, 1..3]]);
+        let alone = |groups: &Vec<Range<usize>>| groups.len() == 1 && groups[0] == (0..1);
+        assert!(groups(1).iter().all(alone), "there is nobody to train a single layer but itself");
+    }
+
+    #[test]
+    fn a_resting_layer_is_left_as_it_is() {
+        // Of three hidden layers the last has no partner in even steps, of four in odd ones.
+        for (depth, rests) in [(3, 0), (4, 1)] {
+            let mut net = laws::small_mlp(depth);
+            let mut tff = TffConfig::default().init(&mut net, 3).unwrap();
+            for step in 0..4 {
+                let batch = laws::batch(&net, step);
+                let moved = laws::moved(&mut net, &mut tff, &batch);
+                let still = moved[depth - 1].iter().flatten().all(|&v| v == 0.0);
+                assert_eq!(still, step % 2 == rests, "{depth} hidden layers, step {step}");
+                assert!(moved[0].iter().flatten().any(|&v| v != 0.0), "the first layer always learns");
+            }
+        }
     }
 
     /// A network with batch norm before its maps.
@@ -329,7 +359,7 @@ mod tests {
         let hidden = Hidden { batch_norm: BatchNormAt::Before, ..Hidden::default() };
         let stream = &mut Stream::new(9, Purpose::Weights, &[]);
         let config = ConvConfig { input: [2, h, w], channels: 4, side: 3, hidden, pool: Pool::None };
-        let mut whole = config.init(stream, net.device());
+        let mut whole = config.init(stream, net.device()).unwrap();
         let own = net.weights()[0][0].rows();
         let read = label.map.clone().unwrap().weights()[0].rows();
         let rows = Tensor::cat(vec![own, read], 1);

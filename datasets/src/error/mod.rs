@@ -4,7 +4,7 @@ mod next;
 mod problem;
 
 pub use next::{Advice, Next};
-pub(crate) use problem::Problem;
+pub(crate) use problem::{Kind, Problem};
 
 use std::fmt;
 use std::io;
@@ -110,12 +110,22 @@ pub enum DataError {
     Corrupt {
         /// The data set's name.
         dataset: String,
-        /// The file.
-        file: String,
+        /// The file; none where it is an image that the problem names.
+        file: Option<String>,
         /// What is wrong with it, as a verb phrase.
         problem: String,
         /// Whether it lies in the cache.
         fetched: bool,
+    },
+    /// There is no image to work with.
+    Empty {
+        /// The data set's name.
+        dataset: String,
+    },
+    /// Images fell out without a reason in any of them: a fault of this library.
+    Lost {
+        /// How many batches, and where.
+        problem: String,
     },
     /// The caller's [`Stop`](crate::Stop) said so.
     Interrupted {
@@ -207,7 +217,11 @@ impl DataError {
                 "data set `{dataset}`: {file} is not the official content (expected {expected}, found {found}; \
                  {differing} of {files} files differ)"
             ),
-            Self::Corrupt { dataset, file, problem, .. } => format!("data set `{dataset}`: {file} {problem}"),
+            Self::Corrupt { dataset, file, problem, .. } => {
+                format!("data set `{dataset}`: {} {problem}", file.as_deref().unwrap_or("image"))
+            }
+            Self::Empty { dataset } => format!("data set `{dataset}` has no training image"),
+            Self::Lost { problem } => problem.clone(),
             Self::Interrupted { dataset } => {
                 format!("data set `{dataset}`: interrupted; what was downloaded is kept")
             }
@@ -233,6 +247,10 @@ impl DataError {
             }
             Self::Digest { fetched, dataset, .. } => [sound_file(*fetched, dataset), Next::Accept].into(),
             Self::Corrupt { fetched, dataset, .. } => sound_file(*fetched, dataset).into(),
+            Self::Empty { .. } => "add images to it".into(),
+            Self::Lost { .. } => {
+                Advice::from(Next::Again).or("report it, with all that was printed, if it comes again")
+            }
             Self::Interrupted { .. } => Next::Again.into(),
             Self::Read { .. } => "check its permissions and the disk".into(),
         }
@@ -250,10 +268,10 @@ impl DataError {
     pub(crate) fn of_own(self, dir: &Path) -> Self {
         match self {
             Self::Corrupt { file, problem, .. } => {
-                let problem = match file.as_str() {
-                    "image" => format!("has an image that cannot be used: {problem}"),
-                    file if Path::new(file) == dir => problem,
-                    file => format!("has a file that cannot be used: {file} {problem}"),
+                let problem = match file {
+                    None => format!("has an image that cannot be used: {problem}"),
+                    Some(file) if Path::new(&file) == dir => problem,
+                    Some(file) => format!("has a file that cannot be used: {file} {problem}"),
                 };
                 let next = Advice::from("replace or remove what is wrong").or(Next::Describe(dir.to_owned()));
                 Self::Own { path: dir.to_owned(), problem, next }

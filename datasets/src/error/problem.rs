@@ -16,25 +16,41 @@ pub(crate) struct Problem {
     pub(crate) text: String,
     /// What to do next.
     pub(crate) next: Advice,
+    /// What to make of it.
+    pub(crate) kind: Kind,
+}
+
+/// What a program does about a [`Problem`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It stays as it is until somebody does something about it.
+    Lasting,
+    /// The same request may go better when made again at once.
+    Passing,
+    /// The same: a server sends, but too little.
+    Slow,
+    /// Nothing is wrong with what is there: there is nothing.
+    Absent,
+}
+
+impl Kind {
     /// Whether the same request may go better when made again at once.
-    pub(crate) passing: bool,
-    /// Whether a server sends, but too little.
-    pub(crate) slow: bool,
-    /// Whether nothing is wrong with what is there: there is nothing.
-    pub(crate) absent: bool,
+    pub(crate) fn passes(self) -> bool {
+        matches!(self, Self::Passing | Self::Slow)
+    }
 }
 
 impl Problem {
     pub(crate) fn new(text: impl Into<String>, next: impl Into<Advice>) -> Self {
-        Self { text: text.into(), next: next.into(), passing: false, slow: false, absent: false }
+        Self { text: text.into(), next: next.into(), kind: Kind::Lasting }
     }
 
     pub(crate) fn absent(text: impl Into<String>, next: impl Into<Advice>) -> Self {
-        Self { absent: true, ..Self::new(text, next) }
+        Self { kind: Kind::Absent, ..Self::new(text, next) }
     }
 
     pub(crate) fn passing(text: impl Into<String>, next: impl Into<Advice>) -> Self {
-        Self { passing: true, ..Self::new(text, next) }
+        Self { kind: Kind::Passing, ..Self::new(text, next) }
     }
 
     /// A file that cannot be written or read on this machine.
@@ -80,7 +96,7 @@ impl Problem {
 
     /// A request for `url` that got no usable response, or a body that broke off.
     pub(crate) fn request(error: &ureq::Error, url: &str) -> Self {
-        use io::ErrorKind as Kind;
+        use io::ErrorKind as Cause;
         use ureq::Error;
         let network = Advice::from("check the network connection (HTTPS_PROXY, HF_ENDPOINT)").or(Next::Offline);
         let unreachable = || Self::passing(format!("cannot connect to {url} ({error})"), network);
@@ -93,8 +109,8 @@ impl Problem {
             Error::HostNotFound | Error::ConnectionFailed | Error::ConnectProxyFailed(_) => unreachable(),
             Error::Tls(_) | Error::Rustls(_) => unreachable(),
             Error::Io(cause) => match cause.kind() {
-                Kind::TimedOut | Kind::WouldBlock => Self::silent(url),
-                Kind::ConnectionRefused | Kind::HostUnreachable | Kind::NetworkUnreachable => unreachable(),
+                Cause::TimedOut | Cause::WouldBlock => Self::silent(url),
+                Cause::ConnectionRefused | Cause::HostUnreachable | Cause::NetworkUnreachable => unreachable(),
                 _ => Self::broken(&cause.to_string()),
             },
             other => Self::broken(&other.to_string()),
@@ -114,10 +130,8 @@ impl Problem {
     /// A server that sent no more than `bytes` in `time`.
     pub(crate) fn slow(bytes: u64, time: Duration) -> Self {
         let text = format!("the server sends too slowly ({bytes} bytes in {:.1} s)", time.as_secs_f64());
-        Self {
-            slow: true,
-            ..Self::passing(text, [Next::OtherSource, Next::Do("use another HF_ENDPOINT".to_owned()), Next::Again])
-        }
+        let next = [Next::OtherSource, Next::Do("use another HF_ENDPOINT".to_owned()), Next::Again];
+        Self { kind: Kind::Slow, ..Self::new(text, next) }
     }
 
     /// A server that says nothing.

@@ -9,7 +9,7 @@ mod tests;
 pub(crate) mod unpack;
 pub(crate) mod verify;
 
-use crate::error::{Advice, Attempt, DataError, Next, Problem};
+use crate::error::{Advice, Attempt, DataError, Kind, Next, Problem};
 use crate::fetch::unpack::{Bounds, Failure, unpack};
 use crate::files::atomic::rename;
 use crate::manifest::registry::manifest;
@@ -80,7 +80,7 @@ fn sound(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Resul
         None => Ok(()),
         Some(FileCheck { file, problem, .. }) => Err(DataError::Corrupt {
             dataset: manifest.name.clone(),
-            file,
+            file: Some(file),
             problem: problem.unwrap_or_else(|| "is not the official content".to_owned()),
             fetched: true,
         }),
@@ -164,7 +164,7 @@ fn try_all(
                     attempts.push((format!("hub {}", manifest.hub[hub].repo), problem));
                 }
                 // An empty cache of the hub is not an error; refused content in it is.
-                Err(problem) if problem.absent => {}
+                Err(problem) if problem.kind == Kind::Absent => {}
                 Err(problem) => attempts.push((format!("the hub's cache of {}", manifest.hub[hub].repo), problem)),
             }
         }

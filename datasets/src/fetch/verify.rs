@@ -29,8 +29,8 @@ pub(crate) fn verify_manifest(manifest: &Manifest, options: &LoadOptions) -> Res
     compare(manifest, &located)
 }
 
-/// Compares encoded images with those that this machine saw first, since no digest of them is published. Images that
-/// cannot be read are a check that failed.
+/// Compares encoded images with those that this machine saw first, since no digest of them is published; the first ones
+/// are written down, as by loading. Images that cannot be read are a check that failed.
 fn verify_images(manifest: &Manifest, located: &Located, options: &LoadOptions) -> Result<Verification, DataError> {
     let outcome = check_images(manifest, located, options);
     let digest = |hex: &str| Digest { algorithm: crate::Algorithm::Sha256, hex: hex.to_owned() };
@@ -41,7 +41,7 @@ fn verify_images(manifest: &Manifest, located: &Located, options: &LoadOptions) 
     };
     let file = match outcome {
         Ok(file) => file,
-        Err(DataError::Corrupt { file, problem, .. }) => failed(&file, problem)?,
+        Err(DataError::Corrupt { file, problem, .. }) => failed(file.as_deref().unwrap_or("image"), problem)?,
         Err(DataError::Read { file, source, .. }) => failed(&file, format!("cannot be read ({source})"))?,
         Err(error) => return Err(error),
     };

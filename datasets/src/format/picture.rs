@@ -1,9 +1,8 @@
 //! Encoded images (PNG, JPEG) to bytes, by the image library, within bounds.
 
-use crate::format::jpeg;
+use crate::format::{guarded, jpeg};
 use image::{DynamicImage, ImageReader, Limits};
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// No image of any data set here is wider or higher; what claims to be is refused before anything is allocated.
 const MAX_SIDE: u32 = 1 << 14;
@@ -47,7 +46,7 @@ impl Picture {
         if encoded.starts_with(&JPEG_START) && !jpeg::is_whole(encoded) {
             return Err("is no sound PNG or JPEG (a JPEG that ends early)".to_owned());
         }
-        guarded(|| {
+        guarded("is no sound PNG or JPEG (its decoder gave up)", || {
             let mut reader = ImageReader::new(Cursor::new(encoded))
                 .with_guessed_format()
                 .map_err(|error| format!("cannot be read ({error})"))?;
@@ -129,13 +128,6 @@ pub(crate) fn luma(pixel: &[u8]) -> u8 {
     }
 }
 
-/// A decoder that panics has met a damaged image, to a user; in a thread that works ahead it would take the images
-/// after it along.
-fn guarded<T>(decode: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(decode))
-        .unwrap_or_else(|_| Err("is no sound PNG or JPEG (its decoder gave up)".to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,12 +177,6 @@ mod tests {
                 assert!(Picture::decode(&png, channels).unwrap_err().starts_with("has 16 bits a channel"));
             }
         }
-    }
-
-    #[test]
-    fn a_decoder_that_panics_is_an_error() {
-        assert_eq!(guarded(|| Ok(3)), Ok(3));
-        assert!(guarded::<()>(|| panic!("on purpose")).unwrap_err().contains("gave up"));
     }
 
     #[test]

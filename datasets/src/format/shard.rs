@@ -4,6 +4,7 @@
 //! The footer is read once, when a shard is opened: reading it again for every row group would cost the square of their
 //! number. Of a row group that is read in parts only the pages are read that hold them.
 
+use crate::format::guarded;
 use polars_arrow::array::{Array, BinaryViewArray, PrimitiveArray, StructArray};
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 use polars_buffer::Buffer;
@@ -17,7 +18,6 @@ use polars_utils::mmap::MMapSemaphore;
 use std::fs::File;
 use std::io::Cursor;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -101,7 +101,7 @@ impl Shard {
     /// Reads the footer. Problems here and below are verb phrases after the shard's name.
     pub(crate) fn open(path: &Path, columns: &Columns) -> Result<Self, String> {
         let mut file = File::open(path).map_err(unreadable)?;
-        let (footer, schema) = guarded(|| {
+        let (footer, schema) = sound(|| {
             let footer = read_metadata(&mut file).map_err(text)?;
             let schema = infer_schema(&footer).map_err(text)?;
             Ok((footer, schema))
@@ -135,13 +135,13 @@ impl Shard {
     /// The classes of all rows; reads no image.
     pub(crate) fn labels(&self) -> Result<Vec<i64>, String> {
         let file = self.map()?;
-        guarded(|| self.classes(&file, &self.label, 0..self.len()))
+        sound(|| self.classes(&file, &self.label, 0..self.len()))
     }
 
     /// The given rows; reads the row groups that hold them and no others.
     pub(crate) fn read(&self, rows: Range<usize>) -> Result<Rows, String> {
         let file = self.map()?;
-        guarded(|| {
+        sound(|| {
             let images = self.column(&file, &self.image, rows.clone())?.into_iter().map(Images::of);
             let images = images.collect::<Result<Vec<_>, String>>()?;
             let found: usize = images.iter().map(|images| images.bytes.len()).sum();
@@ -345,9 +345,8 @@ fn text(error: impl std::fmt::Display) -> String {
 }
 
 /// polars panics on some damaged files where others make it return an error; to a user both are damage.
-fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    let outcome = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err("its reader gave up".to_owned()));
-    outcome.map_err(|problem| unsound(&problem))
+fn sound<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    guarded("its reader gave up", read).map_err(|problem| unsound(&problem))
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl StoredFile {
 
     /// This file's [`DataError::Corrupt`].
     pub(crate) fn corrupt(&self, dataset: &str, problem: String) -> DataError {
-        DataError::Corrupt { dataset: dataset.to_owned(), file: self.name.clone(), problem, fetched: false }
+        DataError::Corrupt { dataset: dataset.to_owned(), file: Some(self.name.clone()), problem, fetched: false }
     }
 }
 

@@ -375,10 +375,30 @@ impl Manifest {
 
     /// SHA-256 of what decides the pixels and labels of a run beside the files' content: classes, shape, normalisation,
     /// and how images are brought to their shape and split.
+    ///
+    /// Runs are named by it: what is written here is the form of these names, whatever becomes of types and fields.
     pub fn settings_digest(&self) -> String {
-        let images = self.images.as_ref().map(|i| (&i.class_ids, i.resize, i.stream, &i.test_folder, i.test_split));
-        let settings = (self.layout, self.classes, self.shape, &self.mean, &self.std, images);
-        Digest::sha256(format!("{settings:?}").as_bytes()).hex
+        let layout = match self.layout {
+            Layout::Idx => "Idx",
+            Layout::Cifar10 => "Cifar10",
+            Layout::Cifar100 => "Cifar100",
+            Layout::ClassFolders => "ClassFolders",
+            Layout::TinyImagenet => "TinyImagenet",
+        };
+        let Self { classes, shape, mean, std, .. } = self;
+        let images = self.images.as_ref().map_or_else(
+            || "None".to_owned(),
+            |images| {
+                let EncodedImages { class_ids, resize, stream, test_folder, test_split } = images;
+                let split = test_split.map_or_else(
+                    || "None".to_owned(),
+                    |TestSplit { seed, percent }| format!("Some(TestSplit {{ seed: {seed}, percent: {percent} }})"),
+                );
+                format!("Some(({class_ids:?}, {resize}, {stream}, {test_folder:?}, {split}))")
+            },
+        );
+        let settings = format!("({layout}, {classes}, {shape:?}, {mean:?}, {std:?}, {images})");
+        Digest::sha256(settings.as_bytes()).hex
     }
 
     /// Whether it is too large to be decoded into memory: it is read through [`Stream`](crate::Stream).
@@ -406,6 +426,31 @@ mod tests {
     use super::*;
 
     const MNIST: &str = include_str!("../../manifests/mnist.toml");
+
+    /// Runs on data of one's own are named by it: these never change.
+    #[test]
+    fn the_digest_of_settings_is_what_it_always_was() {
+        for (name, digest) in [
+            ("mnist", "e0aba6230e13ef2de80974f5e3baef25acf07e47d03664394090055504993c89"),
+            ("cifar-10", "0cc1febbfb551d7bafae22c836a9c620787763c5558cf296b3d8c95a9b3ca0ea"),
+            ("cifar-100", "86645808a0abf93bd959d075e48f86c598a9d7a7cf1bf28a5fa7877ff2d0cdcd"),
+            ("imagenette-160", "96a3c7ae9a30c063dfbae116919262e0b5fe7e8e027c7be14c44ff49b782aea3"),
+            ("tiny-imagenet-200", "20e84c54f5979b19cfa0a02094f6cd7d585e57fa9c28830b19fb87a3a61e986b"),
+        ] {
+            assert_eq!(registry::manifest(name).unwrap().settings_digest(), digest, "{name}");
+        }
+        // With test images by chance, as `describe` has it.
+        let mut own = registry::manifest("imagenette-160").unwrap().clone();
+        (own.classes, own.shape, own.mean, own.std) = (2, [3, 8, 8], vec![0.5, 0.25, 0.1], vec![1.0, 0.3, 0.2]);
+        own.images = Some(EncodedImages {
+            class_ids: vec!["n1".to_owned(), "a \"b\"".to_owned()],
+            resize: 9,
+            test_folder: None,
+            test_split: Some(TestSplit { seed: 3, percent: 20 }),
+            stream: false,
+        });
+        assert_eq!(own.settings_digest(), "42321d7aeba28d494bf321d16e232f2d39959813d72e7c3da2ed919d9a94c063");
+    }
 
     #[test]
     fn a_manifest_that_contradicts_itself_names_the_field() {

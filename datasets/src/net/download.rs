@@ -3,7 +3,7 @@
 
 use super::http::{Pending, Pieces};
 use super::pace::{Pace, SLOWEST, going, pause, wait};
-use crate::error::{Next, Problem};
+use crate::error::{Kind, Next, Problem};
 use crate::manifest::digest::{Algorithm, Digest};
 use crate::options::{LoadOptions, Stop};
 use std::fs::{File, OpenOptions};
@@ -94,10 +94,10 @@ pub(super) fn download(
         let whole = loop {
             match attempt(part, goal, options, &mut open, &mut state) {
                 Ok(whole) => break whole,
-                Err(problem) if !problem.passing || state.idle >= options.hub.retries => return Err(problem),
+                Err(problem) if !problem.kind.passes() || state.idle >= options.hub.retries => return Err(problem),
                 Err(problem) => {
                     state.idle += 1;
-                    state.trickles |= problem.slow;
+                    state.trickles |= problem.kind == Kind::Slow;
                 }
             }
             pause(state.idle, &options.stop)?;

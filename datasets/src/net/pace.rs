@@ -37,7 +37,7 @@ pub(super) fn retried<T>(options: &LoadOptions, mut ask: impl FnMut() -> Result<
     let mut tries = 0;
     loop {
         match ask() {
-            Err(problem) if problem.passing && tries < options.hub.retries => tries += 1,
+            Err(problem) if problem.kind.passes() && tries < options.hub.retries => tries += 1,
             outcome => return outcome,
         }
         pause(tries, &options.stop)?;

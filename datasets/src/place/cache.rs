@@ -92,22 +92,31 @@ impl Cache {
         Ok(self.dir(".partial")?.join(format!("{}-{name}", &Digest::sha256(url.as_bytes()).hex[..16])))
     }
 
-    /// Makes `incoming`, which came from `origin`, the data set's folder, in place of what is there.
+    /// Makes `incoming`, which came from `origin`, the data set's folder, in place of what is there: that stays until
+    /// the new content is on the disk, and comes back if it cannot take its place. Call it with the lock held.
     pub(crate) fn publish(&self, incoming: TempDir, manifest: &Manifest, origin: &str) -> Result<PathBuf, Problem> {
         let folder = self.folder(manifest);
-        self.write(&self.origin_path(manifest), origin.as_bytes())?;
+        // Under a name by which it is swept up if this process is killed.
+        let aside = self.dir(".incoming")?.join(format!("{}-replaced", manifest.name));
         let publish = || {
             fs::create_dir_all(folder.parent().expect("a folder in the cache"))?;
-            if folder.exists() {
-                fs::remove_dir_all(&folder)?;
-            }
             // Its name would outlive a power cut that its content does not.
             sync_below(incoming.path())?;
-            rename(incoming.path(), &folder)
+            let replaces = folder.exists();
+            if replaces {
+                rename(&folder, &aside)?;
+            }
+            rename(incoming.path(), &folder).inspect_err(|_| {
+                if replaces {
+                    let _ = rename(&aside, &folder);
+                }
+            })
         };
         publish().map_err(|error| Problem::file("write", &folder, &error))?;
         // It is no longer where it was made, so there is nothing to remove.
         let _ = incoming.keep();
+        let _ = fs::remove_dir_all(&aside);
+        self.write(&self.origin_path(manifest), origin.as_bytes())?;
         Ok(folder)
     }
 
@@ -290,6 +299,38 @@ mod tests {
         fs::create_dir(&path).unwrap();
         let problem = cache.first_use(&manifest).unwrap_err().to_string();
         assert!(problem.contains(&format!("{} cannot be read (", path.display())), "{problem}");
+    }
+
+    #[test]
+    fn what_is_there_stays_until_the_new_content_can_take_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = options_in(folder.path());
+        let (cache, manifest) = (Cache::of(&options).unwrap(), small_encoded("class-folders").manifest);
+        let made = |content: &str| {
+            let incoming = cache.incoming(&manifest).unwrap();
+            fs::create_dir(incoming.path().join("train")).unwrap();
+            fs::write(incoming.path().join("train/image"), content).unwrap();
+            incoming
+        };
+        let there = || fs::read_to_string(cache.folder(&manifest).join("train/image")).unwrap();
+        let _lock = cache.lock(&manifest, &options).unwrap();
+        cache.publish(made("old"), &manifest, "here").unwrap();
+        // What cannot be brought to the disk replaces nothing.
+        let gone = made("lost");
+        fs::remove_dir_all(gone.path()).unwrap();
+        assert!(cache.publish(gone, &manifest, "there").is_err());
+        assert_eq!((there(), cache.origin(&manifest)), ("old".to_owned(), Some("here".to_owned())));
+        cache.publish(made("new"), &manifest, "there").unwrap();
+        assert_eq!((there(), cache.origin(&manifest)), ("new".to_owned(), Some("there".to_owned())));
+        assert_eq!(fs::read_dir(folder.path().join("cache/.incoming")).unwrap().count(), 0, "nothing is left behind");
+
+        // Killed between the two renames: what was set aside goes with the next sweep, and it is fetched again.
+        let aside = cache.dir(".incoming").unwrap().join(format!("{}-replaced", manifest.name));
+        rename(&cache.folder(&manifest), &aside).unwrap();
+        cache.sweep(&manifest);
+        assert!(!aside.exists());
+        cache.publish(made("again"), &manifest, "there").unwrap();
+        assert_eq!(there(), "again");
     }
 
     #[test]

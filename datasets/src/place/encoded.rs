@@ -177,9 +177,12 @@ impl Store {
         let unreadable = |(path, source): (PathBuf, io::Error)| {
             let (dataset, file) = (manifest.name.clone(), path.display().to_string());
             match source.kind() {
-                io::ErrorKind::NotFound => {
-                    DataError::Corrupt { dataset, file, problem: "is no longer there".to_owned(), fetched: false }
-                }
+                io::ErrorKind::NotFound => DataError::Corrupt {
+                    dataset,
+                    file: Some(file),
+                    problem: "is no longer there".to_owned(),
+                    fetched: false,
+                },
                 _ => DataError::Read { dataset, file, source },
             }
         };
@@ -225,7 +228,7 @@ impl Store {
         let mut split = |paths: &[PathBuf], count: usize| {
             let corrupt = |file: &Path, problem: String| DataError::Corrupt {
                 dataset: manifest.name.clone(),
-                file: file.display().to_string(),
+                file: Some(file.display().to_string()),
                 problem,
                 fetched: false,
             };

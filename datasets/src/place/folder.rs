@@ -27,7 +27,7 @@ impl Folder<'_> {
     pub(crate) fn corrupt(&self, problem: String) -> DataError {
         DataError::Corrupt {
             dataset: self.manifest.name.clone(),
-            file: self.dir.display().to_string(),
+            file: Some(self.dir.display().to_string()),
             problem,
             fetched: false,
         }

@@ -27,9 +27,7 @@ pub(crate) fn digest_all<T: Send>(
 ) -> Result<Seen<T>, DataError> {
     let failed = |problem| match options.stop.requested() {
         true => DataError::Interrupted { dataset: manifest.name.clone() },
-        false => {
-            DataError::Corrupt { dataset: manifest.name.clone(), file: "image".to_owned(), problem, fetched: false }
-        }
+        false => DataError::Corrupt { dataset: manifest.name.clone(), file: None, problem, fetched: false },
     };
     let content = |split: &EncodedSplit| split.content(&options.stop, &each).map_err(failed);
     let (train, test) = (content(&store.train)?, content(&store.test)?);

@@ -223,12 +223,13 @@ impl<I: Iterator<Item = Result<StreamBatch, String>>> Iterator for Counted<I> {
     type Item = Result<StreamBatch, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = self.batches.next().or_else(|| {
-            let lost = format!("{} batches were not made: the thread that makes them gave up", self.left);
-            (self.left > 0).then_some(Err(lost))
+        let next = self.batches.next().map(|batch| batch.map_err(|problem| DataError::Image { problem }));
+        let next = next.or_else(|| {
+            let problem = format!("{} batches were not made: the thread that makes them panicked", self.left);
+            (self.left > 0).then_some(Err(DataError::Lost { problem }))
         });
         self.left = if let Some(Ok(_)) = next { self.left.saturating_sub(1) } else { 0 };
-        next.map(|batch| batch.map_err(|problem| DataError::Image { problem }))
+        next
     }
 }
 
@@ -438,8 +439,8 @@ mod tests {
         });
         let served: Vec<_> = served.collect();
         assert_eq!(served.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false]);
-        let problem = served[2].as_ref().unwrap_err();
-        assert!(problem.to_string().starts_with("an image cannot be used: 2 batches were not made"), "{problem}");
+        let problem = served[2].as_ref().unwrap_err().to_string();
+        assert!(problem.starts_with("2 batches were not made") && problem.contains("report it"), "{problem}");
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub fn runs(device: DeviceName, options: &LoadOptions) -> Result<Vec<Parts>> {
         let spec = RunSpec::from_toml(&text, "bench")?;
         let mut watch = Watch { started: Instant::now(), parts: Parts::default() };
         let kept = Kept::at(folder.path().join(network));
-        train(&spec, options, Some(Keeping { kept: &kept, every: Duration::MAX }), &mut watch)?;
+        train(&spec, options, Some(Keeping { kept: &kept, every: Duration::MAX }), None, &mut watch)?;
         let augmentation = if augmented.is_empty() { "" } else { ", flip and crop" };
         let title = format!("SLL, {network} on {name}{augmentation}");
         found.push(Parts { title, total: watch.started.elapsed().as_secs_f64(), ..watch.parts });
@@ -135,7 +135,7 @@ mod tests {
         let spec = RunSpec::from_toml(text, "test").unwrap();
         let mut watch = Watch { started: Instant::now(), parts: Parts::default() };
         let kept = Kept::at(folder.path().join("checkpoint"));
-        train(&spec, &options, Some(Keeping { kept: &kept, every: Duration::MAX }), &mut watch).unwrap();
+        train(&spec, &options, Some(Keeping { kept: &kept, every: Duration::MAX }), None, &mut watch).unwrap();
         let parts = Parts { total: watch.started.elapsed().as_secs_f64(), ..watch.parts };
         for part in [parts.start, parts.data, parts.steps, parts.evaluation, parts.checkpoint] {
             assert!(part > 0.0, "{parts:?}");

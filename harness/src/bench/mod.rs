@@ -10,6 +10,7 @@ pub mod case;
 pub mod figure;
 pub mod machine;
 pub mod parquet;
+pub mod pipeline;
 pub mod pytorch;
 pub mod record;
 pub mod text;

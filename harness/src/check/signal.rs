@@ -129,8 +129,8 @@ mod tests {
             self.rule.cut()
         }
 
-        fn cost(&self, net: &Network) -> StepCost {
-            self.rule.cost(net)
+        fn cost(&self, net: &Network, batch: usize) -> StepCost {
+            self.rule.cost(net, batch)
         }
 
         fn fixed_values(&self, net: &Network) -> usize {

@@ -17,7 +17,7 @@ pub struct CheckArgs {
     /// Rewrite the baseline with what this build gives, with `--filter` those runs of it.
     #[arg(long)]
     update: bool,
-    /// Only the runs with this text in their names, for example `SLL` or `cnn`.
+    /// Only the runs with this text in their names, in any case, for example `sll` or `cnn`.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     filter: String,
     /// How to print the comparison.
@@ -70,10 +70,10 @@ fn tell(compared: &[Compared], args: &CheckArgs) -> Result<()> {
         say!("no regression");
         return Ok(());
     }
+    let worse = compared.iter().filter(|run| !run.faults.is_empty()).count();
     Err(Error::Failed(format!(
-        "{} of {} measurements got worse: {}\nif that is meant, `harness check --update` rewrites {}",
-        faults.len(),
-        3 * compared.len(),
+        "{worse} of {} runs got worse: {}\nif that is meant, `harness check --update` rewrites {}",
+        compared.len(),
         faults.join(", "),
         args.baseline.display()
     )))

@@ -2,7 +2,7 @@
 
 use super::{Input, input, print, print_json};
 use crate::error::Result;
-use crate::spec::DeviceName;
+use crate::spec::{DeviceName, Recipe};
 use crate::{device, room};
 use baselines::{RuleInfo, RuleSpec};
 use clap::{Args, ValueEnum};
@@ -148,14 +148,14 @@ struct DescribedRule {
 
 /// Prints the rules, with their work on the paper's MLP for MNIST.
 pub fn rules(args: FormatArgs) -> Result<()> {
-    let mut bp = None;
+    let (mut bp, batch) = (None, Recipe::default().batch);
     let mut described = Vec::new();
     for info in baselines::rules() {
         let spec = info.settings;
         let ([c, h, w], classes) = ([1, 28, 28], 10);
         let mut net = NetworkSpec::named("mlp-2x800").build([c, h, w], classes, 0, &device::open(DeviceName::Flex)?)?;
         let rule = spec.init(&mut net, 0).ok();
-        let macs = rule.as_ref().map(|rule| rule.cost(&net));
+        let macs = rule.as_ref().map(|rule| rule.cost(&net, batch));
         let bp = *bp.get_or_insert(macs.map_or(1, |macs| macs.total()));
         described.push(DescribedRule {
             info,

@@ -3,6 +3,7 @@
 mod bench;
 mod calls;
 mod check;
+mod completions;
 mod data;
 mod doctor;
 mod evaluate;
@@ -13,8 +14,10 @@ mod make;
 mod memory;
 mod pace;
 mod parity;
+mod pipeline;
 mod plan;
 mod plot;
+mod report;
 mod run;
 mod runs;
 mod spec_args;
@@ -23,11 +26,14 @@ mod work;
 
 use crate::error::{Error, Result};
 use crate::experiment::{Kind, catalogue};
-use crate::talk::say;
+use crate::record::RunResult;
+use crate::spec::RunSpec;
+use crate::talk::{self, Manner, say};
+use crate::tensorboard::{self, Board};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use datasets::LoadOptions;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Reproducible benchmarks of Stochastic Layer-wise Learning and the rules it is compared with.
@@ -37,6 +43,9 @@ use std::time::Duration;
 #[derive(Parser, Debug)]
 #[command(version = crate::provenance::VERSION, max_term_width = 110, after_help = EXAMPLES)]
 pub struct Cli {
+    /// How progress is told on stderr.
+    #[arg(long, value_enum, value_name = "HOW", default_value = "auto", env = talk::VARIABLE, global = true)]
+    progress: Manner,
     #[command(subcommand)]
     command: Command,
 }
@@ -52,6 +61,7 @@ Examples:
   harness status                                        what is done, running, waiting, failed
   harness runs best --dataset mnist                     of all runs that are kept
   harness plot --dataset mnist --rule BP --rule SLL --x seconds --out curves.png
+  harness report                                        everything in results/, as one page for a browser
   harness memory --rule bp --network vit-7 --depth 4    one step's bytes, by category
   harness footprint figure2a figure2b figure2c          memory against depth
   harness check                                         fails if accuracy or memory got worse, or an update changed
@@ -66,7 +76,7 @@ enum Command {
     /// Evaluate a network that `run --save` wrote; prints one JSON object.
     Evaluate(evaluate::EvaluateArgs),
     /// Make one of the paper's tables: Parquet, Markdown and figures.
-    #[command(after_help = catalogue::help(&[Kind::Table]))]
+    #[command(after_help = catalogue::help(&Kind::TABLES))]
     Table(Box<make::TableArgs>),
     /// Sweep one parameter, or two: Parquet, Markdown and a figure.
     #[command(after_help = catalogue::help(&[Kind::Sweep]))]
@@ -86,6 +96,9 @@ enum Command {
     /// Write the index of the results folder and the page about memory again, and draw figures of memory and of the
     /// bench, all from the pages that are kept. Tables and sweeps are drawn again by their own command with --no-run.
     Results(index::IndexArgs),
+    /// Write one page of HTML that shows a results folder: tables to sort and filter, figures, learning curves, and for
+    /// each cell where it is from and the command that makes it. It needs no network and no server.
+    Report(report::ReportArgs),
     /// Weigh the training step of one network and rule, byte by byte; prints one JSON object.
     Memory(Box<memory::MemoryArgs>),
     /// Make a figure or table of memory: training memory against depth (figure2a, figure2b, figure2c), the paper's
@@ -94,6 +107,8 @@ enum Command {
     Footprint(footprint::FootprintArgs),
     /// Time the training step of every rule, beside eager PyTorch's and what the machine could do.
     Bench(bench::BenchArgs),
+    /// Time a local rule whose units are trained at once by several workers, beside steps one after the other.
+    Pipeline(pipeline::PipelineArgs),
     /// List the operators of LibTorch that a training step calls.
     Calls(calls::CallsArgs),
     /// List the networks with layers, parameters, multiply-accumulates and activations.
@@ -111,6 +126,10 @@ enum Command {
     Check(check::CheckArgs),
     /// Say what this machine and this build can do.
     Doctor(doctor::DoctorArgs),
+    /// Print what a shell needs to complete this program's commands and options.
+    Completions(completions::CompletionsArgs),
+    /// Write man pages, one for each command.
+    Man(completions::ManArgs),
 }
 
 /// Where data come from.
@@ -188,6 +207,43 @@ impl KeepOptions {
     }
 }
 
+/// What learning curves are written to while they grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Log {
+    /// Event files below tensorboard/ in the results folder; `tensorboard --logdir` shows them.
+    Tensorboard,
+}
+
+/// Where curves go beside the store.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct LogOptions {
+    /// Write each run's learning curve while it grows.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    log: Option<Log>,
+}
+
+impl LogOptions {
+    /// Where a run that begins is logged.
+    fn board(self, spec: &RunSpec, results: &Path) -> Result<Option<Board>> {
+        self.log.map(|Log::Tensorboard| Board::open(spec, results)).transpose()
+    }
+
+    /// Logs a run that was found, unless it is logged.
+    fn of_found(self, run: &RunResult, results: &Path) -> Result<()> {
+        match self.log {
+            Some(Log::Tensorboard) if !tensorboard::exists(&run.spec, results) => {
+                Board::open(&run.spec, results)?.rest(run)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same option for a process that works for this one.
+    fn arguments(self) -> impl Iterator<Item = OsString> {
+        self.log.into_iter().flat_map(|Log::Tensorboard| ["--log".into(), "tensorboard".into()])
+    }
+}
+
 /// Where results go.
 #[derive(Args, Debug, Clone)]
 pub struct ResultOptions {
@@ -247,6 +303,7 @@ fn sizes(text: &str) -> std::result::Result<[usize; 3], String> {
 
 /// Runs the command.
 pub fn dispatch(cli: Cli) -> Result<()> {
+    talk::decide(cli.progress);
     match cli.command {
         Command::Run(args) => run::main(*args),
         Command::Evaluate(args) => evaluate::main(args),
@@ -259,9 +316,11 @@ pub fn dispatch(cli: Cli) -> Result<()> {
         Command::Runs(args) => runs::main(args),
         Command::Plot(args) => plot::main(*args),
         Command::Results(args) => index::main(args),
+        Command::Report(args) => report::main(args),
         Command::Memory(args) => memory::main(*args),
         Command::Footprint(args) => footprint::main(args),
         Command::Bench(args) => bench::main(args),
+        Command::Pipeline(args) => pipeline::main(args),
         Command::Calls(args) => calls::main(args),
         Command::Networks(args) => lists::networks(args),
         Command::Rules(args) => lists::rules(args),
@@ -270,6 +329,8 @@ pub fn dispatch(cli: Cli) -> Result<()> {
         Command::Parity(args) => parity::main(args),
         Command::Check(args) => check::main(args),
         Command::Doctor(args) => doctor::main(args),
+        Command::Completions(args) => completions::completions(args),
+        Command::Man(args) => completions::man(args),
     }
 }
 

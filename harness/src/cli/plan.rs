@@ -28,7 +28,7 @@ pub struct PlanArgs {
 
 /// Prints every run, done or not, with what it takes on this machine, if steps can be timed here.
 pub fn main(args: PlanArgs) -> Result<()> {
-    let experiment = find(&args.name, &[Kind::Table, Kind::Sweep])?;
+    let experiment = find(&args.name, &Kind::TRAINING)?;
     let asked = Asked { here: false, fetches: true };
     let chosen = Chosen::new(experiment, args.device, args.epochs, &args.select, asked)?;
     let specs: Vec<&RunSpec> = chosen.jobs.iter().map(|job| &job.request).collect();

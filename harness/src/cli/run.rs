@@ -1,13 +1,13 @@
 //! `harness run`: one run in this process.
 
 use super::spec_args::SpecArgs;
-use super::{DataOptions, KeepOptions, ResultOptions, print_json};
+use super::{DataOptions, KeepOptions, LogOptions, ResultOptions, print_json};
 use crate::error::{Error, Result};
 use crate::estimate::{self, Crew};
 use crate::interrupt;
 use crate::model;
 use crate::pool::share;
-use crate::progress::RunProgress;
+use crate::progress::{RunProgress, Watched};
 use crate::record::RunResult;
 use crate::remedy;
 use crate::run::{self, Events, Keeping, Trained};
@@ -35,12 +35,18 @@ pub struct RunArgs {
     /// Write the trained network, and what its rule keeps and learned, to this file (safetensors; docs/formats.md).
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
+    /// Make the steps by this many workers, one thread each, that train units of the network at once on different
+    /// batches: the same numbers in less time and with the memory of as many batches (docs/running.md). For local rules.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pipeline: Option<u16>,
     /// Run again from the start: drops the stored result or checkpoint first.
     #[arg(long)]
     force: bool,
     /// The process that this run is made for: it ends when that one is gone.
     #[arg(long, hide = true, value_name = "PID")]
     parent: Option<u32>,
+    #[command(flatten)]
+    log: LogOptions,
     #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
@@ -81,6 +87,7 @@ pub fn main(args: RunArgs) -> Result<()> {
     }
     args.save.as_deref().map_or(Ok(()), model::check_path)?;
     if args.dry_run {
+        run::check_pipeline(&spec, args.pipeline.map(usize::from))?;
         return dry_run(&spec, &here, options.online);
     }
     let store = Store::at(&args.results.results);
@@ -89,10 +96,13 @@ pub fn main(args: RunArgs) -> Result<()> {
     // One that cannot be used is set aside below, under the run's lock.
     if let (Ok(Some(result)), false) = (store.find(&spec), args.force) {
         say!("{id} is in the store already; --force runs it again");
+        args.log.of_found(&result, &args.results.results)?;
         return found(result, &store, save);
     }
     // What cannot run leaves nothing in the store.
+    let workers = args.pipeline.map(usize::from);
     run::check(&spec)?;
+    run::check_pipeline(&spec, workers)?;
     if let Some(SmallData::Meant(note)) = spec.small_data()? {
         say!("{note}");
     }
@@ -105,17 +115,18 @@ pub fn main(args: RunArgs) -> Result<()> {
         return found(result, &store, save);
     }
     let title = format!("{} on {}, seed {}", spec.rule.title(), spec.dataset, spec.seed);
-    let mut progress = RunProgress::new(title);
+    let progress = RunProgress::new(id.clone(), title, spec.recipe.epochs);
+    let mut progress = Watched::new(progress, args.log.board(&spec, &args.results.results)?);
     let kept = claim.checkpoint();
     if !args.force && !kept.all().iter().any(|path| path.exists()) {
         run::extend(&spec, &store, &kept)?.into_iter().for_each(|sentence| progress.note(&sentence));
     }
     let keeping = Keeping { kept: &kept, every: args.keep.every() };
-    let outcome = run::train(&spec, &options, Some(keeping), &mut progress);
-    drop(progress);
+    let outcome = run::train(&spec, &options, Some(keeping), workers, &mut progress);
     let mut trained = match outcome {
         Ok(trained) => trained,
         Err(error) => {
+            progress.failed(&error);
             // Nor does one that ended before there was anything to resume.
             if !kept.all().iter().any(|path| path.exists()) {
                 claim.remove_if_bare().unwrap_or_else(|other| say!("{other}"));
@@ -129,6 +140,7 @@ pub fn main(args: RunArgs) -> Result<()> {
         true => claim.finish_with_state(&trained.result)?,
         false => claim.finish(&trained.result)?,
     }
+    progress.end(&trained.result);
     if let Some(step) = trained.result.diverged_at_step {
         say!("loss or weights stopped being numbers at step {step}; the run is kept as diverged. Try a smaller --lr");
     }

@@ -39,7 +39,9 @@ impl State {
         match (store.named::<RunSpec>(&line.id), holder) {
             (Ok(Some(run)), _) => State::Done { note: run.diverged_at_step.map(|_| "diverged") },
             (_, Some(holder)) => State::Running { holder, at },
-            (Err(error), None) => State::Failed { why: error.to_string() },
+            (Err(error), None) => {
+                State::Failed { why: store.failure::<RunSpec>(&line.id).unwrap_or_else(|| error.to_string()) }
+            }
             (Ok(None), None) => match store.failure::<RunSpec>(&line.id) {
                 Some(why) => State::Failed { why },
                 None => State::Waiting { at },

@@ -1,7 +1,7 @@
 //! `harness work`: makes the runs of a plan, or some of its lines, in processes of this machine.
 
 use super::make::PartArgs;
-use super::{DataOptions, KeepOptions, ResultOptions};
+use super::{DataOptions, KeepOptions, LogOptions, ResultOptions};
 use crate::device;
 use crate::error::Result;
 use crate::plan::{self, Lines};
@@ -30,6 +30,8 @@ pub struct WorkArgs {
     #[command(flatten)]
     keep: KeepOptions,
     #[command(flatten)]
+    log: LogOptions,
+    #[command(flatten)]
     part: PartArgs,
     #[command(flatten)]
     data: DataOptions,
@@ -45,6 +47,7 @@ pub fn main(args: WorkArgs) -> Result<()> {
     jobs.iter().try_for_each(|job| device::open(job.request.device).map(drop))?;
     let mut arguments = args.data.arguments();
     arguments.extend(args.keep.arguments());
+    arguments.extend(args.log.arguments());
     arguments.extend(args.keep_state.then(|| "--keep-state".into()));
     let (at_once, threads) = (args.jobs as usize, args.threads.map(|threads| threads as usize));
     let pool = Pool { at_once, threads, arguments, until: args.part.until(), ..Pool::default() };

@@ -88,9 +88,9 @@ impl Work {
             r#"lines=({} )
 {setup}{command}--line "${{lines[{number}]}}" &
 child=$!
-over=
+over= asked=
 trap 'over=1; kill -TERM "$child" 2>/dev/null' USR1
-trap 'kill -TERM "$child" 2>/dev/null' TERM INT HUP
+trap 'asked=1; kill -TERM "$child" 2>/dev/null' TERM INT HUP
 code=0
 wait "$child" || code=$?
 while kill -0 "$child" 2>/dev/null; do

@@ -46,7 +46,7 @@ impl Queue for Slurm {
 # 130: its state is kept. Slurm itself queues what it preempted; what was cancelled stays so.
 again=
 [[ -n $over && $code -eq 130 ]] && again=1
-((code > 128 && code != 130 && ${{SLURM_RESTART_COUNT:-0}} < {TRIES})) && again=1
+[[ -z $asked ]] && ((code > 128 && code != 130 && ${{SLURM_RESTART_COUNT:-0}} < {TRIES})) && again=1
 [[ -n $again ]] && exec scontrol requeue "$SLURM_JOB_ID"
 exit "$code"
 "#

@@ -121,7 +121,8 @@ pub fn times(specs: &[MemorySpec], seconds: f64, results: &Path) -> Result<Vec<P
         let mut net = net.duplicate();
         let rule = spec.rule.init(&mut net, 0)?;
         let bytes = rule.memory(&net, spec.batch, &spec.optimizer()).map(|memory| memory.total());
-        found.push(Pace { macs: rule.cost(&net).total() as f64, bytes, ..Pace::default() });
+        let macs = rule.cost(&net, spec.batch).total() as f64;
+        found.push(Pace { macs, bytes, ..Pace::default() });
     }
     Ok(found)
 }

@@ -11,6 +11,8 @@ use std::path::Path;
 pub enum Kind {
     /// Rules against data sets.
     Table,
+    /// Rules against their authors' own numbers, each in its authors' setting.
+    Calibration,
     /// Rules against values of one parameter or two.
     Sweep,
     /// Memory against depth.
@@ -20,13 +22,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kinds with a rule a row.
+    pub const TABLES: [Kind; 2] = [Kind::Table, Kind::Calibration];
+    /// The kinds that train.
+    pub const TRAINING: [Kind; 3] = [Kind::Table, Kind::Calibration, Kind::Sweep];
+
     /// The kinds that weigh steps.
     pub const MEMORY: [Kind; 2] = [Kind::MemoryFigure, Kind::MemoryTable];
 
     /// The subcommand that makes one.
     pub fn subcommand(self) -> &'static str {
         match self {
-            Kind::Table => "table",
+            Kind::Table | Kind::Calibration => "table",
             Kind::Sweep => "sweep",
             Kind::MemoryFigure | Kind::MemoryTable => "footprint",
         }
@@ -46,6 +53,7 @@ const BUILTIN: &[(&str, &str)] = builtin![
     "small_cnn",
     "rules_mlp",
     "floors_cnn",
+    "calibration",
     "theorem1",
     "representations",
     "features",
@@ -85,7 +93,7 @@ struct Head {
     kind: Kind,
 }
 
-fn kind_of(text: &str, origin: &str) -> Result<Kind> {
+pub(super) fn kind_of(text: &str, origin: &str) -> Result<Kind> {
     let head: Head =
         toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", of_serde(&e.to_string()))))?;
     Ok(head.kind)
@@ -143,7 +151,7 @@ pub fn read(name: &str, kinds: &[Kind]) -> Result<(String, String)> {
 }
 
 /// Folders of the results that no experiment may have the name of.
-pub const RESERVED: [&str; 5] = ["quick", "local", "runs", "memory-runs", "memory"];
+pub const RESERVED: [&str; 6] = ["quick", "local", "runs", "memory-runs", "memory", "tensorboard"];
 
 /// Checks that a folder can have the experiment's name.
 pub fn check_name(name: &str, origin: &str) -> Result<()> {
@@ -178,7 +186,7 @@ mod tests {
 
     #[test]
     fn every_built_in_experiment_is_of_some_kind_and_names_are_those_of_folders() {
-        let all = [Kind::Table, Kind::Sweep, Kind::MemoryFigure, Kind::MemoryTable];
+        let all = [Kind::Table, Kind::Calibration, Kind::Sweep, Kind::MemoryFigure, Kind::MemoryTable];
         assert_eq!(names(&all).len(), BUILTIN.len());
         for wrong in ["", "../x", "a b", "a/b", ".x", "quick"] {
             assert!(check_name(wrong, "my.toml").unwrap_err().to_string().contains("my.toml"), "{wrong}");

@@ -1,11 +1,13 @@
 //! From an experiment to the runs of its cells.
 
 use super::settle::{Settled, settle};
-use super::{Experiment, Kind, Parameter, Profile, Row, Sweep};
+use super::{Authors, Experiment, Kind, Parameter, Profile, Row, Sweep};
 use crate::error::{Error, Result};
 use crate::paper::{self, Quoted};
+use crate::record::facts;
 use crate::spec::{DeviceName, RunSpec, merge, own_settings, set};
 use datasets::LoadOptions;
+use std::collections::BTreeSet;
 use toml::{Table, Value};
 
 /// What a user may change on the command line.
@@ -43,7 +45,7 @@ impl Plan {
     pub fn reasons(&self) -> Vec<&str> {
         let rows = self.experiment.rows.iter().flat_map(|row| std::iter::repeat_n(row, self.columns.len()));
         let cells = self.cells.iter().zip(rows).filter(|(_, row)| row.rule.is_some());
-        let reasons: std::collections::BTreeSet<&str> = cells.filter_map(|(cell, _)| cell.missing.as_deref()).collect();
+        let reasons: BTreeSet<&str> = cells.filter_map(|(cell, _)| cell.missing.as_deref()).collect();
         reasons.into_iter().collect()
     }
 }
@@ -77,18 +79,24 @@ pub fn shown(value: &Value) -> String {
 pub struct PlannedCell {
     /// Its runs, one a seed.
     pub specs: Vec<RunSpec>,
-    /// The paper's number.
+    /// The paper's number; of a calibration the authors'.
     pub quoted: Option<Quoted>,
+    /// Of a calibration: all that the rule's authors have.
+    pub authors: Option<Authors>,
     /// Why there is nothing to run.
     pub missing: Option<String>,
 }
 
 /// Decides on data, column by column, and writes down every run.
 pub fn expand(mut experiment: Experiment, choices: &Choices, data: &LoadOptions) -> Result<Plan> {
-    for column in experiment.columns.iter_mut().filter(|column| column.missing.is_none()) {
+    let own = experiment.rows.iter_mut().filter_map(|row| row.authors.as_mut()?.setting.as_deref_mut());
+    for column in experiment.columns.iter_mut().filter(|column| column.missing.is_none()).chain(own) {
         column.dataset.clone_from(&datasets::resolve(&column.dataset, data)?.name);
     }
     known_columns(&experiment)?;
+    if experiment.kind == Kind::Calibration {
+        return calibrated(experiment, choices, data);
+    }
     let mut lines = Vec::new();
     let mut settled = Vec::new();
     for column in &experiment.columns {
@@ -122,6 +130,41 @@ pub fn expand(mut experiment: Experiment, choices: &Choices, data: &LoadOptions)
         lines.push(format!("swept on {}", only.label));
     }
     Ok(Plan { columns, cells, choices: lines, experiment })
+}
+
+/// The plan of a calibration: one column, and each row's run in the row's own setting.
+fn calibrated(experiment: Experiment, choices: &Choices, data: &LoadOptions) -> Result<Plan> {
+    let mut lines = Vec::new();
+    let mut cells = Vec::new();
+    for row in &experiment.rows {
+        let authors = row.authors.clone();
+        let setting = authors.as_ref().and_then(|authors| authors.setting.as_deref());
+        let settled = match setting {
+            Some(setting) => settle(setting, choices, data, &mut lines)?.into_iter().next(),
+            None => None,
+        };
+        let planned = match &settled {
+            Some(settled) => cell(&experiment, row, settled, std::iter::empty(), choices)?,
+            None => {
+                let nothing = || format!("it has no runs in the profile {}", choices.profile.name());
+                PlannedCell { missing: Some(row.missing.clone().unwrap_or_else(nothing)), ..PlannedCell::default() }
+            }
+        };
+        let quoted = authors.as_ref().and_then(|authors| quoted(authors, &planned));
+        cells.push(PlannedCell { quoted, authors, ..planned });
+    }
+    let mut once = BTreeSet::new();
+    lines.retain(|line| once.insert(line.clone()));
+    let columns = vec![PlannedColumn { label: "authors' setting".into(), values: Vec::new() }];
+    Ok(Plan { columns, cells, choices: lines, experiment })
+}
+
+/// The authors' number beside the runs of `planned`, or of the whole recipe where there are none.
+fn quoted(authors: &Authors, planned: &PlannedCell) -> Option<Quoted> {
+    let spec = planned.specs.first();
+    let theirs = authors.beside(spec.map_or_else(|| authors.epochs(), |spec| Some(spec.recipe.epochs))?)?;
+    let network = spec.map_or(String::new(), |spec| facts::in_words(&facts::network(&spec.network)));
+    Some(Quoted { mean: theirs.mean, std: theirs.std, network, note: Some(theirs.source.clone()) })
 }
 
 /// What a row changes in a column is of a column that is there.
@@ -160,7 +203,7 @@ fn cell<'a>(
     let here = row.on.get(&column.column.label).cloned().unwrap_or_default();
     let missing = [&row.missing, &here.missing, &column.missing].into_iter().flatten().next().cloned();
     let (Some(rule), Some(amount), None) = (&row.rule, &column.amount, &missing) else {
-        return Ok(PlannedCell { specs: Vec::new(), quoted, missing });
+        return Ok(PlannedCell { quoted, missing, ..PlannedCell::default() });
     };
     let mut base = Table::new();
     base.insert("dataset".into(), column.dataset.clone().into());
@@ -198,8 +241,8 @@ fn cell<'a>(
     });
     let specs: Vec<RunSpec> = specs.collect::<Result<_>>()?;
     match specs.first().map(RunSpec::unsupported).transpose()?.flatten() {
-        Some(reason) => Ok(PlannedCell { specs: Vec::new(), quoted, missing: Some(reason) }),
-        None => Ok(PlannedCell { specs, quoted, missing: None }),
+        Some(reason) => Ok(PlannedCell { quoted, missing: Some(reason), ..PlannedCell::default() }),
+        None => Ok(PlannedCell { specs, quoted, ..PlannedCell::default() }),
     }
 }
 

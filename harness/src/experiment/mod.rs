@@ -1,14 +1,16 @@
-//! Tables and sweeps as data: which runs fill which cell. Memory's are in [`memory`].
+//! Tables, sweeps and calibrations as data: which runs fill which cell. Memory's are in [`memory`].
 //!
 //! An experiment is a TOML file, built in from `experiments/` or the user's own: rows are rules, columns are data sets
 //! with their network and recipe, and a sweep replaces its column by one for each value of a parameter, or pair of
-//! values of two.
+//! values of two. A calibration's rows have a data set, network and recipe of their own ([`calibration`]).
 
+pub mod calibration;
 pub mod catalogue;
 mod expand;
 pub mod memory;
 mod settle;
 
+pub use calibration::{Authors, Read, Theirs};
 pub use catalogue::Kind;
 pub use expand::{Choices, Plan, PlannedCell, PlannedColumn, expand, shown};
 
@@ -47,7 +49,7 @@ impl Profile {
 pub struct Experiment {
     /// Its name, also of its files.
     pub name: String,
-    /// `table` or `sweep`.
+    /// `table`, `sweep` or `calibration`.
     pub kind: Kind,
     /// Headline.
     pub title: String,
@@ -64,7 +66,7 @@ pub struct Experiment {
     pub reference: Option<String>,
     /// Rows.
     pub rows: Vec<Row>,
-    /// Columns; of a sweep, what is swept over.
+    /// Columns; of a sweep, what is swept over; of a calibration none.
     pub columns: Vec<Column>,
     /// What is swept.
     pub sweep: Option<Sweep>,
@@ -95,6 +97,9 @@ pub struct Row {
     /// A reference line of a sweep: the swept parameter does not apply to it.
     #[serde(default)]
     pub fixed: bool,
+    /// Of a calibration: its authors' setting and numbers.
+    #[serde(skip)]
+    pub authors: Option<Authors>,
 }
 
 /// What a row changes in one column, such as a rate that was chosen on that column's held-out images.
@@ -228,8 +233,11 @@ pub fn find(name: &str, kinds: &[Kind]) -> Result<Experiment> {
 
 /// Reads an experiment; `origin` names it in errors.
 pub fn parse(text: &str, origin: &str) -> Result<Experiment> {
-    let experiment: Experiment =
-        toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", of_serde(&e.to_string()))))?;
+    let read = match catalogue::kind_of(text, origin)? {
+        Kind::Calibration => toml::from_str::<calibration::File>(text).map(Experiment::from),
+        _ => toml::from_str(text),
+    };
+    let experiment = read.map_err(|e| Error::Input(format!("{origin}: {}", of_serde(&e.to_string()))))?;
     let experiment = Experiment { origin: origin.to_string(), ..experiment };
     experiment.validate()?;
     Ok(experiment)
@@ -256,8 +264,14 @@ impl Experiment {
     pub fn validate(&self) -> Result<()> {
         let wrong = |what: String| Err(Error::Input(format!("{}: {what}", self.origin)));
         catalogue::check_name(&self.name, &self.origin)?;
-        if self.rows.is_empty() || self.columns.is_empty() {
-            return wrong("it needs `rows` and `columns`".into());
+        let needed = if self.kind == Kind::Calibration { "`rows`" } else { "`rows` and `columns`" };
+        if self.rows.is_empty() || (self.columns.is_empty() && self.kind != Kind::Calibration) {
+            return wrong(format!("it needs {needed}"));
+        }
+        for row in &self.rows {
+            if let Some(problem) = row.authors.as_ref().and_then(Authors::problem) {
+                return wrong(format!("row {}: {problem}", row.label));
+            }
         }
         let labels =
             |labels: Vec<&str>| labels.iter().position(|label| labels.iter().filter(|l| *l == label).count() > 1);
@@ -297,7 +311,7 @@ impl Experiment {
         }
         match (self.kind, &self.sweep) {
             (Kind::Sweep, None) => wrong("a sweep needs [sweep] with `parameter`, `label` and `values`".into()),
-            (Kind::Table, Some(_)) => wrong("a table has no [sweep]; kind = \"sweep\" has".into()),
+            (Kind::Table | Kind::Calibration, Some(_)) => wrong("a table has no [sweep]; kind = \"sweep\" has".into()),
             _ => Ok(()),
         }
     }
@@ -311,12 +325,12 @@ mod tests {
 
     fn all() -> Vec<Experiment> {
         let of = |kind| catalogue::names(&[kind]).into_iter().map(move |name| find(name, &[kind]).unwrap());
-        of(Kind::Table).chain(of(Kind::Sweep)).collect()
+        of(Kind::Table).chain(of(Kind::Sweep)).chain(of(Kind::Calibration)).collect()
     }
 
     #[test]
     fn every_built_in_experiment_parses_under_its_own_name() {
-        let names = [Kind::Table, Kind::Sweep].map(|kind| catalogue::names(&[kind])).concat();
+        let names = [Kind::Table, Kind::Sweep, Kind::Calibration].map(|kind| catalogue::names(&[kind])).concat();
         for (name, experiment) in names.iter().zip(all()) {
             assert_eq!(experiment.name, *name);
             assert_eq!(experiment.kind == Kind::Sweep, experiment.sweep.is_some(), "{name}");
@@ -360,6 +374,10 @@ mod tests {
                 let same = |other: &&Row| {
                     (rule(other), &other.recipe, &other.network) == (rule(row), &row.recipe, &row.network)
                 };
+                // Rows of a calibration that cannot run, or stand in settings of their own, may be of one rule.
+                if row.authors.is_some() {
+                    continue;
+                }
                 assert!(!rows[..i].iter().any(|other| same(&other)), "{name}: {} twice", row.label);
             }
         }
@@ -391,6 +409,6 @@ mod tests {
     fn a_wrong_name_gets_the_right_ones() {
         let error = find("table9", &[Kind::Table]).unwrap_err().to_string();
         assert!(error.contains("table9") && error.contains("did you mean `table"), "{error}");
-        assert!(find("table1", &[Kind::Sweep]).unwrap_err().to_string().contains("ablation_width"));
+        assert!(find("table1", &[Kind::Sweep]).unwrap_err().to_string().contains("`harness table table1`"));
     }
 }

@@ -2,21 +2,23 @@
 //! far as their memory fits side by side; records through the store.
 
 mod process;
+mod whole;
 
 pub(crate) use process::{this_program, told};
 
 use crate::error::{Error, Result};
 use crate::interrupt;
+use crate::news::News;
 use crate::room::available;
 use crate::spec::Request;
 use crate::store::Store;
-use crate::talk::say;
+use crate::talk;
 use indicatif::MultiProgress;
 use process::{Lines, Running, start};
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
+use whole::Whole;
 
 /// What a request of unknown size is taken to need where memory is shared out.
 const ASSUMED: u64 = 3 << 30;
@@ -65,8 +67,9 @@ impl Pool {
         let to_do = pending.len();
         let at_once = self.at_once.min(to_do).max(1);
         let done = seen.len() - to_do;
-        say!("{} {}s: {done} already done, {to_do} to do, {at_once} at once", seen.len(), R::NOUN);
-        let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
+        talk::report(&News::Plan { noun: R::NOUN.into(), total: seen.len(), done, at_once });
+        let bars = talk::draws().then(MultiProgress::new);
+        let mut whole = Whole::new(to_do, bars.as_ref());
         let mut lines = Lines::new();
         let mut running = Running(Vec::new());
         let mut failures = Vec::new();
@@ -91,6 +94,7 @@ impl Pool {
                 pending.pop_front();
             }
             lines.show(&mut running.0, Duration::from_millis(50));
+            whole.show(started - running.0.len(), running.0.iter().map(|process| process.share).sum());
             if interrupt::requested() || self.out_of_time() {
                 running.stop();
                 return Err(Error::Interrupted);
@@ -129,7 +133,7 @@ impl Pool {
         let mut command = std::process::Command::new(this_program()?);
         command.args([R::SUBCOMMAND, "--spec", "-", "--parent"]).arg(std::process::id().to_string());
         command.arg("--results").arg(store.results()).args(&self.arguments).args(request.arguments());
-        command.env("RAYON_NUM_THREADS", threads.to_string());
+        command.env("RAYON_NUM_THREADS", threads.to_string()).env(talk::VARIABLE, "json");
         Ok(command)
     }
 }

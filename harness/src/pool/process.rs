@@ -3,10 +3,12 @@
 use super::Job;
 use crate::error::{Error, Result};
 use crate::interrupt;
+use crate::news::{News, Outcome};
+use crate::progress;
 use crate::spec::Request;
 use crate::store::Store;
-use crate::talk::say;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use crate::talk::{self, Manner, say};
+use indicatif::{MultiProgress, ProgressBar};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -30,6 +32,8 @@ pub(super) struct Process<R> {
     /// Reads what it says; ends with its last line.
     listener: JoinHandle<()>,
     bar: Option<ProgressBar>,
+    /// How much of its work is done, from 0 to 1.
+    pub share: f64,
     /// Its last error, else its last line.
     last_words: String,
     /// How it ended, once it has.
@@ -61,14 +65,10 @@ pub(super) fn start<R: Request>(
     let _ = stdin.write_all(job.request.to_toml().as_bytes());
     drop(stdin);
     let listener = lines.listen(number, child.stderr.take().expect("stderr is piped"));
-    let bar = bars.map(|bars| {
-        let style = ProgressStyle::with_template("{spinner} {prefix}: {msg}").expect("a valid template");
-        let bar = bars.add(ProgressBar::new_spinner()).with_style(style).with_prefix(title.clone());
-        bar.enable_steady_tick(Duration::from_millis(200));
-        bar
-    });
+    let bar = bars.map(|bars| bars.add(progress::bar(title.clone())));
     let (request, need) = (job.request.clone(), job.need);
-    Ok(Process { child, title, request, need, number, listener, bar, last_words: String::new(), ended: None })
+    let last_words = String::new();
+    Ok(Process { child, title, request, need, number, listener, bar, last_words, share: 0.0, ended: None })
 }
 
 /// What all processes say.
@@ -99,13 +99,7 @@ impl Lines {
         let until = Instant::now() + wait;
         while let Ok((number, line)) = self.receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
             let Some(process) = running.iter_mut().find(|process| process.number == number) else { continue };
-            if line.starts_with("error: ") || !process.last_words.starts_with("error: ") {
-                process.last_words.clone_from(&line);
-            }
-            match &process.bar {
-                Some(bar) => bar.set_message(line),
-                None => say!("[{}] {line}", process.number),
-            }
+            process.heard(&line);
         }
     }
 }
@@ -155,6 +149,28 @@ impl<R> Drop for Running<R> {
     }
 }
 
+impl<R> Process<R> {
+    /// Takes in a line: news, or the words of a program that has none.
+    fn heard(&mut self, line: &str) {
+        let news = News::parse(line).unwrap_or_else(|| News::Note { text: line.into() });
+        self.share = news.share().unwrap_or(self.share);
+        let sentences = news.sentences();
+        if let Some(last) = sentences.iter().rfind(|sentence| sentence.starts_with("error: ")).or(sentences.last())
+            && (last.starts_with("error: ") || !self.last_words.starts_with("error: "))
+        {
+            self.last_words.clone_from(last);
+        }
+        match (&self.bar, &news) {
+            (Some(bar), News::End { .. }) => bar.set_position(progress::PARTS),
+            (Some(bar), news) => progress::show(bar, news),
+            // Why it failed is told once, when it has ended.
+            (None, News::End { outcome: Outcome::Failed, .. }) => {}
+            (None, news) if talk::manner() == Manner::Json && !matches!(news, News::Note { .. }) => talk::report(news),
+            (None, _) => sentences.iter().for_each(|sentence| say!("[{}] {sentence}", self.number)),
+        }
+    }
+}
+
 impl<R: Request> Process<R> {
     /// Whether it ended because it was asked to.
     pub fn was_interrupted(&self) -> bool {
@@ -185,6 +201,8 @@ impl<R: Request> Process<R> {
         if !self.was_interrupted() {
             store.note_failure::<R>(&self.request.id(), &why);
         }
+        let (run, title) = (self.request.id(), self.title.clone());
+        talk::report(&News::End { run, title, outcome: Outcome::Failed, why: Some(why.clone()) });
         Err(format!("  {}: {why}", self.title))
     }
 }

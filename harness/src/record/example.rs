@@ -46,6 +46,7 @@ pub fn run(seed: u64, accuracy: f64) -> RunResult {
         diagnostics: vec![],
         representations: vec![],
         picture: None,
+        pipeline: None,
         data: DataInfo {
             name: "mnist-sample".into(),
             digest: "0123456789abcdef".repeat(4),

@@ -10,12 +10,12 @@ mod run;
 mod weighing;
 
 pub use diagnostics::{EpochDiagnostics, LayerDiagnostics};
-pub use provenance::Provenance;
+pub use provenance::{Maker, Provenance};
 pub use representation::{
     EpochRepresentations, FreshDistortion, Kernels, LayerPlanes, LayerRepresentation, Picture, Planes, Separation,
     WeightSpread,
 };
-pub use run::{DataInfo, EpochPoint, PeakBytes, RunResult};
+pub use run::{DataInfo, EpochPoint, PeakBytes, Pipelined, RunResult};
 pub use weighing::Footprint;
 
 /// What tells a record from another one of the same spec, made again or on another machine: when it was finished and

@@ -57,6 +57,9 @@ pub struct RunResult {
     /// not diverge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<Box<Picture>>,
+    /// What its workers did, where a pipeline made its steps (`--pipeline`): the numbers are those of a run without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<Pipelined>,
     /// The data.
     pub data: DataInfo,
     /// Where and with what it ran.
@@ -135,6 +138,26 @@ pub struct PeakBytes {
     pub step: StepBytes,
     /// The sum of the others but `step`.
     pub total: u64,
+}
+
+/// What the workers of a pipeline did. [`PeakBytes`] are of steps one after the other; here is what the pipeline takes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pipelined {
+    /// Workers, each with a batch and a thread of its own.
+    pub workers: usize,
+    /// Steps that they made.
+    pub steps: u64,
+    /// The most that they held at once above what stood before, what each thread keeps for its products of matrices
+    /// included.
+    pub step_peak: u64,
+    /// What `step_peak` is made of at that moment.
+    pub step: StepBytes,
+    /// Seconds in which a worker made batches.
+    #[serde(with = "sll_core::real")]
+    pub batch_seconds: f64,
+    /// Seconds in which a worker was in each unit, from the first to the last.
+    #[serde(with = "sll_core::real::list")]
+    pub unit_seconds: Vec<f64>,
 }
 
 /// The data a run saw.

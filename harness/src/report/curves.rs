@@ -98,9 +98,9 @@ impl Height {
 }
 
 /// The share of a long training whose values decide no axis: the first epochs are far from all others.
-const WARM: f64 = 0.05;
-/// Epochs of a long training.
-const LONG: usize = 20;
+pub const WARM: f64 = 0.05;
+/// More epochs than this make a long training.
+pub const LONG: usize = 20;
 
 /// The place from which on curves decide what the side axis shows.
 pub fn settled(lines: &[Line]) -> f64 {

@@ -1,7 +1,7 @@
 //! Reports for tests.
 
 use super::{Cell, Report};
-use crate::experiment::{Parameter, PlannedColumn};
+use crate::experiment::{Amount, Authors, Column, Parameter, PlannedColumn, Read, Theirs};
 use crate::paper::Quoted;
 pub use crate::record::example::{diverged, run};
 use crate::record::{
@@ -34,9 +34,9 @@ pub fn table() -> Report {
             Cell {
                 runs: vec![run(0, 98.1), run(1, 98.4), run(2, 97.9)],
                 quoted: quoted(99.25, Some(0.09)),
-                missing: None,
+                ..Cell::default()
             },
-            Cell { runs: unverified, quoted: quoted(60.95, None), missing: None },
+            Cell { runs: unverified, quoted: quoted(60.95, None), ..Cell::default() },
             Cell {
                 quoted: quoted(97.96, Some(0.08)),
                 missing: Some("TP is not implemented".into()),
@@ -44,6 +44,48 @@ pub fn table() -> Report {
             },
             Cell { missing: Some("TP is not implemented".into()), ..Cell::default() },
         ],
+    }
+}
+
+/// BP beside its authors' numbers, of another length and of this one, and a rule that cannot run.
+pub fn calibration() -> Report {
+    let amount = Amount { epochs: 100, seeds: 1, train_limit: None, network: toml::Table::new(), on_flex: None };
+    let setting = Column {
+        label: "mnist-sample".into(),
+        dataset: "mnist-sample".into(),
+        sample: None,
+        quoted: None,
+        network: toml::Table::new(),
+        recipe: toml::Table::new(),
+        profile: [("paper".to_string(), amount)].into(),
+        missing: None,
+    };
+    let theirs = |epochs, mean, std: Option<f64>, read, source: &str| Theirs {
+        epochs,
+        mean,
+        std,
+        n: std.map(|_| 10),
+        read,
+        source: source.into(),
+    };
+    let authors = Authors {
+        setting: Some(Box::new(setting)),
+        theirs: vec![
+            theirs(100, 98.63, None, Read::Best, "Table | 1"),
+            theirs(3, 98.1, Some(0.1), Read::Last, "their code"),
+        ],
+        differs: Some("another seed".into()),
+        reading: [("quick-flex".to_string(), "two epochs are few".to_string())].into(),
+    };
+    let none = Authors { setting: None, theirs: vec![], differs: None, reading: [].into() };
+    Report {
+        rows: vec!["BP".into(), "SGR".into()],
+        columns: vec![PlannedColumn { label: "authors' setting".into(), values: vec![] }],
+        cells: vec![
+            Cell { runs: vec![run(0, 97.9), run(1, 98.1)], authors: Some(authors), ..Cell::default() },
+            Cell { authors: Some(none), missing: Some("no public code".into()), ..Cell::default() },
+        ],
+        ..table()
     }
 }
 

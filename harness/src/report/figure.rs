@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
     let mut plots = if report.is_sweep() {
         sweep(report).map(|plot| ("accuracy".to_string(), plot)).into_iter().collect()
-    } else if report.is_grid() {
+    } else if report.is_grid() || report.is_calibration() {
+        // Of a calibration each row has axes of its own.
         Vec::new()
     } else {
         let rows = curves::of_report(report);

@@ -1,8 +1,8 @@
 //! A report as Markdown: the main table here, what stands under it in `details.rs`.
 
 use super::grid::{Grid, escape};
-use super::stats::{CellStats, aggregate_text, quoted_text};
-use super::{Cell, Report, details, distinct, paired, representations, theorem};
+use super::stats::{Aggregate, CellStats, aggregate_text, quoted_text};
+use super::{Cell, Report, calibration, details, distinct, paired, representations, theorem};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::shown;
@@ -22,8 +22,11 @@ pub fn write(report: &Report, figures: &[PathBuf], dir: &Path) -> Result<PathBuf
 /// The whole text.
 pub fn render(report: &Report, figures: &[String]) -> String {
     let mut footnotes = Footnotes::default();
-    let main =
-        if report.is_grid() { grids(report, &mut footnotes) } else { main_table(report, &mut footnotes).to_string() };
+    let main = match (report.is_grid(), report.is_calibration()) {
+        (true, _) => grids(report, &mut footnotes),
+        (_, true) => calibration::main_table(report, |cell| text_of(cell, cell.ours(), &mut footnotes)).to_string(),
+        _ => main_table(report, &mut footnotes).to_string(),
+    };
     let mut text = format!("# {}\n\n{}\n\n{main}\n{}", escape(&report.title), origin(report), legend(report));
     footnotes.0.iter().enumerate().for_each(|(i, why)| {
         let _ = writeln!(text, "- {} {}", superscript(i + 1), escape(why));
@@ -38,7 +41,7 @@ pub fn render(report: &Report, figures: &[String]) -> String {
         representations::section(report),
         details::runs(report),
         details::memory(report),
-        details::quoted(report),
+        if report.is_calibration() { calibration::sources(report) } else { details::quoted(report) },
     ];
     for section in sections.into_iter().flatten() {
         let _ = write!(text, "\n{section}");
@@ -120,9 +123,14 @@ fn grids(report: &Report, footnotes: &mut Footnotes) -> String {
 }
 
 fn run_text(cell: &Cell, footnotes: &mut Footnotes) -> String {
+    text_of(cell, CellStats::of(cell).accuracy, footnotes)
+}
+
+/// `accuracy` of a cell, with what there is to know of its runs.
+fn text_of(cell: &Cell, accuracy: Option<Aggregate>, footnotes: &mut Footnotes) -> String {
     let stats = CellStats::of(cell);
     let unverified = if cell.runs.iter().all(|run| run.data.verified) { "" } else { "\\*" };
-    let number = stats.accuracy.map(|accuracy| format!("{}{unverified}", aggregate_text(accuracy, 2)));
+    let number = accuracy.map(|accuracy| format!("{}{unverified}", aggregate_text(accuracy, 2)));
     let diverged = (stats.diverged > 0).then(|| match &number {
         Some(_) => format!("diverged ({} of {})", stats.diverged, cell.runs.len()),
         None => format!("diverged ({} of {}){unverified}", stats.diverged, cell.runs.len()),
@@ -145,7 +153,9 @@ fn legend(report: &Report) -> String {
             "run: percent right after the last epoch on {images}; mean ± sample standard deviation over n seeds."
         ));
     }
-    if report.cells.iter().any(|cell| cell.quoted.is_some()) {
+    if report.is_calibration() {
+        lines.extend(calibration::legend());
+    } else if report.cells.iter().any(|cell| cell.quoted.is_some()) {
         lines.push("quoted: as the paper prints it, in percent; it does not say over how many runs.".into());
     }
     if report.runs().any(|run| !run.data.verified) {

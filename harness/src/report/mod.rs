@@ -1,6 +1,7 @@
 //! From runs to what people read: Parquet, Markdown, figures. Nothing here runs or decides anything.
 
 pub mod axis;
+mod calibration;
 pub mod claims;
 pub mod curves;
 mod details;
@@ -9,6 +10,7 @@ pub(crate) mod example;
 pub mod figure;
 pub mod grid;
 mod heat;
+pub mod html;
 pub mod labels;
 mod layers;
 pub mod markdown;
@@ -23,8 +25,9 @@ pub mod settings;
 pub mod stats;
 mod theorem;
 mod tradeoff;
+pub mod verdict;
 
-use crate::experiment::{Parameter, PlannedColumn};
+use crate::experiment::{Authors, Parameter, PlannedColumn};
 use crate::paper::Quoted;
 use crate::record::RunResult;
 use picture::{Stroke, strokes};
@@ -67,8 +70,10 @@ pub struct Report {
 pub struct Cell {
     /// Finished runs, one a seed.
     pub runs: Vec<RunResult>,
-    /// The paper's number.
+    /// The paper's number; of a calibration the authors'.
     pub quoted: Option<Quoted>,
+    /// Of a calibration: all that the rule's authors have.
+    pub authors: Option<Authors>,
     /// Why there is no run.
     pub missing: Option<String>,
 }
@@ -101,6 +106,11 @@ impl Report {
     /// Every run.
     pub fn runs(&self) -> impl Iterator<Item = &RunResult> {
         self.cells.iter().flat_map(|cell| &cell.runs)
+    }
+
+    /// Whether its cells stand beside the numbers of the rules' authors.
+    pub fn is_calibration(&self) -> bool {
+        self.cells.iter().any(|cell| cell.authors.is_some())
     }
 
     /// Whether the columns are pairs of values of two parameters.

@@ -3,7 +3,7 @@
 use super::Place;
 use crate::atomic::write_parts;
 use crate::error::{Error, Result};
-use crate::record::{EpochDiagnostics, EpochPoint, EpochRepresentations, PeakBytes};
+use crate::record::{EpochDiagnostics, EpochPoint, EpochRepresentations, Maker, PeakBytes, Pipelined};
 use crate::store::{Kept, first_block, sealed, unsealed};
 use serde::{Deserialize, Serialize};
 use sll_core::Network;
@@ -38,6 +38,9 @@ pub struct Checkpoint {
     pub run_id: String,
     /// SHA-256 of the data set's content.
     pub data_digest: String,
+    /// Who made it so far, oldest first; states of before do not say.
+    #[serde(default)]
+    pub makers: Vec<Maker>,
     /// Epochs finished.
     pub epochs: usize,
     /// What is done of the one after them, if it has begun.
@@ -55,6 +58,9 @@ pub struct Checkpoint {
     pub peak_bytes: PeakBytes,
     /// Layers and modules of the rule that have been moved so far, each of which has its optimiser state booked.
     pub trained: usize,
+    /// What workers did so far, where a pipeline made steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<Pipelined>,
     /// Seconds so far.
     #[serde(with = "sll_core::real")]
     pub seconds: f64,

@@ -5,7 +5,9 @@ mod diagnostics;
 mod evaluate;
 mod extend;
 mod loader;
+mod losses;
 mod picture;
+mod pipelined;
 mod representations;
 mod resident;
 mod trained;
@@ -21,7 +23,7 @@ pub use trainer::{EpochNews, Events, Part, Place, train};
 use crate::device;
 use crate::error::{Error, Result};
 use crate::room;
-use crate::spec::RunSpec;
+use crate::spec::{RunSpec, narrow};
 use baselines::bp::Bp;
 use sll_core::rule::LearningRule;
 use sll_core::{NetworkSpec, Precision};
@@ -32,7 +34,17 @@ pub fn macs_of_bp(spec: &RunSpec) -> Result<u64> {
     let manifest = datasets::manifest(&spec.dataset)?;
     let network = NetworkSpec { precision: Precision::F32, ..spec.network.clone() };
     let net = network.build(manifest.shape, manifest.classes, 0, &burn::tensor::Device::flex())?;
-    Ok(Bp.cost(&net).total())
+    Ok(Bp.cost(&net, spec.recipe.batch).total())
+}
+
+/// Refuses `workers` that cannot train the rule of `spec` at once.
+pub fn check_pipeline(spec: &RunSpec, workers: Option<usize>) -> Result<()> {
+    let Some(workers) = workers else { return Ok(()) };
+    let manifest = datasets::manifest(&spec.dataset)?;
+    // Refusals go by the kinds and numbers of layers, not by their width.
+    let mut net = narrow(&spec.network, manifest.shape, manifest.classes)?;
+    let mut rule = spec.rule.init(&mut net, 0)?;
+    pipelined::refusal(spec, &net, &mut *rule, workers).map_or(Ok(()), |why| Err(Error::Input(why)))
 }
 
 /// Checks all of a run that can be checked without its data: device, sizes, and whether the rule runs on the network.

@@ -1,22 +1,26 @@
 //! The epoch loop. It knows no rule and no network by name.
 
 use super::evaluate::{accuracy, unit_accuracies};
-use super::{Checkpoint, Keeping, Loader, Partial, Trained, diagnostics, picture, representations};
+use super::loader::Epoch;
+use super::losses::{self, Diverged, Losses};
+use super::{Checkpoint, Keeping, Loader, Partial, Trained, diagnostics, picture, pipelined, representations};
 use crate::error::{Error, Result};
-use crate::record::{DataInfo, EpochPoint, RunResult};
+use crate::record::{DataInfo, EpochPoint, Maker, Pipelined, RunResult};
 use crate::spec::{Request, RunSpec, own_settings};
 use crate::store::set_aside;
 use crate::{device, provenance, room};
 use baselines::bp::Bp;
+use burn::tensor::Tensor;
 use datasets::{Dataset, LoadOptions};
 use sll_core::Network;
 use sll_core::memory::{Category, Meter, StepBytes, scope};
 use sll_core::optim::Updater;
-use sll_core::rule::LearningRule;
+use sll_core::pipeline::Pipeline;
+use sll_core::rule::{LearningRule, StepReport};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// Steps whose losses are left on the device before they are looked at.
-const LOSSES_HELD: usize = 32;
 /// Steps after which weights are looked at, and at every epoch's start: a loss may stay finite where they do not.
 const WATCHED: usize = 1024;
 /// Steps of an epoch before its state is worth keeping: a resumed run books no bytes of its first step, which is like
@@ -48,7 +52,7 @@ pub trait Events {
     fn epoch(&mut self, news: &EpochNews);
     /// A run starts, or resumes from a checkpoint.
     fn start(&mut self, from: Place, data: &DataInfo);
-    /// A part of the run took so long.
+    /// A part of the run took so long, of all workers together where there are several.
     fn spent(&mut self, _part: Part, _took: Duration) {}
     /// A sentence that is no news of the training, like one about a file that cannot be used.
     fn note(&mut self, sentence: &str);
@@ -78,6 +82,8 @@ struct Training {
     rule: Box<dyn LearningRule>,
     updater: Updater,
     loader: Loader,
+    /// Makes steps, where one is asked for.
+    pipeline: Option<Pipeline>,
     meter: Box<dyn Meter>,
     /// What the tensor library kept before the network was built, and what steps have added to it since.
     library: u64,
@@ -96,11 +102,13 @@ struct Training {
 }
 
 /// Loads the data, trains as `spec` says and gives the result with what was trained. Goes on from the state that is
-/// kept, if there is one, and keeps it up to date.
+/// kept, if there is one, and keeps it up to date. With `workers` a pipeline makes the steps: the numbers are the same,
+/// bit for bit, as of one thread without.
 pub fn train(
     spec: &RunSpec,
     options: &LoadOptions,
     keeping: Option<Keeping>,
+    workers: Option<usize>,
     events: &mut dyn Events,
 ) -> Result<Trained> {
     if let Some(reason) = spec.too_short() {
@@ -124,7 +132,7 @@ pub fn train(
             spec.dataset
         )));
     }
-    let (mut training, info) = Training::new(spec, data, device)?;
+    let (mut training, info) = Training::new(spec, data, device, workers)?;
     if let Some(keeping) = keeping {
         training.resume(spec, keeping, &info, events)?;
     }
@@ -139,7 +147,12 @@ pub fn train(
 }
 
 impl Training {
-    fn new(spec: &RunSpec, data: Dataset, device: burn::tensor::Device) -> Result<(Self, DataInfo)> {
+    fn new(
+        spec: &RunSpec,
+        data: Dataset,
+        device: burn::tensor::Device,
+        workers: Option<usize>,
+    ) -> Result<(Self, DataInfo)> {
         let (image, classes) = (data.shape, data.classes);
         let mut info = DataInfo {
             name: data.name.clone(),
@@ -153,15 +166,21 @@ impl Training {
         (info.train, info.test) = loader.counts();
         let meter = device::meter(spec.device);
         room::check_weights(&spec.network, image, classes)?;
-        let library = warm_up(spec, image, classes, &loader, &*meter, &device)?;
+        // Threads allocate while they start.
+        let pipeline = workers.map(Pipeline::new).transpose()?;
+        let library = warm_up(spec, (image, classes), &loader, &*meter, &device, pipeline.as_ref())?;
         let before = meter.live();
         let mut net = spec.network.build(image, classes, spec.seed, &device)?;
         let with_net = meter.live();
-        let bp_macs = Bp.cost(&net).total();
-        let rule = spec.rule.init(&mut net, spec.seed)?;
+        let bp_macs = Bp.cost(&net, spec.recipe.batch).total();
+        let mut rule = spec.rule.init(&mut net, spec.seed)?;
+        if let Some(why) = workers.and_then(|workers| pipelined::refusal(spec, &net, &mut *rule, workers)) {
+            return Err(Error::Input(why));
+        }
         let with_rule = meter.live();
         let (run_id, data_digest) = (spec.id(), info.digest.clone());
-        let mut state = Checkpoint { run_id, data_digest, ..Checkpoint::default() };
+        let makers = vec![provenance::maker(spec.device)];
+        let mut state = Checkpoint { run_id, data_digest, makers, ..Checkpoint::default() };
         state.peak_bytes.library = library as u64;
         state.peak_bytes.parameters = with_net.saturating_sub(before) as u64;
         state.peak_bytes.fixed = with_rule.saturating_sub(with_net) as u64;
@@ -174,6 +193,7 @@ impl Training {
             rule,
             updater,
             loader,
+            pipeline,
             meter,
             library,
             grown,
@@ -212,7 +232,13 @@ impl Training {
             }
             match tensors.restore(&mut self.net, &mut *self.rule, &mut self.updater) {
                 Ok(()) => {
+                    let here = std::mem::take(&mut self.state.makers);
                     self.state = state;
+                    if self.state.makers.is_empty() {
+                        self.state.makers.push(Maker::unknown());
+                    }
+                    self.state.makers.extend(here);
+                    self.state.makers.dedup();
                     return Ok(());
                 }
                 Err(error) => {
@@ -317,59 +343,38 @@ impl Training {
         events: &mut dyn Events,
     ) -> Result<(f64, Option<u64>)> {
         let steps = self.loader.steps();
-        let Partial { steps: done, loss_sum: mut sum } = self.state.partial.unwrap_or_default();
-        let mut held = Vec::with_capacity(LOSSES_HELD);
+        let Partial { steps: mut done, loss_sum } = self.state.partial.unwrap_or_default();
+        let mut losses = Losses::after(self.state.steps, loss_sum);
         let images = self.loader.epoch(epoch);
-        for step in done..steps {
+        while done < steps {
             // At steps of fixed numbers, so that a resumed run ends where an uninterrupted one does.
-            let unsound = step % WATCHED == 0 && !self.is_finite();
-            self.updater.set_lr(self.base_lr * spec.recipe.lr_factor(epoch, step, steps));
-            // The batch belongs to the step: it is made inside the window that is measured.
-            let live = self.meter.live();
-            self.meter.begin_step();
-            let started = Instant::now();
-            let activations = scope(Category::Activations);
-            let batch = self.loader.batch(&images, step)?;
-            drop(activations);
-            let made = Instant::now();
-            // Losses of units go at once: what is alive when the step is booked would count as kept by the library.
-            let loss = self.rule.step(&mut self.net, &batch, &mut self.updater)?.loss;
-            let took = made.elapsed();
-            drop(batch);
-            held.push(loss);
-            let trained = self.updater.trained();
-            let new_state = trained > self.state.trained;
-            let resumed = std::mem::take(&mut self.first_step) && self.state.steps > 0;
-            if new_state && step == 0 && epoch > 0 {
-                // Not this step: what was loaded, or held since the phase before, moves or goes in it, too.
-                self.account_phase(spec, epoch)?;
-            } else if !resumed {
-                // A step like the first one after a resume was booked before.
-                self.account(live, new_state);
-            }
-            self.state.trained = self.state.trained.max(trained);
-            self.state.steps += 1;
-            events.spent(Part::Data, made - started);
-            events.spent(Part::Step, took);
-            events.step(epoch, step + 1, steps);
-            let stopping = events.interrupted();
-            let due = keeping.is_some_and(|keeping| self.saved.elapsed() >= keeping.every);
-            let keeps = (stopping || due) && step + 1 >= FEWEST_STEPS;
-            if held.len() == LOSSES_HELD || step + 1 == steps || unsound || keeps {
-                let first = self.state.steps - held.len() as u64;
-                for (i, loss) in held.drain(..).enumerate() {
-                    let loss = f64::from(loss.into_scalar::<f32>());
-                    if !loss.is_finite() {
-                        return Ok((loss, Some(first + i as u64 + 1)));
+            let unsound = done.is_multiple_of(WATCHED) && !self.is_finite();
+            // What a step leaves and holds is booked of steps in order: the first makes the optimiser's state.
+            let booked = epoch == 0 && done < FEWEST_STEPS;
+            done = match self.pipeline.is_some() && !booked && !unsound {
+                true => {
+                    let end = steps.min((done / WATCHED + 1) * WATCHED);
+                    match self.together(spec, (epoch, &images, done..end), (keeping, &mut losses), events)? {
+                        Ok(done) => done,
+                        Err(diverged) => return Ok((diverged.loss, Some(diverged.step))),
                     }
-                    sum += loss;
                 }
+                false => {
+                    let loss = self.step(spec, (epoch, &images, done), events)?;
+                    losses.hold(loss);
+                    done + 1
+                }
+            };
+            let stopping = events.interrupted();
+            let keeps = (stopping || self.is_due(keeping)) && done >= FEWEST_STEPS;
+            if losses.is_full() || done == steps || unsound || keeps {
+                if let Some(diverged) = losses.look() {
+                    return Ok((diverged.loss, Some(diverged.step)));
+                }
+                self.state.partial = Some(Partial { steps: done, loss_sum: losses.sum() });
             }
             if unsound {
                 return Ok((f64::NAN, Some(self.state.steps)));
-            }
-            if held.is_empty() {
-                self.state.partial = Some(Partial { steps: step + 1, loss_sum: sum });
             }
             if keeps {
                 self.tick();
@@ -379,7 +384,92 @@ impl Training {
                 return Err(Error::Interrupted);
             }
         }
-        Ok((sum / steps as f64, None))
+        Ok((losses.sum() / steps as f64, None))
+    }
+
+    /// Whether the state has not been kept for as long as it may be.
+    fn is_due(&self, keeping: Option<Keeping>) -> bool {
+        keeping.is_some_and(|keeping| self.saved.elapsed() >= keeping.every)
+    }
+
+    /// One step after the one before; gives its loss.
+    fn step(
+        &mut self,
+        spec: &RunSpec,
+        (epoch, images, step): (usize, &Epoch, usize),
+        events: &mut dyn Events,
+    ) -> Result<Tensor<1>> {
+        let steps = self.loader.steps();
+        self.updater.set_lr(self.base_lr * spec.recipe.lr_factor(epoch, step, steps));
+        // The batch belongs to the step: it is made inside the window that is measured.
+        let live = self.meter.live();
+        self.meter.begin_step();
+        let started = Instant::now();
+        let activations = scope(Category::Activations);
+        let batch = self.loader.batch(images, step)?;
+        drop(activations);
+        let made = Instant::now();
+        let Self { net, rule, updater, .. } = self;
+        // Losses of units go at once: what is alive when the step is booked would count as kept by the library.
+        let loss = match &self.pipeline {
+            Some(pipeline) => pipeline.in_order(&mut **rule, net, &batch, updater)?.loss,
+            None => rule.step(net, &batch, updater)?.loss,
+        };
+        let took = made.elapsed();
+        drop(batch);
+        let trained = self.updater.trained();
+        let new_state = trained > self.state.trained;
+        let resumed = std::mem::take(&mut self.first_step) && self.state.steps > 0;
+        if new_state && step == 0 && epoch > 0 {
+            // Not this step: what was loaded, or held since the phase before, moves or goes in it, too.
+            self.account_phase(spec, epoch)?;
+        } else if !resumed {
+            // A step like the first one after a resume was booked before.
+            self.account(live, new_state);
+        }
+        self.state.trained = self.state.trained.max(trained);
+        self.state.steps += 1;
+        events.spent(Part::Data, made - started);
+        events.spent(Part::Step, took);
+        events.step(epoch, step + 1, steps);
+        Ok(loss)
+    }
+
+    /// Steps `range` by the pipeline, up to a signal or until the state is to be kept; gives how many are done, or the
+    /// first loss that is no number.
+    fn together(
+        &mut self,
+        spec: &RunSpec,
+        (epoch, images, range): (usize, &Epoch, Range<usize>),
+        (keeping, losses): (Option<Keeping>, &mut Losses),
+        events: &mut dyn Events,
+    ) -> Result<std::result::Result<usize, Diverged>> {
+        let Some(pipeline) = &self.pipeline else { return Ok(Ok(range.start)) };
+        let (steps, base_lr, saved) = (self.loader.steps(), self.base_lr, self.saved);
+        self.meter.begin_step();
+        let trained = pipelined::Trained { net: &mut self.net, rule: &mut *self.rule, updater: &mut self.updater };
+        let (state, mut step, halt) = (&mut self.state, range.start, AtomicBool::new(false));
+        let done = |report: StepReport| {
+            step += 1;
+            state.steps += 1;
+            events.step(epoch, step, steps);
+            losses.hold(report.loss);
+            let due = keeping.is_some_and(|keeping| saved.elapsed() >= keeping.every);
+            if events.interrupted() || due {
+                // Batches that are under way come to their end.
+                halt.store(true, Relaxed);
+            }
+            Ok(if losses.is_full() { losses.look() } else { None })
+        };
+        let lr = |step| base_lr * spec.recipe.lr_factor(epoch, step, steps);
+        let (diverged, spent) = pipelined::steps(pipeline, trained, (&self.loader, images, range), (lr, &halt), done)?;
+        let found = self.state.pipeline.get_or_insert_with(Pipelined::default);
+        found.workers = pipeline.workers();
+        found.book(&*self.meter, &spent);
+        self.first_step = false;
+        events.spent(Part::Data, spent.batches);
+        events.spent(Part::Step, spent.units.iter().sum());
+        Ok(diverged.map_or(Ok(step), Err))
     }
 
     /// Books a step: what stays after one that moved parameters for the first time, as the first step does, is the
@@ -414,7 +504,7 @@ impl Training {
     /// step of the epoch before, so that a resumed run books what an uninterrupted one does.
     fn account_phase(&mut self, spec: &RunSpec, epoch: usize) -> Result<()> {
         let (mut net, mut rule, mut updater) = subject(spec, self.loader.image(), self.net.classes(), &self.device)?;
-        let mut held = Vec::with_capacity(LOSSES_HELD);
+        let mut held = Vec::with_capacity(losses::HELD);
         for epoch in [epoch - 1, epoch] {
             let images = self.loader.epoch(epoch);
             let (live, trained) = (self.meter.live(), updater.trained());
@@ -461,17 +551,18 @@ impl Training {
             seconds: self.state.seconds,
             diverged_at_step,
             parameters: self.net.num_params() as u64,
-            macs: self.rule.cost(&self.net),
+            macs: self.rule.cost(&self.net, spec.recipe.batch),
             bp_macs: Some(self.bp_macs),
             peak_bytes: *bytes,
             unit_accuracy,
             data,
-            provenance: provenance::here(spec.device, self.meter.definition()),
+            provenance: provenance::here(spec.device, self.meter.definition()).made_by(&self.state.makers),
             spec: spec.clone(),
             curve: self.state.curve,
             diagnostics: self.state.diagnostics,
             representations: self.state.representations,
             picture: picture.map(Box::new),
+            pipeline: self.state.pipeline,
         };
         Ok(Trained { result, net: self.net, rule: self.rule })
     }
@@ -497,18 +588,30 @@ pub(super) fn subject(
 /// One step on objects that are thrown away: what is still allocated afterwards is the tensor library's own.
 fn warm_up(
     spec: &RunSpec,
-    image: [usize; 3],
-    classes: usize,
+    (image, classes): ([usize; 3], usize),
     loader: &Loader,
     meter: &dyn Meter,
     device: &burn::tensor::Device,
+    pipeline: Option<&Pipeline>,
 ) -> Result<usize> {
     let before = meter.live();
     {
         let (mut net, mut rule, mut updater) = subject(spec, image, classes, device)?;
         let samples = spec.recipe.batch.min(loader.counts().0);
-        room::check(spec.device, &net, &*rule, samples, &spec.recipe.optimizer())?;
-        rule.step(&mut net, &loader.batch(&loader.epoch(0), 0)?, &mut updater)?;
+        room::check(
+            spec.device,
+            &net,
+            &*rule,
+            samples,
+            &spec.recipe.optimizer(),
+            pipeline.map_or(1, Pipeline::workers),
+        )?;
+        let batch = loader.batch(&loader.epoch(0), 0)?;
+        // In the thread that makes the steps that are booked: the library keeps some of it for each thread.
+        match pipeline {
+            Some(pipeline) => pipeline.in_order(&mut *rule, &mut net, &batch, &mut updater)?,
+            None => rule.step(&mut net, &batch, &mut updater)?,
+        };
     }
     Ok(meter.live().saturating_sub(before))
 }
@@ -558,7 +661,7 @@ mod tests {
             .div_ceil(EVALUATION_BATCH);
         let run = |looks| {
             let mut events = Late { looks: Cell::new(looks), epochs: 0 };
-            (train(&spec, &LoadOptions::default(), None, &mut events), events.epochs)
+            (train(&spec, &LoadOptions::default(), None, None, &mut events), events.epochs)
         };
         // Measuring before training: every batch and both training batches shown. Then two steps, and the evaluation.
         let before = batches + 2;
@@ -579,7 +682,7 @@ mod tests {
         let spec = RunSpec::from_toml(text, "test").unwrap();
         let start = || {
             let data = datasets::load(&spec.dataset, &LoadOptions::default()).unwrap();
-            Training::new(&spec, data, burn::tensor::Device::flex()).unwrap().0
+            Training::new(&spec, data, burn::tensor::Device::flex(), None).unwrap().0
         };
         let mut events = Late { looks: Cell::new(usize::MAX), epochs: 0 };
         assert_eq!(start().run(&spec, None, &mut events).unwrap(), None);

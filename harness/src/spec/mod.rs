@@ -133,7 +133,7 @@ fn check_precision(network: &NetworkSpec, device: DeviceName) -> Result<()> {
 }
 
 /// The network on flex at a width that is quick to build: for questions of kinds and numbers of layers.
-fn narrow(network: &NetworkSpec, image: [usize; 3], classes: usize) -> Result<Network> {
+pub(crate) fn narrow(network: &NetworkSpec, image: [usize; 3], classes: usize) -> Result<Network> {
     let spec = NetworkSpec { width: Some(NARROW), precision: Precision::F32, ..network.clone() };
     Ok(spec.build(image, classes, 0, &burn::tensor::Device::flex())?)
 }

@@ -22,10 +22,10 @@ pub fn measure(spec: &MemorySpec, on_step: impl FnMut(usize)) -> Result<Footprin
     let mut net = spec.network.build(spec.image, spec.classes, 0, &device)?;
     let bare = meter.live().saturating_sub(before) as u64;
     let rule = spec.rule.init(&mut net, 0)?;
-    room::check(spec.device, &net, &*rule, spec.batch, &spec.optimizer())?;
+    room::check(spec.device, &net, &*rule, spec.batch, &spec.optimizer(), 1)?;
     let installed = meter.live().saturating_sub(before) as u64;
     let updater = spec.optimizer().init()?;
-    let (values, macs, analytic) = (net.num_params() as u64, rule.cost(&net), model(&*rule, &net, spec));
+    let (values, macs, analytic) = (net.num_params() as u64, rule.cost(&net, spec.batch), model(&*rule, &net, spec));
     let weighing = Weighing { batch: spec.batch, steps: spec.steps, meter: &*meter, before };
     let weighed = weighing.of(Subject { net, rule, updater }, on_step)?;
     let bytes = with_feedback_apart(weighed.bytes, bare, installed);

@@ -1,6 +1,6 @@
 //! The trainable affine maps inside layers, each with a place for a fixed feedback weight.
 
-use super::{Bias, Start};
+use super::{Bias, Fans, Start};
 use crate::op::{Patches, affine, conv2d, patch_affine};
 use crate::rng::{Stream, upload};
 use burn::module::{Module, Param};
@@ -57,7 +57,7 @@ impl Affine {
     }
 
     fn draw([n, m]: [usize; 2], start: Start, gain: f64, stream: &mut Stream, device: &Device) -> Tensor<2> {
-        upload(start.weights.draw([n, m], (n, m), gain, stream), [n, m], device)
+        upload(start.weights.draw([n, m], Fans { inputs: n, outputs: m }, gain, stream), [n, m], device)
     }
 
     /// `[b, n]` to `[b, m]`.
@@ -94,8 +94,8 @@ impl Kernel {
     }
 
     fn draw([o, c, h, w]: [usize; 4], start: Start, gain: f64, stream: &mut Stream, device: &Device) -> Tensor<4> {
-        let (inputs, outputs) = (c * h * w, o * h * w);
-        upload(start.weights.draw([o, inputs], (inputs, outputs), gain, stream), [o, c, h, w], device)
+        let fans = Fans { inputs: c * h * w, outputs: o * h * w };
+        upload(start.weights.draw([o, fans.inputs], fans, gain, stream), [o, c, h, w], device)
     }
 
     /// `[b, c, h, w]` to `[b, o, h, w]`.

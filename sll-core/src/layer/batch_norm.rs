@@ -120,6 +120,8 @@ fn run_on(norm: &BatchNorm, pass: &Pass, seen: [Tensor<1>; 2]) {
         let old = running.value_sync();
         let seen = if old.is_autodiff() && !seen.is_autodiff() { Tensor::from_inner(seen) } else { seen };
         running.update((old * (1.0 - norm.momentum) + seen * norm.momentum).detach());
+        // burn would take the mean over threads: the next batch may be another one's.
+        running.value_sync();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Transformer encoder blocks.
 
 use super::{Affine, Layer, LayerCost, Norm, WeightSlot};
+use crate::error::{Error, Result};
 use crate::memory::LayerMemory;
 use crate::op::{AttentionWeights, Heads, MlpWeights, attention_block, chunk_rows, mlp_block};
 use crate::rng::Stream;
@@ -40,10 +41,25 @@ pub struct EncoderBlockConfig {
 }
 
 impl EncoderBlockConfig {
+    fn check(&self) -> Result<()> {
+        let sizes = [("tokens", self.tokens), ("width", self.width), ("heads", self.heads), ("ratio", self.ratio)];
+        if let Some((key, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
+            return Err(Error::setting(key, 0, "must be at least 1"));
+        }
+        if !self.width.is_multiple_of(self.heads) {
+            return Err(Error::setting("width", self.width, format!("must be a multiple of the {} heads", self.heads)));
+        }
+        Ok(())
+    }
+
     /// The block, its weights drawn from `stream`.
-    pub fn init(&self, stream: &mut Stream, device: &Device) -> EncoderBlock {
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if a size is 0, or the heads do not divide the width.
+    pub fn init(&self, stream: &mut Stream, device: &Device) -> Result<EncoderBlock> {
+        self.check()?;
         let Self { tokens, width: d, class_token: class, heads, ratio } = *self;
-        EncoderBlock {
+        Ok(EncoderBlock {
             norm1: Norm::new(d, device),
             qkv: Affine::new(d, 3 * d, stream, device),
             proj: Affine::new(d, d, stream, device),
@@ -53,7 +69,7 @@ impl EncoderBlockConfig {
             heads,
             tokens,
             class,
-        }
+        })
     }
 }
 
@@ -135,13 +151,24 @@ impl Layer for EncoderBlock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::op::inject;
+    use crate::rng::{Purpose, upload};
+    use burn::tensor::{Tolerance, activation};
 
     fn small(tokens: usize, width: usize) -> EncoderBlockConfig {
         EncoderBlockConfig { tokens, width, class_token: false, heads: 2, ratio: 2 }
     }
-    use crate::op::inject;
-    use crate::rng::{Purpose, upload};
-    use burn::tensor::{Tolerance, activation};
+
+    #[test]
+    fn sizes_that_do_not_fit_are_named() {
+        let error = |config: EncoderBlockConfig| {
+            let mut stream = Stream::new(2, Purpose::Weights, &[]);
+            config.init(&mut stream, &Device::flex()).err().unwrap().to_string()
+        };
+        let uneven = error(EncoderBlockConfig { heads: 3, ..small(3, 8) });
+        assert!(uneven.contains("`width` = 8: must be a multiple of the 3 heads"), "{uneven}");
+        assert!(error(EncoderBlockConfig { heads: 0, ..small(3, 8) }).contains("`heads` = 0"));
+    }
 
     /// `x̂ (.) γ + β` of burn's own operations, differentiated by burn.
     fn norm(x: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>) -> Tensor<2> {
@@ -175,7 +202,7 @@ mod tests {
         let (batch, t, d) = (700, 3, 8);
         let device = Device::flex().autodiff();
         let mut stream = Stream::new(2, Purpose::Weights, &[]);
-        let block = small(t, d).init(&mut stream, &device);
+        let block = small(t, d).init(&mut stream, &device).unwrap();
         let x = upload(stream.normal(batch * t * d, 1.0), [batch, t * d], &device).require_grad();
         let signal = upload(stream.normal(batch * t * d, 1.0), [batch, t * d], &device);
         let (found, expected) = (block.forward(x.clone(), &Pass::Eval), composed(&block, x.clone(), batch));
@@ -204,7 +231,7 @@ mod tests {
     fn a_first_block_without_a_graph_below_has_the_same_parameter_gradients() {
         let device = Device::flex().autodiff();
         let mut stream = Stream::new(3, Purpose::Weights, &[]);
-        let block = small(3, 8).init(&mut stream, &device);
+        let block = small(3, 8).init(&mut stream, &device).unwrap();
         let x = upload(stream.normal(5 * 24, 1.0), [5, 24], &device);
         let signal = upload(stream.normal(5 * 24, 1.0), [5, 24], &device);
         let below = x.clone().require_grad();

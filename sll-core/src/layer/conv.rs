@@ -2,6 +2,7 @@
 
 use super::batch_norm::{normalise, normalise_rectified};
 use super::{Activation, BatchNormAt, Hidden, Kernel, Layer, LayerCost, Stages, WeightSlot};
+use crate::error::{Error, Result};
 use crate::memory::LayerMemory;
 use crate::op::rectify_pool;
 use crate::rng::Stream;
@@ -44,7 +45,7 @@ pub struct ConvConfig {
     pub input: [usize; 3],
     /// Channels of the map that it gives.
     pub channels: usize,
-    /// Side of the kernel.
+    /// Side of the kernel, odd.
     pub side: usize,
     /// What it has in common with other hidden layers; it has no dropout.
     pub hidden: Hidden,
@@ -53,11 +54,32 @@ pub struct ConvConfig {
 }
 
 impl ConvConfig {
+    fn check(&self) -> Result<()> {
+        let Self { input: [c, height, width], channels, side, pool, .. } = *self;
+        if side % 2 == 0 {
+            let reason = "a kernel that keeps the size of its map has a pixel in its middle; take an odd one, as 3";
+            return Err(Error::setting("side", side, reason));
+        }
+        if channels == 0 {
+            return Err(Error::setting("channels", 0, "a convolution gives at least 1"));
+        }
+        let least = if pool == Pool::Max2 { 2 } else { 1 };
+        if c == 0 || height.min(width) < least {
+            let reason = format!("it takes a channel or more of at least {least}x{least}; pool less before it");
+            return Err(Error::setting("input", format!("{c} of {height}x{width}"), reason));
+        }
+        Ok(())
+    }
+
     /// The layer, its weights drawn from `stream`.
-    pub fn init(&self, stream: &mut Stream, device: &Device) -> Conv {
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the kernel has no middle, or there is nothing to convolve or to pool.
+    pub fn init(&self, stream: &mut Stream, device: &Device) -> Result<Conv> {
+        self.check()?;
         let Self { input: [c, height, width], channels, side, hidden, pool } = *self;
         let normed = if hidden.batch_norm == BatchNormAt::Before { c } else { channels };
-        Conv {
+        Ok(Conv {
             kernel: Kernel::new(c, channels, side, hidden.start, stream, device),
             norm: (!hidden.batch_norm.is_none()).then(|| BatchNormConfig::new(normed).init(device)),
             norm_at: hidden.batch_norm,
@@ -65,7 +87,7 @@ impl ConvConfig {
             activation: hidden.activation,
             height,
             width,
-        }
+        })
     }
 }
 
@@ -234,13 +256,27 @@ mod tests {
     use crate::rng::{Purpose, upload};
 
     #[test]
+    fn what_cannot_be_convolved_is_named() {
+        let good = ConvConfig { input: [2, 3, 3], channels: 4, side: 3, hidden: Hidden::default(), pool: Pool::Max2 };
+        let error = |config: ConvConfig| {
+            let mut stream = Stream::new(3, Purpose::Weights, &[]);
+            config.init(&mut stream, &Device::flex()).err().unwrap().to_string()
+        };
+        assert!(error(ConvConfig { side: 4, ..good }).contains("`side` = 4") && good.check().is_ok());
+        assert!(error(ConvConfig { side: 0, ..good }).contains("take an odd one"));
+        assert!(error(ConvConfig { channels: 0, ..good }).contains("`channels` = 0"));
+        assert!(error(ConvConfig { input: [2, 1, 3], ..good }).contains("`input` = 2 of 1x3"));
+        assert!(error(ConvConfig { input: [0, 3, 3], ..good }).contains("a channel or more"));
+    }
+
+    #[test]
     fn a_layer_is_convolution_relu_and_the_largest_of_four() {
         let (c, o, side) = (2, 3, 4usize);
         let device = Device::flex();
         let mut stream = Stream::new(3, Purpose::Weights, &[]);
         let config =
             ConvConfig { input: [c, side, side], channels: o, side: 3, hidden: Hidden::default(), pool: Pool::Max2 };
-        let layer = config.init(&mut stream, &device);
+        let layer = config.init(&mut stream, &device).unwrap();
         let image = stream.normal(c * side * side, 1.0);
         let out = layer.forward(upload(image.clone(), [1, c * side * side], &device), &Pass::Eval);
         let out = out.into_data().try_to_vec::<f32>().unwrap();

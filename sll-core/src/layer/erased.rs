@@ -5,8 +5,8 @@ use crate::error::{Error, Result};
 use crate::learned::Learned;
 use crate::memory::LayerMemory;
 use crate::named::{Named, Source};
+use crate::optim::Updater;
 use crate::{pass::Pass, shape::Shape};
-use burn::optim::ModuleOptimizer;
 use burn::tensor::{Gradients, Tensor, TensorData};
 
 /// A [`Layer`] behind a pointer: everything a rule, an optimiser or a checkpoint does with one.
@@ -38,7 +38,7 @@ pub(crate) trait DynLayer: Send {
     /// Takes every parameter and running statistic from `source`; `prefix` stands before each name in errors.
     fn set_tensors(&mut self, source: &mut Source, prefix: &str) -> Result<()>;
     /// Takes this layer's gradients out of `grads` and moves the parameters by one step.
-    fn update(&mut self, grads: &mut Gradients, optimizer: &mut ModuleOptimizer, lr: f64);
+    fn update(&mut self, grads: &mut Gradients, updater: &mut Updater);
     /// The layer for evaluation: same parameters, no graph.
     fn valid(&self) -> Box<dyn DynLayer>;
     /// A copy, whose parameters share memory with this one's until either is updated.
@@ -117,8 +117,8 @@ impl<L: Layer + 'static> DynLayer for Slot<L> {
         self.0.set_tensors(source, prefix)
     }
 
-    fn update(&mut self, grads: &mut Gradients, optimizer: &mut ModuleOptimizer, lr: f64) {
-        self.0.step(grads, optimizer, lr);
+    fn update(&mut self, grads: &mut Gradients, updater: &mut Updater) {
+        self.0.update(grads, updater, 1.0);
     }
 
     fn valid(&self) -> Box<dyn DynLayer> {

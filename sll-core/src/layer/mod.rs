@@ -19,8 +19,8 @@ pub use dense::{Activation, Dense, Hidden};
 pub(crate) use erased::{DynLayer, Slot};
 pub use head::TokenHead;
 pub use norm::Norm;
-pub use patch::PatchEmbedding;
-pub use start::{Bias, Initial, Start};
+pub use patch::{PatchEmbedding, PatchEmbeddingConfig};
+pub use start::{Bias, Fans, Initial, Start};
 
 use crate::memory::LayerMemory;
 use crate::{pass::Pass, shape::Shape};

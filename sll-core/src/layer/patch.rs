@@ -1,6 +1,7 @@
 //! Patch embedding: an image becomes a sequence of tokens (Dosovitskiy et al. 2021).
 
 use super::{Affine, Joins, Layer, LayerCost, WeightSlot};
+use crate::error::{Error, Result};
 use crate::memory::LayerMemory;
 use crate::op::Patches;
 use crate::precision::alike;
@@ -23,18 +24,43 @@ pub struct PatchEmbedding {
     patch: usize,
 }
 
-impl PatchEmbedding {
-    /// Cuts `[c, h, w]` images into patches of side `patch` (which divides both) and maps each to `d` features.
-    pub fn new(
-        [c, h, w]: [usize; 3],
-        patch: usize,
-        d: usize,
-        class: bool,
-        stream: &mut Stream,
-        device: &Device,
-    ) -> Self {
+/// What a [`PatchEmbedding`] is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PatchEmbeddingConfig {
+    /// Channels, height and width of an image.
+    pub input: [usize; 3],
+    /// Side of a patch, which divides height and width.
+    pub patch: usize,
+    /// Width of a token.
+    pub width: usize,
+    /// Whether a class token comes first.
+    pub class_token: bool,
+}
+
+impl PatchEmbeddingConfig {
+    fn check(&self) -> Result<()> {
+        let Self { input: [c, h, w], patch, width, .. } = *self;
+        if patch == 0 || !h.is_multiple_of(patch) || !w.is_multiple_of(patch) {
+            return Err(Error::setting("patch", patch, format!("must divide the image's sides, {h} and {w}")));
+        }
+        if c * h * w == 0 {
+            return Err(Error::setting("input", format!("{c} of {h}x{w}"), "an image has at least one value"));
+        }
+        match width {
+            0 => Err(Error::setting("width", 0, "must be at least 1")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The layer, its weights drawn from `stream`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the patch does not divide the image, or a size is 0.
+    pub fn init(&self, stream: &mut Stream, device: &Device) -> Result<PatchEmbedding> {
+        self.check()?;
+        let Self { input: [c, h, w], patch, width: d, class_token: class } = *self;
         let tokens = (h / patch) * (w / patch) + usize::from(class);
-        Self {
+        Ok(PatchEmbedding {
             affine: Affine::new(c * patch * patch, d, stream, device),
             positions: Param::from_tensor(upload(stream.normal(tokens * d, 0.02), [tokens, d], device)),
             class: class.then(|| Param::from_tensor(upload(stream.normal(d, 0.02), [1, d], device))),
@@ -42,9 +68,11 @@ impl PatchEmbedding {
             height: h,
             width: w,
             patch,
-        }
+        })
     }
+}
 
+impl PatchEmbedding {
     fn patches(&self) -> usize {
         (self.height / self.patch) * (self.width / self.patch)
     }
@@ -113,11 +141,23 @@ mod tests {
     use crate::rng::Purpose;
 
     #[test]
+    fn patches_that_do_not_divide_the_image_are_refused() {
+        let config = PatchEmbeddingConfig { input: [2, 4, 6], patch: 4, width: 3, class_token: true };
+        for patch in [0, 4] {
+            let mut stream = Stream::new(1, Purpose::Weights, &[]);
+            let error = PatchEmbeddingConfig { patch, ..config }.init(&mut stream, &Device::flex()).err().unwrap();
+            let expected = format!("`patch` = {patch}: must divide the image's sides, 4 and 6");
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
     fn a_token_is_the_affine_map_of_its_patch() {
         let (c, side, p, d) = (2, 4, 2, 3);
         let device = Device::flex();
         let mut stream = Stream::new(1, Purpose::Weights, &[]);
-        let layer = PatchEmbedding::new([c, side, side], p, d, true, &mut stream, &device);
+        let config = PatchEmbeddingConfig { input: [c, side, side], patch: p, width: d, class_token: true };
+        let layer = config.init(&mut stream, &device).unwrap();
         let image = stream.normal(c * side * side, 1.0);
         let x = upload(image.clone(), [1, c * side * side], &device);
         let values = |t: Tensor<2>| t.into_data().try_to_vec::<f32>().unwrap();

@@ -3,6 +3,15 @@
 use crate::rng::Stream;
 use serde::{Deserialize, Serialize};
 
+/// How many connections the units of an affine map have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fans {
+    /// Inputs of a unit.
+    pub inputs: usize,
+    /// Units that an input reaches.
+    pub outputs: usize,
+}
+
 /// The law of initial weights, `n` being a unit's inputs (fan-in) and `m` how many units an input reaches (fan-out).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -18,31 +27,23 @@ pub enum Initial {
     XavierUniform,
     /// `N(0, 2/(n + m))`.
     XavierNormal,
+    /// `N(0, 1/m)` (forward-forward's in the code of Löwe 2023).
+    FanOutNormal,
     /// Rows or columns, whichever are fewer, are orthogonal and of length 1 (Saxe, McClelland & Ganguli 2014).
     Orthogonal,
 }
 
 impl Initial {
-    /// Whether it is the usual one.
-    pub fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Weights `[rows, columns]`, row by row, times `gain`, of units with these fans.
-    pub fn draw(
-        self,
-        [rows, columns]: [usize; 2],
-        (fan_in, fan_out): (usize, usize),
-        gain: f64,
-        stream: &mut Stream,
-    ) -> Vec<f32> {
-        let (count, n, both) = (rows * columns, fan_in as f64, (fan_in + fan_out) as f64);
+    pub fn draw(self, [rows, columns]: [usize; 2], fans: Fans, gain: f64, stream: &mut Stream) -> Vec<f32> {
+        let (count, n, both) = (rows * columns, fans.inputs as f64, (fans.inputs + fans.outputs) as f64);
         match self {
             Initial::Pytorch => stream.uniform(count, gain / n.sqrt()),
             Initial::HeUniform => stream.uniform(count, gain * (6.0 / n).sqrt()),
             Initial::HeNormal => stream.normal(count, gain * (2.0 / n).sqrt()),
             Initial::XavierUniform => stream.uniform(count, gain * (6.0 / both).sqrt()),
             Initial::XavierNormal => stream.normal(count, gain * (2.0 / both).sqrt()),
+            Initial::FanOutNormal => stream.normal(count, gain / (fans.outputs as f64).sqrt()),
             Initial::Orthogonal => {
                 let (few, many) = (rows.min(columns), rows.max(columns));
                 let found = orthonormal(stream.normal(count, 1.0), many);
@@ -90,13 +91,6 @@ pub enum Bias {
     None,
 }
 
-impl Bias {
-    /// Whether it is the usual one.
-    pub fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// What an affine map starts with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Start {
@@ -111,8 +105,8 @@ mod tests {
     use super::*;
     use crate::rng::Purpose;
 
-    fn draw(law: Initial, shape: [usize; 2], fans: (usize, usize)) -> Vec<f32> {
-        law.draw(shape, fans, 1.0, &mut Stream::new(3, Purpose::Weights, &[]))
+    fn draw(law: Initial, shape: [usize; 2], (inputs, outputs): (usize, usize)) -> Vec<f32> {
+        law.draw(shape, Fans { inputs, outputs }, 1.0, &mut Stream::new(3, Purpose::Weights, &[]))
     }
 
     #[test]
@@ -124,13 +118,15 @@ mod tests {
             (Initial::HeNormal, 2.0 / 50.0),
             (Initial::XavierUniform, 2.0 / 200.0),
             (Initial::XavierNormal, 2.0 / 200.0),
+            (Initial::FanOutNormal, 1.0 / 150.0),
         ] {
             let values = draw(law, [200, 300], fans);
             let mean = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / values.len() as f64;
             assert!((mean / variance - 1.0).abs() < 0.03, "{law:?}: {mean}, not {variance}");
             let most = values.iter().fold(0f32, |most, v| most.max(v.abs()));
             let uniform = f64::from(most) <= (3.0 * variance).sqrt() * 1.0001;
-            assert_eq!(uniform, !matches!(law, Initial::HeNormal | Initial::XavierNormal), "{law:?}: {most}");
+            let normal = matches!(law, Initial::HeNormal | Initial::XavierNormal | Initial::FanOutNormal);
+            assert_eq!(uniform, !normal, "{law:?}: {most}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The books of one allocator: live bytes, their peak, and what the peak of a step is made of.
 
-use super::{CATEGORY, Category, GRADIENTS, StepBytes};
+use super::{Category, GRADIENTS, StepBytes, category};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Counts the blocks of one allocator, from any thread.
@@ -38,7 +38,7 @@ impl Ledger {
 
     /// The tag of a block made now.
     pub fn tag(&self) -> usize {
-        self.step.load(Relaxed) << 1 | usize::from(CATEGORY.load(Relaxed) == Category::Activations as u8)
+        self.step.load(Relaxed) << 1 | usize::from(category() == Category::Activations as u8)
     }
 
     /// Whether a block of `tag` counts among the present step's activations.

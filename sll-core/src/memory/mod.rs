@@ -21,6 +21,7 @@ pub use model::{LayerMemory, LocalUnit, Pattern};
 pub use usage::MemoryUse;
 
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
 
 /// Where a device's memory is read.
@@ -96,34 +97,75 @@ pub enum Category {
 static CATEGORY: AtomicU8 = AtomicU8::new(Category::Workspace as u8);
 static GRADIENTS: AtomicUsize = AtomicUsize::new(0);
 
-/// What is allocated while this lives, on any thread, is of its category. One step runs at a time in a process.
+thread_local! {
+    /// The category of what this thread alone allocates, where it has books of its own.
+    static OWN: Cell<Option<u8>> = const { Cell::new(None) };
+    /// Gradients among [`GRADIENTS`] that this thread has made.
+    static MADE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// What is allocated from here on by the present thread is of the category that this thread says: for threads that do
+/// parts of a step at once, each with no help from others.
+pub(crate) fn own_books() {
+    OWN.set(Some(Category::Workspace as u8));
+}
+
+/// The present category of this thread.
+fn category() -> u8 {
+    OWN.get().unwrap_or_else(|| CATEGORY.load(Relaxed))
+}
+
+/// What is allocated while this lives is of its category: on any thread, or on one that has [`own_books`], there.
 #[must_use = "it ends when it is dropped"]
 pub struct Scope(u8);
 
 /// Books what is allocated from here on as `category`, until the scope is dropped.
 pub fn scope(category: Category) -> Scope {
-    Scope(CATEGORY.swap(category as u8, Relaxed))
+    Scope(swap(category as u8))
+}
+
+fn swap(category: u8) -> u8 {
+    match OWN.get() {
+        Some(before) => {
+            OWN.set(Some(category));
+            before
+        }
+        None => CATEGORY.swap(category, Relaxed),
+    }
 }
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        CATEGORY.store(self.0, Relaxed);
+        swap(self.0);
     }
 }
 
-/// A backward pass begins: what the last one made has been used up or dropped.
+/// A backward pass begins: what the last one of this thread made has been used up or dropped.
 pub(crate) fn gradients_begin() {
-    GRADIENTS.store(0, Relaxed);
+    less(MADE.take());
+}
+
+/// Says that the gradients of the last backward pass are gone: for rules that change weights themselves, without an
+/// [`Updater`](crate::optim::Updater).
+pub fn gradients_gone() {
+    gradients_begin();
 }
 
 /// Books `values` gradient values of parameters that a backward pass has made.
 pub(crate) fn gradients_made(values: usize) {
+    MADE.set(MADE.get() + 4 * values);
     GRADIENTS.fetch_add(4 * values, Relaxed);
 }
 
 /// Books `values` gradient values as used up by the optimiser.
 pub(crate) fn gradients_used(values: usize) {
-    let used = |bytes: usize| Some(bytes.saturating_sub(4 * values));
+    let used = MADE.get().min(4 * values);
+    MADE.set(MADE.get() - used);
+    less(used);
+}
+
+fn less(bytes: usize) {
+    let less = |made: usize| Some(made.saturating_sub(bytes));
     // The closure always gives a value.
-    let _ = GRADIENTS.fetch_update(Relaxed, Relaxed, used);
+    let _ = GRADIENTS.fetch_update(Relaxed, Relaxed, less);
 }

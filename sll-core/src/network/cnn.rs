@@ -58,22 +58,34 @@ impl Plan {
         Plan { convs: [&[(64, Pool::Max2)], &rest[..]].concat(), dense: Vec::new() }
     }
 
+    /// A plan without a convolution has none to be changed by `key`.
+    fn without_convolutions(key: &'static str, value: usize) -> Error {
+        Error::setting(key, value, "this plan has no convolution; give it one, or take an MLP (`mlp-2x800`)")
+    }
+
     /// The plan with its first layer `width` channels wide and every other layer scaled alike.
-    #[must_use]
-    pub fn with_width(mut self, width: usize) -> Self {
-        let base = self.convs[0].0;
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there is no convolution, or the first one has no channel.
+    pub fn with_width(mut self, width: usize) -> Result<Self> {
+        let base = match self.convs.first() {
+            Some(&(channels, _)) if channels > 0 => channels,
+            _ => return Err(Self::without_convolutions("width", width)),
+        };
         let scaled = |n: usize| (n * width / base).max(1);
         self.convs.iter_mut().for_each(|(channels, _)| *channels = scaled(*channels));
         self.dense.iter_mut().for_each(|n| *n = scaled(*n));
-        self
+        Ok(self)
     }
 
     /// The plan with `depth` convolutions: the first ones, or the last one repeated without pooling.
-    #[must_use]
-    pub fn with_depth(mut self, depth: usize) -> Self {
-        let last = self.convs[self.convs.len() - 1].0;
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there is no convolution.
+    pub fn with_depth(mut self, depth: usize) -> Result<Self> {
+        let Some(&(last, _)) = self.convs.last() else { return Err(Self::without_convolutions("depth", depth)) };
         self.convs.resize(depth, (last, Pool::None));
-        self
+        Ok(self)
     }
 }
 
@@ -112,7 +124,7 @@ impl CnnConfig<'_> {
                 return Err(Error::setting("input", format!("{height}x{width}"), reason));
             }
             let config = ConvConfig { input: [c, h, w], channels, side: 3, hidden, pool };
-            let conv = config.init(&mut next(), device);
+            let conv = config.init(&mut next(), device)?;
             if let Shape::Map { c: channels, h: height, w: width } = conv.output() {
                 (c, h, w) = (channels, height, width);
             }
@@ -125,5 +137,22 @@ impl CnnConfig<'_> {
             n = m;
         }
         builder.layer(Dense::linear(n, classes, hidden.start, &mut next(), device)).build(device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_without_convolutions_builds_and_cannot_be_scaled() {
+        let plan = Plan { convs: Vec::new(), dense: vec![5] };
+        let device = Device::flex().autodiff();
+        let config = CnnConfig { input: [1, 2, 2], plan: &plan, classes: 3, hidden: Hidden::default() };
+        assert_eq!(config.init(1, &device).unwrap().num_params(), 4 * 5 + 5 + 5 * 3 + 3);
+        let wide = plan.clone().with_width(8).unwrap_err().to_string();
+        assert!(wide.contains("`width` = 8") && wide.contains("take an MLP"), "{wide}");
+        let deep = plan.with_depth(2).unwrap_err().to_string();
+        assert!(deep.contains("`depth` = 2"), "{deep}");
     }
 }

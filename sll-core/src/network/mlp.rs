@@ -1,7 +1,7 @@
 //! The paper's multi-layer perceptrons (appendix A.4.3): `depth` hidden ReLU layers of `width`, dropout after each.
 
 use super::Network;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layer::{Dense, Hidden};
 use crate::rng::{Purpose, Stream};
 use burn::tensor::Device;
@@ -25,9 +25,13 @@ impl MlpConfig {
     /// The network, its weights drawn from `seed`.
     ///
     /// # Errors
-    /// Those of [`NetworkBuilder::build`](super::NetworkBuilder::build).
+    /// If a size is 0, and those of [`NetworkBuilder::build`](super::NetworkBuilder::build).
     pub fn init(&self, seed: u64, device: &Device) -> Result<Network> {
         let Self { inputs, width, depth, classes, hidden } = *self;
+        if let Some((key, _)) = [("inputs", inputs), ("width", width), ("classes", classes)].iter().find(|of| of.1 == 0)
+        {
+            return Err(Error::setting(key, 0, "must be at least 1"));
+        }
         let mut builder = Network::builder();
         let mut n = inputs;
         for layer in 0..depth {

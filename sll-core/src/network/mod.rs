@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::layer::{DynLayer, Joins, Layer, LayerCost, Slot, Stages, WeightSlot};
 use crate::memory::{Category, LayerMemory, scope};
 use crate::named::{Named, Source};
-use crate::{output::OutputLoss, pass::Pass, precision::Precision, shape::Shape};
+use crate::rule::Batch;
+use crate::{optim::Updater, output::OutputLoss, pass::Pass, precision::Precision, shape::Shape};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use std::ops::Range;
 
@@ -26,9 +27,13 @@ pub enum Cut {
     EveryLayer,
 }
 
-/// A chain of layers from an input to `K` logits.
+/// A chain of layers from an input to `K` logits, or a part of one ([`Network::split_off`]).
 pub struct Network {
     layers: Vec<Box<dyn DynLayer>>,
+    /// Index of the first of `layers` in the whole chain.
+    first: usize,
+    /// Of the whole chain.
+    classes: usize,
     device: Device,
     precision: Precision,
     loss: OutputLoss,
@@ -45,12 +50,18 @@ impl NetworkBuilder {
         self
     }
 
-    /// Checks that the layers fit together and that the last one gives a vector of logits.
+    /// Checks that the layers fit together and that the last one gives a vector of logits. `device` is where their
+    /// parameters are, with autodiff.
     ///
     /// # Errors
-    /// [`Error::Chain`] for two layers that do not fit together, [`Error::Setting`] for none, or a last one whose
-    /// output is a map.
+    /// [`Error::Chain`] for two layers that do not fit together, [`Error::Setting`] for none, a last one whose output
+    /// is a map, or a device without autodiff.
     pub fn build(self, device: &Device) -> Result<Network> {
+        if !device.is_autodiff() {
+            let reason = "a network is trained by differentiating its units; make its layers and it on \
+                `device.autodiff()`, and take `Network::valid` to predict without";
+            return Err(Error::setting("device", format!("{device:?}"), reason));
+        }
         for (i, pair) in self.0.windows(2).enumerate() {
             let (found, expected) = (pair[0].output(), pair[1].input());
             if found.len() != expected.len() {
@@ -59,9 +70,9 @@ impl NetworkBuilder {
             }
         }
         match self.0.last().map(|layer| layer.output()) {
-            Some(Shape::Flat(_)) => {
+            Some(Shape::Flat(classes)) => {
                 let (precision, loss) = (Precision::default(), OutputLoss::default());
-                Ok(Network { layers: self.0, device: device.clone(), precision, loss })
+                Ok(Network { layers: self.0, first: 0, classes, device: device.clone(), precision, loss })
             }
             Some(other) => Err(Error::setting("network", other, "the last layer must give one logit a class")),
             None => Err(Error::setting("network", "empty", "a chain needs at least one layer")),
@@ -85,7 +96,7 @@ impl Network {
     /// If the device has no products of that type: flex is single precision only.
     pub fn in_precision(self, precision: Precision) -> Result<Self> {
         if !precision.is_single() && self.device == Device::flex() {
-            let reason = "flex computes in single precision; use --device cpu-tch or cuda:N, or leave it out";
+            let reason = "flex computes in single precision; take one of LibTorch's devices, or leave it out";
             return Err(Error::setting("precision", "bf16", reason));
         }
         Ok(Self { precision, ..self })
@@ -119,12 +130,12 @@ impl Network {
 
     /// Number of classes, the length of the output.
     pub fn classes(&self) -> usize {
-        self.output_of(self.depth() - 1).len()
+        self.classes
     }
 
     /// Shape of what layer `index` gives.
     pub fn output_of(&self, index: usize) -> Shape {
-        self.layers[index].output()
+        self.layers[index - self.first].output()
     }
 
     /// The device of the parameters, with autodiff.
@@ -155,7 +166,7 @@ impl Network {
 
     /// Number of trainable values of layer `index`.
     pub fn layer_params(&self, index: usize) -> usize {
-        self.layers[index].num_params()
+        self.layers[index - self.first].num_params()
     }
 
     /// Parameters and running statistics of each layer.
@@ -165,8 +176,8 @@ impl Network {
 
     /// The same by name, `layers.<index>.<tensor>`; see [`crate::named`].
     pub fn tensors(&self) -> Vec<Named> {
-        let layers = self.layers.iter().enumerate();
-        layers.flat_map(|(i, l)| l.tensors().into_iter().map(move |(name, data)| (of_layer(i, &name), data))).collect()
+        let layers = self.layers.iter().zip(self.first..);
+        layers.flat_map(|(l, i)| l.tensors().into_iter().map(move |(name, data)| (of_layer(i, &name), data))).collect()
     }
 
     /// Takes every parameter and running statistic from `source`, by the names of [`Network::tensors`].
@@ -174,15 +185,15 @@ impl Network {
     /// # Errors
     /// Names the first tensor that is missing or has another shape.
     pub fn set_tensors(&mut self, source: &mut Source) -> Result<()> {
-        let layers = self.layers.iter_mut().enumerate();
+        let layers = self.layers.iter_mut().zip(self.first..);
         let mut each = layers
-            .map(|(i, layer)| layer.set_tensors(&mut |name: &str| source(&of_layer(i, name)), &format!("layers.{i}")));
+            .map(|(layer, i)| layer.set_tensors(&mut |name: &str| source(&of_layer(i, name)), &format!("layers.{i}")));
         each.try_for_each(|outcome| outcome)
     }
 
     /// Layer `index` as an affine map and what follows it; see [`Layer::stages`].
     pub fn stages(&self, index: usize) -> Option<&dyn Stages> {
-        self.layers[index].stages()
+        self.layers[index - self.first].stages()
     }
 
     /// What layer `index` makes of `x` before dropout and pooling; `None` where it has no such stages.
@@ -209,7 +220,8 @@ impl Network {
     /// Runs the layers `range` on `x [b, input of the first]`.
     pub fn forward_range(&self, range: Range<usize>, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let _activations = scope(Category::Activations);
-        let h = range.fold(self.precision.enter(x), |x, index| self.layers[index].forward(x, &pass.at(index)));
+        let h =
+            range.fold(self.precision.enter(x), |x, index| self.layers[index - self.first].forward(x, &pass.at(index)));
         self.precision.leave(h)
     }
 
@@ -218,7 +230,7 @@ impl Network {
     pub fn forward_plain(&self, range: Range<usize>, x: Tensor<2>, pass: &Pass) -> Tensor<2> {
         let _activations = scope(Category::Activations);
         let h = range.fold(self.precision.enter(x), |x, index| {
-            let layer = &self.layers[index];
+            let layer = &self.layers[index - self.first];
             match layer.stages() {
                 Some(_) => layer.forward(x, &pass.at(index)),
                 None => layer.valid().forward(x, &pass.at(index)),
@@ -244,6 +256,34 @@ impl Network {
     pub fn duplicate(&self) -> Network {
         let layers = self.layers.iter().map(|layer| layer.duplicate()).collect();
         Network { layers, device: self.device.clone(), ..*self }
+    }
+
+    /// Checks that a batch fits: an input's features in each row, and a label for each, of a class that there is.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] that names what does not fit.
+    pub fn accept(&self, batch: &Batch) -> Result<()> {
+        let ([samples, features], labels, classes) = (batch.x.dims(), batch.labels.len(), self.classes());
+        if let Some(label) = batch.labels.iter().find(|&&label| label >= classes) {
+            return Err(Error::setting(
+                "label",
+                label,
+                format!("the network has {classes} classes, 0 to {}", classes - 1),
+            ));
+        }
+        if samples == 0 || samples != labels {
+            return Err(Error::setting(
+                "labels",
+                labels,
+                format!("the batch has {samples} samples; give one label each"),
+            ));
+        }
+        let input = self.input();
+        if features != input.len() {
+            let reason = format!("each sample has that many features, and the network takes {input}, {}", input.len());
+            return Err(Error::setting("x", features, reason));
+        }
+        Ok(())
     }
 
     /// The units of `cut`, as ranges of layers.
@@ -286,14 +326,27 @@ impl Network {
         places
     }
 
-    pub(crate) fn update_layer(
-        &mut self,
-        index: usize,
-        grads: &mut Gradients,
-        optimizer: &mut burn::optim::ModuleOptimizer,
-        lr: f64,
-    ) {
-        self.layers[index].update(grads, optimizer, lr);
+    pub(crate) fn update_layer(&mut self, index: usize, grads: &mut Gradients, updater: &mut Updater) {
+        self.layers[index - self.first].update(grads, updater);
+    }
+
+    /// Takes the layers from `index` on away into a network of their own, where they keep their indices.
+    ///
+    /// # Panics
+    /// If it has no layer `index`.
+    #[must_use]
+    pub fn split_off(&mut self, index: usize) -> Network {
+        let layers = self.layers.split_off(index - self.first);
+        Network { layers, device: self.device.clone(), first: index, ..*self }
+    }
+
+    /// Puts back what [`Network::split_off`] took away.
+    ///
+    /// # Panics
+    /// If `above` does not follow on this network's layers.
+    pub fn append(&mut self, above: Network) {
+        assert_eq!(self.first + self.layers.len(), above.first, "the layers above follow on those below");
+        self.layers.extend(above.layers);
     }
 
     /// Parameters and running statistics, one entry a layer.
@@ -314,5 +367,36 @@ impl Network {
             return Err(Error::Record { what: "the network".into(), reason });
         }
         self.layers.iter_mut().zip(record).try_for_each(|(layer, bytes)| layer.load(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::{Dense, Start};
+    use crate::rng::{Purpose, Stream};
+
+    #[test]
+    fn a_batch_that_does_not_fit_is_named() {
+        let net = crate::laws::small_mlp(1);
+        let good = crate::laws::batch(&net, 0);
+        let error = |batch: &Batch| net.accept(batch).unwrap_err().to_string();
+        let with = |labels: Vec<usize>| Batch { labels, ..good.clone() };
+        assert!(net.accept(&good).is_ok());
+        assert!(error(&with(vec![4; good.len()])).contains("4 classes, 0 to 3"));
+        assert!(error(&with(vec![0; 3])).contains("give one label each"));
+        let narrow = Batch { x: good.x.clone().narrow(1, 0, 7), ..good.clone() };
+        assert!(error(&narrow).contains("`x` = 7"), "{}", error(&narrow));
+    }
+
+    #[test]
+    fn a_device_that_cannot_differentiate_is_refused_at_once() {
+        let on = |device: Device| {
+            let layer = Dense::linear(3, 2, Start::default(), &mut Stream::new(1, Purpose::Weights, &[]), &device);
+            Network::builder().layer(layer).build(&device)
+        };
+        assert!(on(Device::flex().autodiff()).is_ok());
+        let error = on(Device::flex()).err().unwrap().to_string();
+        assert!(error.contains("`device`") && error.contains("device.autodiff()"), "{error}");
     }
 }

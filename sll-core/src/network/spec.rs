@@ -4,6 +4,7 @@ use super::cnn::{CnnConfig, Plan};
 use super::mlp::MlpConfig;
 use super::{Network, vit};
 use crate::error::{Error, Result};
+use crate::is_default;
 use crate::layer::{Activation, BatchNormAt, Bias, Hidden, Initial, Start};
 use crate::output::OutputLoss;
 use crate::precision::Precision;
@@ -33,13 +34,13 @@ pub struct NetworkSpec {
     #[serde(default)]
     pub activation: Activation,
     /// The law of initial weights, the classifier's included; transformers have PyTorch's.
-    #[serde(default, skip_serializing_if = "Initial::is_usual")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub initial: Initial,
     /// The bias of affine maps, the classifier's included; transformers have PyTorch's.
-    #[serde(default, skip_serializing_if = "Bias::is_usual")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub bias: Bias,
     /// What the output is trained by.
-    #[serde(default, skip_serializing_if = "OutputLoss::is_usual")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub loss: OutputLoss,
     /// Summarise tokens by their mean in place of a class token.
     #[serde(default)]
@@ -144,7 +145,6 @@ const NAMED: &[Named] = &[
     },
 ];
 
-/// Rows 0 and 5 are networks that Table A5 does not have: the appendix's small one, and the one of equal layers.
 /// Every named network.
 pub fn catalogue() -> &'static [Named] {
     NAMED
@@ -202,8 +202,8 @@ impl NetworkSpec {
             ("dropout", self.dropout == 0.0 || hidden_dense, self.dropout.to_string()),
             ("batch_norm", self.batch_norm.is_none() || !vit, format!("{:?}", self.batch_norm)),
             ("activation", self.activation == Activation::Relu || !vit, format!("{:?}", self.activation)),
-            ("initial", self.initial.is_usual() || !vit, format!("{:?}", self.initial)),
-            ("bias", self.bias.is_usual() || !vit, format!("{:?}", self.bias)),
+            ("initial", is_default(&self.initial) || !vit, format!("{:?}", self.initial)),
+            ("bias", is_default(&self.bias) || !vit, format!("{:?}", self.bias)),
             ("mean_token", !self.mean_token || vit, self.mean_token.to_string()),
             ("patch", self.patch.is_none() || vit, format!("{:?}", self.patch.unwrap_or_default())),
         ];
@@ -292,10 +292,10 @@ impl NetworkSpec {
             Kind::Cnn { plan } => {
                 let mut plan = plan();
                 if let Some(width) = self.width {
-                    plan = plan.with_width(width);
+                    plan = plan.with_width(width)?;
                 }
                 if let Some(depth) = self.depth {
-                    plan = plan.with_depth(depth);
+                    plan = plan.with_depth(depth)?;
                 }
                 CnnConfig { input: image, plan: &plan, classes, hidden }.init(seed, device)
             }

@@ -1,8 +1,8 @@
 //! The paper's vision transformers (Table A6), width 384.
 
 use super::Network;
-use crate::error::{Error, Result};
-use crate::layer::{EncoderBlockConfig, Layer, PatchEmbedding, TokenHead};
+use crate::error::Result;
+use crate::layer::{EncoderBlockConfig, Layer, PatchEmbeddingConfig, TokenHead};
 use crate::rng::{Purpose, Stream};
 use crate::shape::Shape;
 use burn::tensor::Device;
@@ -27,27 +27,20 @@ pub struct Sizes {
 /// Patch embedding, `blocks` encoder blocks, head.
 ///
 /// # Errors
-/// If the patch does not divide the image, or the heads the width.
+/// Those of [`PatchEmbeddingConfig::init`] and [`EncoderBlockConfig::init`].
 pub fn vit(image: [usize; 3], sizes: Sizes, classes: usize, seed: u64, device: &Device) -> Result<Network> {
-    let [_, h, w] = image;
     let Sizes { patch, width, blocks, heads, ratio, class_token } = sizes;
-    if h % patch != 0 || w % patch != 0 {
-        return Err(Error::setting("patch", patch, format!("must divide the image's sides, {h} and {w}")));
-    }
-    if width % heads != 0 {
-        return Err(Error::setting("width", width, format!("must be a multiple of the {heads} heads")));
-    }
     let mut index = 0u64;
     let mut next = || {
         index += 1;
         Stream::new(seed, Purpose::Weights, &[index - 1])
     };
-    let embedding = PatchEmbedding::new(image, patch, width, class_token, &mut next(), device);
+    let embedding = PatchEmbeddingConfig { input: image, patch, width, class_token }.init(&mut next(), device)?;
     let Shape::Tokens { t, d, class } = embedding.output() else { unreachable!("a patch embedding gives tokens") };
     let mut builder = Network::builder().layer(embedding);
     let block = EncoderBlockConfig { tokens: t, width: d, class_token: class, heads, ratio };
     for _ in 0..blocks {
-        builder = builder.layer(block.init(&mut next(), device));
+        builder = builder.layer(block.init(&mut next(), device)?);
     }
     builder.layer(TokenHead::new((t, d, class), classes, &mut next(), device)).build(device)
 }

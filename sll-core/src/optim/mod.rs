@@ -5,23 +5,18 @@ mod adamax;
 mod moments;
 mod schedule;
 mod sgd;
+mod updater;
 
 pub use adam::Adam;
 pub use adamax::Adamax;
 pub use moments::Moments;
 pub use schedule::Schedule;
 pub use sgd::Sgd;
+pub use updater::Updater;
 
 use crate::error::{Error, Result};
-use crate::learned::Learned;
-use crate::memory::gradients_used;
-use crate::network::Network;
-use burn::module::Module;
 use burn::optim::ModuleOptimizer;
-use burn::tensor::{Bytes, Gradients};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-use std::ops::Range;
 
 /// The optimiser's law. `β = (0.9, 0.999)`, `ε = 1e-8` as in PyTorch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,71 +79,8 @@ impl OptimizerConfig {
             }
             OptimizerKind::Sgd => ModuleOptimizer::from(Sgd { momentum: self.momentum, weight_decay }),
         };
-        Ok(Updater { optimizer, lr: 0.0, trained: BTreeSet::new() })
+        Ok(Updater::new(optimizer))
     }
-}
-
-/// An optimiser with the present learning rate. Its state is per parameter, so that stepping layer by layer gives the
-/// same numbers as stepping all layers at once.
-pub struct Updater {
-    optimizer: ModuleOptimizer,
-    lr: f64,
-    /// Layers, and parameters outside the network by their first one's identity, that have been moved.
-    trained: BTreeSet<String>,
-}
-
-impl Updater {
-    /// Sets the learning rate of the steps to come.
-    pub fn set_lr(&mut self, lr: f64) {
-        self.lr = lr;
-    }
-
-    /// Moves the layers `range` by one step, taking their gradients out of `grads` layer by layer.
-    pub fn step(&mut self, net: &mut Network, range: Range<usize>, mut grads: Gradients) {
-        for index in range.rev() {
-            self.trained.insert(index.to_string());
-            net.update_layer(index, &mut grads, &mut self.optimizer, self.lr);
-            gradients_used(net.layer_params(index));
-        }
-    }
-
-    /// Moves parameters that are no layer's, with the learning rate multiplied by `lr_factor`.
-    pub fn step_learned<M: Module>(&mut self, module: &mut Learned<M>, grads: &mut Gradients, lr_factor: f64) {
-        self.trained.insert(module.identity());
-        module.step(grads, &mut self.optimizer, self.lr * lr_factor);
-    }
-
-    /// How many layers and modules of a rule have been moved so far, each of which has state from then on.
-    pub fn trained(&self) -> usize {
-        self.trained.len()
-    }
-
-    /// The present learning rate.
-    pub fn lr(&self) -> f64 {
-        self.lr
-    }
-
-    /// The optimiser's state.
-    ///
-    /// # Errors
-    /// [`Error::Record`] if it cannot be written.
-    pub fn record(&self) -> Result<Vec<u8>> {
-        Ok(self.optimizer.into_bytes().map_err(bad_record)?.to_vec())
-    }
-
-    /// Restores what [`Updater::record`] gave.
-    ///
-    /// # Errors
-    /// [`Error::Record`] if it is no optimiser's state.
-    pub fn load(&mut self, bytes: Vec<u8>) -> Result<()> {
-        let fresh = self.optimizer.clone();
-        self.optimizer = fresh.from_bytes(Bytes::from_bytes_vec(bytes)).map_err(bad_record)?;
-        Ok(())
-    }
-}
-
-fn bad_record(error: impl ToString) -> Error {
-    Error::Record { what: "the optimiser".into(), reason: error.to_string() }
 }
 
 #[cfg(test)]

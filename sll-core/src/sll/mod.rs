@@ -13,10 +13,13 @@
 
 mod codes;
 mod config;
+mod unit;
 
 pub use codes::Codes;
 pub use config::{Parent, SllConfig};
 
+use self::unit::{Pending, Unit};
+use crate::chain::{Chain, Handed, Link, in_order};
 use crate::error::Result;
 use crate::learned::load_all;
 use crate::memory::{LocalUnit, MemoryUse, Pattern};
@@ -26,8 +29,7 @@ use crate::op::Product;
 use crate::optim::{OptimizerConfig, Updater};
 use crate::output::OutputLoss;
 use crate::projection::{Projection, ProjectionConfig};
-use crate::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
-use crate::segments::Segments;
+use crate::rule::{Batch, LearningRule, StepCost, StepReport};
 use crate::summary::Summary;
 use burn::tensor::Tensor;
 use codes::Labels;
@@ -45,26 +47,6 @@ pub struct Sll {
     input_head: Option<Projection>,
     /// Of the units below the output.
     labels: Labels,
-}
-
-/// A unit that has run and waits for its signal.
-struct Pending {
-    unit: usize,
-    output: Segments,
-    /// `dv`, `[b, codes]`.
-    signal: Tensor<2>,
-    /// The matrix that made the logits of `signal`.
-    matrix: Option<Tensor<2>>,
-    /// Without stop-gradient: the child's gradient at the logits of the posterior that was handed on.
-    from_child: Option<Tensor<2>>,
-}
-
-/// What a unit's head makes of its output.
-struct Projected {
-    logits: Tensor<2>,
-    matrix: Option<Tensor<2>>,
-    /// Logits of the posterior to hand on, where it is not the one trained with.
-    parent: Option<Tensor<2>>,
 }
 
 impl SllConfig {
@@ -114,105 +96,58 @@ impl Sll {
         self.config.align_weight > 0.0 && unit + 1 >= self.config.first_aligned && (!last || self.config.align_head)
     }
 
-    fn parent_of_input(&self, batch: &Batch) -> Option<Tensor<2>> {
-        let head = self.input_head.as_ref()?;
-        let x = plain(batch.x.clone());
-        let matrix = if self.config.parent == Parent::Clean { head.clean() } else { head.noisy(batch.seed) };
-        Some(burn::tensor::activation::log_softmax(x.product(matrix), 1))
-    }
-
     /// Whether unit `unit` hands a noiseless posterior on, which then costs a projection of its own.
     fn hands_on_clean(&self, unit: usize) -> bool {
         let noisy = self.config.projection_dropout > 0.0;
         noisy && self.config.parent == Parent::Clean && unit + 1 < self.units.len() && self.is_aligned(unit + 1)
     }
 
-    fn project(&self, unit: usize, output: Tensor<2>, seed: u64) -> Projected {
-        let Some((summary, projection)) = self.heads.get(unit) else {
-            return Projected { logits: output, matrix: None, parent: None };
+    /// Each unit with what is kept for it.
+    fn trained_units(&mut self) -> Vec<Unit<'_>> {
+        let count = self.units.len();
+        let facts = |unit| (self.is_aligned(unit), self.hands_on_clean(unit));
+        let facts: Vec<_> = (0..count).map(facts).collect();
+        let heads = self.heads.iter_mut().map(Some).chain([None]);
+        let inputs = [self.input_head.as_ref()].into_iter().chain(std::iter::repeat(None));
+        let units = self.segments.iter().map(Vec::as_slice).zip(heads).zip(inputs).zip(facts);
+        let unit = |(((segments, head), input_head), (aligned, clean))| Unit {
+            config: self.config,
+            labels: &self.labels,
+            segments,
+            head,
+            input_head,
+            aligned,
+            clean,
         };
-        let (s, matrix) = (summary.forward(output), projection.noisy(seed));
-        let parent = self.hands_on_clean(unit).then(|| s.clone().product(projection.clean()));
-        Projected { logits: s.product(matrix.clone()), matrix: Some(matrix), parent }
-    }
-
-    /// Sends a unit its signal and updates it. Everything it held is gone when this returns.
-    fn train(&mut self, pending: Pending, net: &mut Network, batch: &Batch, updater: &mut Updater) {
-        let Pending { unit, output, signal, matrix, from_child } = pending;
-        let clean = self.hands_on_clean(unit);
-        let signal = match (matrix, self.heads.get_mut(unit)) {
-            (Some(matrix), Some((summary, projection))) => {
-                let handed_on = if clean { projection.clean() } else { matrix.clone() };
-                let own = signal.clone().product(matrix.transpose());
-                let ds = match from_child.clone() {
-                    Some(from_child) => own + from_child.product(handed_on.transpose()),
-                    None => own,
-                };
-                if projection.learned().is_some() {
-                    // A child's gradient belongs to the logits that were handed on: the noisy ones, or clean ones.
-                    let (noisy, noiseless) = match (from_child, clean) {
-                        (Some(child), false) => (signal + child, None),
-                        (child, _) => (signal, child),
-                    };
-                    let s = summary.forward(output.output());
-                    projection.train(s, noisy, noiseless, batch.seed, updater);
-                }
-                summary.adjoint(ds)
-            }
-            _ => signal,
-        };
-        output.train(signal, net, batch, updater);
+        units.map(unit).collect()
     }
 }
 
 impl LearningRule for Sll {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        batch.check(net.classes())?;
-        let last = self.units.len() - 1;
-        let scale = 1.0 / batch.len() as f64;
-        let mut losses = Vec::with_capacity(self.units.len());
-        let mut x = plain(batch.x.clone());
-        let mut parent = self.parent_of_input(batch);
-        let mut waiting: Option<Pending> = None;
-
-        for unit in 0..self.units.len() {
-            let output = Segments::forward(net, &self.segments[unit], x, batch);
-            x = output.output();
-            let Projected { logits, matrix, parent: handed_on } = self.project(unit, x.clone(), batch.seed);
-            let labels = if unit < last { &self.labels } else { &Labels::First };
-            let (loss, log_q, mut signal) = labels.cross_entropy(logits, batch);
-            if unit < last && self.config.likelihood_weight != 1.0 {
-                signal = signal * self.config.likelihood_weight;
+        if let Some(chain) = self.chain() {
+            return in_order(chain, net, batch, updater);
+        }
+        net.accept(batch)?;
+        let mut handed = Handed::new(batch.clone());
+        let mut waiting: Option<(Unit, Pending)> = None;
+        for mut unit in self.trained_units() {
+            let pending = unit.forward(&mut handed, net, waiting.as_mut().map(|(_, parent)| parent));
+            if let Some((mut parent, pending)) = waiting.take() {
+                parent.train(pending, net, batch, updater);
             }
-            let mut divergence = None;
-            if let (true, Some(log_p)) = (self.is_aligned(unit), parent.take()) {
-                let weight = self.config.align_weight;
-                let (value, child) = match &mut waiting {
-                    Some(parent) => {
-                        let diverged = self.config.divergence.evaluate(log_p, log_q.clone());
-                        parent.from_child = Some(diverged.parent * (weight * scale));
-                        (diverged.value, diverged.child)
-                    }
-                    None => self.config.divergence.of_child(log_p, log_q.clone()),
-                };
-                signal = signal + if weight == 1.0 { child } else { child * weight };
-                divergence = Some(value.mean());
-            }
-            losses.push(UnitLoss { cross_entropy: loss.mean(), divergence });
-            let posterior = handed_on.map(|v| burn::tensor::activation::log_softmax(v, 1));
-            parent = (unit < last).then(|| posterior.unwrap_or(log_q));
-            if let Some(previous) = waiting.take() {
-                self.train(previous, net, batch, updater);
-            }
-            let pending = Pending { unit, output, signal: signal * scale, matrix, from_child: None };
-            if self.config.stop_gradient || unit == last {
-                self.train(pending, net, batch, updater);
-            } else {
-                waiting = Some(pending);
+            match unit.head {
+                Some(_) => waiting = Some((unit, pending)),
+                None => unit.train(pending, net, batch, updater),
             }
         }
-        let loss = losses[last].cross_entropy.clone();
-        Ok(StepReport { loss, units: losses })
+        Ok(handed.report())
+    }
+
+    /// Without stop-gradient a parent waits for its child.
+    fn chain(&mut self) -> Option<Chain<'_>> {
+        let alone = self.config.stop_gradient || self.units.len() == 1;
+        alone.then(|| self.trained_units().into_iter().map(|unit| Box::new(unit) as Box<dyn Link>).collect())
     }
 
     fn unit_logits(&self, net: &Network, x: Tensor<2>) -> Vec<Tensor<2>> {
@@ -234,7 +169,7 @@ impl LearningRule for Sll {
         self.config.cut()
     }
 
-    fn cost(&self, net: &Network) -> StepCost {
+    fn cost(&self, net: &Network, _batch: usize) -> StepCost {
         // Per head the projection and its way back; one more each for a noiseless posterior and for a child's gradient.
         let heads = self.heads.iter().enumerate().map(|(unit, (_, r))| {
             let to_child = !self.config.stop_gradient && self.is_aligned(unit + 1);
@@ -268,8 +203,4 @@ impl LearningRule for Sll {
     fn load(&mut self, record: Vec<Vec<u8>>) -> Result<()> {
         load_all(self.heads.iter_mut().filter_map(|(_, r)| r.learned_mut()), record)
     }
-}
-
-fn plain(x: Tensor<2>) -> Tensor<2> {
-    if x.is_autodiff() { x.inner() } else { x }
 }

@@ -74,8 +74,9 @@ fn nothing(plan: &Plan, choices: &Choices) -> Error {
     let reasons = plan.reasons();
     let profile = choices.profile.name();
     let why = if reasons.is_empty() {
-        let columns = &plan.experiment.columns;
-        let others: BTreeSet<&str> = columns.iter().flat_map(|c| c.profile.keys().map(String::as_str)).collect();
+        let own = plan.experiment.rows.iter().filter_map(|row| row.authors.as_ref()?.setting.as_deref());
+        let columns = plan.experiment.columns.iter().chain(own);
+        let others: BTreeSet<&str> = columns.flat_map(|c| c.profile.keys().map(String::as_str)).collect();
         let others = others.into_iter().collect::<Vec<_>>().join(", ");
         format!("{} has no runs in the profile {profile}; it has some in {others}", plan.experiment.name)
     } else {

@@ -87,7 +87,7 @@ pub fn report(
         }
         let missing = cell.missing.map(|why| paths.told(&why));
         let missing = missing.or_else(|| runs.is_empty().then(|| "no run of this cell has finished".to_string()));
-        cells.push(Cell { missing, runs, quoted: cell.quoted });
+        cells.push(Cell { missing, runs, quoted: cell.quoted, authors: cell.authors });
     }
     let experiment = plan.experiment;
     let reference = experiment.reference();

@@ -165,7 +165,8 @@ fn command(args: &MakeArgs, cluster: &Cluster) -> Result<Vec<String>> {
     }
     words.extend(data.offline.then(|| "--offline".into()));
     words.extend(args.keep_state.then(|| "--keep-state".into()));
-    words.extend(args.keep.arguments().map(|word| word.to_string_lossy().into_owned()));
+    let more = args.keep.arguments().into_iter().chain(args.log.arguments());
+    words.extend(more.map(|word| word.to_string_lossy().into_owned()));
     words.extend(cluster.cpus.into_iter().flat_map(|cpus| {
         let threads = (cpus / cluster.jobs).max(1);
         ["--threads".to_string(), threads.to_string()]

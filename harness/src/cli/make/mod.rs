@@ -12,7 +12,7 @@ pub use hand::EngineArgs;
 pub use part::PartArgs;
 pub use sweep::{SweepArgs, sweep};
 
-use super::{DataOptions, KeepOptions, ResultOptions};
+use super::{DataOptions, KeepOptions, LogOptions, ResultOptions};
 use crate::engine;
 use crate::error::{Error, Result};
 use crate::estimate::Crew;
@@ -73,6 +73,8 @@ pub struct MakeArgs {
     keep_state: bool,
     #[command(flatten)]
     keep: KeepOptions,
+    #[command(flatten)]
+    log: LogOptions,
     /// Say what would be run, a line a run on stdout, check all that the runs check, say what they would cost, and
     /// stop. Of a batch system, print the script.
     #[arg(long)]
@@ -94,7 +96,7 @@ pub struct MakeArgs {
 
 /// Makes the table.
 pub fn table(args: TableArgs) -> Result<()> {
-    let experiment = find(&args.name, &[Kind::Table])?;
+    let experiment = find(&args.name, &Kind::TABLES)?;
     make(experiment, &called(&args.name), args.device, args.epochs, &args.make)
 }
 
@@ -154,6 +156,7 @@ fn make(
             }
             let mut arguments = select.data.arguments();
             arguments.extend(args.keep.arguments());
+            arguments.extend(args.log.arguments());
             arguments.extend(args.keep_state.then(|| "--keep-state".into()));
             let pool = Pool { at_once, arguments, until: args.part.until(), ..Pool::default() };
             // Runs of earlier numerics that stand in are not the pool's business.

@@ -76,6 +76,7 @@ fn described(args: &SweepArgs) -> Result<(Experiment, String)> {
         on: BTreeMap::new(),
         missing: None,
         fixed: false,
+        authors: None,
     };
     let column = Column {
         label: spec.dataset.clone(),

@@ -96,7 +96,7 @@ fn whatever_seed(spec: &RunSpec) -> RunSpec {
 
 /// Every run that the experiment asks for in some profile.
 fn planned(name: &str) -> Result<Vec<RunSpec>> {
-    let (text, origin) = catalogue::read(name, &[Kind::Table, Kind::Sweep])?;
+    let (text, origin) = catalogue::read(name, &Kind::TRAINING)?;
     let experiment = parse(&text, &origin)?;
     let (mut specs, mut wrong) = (Vec::new(), None);
     for profile in [Profile::Quick, Profile::Short, Profile::Paper] {

@@ -176,8 +176,7 @@ mod tests {
     #[test]
     fn every_experiment_row_and_column_of_a_claim_is_one_that_there_is() {
         let tables = |name: &str| {
-            let kind = if catalogue::names(&[Kind::Table]).contains(&name) { Kind::Table } else { Kind::Sweep };
-            let experiment = find(name, &[kind]).unwrap();
+            let experiment = find(name, &Kind::TRAINING).unwrap();
             let labels = experiment.rows.into_iter().map(|row| row.label);
             (labels.collect::<Vec<_>>(), experiment.columns.into_iter().map(|c| c.label).collect::<Vec<_>>())
         };
@@ -215,7 +214,7 @@ mod tests {
                     has(&memory(experiment).1, column);
                 }
                 Evidence::Read { experiment, .. } => assert!(
-                    catalogue::names(&[Kind::Table, Kind::Sweep]).contains(&experiment.as_str())
+                    catalogue::names(&Kind::TRAINING).contains(&experiment.as_str())
                         || catalogue::names(&Kind::MEMORY).contains(&experiment.as_str()),
                     "{experiment}"
                 ),

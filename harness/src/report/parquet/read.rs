@@ -229,6 +229,7 @@ impl Row<'_> {
             diagnostics: Vec::new(),
             representations: Vec::new(),
             picture: None,
+            pipeline: None,
             data: DataInfo {
                 name: spec.dataset.clone(),
                 digest: text("data_digest")?,

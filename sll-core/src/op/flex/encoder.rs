@@ -19,6 +19,21 @@ pub struct Map<'a> {
     pub bias: &'a [f32],
 }
 
+/// What half a block reads in either direction: its input, the norm on it, and two maps, or on the way back the
+/// feedback through them.
+#[derive(Clone, Copy)]
+pub struct Half<'a, M> {
+    pub x: &'a [f32],
+    pub norm: Norm<'a>,
+    pub maps: [M; 2],
+}
+
+/// Queries, keys and values, and the heads' outputs: what attention keeps.
+pub struct Kept<'a, M> {
+    pub qkv: &'a mut [f32],
+    pub mixed: M,
+}
+
 /// Gradients of a half's norm and of its two maps, but for the second bias.
 pub struct Gradients {
     pub gamma: Vec<f32>,
@@ -44,7 +59,8 @@ fn counted(a: Matrix, b: Matrix, out: &mut [f32], added: bool) {
 }
 
 /// `y += gelu(norm(x) W₁ + b₁) W₂`. Where the pre-activations are kept, `z` holds `b₁` in each row and they are added.
-pub fn mlp(x: &[f32], norm: Norm, [first, second]: [Map; 2], mut z: Option<&mut [f32]>, y: &mut [f32]) {
+pub fn mlp(half: Half<Map>, mut z: Option<&mut [f32]>, y: &mut [f32]) {
+    let Half { x, norm, maps: [first, second] } = half;
     let (d, hidden) = (norm.gamma.len(), first.bias.len());
     let rows = x.len() / d;
     let most = chunk_rows(rows, 1).min(rows);
@@ -77,7 +93,8 @@ pub fn mlp(x: &[f32], norm: Norm, [first, second]: [Map; 2], mut z: Option<&mut 
 }
 
 /// From `dy` to `dx` in its place, through the `feedback` `[d, h]` and `[h, d]` of the maps. `z` is used up.
-pub fn mlp_backward(x: &[f32], norm: Norm, feedback: [Matrix; 2], z: &mut [f32], dy: &mut [f32]) -> Gradients {
+pub fn mlp_backward(half: Half<Matrix>, z: &mut [f32], dy: &mut [f32]) -> Gradients {
+    let Half { x, norm, maps: feedback } = half;
     let (d, hidden) = (norm.gamma.len(), feedback[0].columns());
     let rows = x.len() / d;
     let most = chunk_rows(rows, 1).min(rows);
@@ -93,21 +110,16 @@ pub fn mlp_backward(x: &[f32], norm: Norm, feedback: [Matrix; 2], z: &mut [f32],
         counted(Matrix::new(h, len, hidden).transposed(), signal, &mut sums.second, later);
         counted(signal, feedback[1].transposed(), h, false);
         scale_and_add_rows(h, z, &mut sums.first_bias);
-        norm_map_backward(x, norm, feedback[0], h, n, dy, (&mut sums, later));
+        let part = Half { x, norm, maps: feedback };
+        norm_map_backward(part, h, n, dy, (&mut sums, later));
     }
     sums
 }
 
 /// `y += attention(norm(x) W + b) P`. Where they are kept, `qkv` holds `b` in each row, to which queries, keys and
 /// values are added, and the heads' outputs are written to `mixed`.
-pub fn attention(
-    x: &[f32],
-    norm: Norm,
-    [first, second]: [Map; 2],
-    mut kept: Option<(&mut [f32], &mut [f32])>,
-    heads: Heads,
-    y: &mut [f32],
-) {
+pub fn attention(half: Half<Map>, mut kept: Option<Kept<&mut [f32]>>, heads: Heads, y: &mut [f32]) {
+    let Half { x, norm, maps: [first, second] } = half;
     let d = norm.gamma.len();
     let rows = x.len() / d;
     let mut n = vec![0.0; chunk_rows(rows, heads.tokens).min(rows) * d];
@@ -118,7 +130,7 @@ pub fn attention(
         normalise(&x[narrow.clone()], norm, n);
         let mut made = None;
         let (qkv, mixed) = match &mut kept {
-            Some((qkv, mixed)) => (&mut qkv[wide], Some(&mut mixed[narrow.clone()])),
+            Some(kept) => (&mut kept.qkv[wide], Some(&mut kept.mixed[narrow.clone()])),
             None => (made.insert(rows_of(first.bias, None, len)).as_mut_slice(), None),
         };
         counted(Matrix::new(n, len, d), first.weight, qkv, true);
@@ -130,14 +142,8 @@ pub fn attention(
 }
 
 /// From `dy` to `dx` in its place, through the `feedback` `[d, 3 d]` and `[d, d]` of the maps. `qkv` is used up.
-pub fn attention_backward(
-    x: &[f32],
-    norm: Norm,
-    feedback: [Matrix; 2],
-    (qkv, mixed): (&mut [f32], &[f32]),
-    heads: Heads,
-    dy: &mut [f32],
-) -> Gradients {
+pub fn attention_backward(half: Half<Matrix>, kept: Kept<&[f32]>, heads: Heads, dy: &mut [f32]) -> Gradients {
+    let (Half { x, norm, maps: feedback }, Kept { qkv, mixed }) = (half, kept);
     let d = norm.gamma.len();
     let rows = x.len() / d;
     let mut sums = Gradients::new(d, 3 * d, d);
@@ -152,7 +158,8 @@ pub fn attention_backward(
         counted(signal, feedback[1].transposed(), buffer, false);
         attend_backward(qkv, buffer, d, heads);
         add_rows(qkv, &mut sums.first_bias);
-        norm_map_backward(x, norm, feedback[0], qkv, buffer, dy, (&mut sums, later));
+        let part = Half { x, norm, maps: feedback };
+        norm_map_backward(part, qkv, buffer, dy, (&mut sums, later));
     }
     sums
 }
@@ -160,14 +167,13 @@ pub fn attention_backward(
 /// The way back through the first map and the norm: from `dz` to `dx`, which is added to `dy`. `n` is a buffer like
 /// `x`.
 fn norm_map_backward(
-    x: &[f32],
-    norm: Norm,
-    feedback: Matrix,
+    half: Half<Matrix>,
     dz: &[f32],
     n: &mut [f32],
     dy: &mut [f32],
     (sums, later): (&mut Gradients, bool),
 ) {
+    let Half { x, norm, maps: [feedback, _] } = half;
     let (d, len) = (norm.gamma.len(), x.len() / norm.gamma.len());
     let dz = Matrix::new(dz, len, dz.len() / len);
     normalise(x, norm, n);

@@ -33,8 +33,9 @@ impl AttentionKernels for Flex {
         let norm = Norm { gamma: values(&gamma), beta: values(&beta), epsilon: EPSILON as f32 };
         let first = encoder::Map { weight: Matrix::new(values(&qkv), d, 3 * d), bias: values(&qkv_bias) };
         let second = encoder::Map { weight: Matrix::new(values(&proj), d, d), bias: values(&proj_bias) };
-        let rows = kept.as_mut().map(|(qkv, mixed)| (qkv.as_mut_slice(), mixed.as_mut_slice()));
-        encoder::attention(values(&x), norm, [first, second], rows, heads, &mut y);
+        let rows = kept.as_mut().map(|(qkv, mixed)| encoder::Kept { qkv, mixed: mixed.as_mut_slice() });
+        let half = encoder::Half { x: values(&x), norm, maps: [first, second] };
+        encoder::attention(half, rows, heads, &mut y);
         let kept = kept.map(|(qkv, mixed)| (tensor(qkv, [n, 3 * d]), tensor(mixed, [n, d])));
         (tensor(y, [n, d]), kept)
     }
@@ -51,8 +52,9 @@ impl AttentionKernels for Flex {
         let feedback = [Matrix::new(values(&qkv_feedback), d, 3 * d), Matrix::new(values(&proj_feedback), d, d)];
         let mut proj_bias = vec![0.0; d];
         add_rows(values(&dy), &mut proj_bias);
-        let rows = (values_mut(&mut qkv), values(&mixed));
-        let sums = encoder::attention_backward(values(&x), norm, feedback, rows, heads, values_mut(&mut dy));
+        let rows = encoder::Kept { qkv: values_mut(&mut qkv), mixed: values(&mixed) };
+        let half = encoder::Half { x: values(&x), norm, maps: feedback };
+        let sums = encoder::attention_backward(half, rows, heads, values_mut(&mut dy));
         (dy, Gradients::of(sums, [d, 3 * d, d], proj_bias))
     }
 }
@@ -75,7 +77,8 @@ impl MlpKernels for Flex {
         let norm = Norm { gamma: values(&gamma), beta: values(&beta), epsilon: EPSILON as f32 };
         let first = encoder::Map { weight: Matrix::new(values(&w1), d, hidden), bias: values(&b1) };
         let second = encoder::Map { weight: Matrix::new(values(&w2), hidden, d), bias: values(&b2) };
-        encoder::mlp(values(&x), norm, [first, second], kept.as_deref_mut(), &mut y);
+        let half = encoder::Half { x: values(&x), norm, maps: [first, second] };
+        encoder::mlp(half, kept.as_deref_mut(), &mut y);
         (tensor(y, [rows, d]), kept.map(|kept| tensor(kept, [rows, hidden])))
     }
 
@@ -91,7 +94,8 @@ impl MlpKernels for Flex {
         let feedback = [Matrix::new(values(&feedback1), d, hidden), Matrix::new(values(&feedback2), hidden, d)];
         let mut db2 = vec![0.0; d];
         add_rows(values(&dy), &mut db2);
-        let sums = encoder::mlp_backward(values(&x), norm, feedback, values_mut(&mut z), values_mut(&mut dy));
+        let half = encoder::Half { x: values(&x), norm, maps: feedback };
+        let sums = encoder::mlp_backward(half, values_mut(&mut z), values_mut(&mut dy));
         (dy, Gradients::of(sums, [d, hidden, hidden], db2))
     }
 }

@@ -128,11 +128,12 @@ fn heads_backward(qkv: &Tensor, signal: Tensor, heads: Heads) -> Tensor {
     let (t, h) = (heads.tokens as i64, heads.heads as i64);
     let (images, dh) = (n / t, width / 3 / h);
     let parts = qkv.view([images, t, 3, h, dh]).permute([2, 0, 3, 1, 4]).reshape([3, images * h, t, dh]).unbind(0);
-    let [mut q, k, v] = <[Tensor; 3]>::try_from(parts).expect("three parts");
+    let [q, k, v] = <[Tensor; 3]>::try_from(parts).expect("three parts");
     let d_o = signal.view([images, t, h, dh]).transpose(1, 2).reshape([images * h, t, dh]);
     drop(signal);
     let scale = 1.0 / (dh as f64).sqrt();
-    let _ = q.g_mul_scalar_(scale);
+    // Parts of a single head are views of what the forward pass kept: not scaled in place.
+    let q = q * scale;
     let weights = q.bmm(&k.transpose(1, 2)).softmax(-1, None::<Kind>);
     let out = Tensor::empty([3, images * h, t, dh], (q.kind(), q.device()));
     let [dq, dk, dv] = <[Tensor; 3]>::try_from(out.unbind(0)).expect("three parts");

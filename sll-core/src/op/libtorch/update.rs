@@ -13,20 +13,21 @@ type Waiting = Vec<(shim::Corrected, Vec<[Tensor; 4]>)>;
 
 thread_local!(static WAITING: RefCell<Option<Waiting>> = const { RefCell::new(None) });
 
-/// Takes all steps of Adam within `work` at its end, by one call: nobody looks at a parameter's values before.
+/// Takes all steps of Adam within `work` at its end, by one call: nobody looks at a parameter's values before. Within
+/// another, it takes its own at its own end.
 pub(in super::super) fn together<T>(work: impl FnOnce() -> T) -> T {
-    struct Ends;
+    /// Holds the steps of the work around this one.
+    struct Ends(Option<Waiting>);
     impl Drop for Ends {
         fn drop(&mut self) {
-            let waiting = WAITING.take();
+            let waiting = WAITING.replace(self.0.take());
             // Where the work has panicked the steps are as good as untaken.
             if !std::thread::panicking() {
                 waiting.into_iter().flatten().for_each(|(by, mut all)| shim::adam(&mut all, by));
             }
         }
     }
-    WAITING.set(Some(Waiting::new()));
-    let ends = Ends;
+    let ends = Ends(WAITING.replace(Some(Waiting::new())));
     let done = work();
     drop(ends);
     done
