@@ -21,7 +21,8 @@ impl Spectrum {
     pub fn of(rows: &Rows) -> Self {
         let (count, width) = (rows.len(), rows.width());
         let mut mean = vec![0.0; width];
-        rows.rows().for_each(|row| mean.iter_mut().zip(wide(row)).for_each(|(sum, x)| *sum += x / count as f64));
+        rows.rows().for_each(|row| mean.iter_mut().zip(wide(row)).for_each(|(sum, x)| *sum += x));
+        mean.iter_mut().for_each(|sum| *sum /= count as f64);
         let centred: Vec<f64> =
             rows.rows().flat_map(|row| wide(row).zip(&mean).map(|(x, mean)| x - mean).collect::<Vec<_>>()).collect();
         let device = Device::flex();
