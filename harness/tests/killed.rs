@@ -262,11 +262,10 @@ fn every_signal_keeps_the_step_it_came_in_and_has_the_same_exit_code() {
     let args = [LONG, &["sgd"]].concat();
     let expected = json(&run(whole.path(), &args));
     let folder = tempfile::tempdir().unwrap();
-    let mut steps = 0;
-    for name in ["-TERM", "-USR1", "-HUP", "-INT"] {
+    for (before, name) in ["-TERM", "-USR1", "-HUP", "-INT"].into_iter().enumerate() {
         let mut command = harness(folder.path());
         command.args(&args);
-        let (child, lines) = until(command, if steps == 0 { "training images" } else { "resumes after step" });
+        let (child, lines) = until(command, if before == 0 { "training images" } else { "resumes after step" });
         std::thread::sleep(Duration::from_millis(100));
         let sent = Instant::now();
         signal(child.id(), name);
@@ -276,7 +275,6 @@ fn every_signal_keeps_the_step_it_came_in_and_has_the_same_exit_code() {
         let output = child.wait_with_output().unwrap();
         assert!(sent.elapsed() < Duration::from_secs(10), "{name} took {:?}", sent.elapsed());
         assert_eq!(output.status.code(), Some(130), "{name}: {said:?}");
-        steps += 1;
     }
     let resumed = run(folder.path(), &args);
     assert!(stderr(&resumed).contains("resumes after step"), "{}", stderr(&resumed));
