@@ -436,8 +436,10 @@ mod tests {
     fn under_a_classifier_coordination_without_a_loss_of_its_own_is_bp() {
         let silent = |coordination| {
             move |net: &mut Network| -> Result<Box<dyn LearningRule>> {
-                let config =
-                    DfConfig { coordination, margin: 0.0, pull: 0.0, feedback_gain: 1.0, ..DfConfig::default() };
+                let mut config = DfConfig { coordination, margin: 0.0, pull: 0.0, ..DfConfig::default() };
+                if coordination == Coordination::Feedback {
+                    config.feedback_gain = 1.0;
+                }
                 let mut df = config.init(net, 3)?;
                 df.anchors[0].1 = Learned::new(Matrix::new(vec![0.0; 4 * 16], [4, 16], net.device()));
                 let output = Tensor::<2>::from_data(net.params()[1][0].clone(), &net.device().clone().inner());

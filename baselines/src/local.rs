@@ -83,7 +83,7 @@ pub type UnitObjective<'a> = Box<dyn FnMut(Tensor<2>, &Batch, &mut Updater) -> T
 /// use sll_core::rule::{Batch, LearningRule};
 /// use sll_core::NetworkSpec;
 ///
-/// /// Small outputs: `L_l = |h_l|² / 2`, so `dh_l = h_l / b`. (`examples/own_rule.rs` learns something.)
+/// /// Small outputs: `L_l = |h_l|² / 2`, so `dh_l = h_l / b`. (`examples/own_rule` learns something.)
 /// struct Small;
 ///
 /// impl Objective for Small {

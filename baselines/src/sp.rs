@@ -471,7 +471,8 @@ mod tests {
         let batch = Batch::new(rows(&h, b), labels.to_vec(), 0);
         for loss in [Loss::V9, Loss::V14, Loss::V15] {
             let net = laws::small_mlp(2);
-            let sp = SpConfig { loss, topk: 4, ..SpConfig::default() }.init(&net, 3).unwrap();
+            let topk = if loss == Loss::V15 { 4 } else { SpConfig::default().topk };
+            let sp = SpConfig { loss, topk, ..SpConfig::default() }.init(&net, 3).unwrap();
             let found =
                 compare(rows(&h, b), rows(&t, k), scale, sp.config.wanted(Some(rows(&below, k)), &batch, sp.classes));
             let (h, t) = (wide(&h), wide(&t));

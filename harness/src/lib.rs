@@ -33,4 +33,5 @@ pub mod store;
 pub mod suggest;
 pub mod talk;
 pub mod tensorboard;
+pub mod units;
 pub mod weigh;

@@ -3,12 +3,11 @@
 
 use crate::error::{Error, Result};
 use crate::spec::DeviceName;
+use crate::units::GIB;
 use sll_core::optim::OptimizerConfig;
 use sll_core::rule::LearningRule;
 use sll_core::{Network, NetworkSpec};
 use std::path::{Path, PathBuf};
-
-const GIB: f64 = (1u64 << 30) as f64;
 
 /// Bytes that a process may still take here: what the system says is available, and less where a control group or this
 /// process's own limit (`ulimit -v`) allows less. `None` where none of them tells.

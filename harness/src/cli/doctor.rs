@@ -3,6 +3,7 @@
 use super::{DataOptions, ResultOptions, print};
 use crate::error::{Error, Result};
 use crate::spec::DeviceName;
+use crate::units::GIB;
 use crate::{device, provenance};
 use clap::Args;
 use datasets::Status;
@@ -50,7 +51,7 @@ pub fn main(args: DoctorArgs) -> Result<()> {
     let state = probe.map_or_else(|e| e.to_string(), |_| "writable".to_string());
     print(&format!("results    {}: {state}", folder.display()))?;
     match free_bytes(&folder) {
-        Some(bytes) => print(&format!("disk       {:.1} GiB free for results", bytes as f64 / 1_073_741_824.0)),
+        Some(bytes) => print(&format!("disk       {:.1} GiB free for results", bytes as f64 / GIB)),
         None => print("disk       free space unknown"),
     }
 }

@@ -10,6 +10,7 @@ use crate::report::place::{About, Shelf, ShelfFlags, folder, tidy, variant, writ
 use crate::spec::DeviceName;
 use crate::store::Store;
 use crate::talk::say;
+use crate::units::GIB;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -46,14 +47,14 @@ pub fn main(args: FootprintArgs) -> Result<()> {
     crate::device::open(args.device)?;
     let store = Store::open(&args.results.results)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let limit = room((args.memory * table::GIB) as u64);
+    let limit = room((args.memory * GIB) as u64);
     let at_once = args.jobs.map_or(cores, |n| n as usize);
     let pool = Pool { at_once, memory: Some(limit), ..Pool::default() };
     say!(
         "device {}; at most {} measurements at once, one thread each, within {:.1} GiB",
         args.device,
         pool.at_once,
-        limit as f64 / table::GIB
+        limit as f64 / GIB
     );
     let mut failures = Vec::new();
     let mut any_kept = false;

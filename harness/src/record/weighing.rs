@@ -2,6 +2,7 @@
 
 use super::Provenance;
 use crate::spec::{MemorySpec, Request, name_of};
+use crate::units::MIB;
 use serde::{Deserialize, Serialize};
 use sll_core::memory::MemoryUse;
 use sll_core::rule::StepCost;
@@ -82,7 +83,7 @@ impl Request for MemorySpec {
     }
 
     fn summary(record: &Footprint) -> Option<String> {
-        let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
+        let mib = |bytes: u64| bytes as f64 / MIB;
         let (step, total) = (mib(record.step_peak), mib(record.peak));
         Some(format!("step peak {step:.1} MiB, total {total:.1} MiB, {:.2} s a step", record.seconds_per_step))
     }

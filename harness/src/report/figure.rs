@@ -3,10 +3,10 @@
 
 use super::axis::Axis;
 use super::curves::{self, Across, CurveRow, Height, curve, settled};
-use super::labels::{data, epochs, file_name, remark, remarks, settings, spread, y_label};
+use super::labels::{data, epochs, file_name, remark, remarks, settings, spread, subtitle, y_label};
 use super::picture::{Line, Plot, Point, Scale, Spread, Stroke, save, save_all};
 use super::stats::{Aggregate, CellStats};
-use super::{Cell, Report, distinct, heat, layers, representations, tradeoff};
+use super::{Cell, Report, heat, layers, representations, tradeoff};
 use crate::error::Result;
 use crate::experiment::PlannedColumn;
 use std::path::{Path, PathBuf};
@@ -100,12 +100,6 @@ fn sweep(report: &Report) -> Option<Plot> {
         series,
         ..Plot::default()
     })
-}
-
-/// The data that cells of a sweep saw, and their settings.
-pub fn subtitle(report: &Report, drawn: &[&Cell]) -> String {
-    let names = distinct(drawn.iter().flat_map(|cell| cell.sound()), |run| run.data.name.clone());
-    format!("{} · {}", data(&names, drawn), settings(report, drawn))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Accuracy over two swept parameters: a map for each row, all with one scale of colours.
 
-use super::figure::subtitle;
+use super::labels::subtitle;
 use super::labels::{n_text, remarks, spread, y_label};
 use super::picture::canvas::{Anchor, Canvas, Frame};
 use super::picture::colour::{Colour, GREY, INK, WHITE};

@@ -30,6 +30,12 @@ pub fn data(label: &str, cells: &[&Cell]) -> String {
     format!("{named}{unverified}")
 }
 
+/// The data that cells of a sweep saw, and their settings.
+pub fn subtitle(report: &Report, drawn: &[&Cell]) -> String {
+    let names = distinct(drawn.iter().flat_map(|cell| cell.sound()), |run| run.data.name.clone());
+    format!("{} · {}", data(&names, drawn), settings(report, drawn))
+}
+
 /// What is measured.
 pub fn y_label(cells: &[&Cell]) -> String {
     let images = distinct(cells.iter().flat_map(|cell| cell.sound()), |run| run.evaluated_on.clone());

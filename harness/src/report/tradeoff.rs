@@ -2,7 +2,7 @@
 //! changes the work of a step.
 
 use super::axis::round_ticks;
-use super::figure::subtitle;
+use super::labels::subtitle;
 use super::labels::{remark, remarks, spread, y_label};
 use super::picture::{Line, Plot, Point, Scale, Spread, Stroke};
 use super::stats::{Aggregate, CellStats, mean};

@@ -1,9 +1,9 @@
 //! Throughput and step memory against the number of workers, a figure each for every network.
 
-use super::text::MIB;
 use super::{Found, Line, Measured, Way};
 use crate::error::Result;
 use crate::report::picture::{Line as Series, Plot, Point, Scale, Spread, Stroke, of_part, of_rule, save_all};
+use crate::units::MIB;
 use std::path::{Path, PathBuf};
 
 /// Draws every network as SVG and as PNG and says where they are.

@@ -5,10 +5,8 @@ use super::{Found, Measured, Way};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::report::grid::{Grid, escape};
+use crate::units::MIB;
 use std::path::{Path, PathBuf};
-
-/// Bytes of a MiB.
-pub(super) const MIB: f64 = (1u64 << 20) as f64;
 
 /// Writes `README.md` and says where it is.
 pub fn write(found: &Found, dir: &Path) -> Result<PathBuf> {

@@ -1,7 +1,6 @@
 //! Which measurements a table is made of, and which of the sizes that the paper's text allows stands.
 
 use super::cell::MemoryCell;
-use super::table::GIB;
 use super::{Column, Row, Size};
 use crate::error::Result;
 use crate::paper::{self, QuotedMemory};
@@ -9,6 +8,7 @@ use crate::pool::Job;
 use crate::record::Footprint;
 use crate::spec::{DeviceName, MemorySpec};
 use crate::store::Store;
+use crate::units::GIB;
 
 /// Where `paper.toml` has the quoted numbers.
 const QUOTED: &str = "table3";
@@ -74,6 +74,7 @@ pub fn choose(first: &Row, column: &Column, device: DeviceName, store: &Store) -
         });
     }
     let quoted = quoted(column, first).map(|quoted| quoted.gb);
+    // The gigabyte that tools which report a GPU's memory mostly mean; the paper does not say.
     Ok((quoted.and_then(|gb| nearest(&bytes, gb * GIB)).unwrap_or(0), bytes))
 }
 

@@ -12,11 +12,10 @@ use crate::record::Footprint;
 use crate::spec::{DeviceName, MemorySpec};
 use crate::store::Store;
 use crate::talk::say;
+use crate::units::GIB;
 use crate::weigh::analytic;
 use baselines::RuleSpec;
 
-/// The gigabyte that tools which report a GPU's memory mostly mean; the paper does not say.
-pub const GIB: f64 = 1_073_741_824.0;
 /// Of the predicted bytes, for the allocator's slack and the program itself.
 const MARGIN: f64 = 1.1;
 

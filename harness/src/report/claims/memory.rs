@@ -3,6 +3,7 @@
 use super::{Finding, Found, Page, Verdict};
 use crate::record::Footprint;
 use crate::report::memory::parquet;
+use crate::units::MIB;
 
 /// The peak of training of `row` is at least `at_least` percent below that of `against`, at the largest batch at which
 /// both were weighed.
@@ -30,7 +31,7 @@ pub fn saves<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2], at
         return Ok((None, Finding::not_done(format!("{row} and {against} on {column}: not weighed at one size"))));
     };
     let saved = 100.0 * (1.0 - ours.peak as f64 / theirs.peak as f64);
-    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    let mib = |bytes: u64| bytes as f64 / MIB;
     let image = ours.spec.image.map(|side| side.to_string()).join("x");
     let finding = Finding {
         verdict: if saved >= at_least { Verdict::Holds } else { Verdict::Fails },

@@ -5,10 +5,9 @@ use crate::experiment::memory::figure::{FigureData, Line};
 use crate::record::Footprint;
 use crate::report::distinct;
 use crate::report::picture::{self, Plot, Point, Scale, Spread, Stroke, of_part, save_all, strokes};
+use crate::units::MIB;
 use sll_core::memory::MemoryUse;
 use std::path::{Path, PathBuf};
-
-const MIB: f64 = 1_048_576.0;
 
 /// What is drawn of a measurement.
 type Part = fn(&MemoryUse) -> u64;

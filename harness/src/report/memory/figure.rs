@@ -7,6 +7,7 @@ use crate::experiment::memory::Panel;
 use crate::experiment::memory::figure::{BLOCK, FLAT, FigureData, Line, is_bp};
 use crate::record::Footprint;
 use crate::report::grid::{Grid, escape, grouped};
+use crate::units::MIB;
 use sll_core::memory::MemoryUse;
 use std::path::{Path, PathBuf};
 
@@ -136,7 +137,7 @@ fn parts(lines: &[Line]) -> Grid {
 
 /// `12.34 (+1.02)`: MiB, and MiB more for each layer.
 fn with_slope(bytes: u64, slope: Option<f64>) -> String {
-    let slope = slope.map(|slope| slope / 1_048_576.0).filter(|slope| slope.abs() >= 0.005);
+    let slope = slope.map(|slope| slope / MIB).filter(|slope| slope.abs() >= 0.005);
     mib(bytes) + &slope.map_or(String::new(), |slope| format!(" ({slope:+.2})"))
 }
 

@@ -4,11 +4,12 @@ use super::text::{definitions, mib, notes, origin, percent};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::memory::cell::MemoryCell;
-use crate::experiment::memory::table::{FilledColumn, GIB, TableData};
+use crate::experiment::memory::table::{FilledColumn, TableData};
 use crate::experiment::memory::{Column, Row, quoted};
 use crate::paper::QuotedMemory;
 use crate::record::Footprint;
 use crate::report::grid::{Grid, escape, grouped};
+use crate::units::{GIB, MIB};
 use sll_core::memory::MemoryUse;
 use std::path::{Path, PathBuf};
 
@@ -204,8 +205,8 @@ fn laws(rows: &[Row], column: &Column, filled: &FilledColumn) -> Grid {
         let batch = found.spec.batch;
         grid.push(vec![
             escape(&row.label),
-            format!("{:.2}", law.a / 1_048_576.0),
-            format!("{:.3}", law.b / 1_048_576.0),
+            format!("{:.2}", law.a / MIB),
+            format!("{:.3}", law.b / MIB),
             third,
             real,
             off(cell.theory_off()),

@@ -3,10 +3,11 @@
 use crate::record::Footprint;
 use crate::report::distinct;
 use crate::report::grid::{escape, grouped};
+use crate::units::MIB;
 
 /// `12.34`: MiB.
 pub fn mib(bytes: u64) -> String {
-    format!("{:.2}", bytes as f64 / 1_048_576.0)
+    format!("{:.2}", bytes as f64 / MIB)
 }
 
 /// `+1.25 %`.

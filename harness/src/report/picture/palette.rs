@@ -8,7 +8,7 @@ use Dash::{Dashed, Dotted, Long, Mixed, Solid};
 use Marker::{Bowtie, Circle, Diamond, Down, Plus, Right, Square, Up};
 
 /// By the name in specs.
-const RULES: [(&str, Colour, Dash, Marker); 20] = [
+const RULES: &[(&str, Colour, Dash, Marker)] = &[
     ("bp", Colour(0, 0, 0), Solid, Circle),
     ("bp-checkpoint", Colour(110, 110, 110), Dashed, Square),
     ("bp-fused", Colour(150, 150, 150), Long, Right),

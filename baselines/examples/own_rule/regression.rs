@@ -1,5 +1,3 @@
-//! A learning rule of your own in one file. `cargo run --example own_rule`
-//!
 //! Local regression: each hidden layer is to tell the class through a fixed random matrix `R_l [n_l, K]`, by squares,
 //!
 //! ```text
@@ -9,24 +7,16 @@
 //! and the classifier learns by cross-entropy. What all rules of local objectives share is [`Local`]'s: it cuts the
 //! network, runs a layer on its detached input, asks for `dh_l` and updates the layer. A rule that does more than that
 //! implements `LearningRule` itself, as `dfa.rs` does.
-//!
-//! To choose it by name, `--rule regression`, this file moves to `baselines/src` (where `baselines::` is `crate::`),
-//! and `register.rs` gets a line: `"regression" => Regression(crate::regression::RegressionConfig)`. CONTRIBUTING.md
-//! has each step.
-
-mod sample;
 
 use baselines::local::{Local, Objective, UnitObjective};
 use baselines::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
-use sample::Sample;
 use serde::{Deserialize, Serialize};
 use sll_core::named::Part;
 use sll_core::op::Product;
-use sll_core::optim::OptimizerConfig;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::LearningRule;
-use sll_core::{Cut, Error, Network, NetworkSpec, Result};
+use sll_core::{Cut, Error, Network, Result};
 
 /// Settings, as a spec has them: `rule = { name = "regression", gain = 2.0 }`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,28 +86,12 @@ fn signal<'a>(head: Tensor<2>) -> UnitObjective<'a> {
     })
 }
 
-fn main() -> Result<()> {
-    println!("{:.1} % of the test images after three epochs", train(3)?);
-    Ok(())
-}
-
-/// Trains an MLP on the embedded sample; percent of the test images classified right.
-fn train(epochs: usize) -> Result<f64> {
-    let sample = Sample::load();
-    let spec = NetworkSpec { width: Some(100), ..NetworkSpec::named("mlp-2x800") };
-    let mut net = spec.build(sample.data.shape, sample.data.classes, 0, &Default::default())?;
-    let mut rule = RegressionConfig::default().build(&mut net, 0)?;
-    let mut updater = OptimizerConfig::default().init()?;
-    updater.set_lr(2e-3);
-    sample.train(&mut net, &mut *rule, &mut updater, (epochs, 50))?;
-    Ok(sample.accuracy(&net, &*rule))
-}
-
 /// The laws that every rule goes through (`sll_core::laws`), and its own formula.
 #[cfg(test)]
 mod tests {
     use super::*;
     use sll_core::laws::{self, Build};
+    use sll_core::optim::OptimizerConfig;
 
     const OWN: Build = &|net| RegressionConfig::default().build(net, 3);
 
@@ -156,11 +130,5 @@ mod tests {
             let expected = (at(1e-2) - at(-1e-2)) / 2e-2;
             assert!((f64::from(found) - expected).abs() < 1e-4, "dh[{index}] = {found}, by differences {expected}");
         }
-    }
-
-    #[test]
-    fn it_learns_digits() {
-        let accuracy = train(2).unwrap();
-        assert!(accuracy > 70.0, "{accuracy} %");
     }
 }
