@@ -24,6 +24,10 @@ impl Compared<'_> {
         [of(a), of(b)]
     }
 
+    fn epochs(&self) -> usize {
+        self.pairs[0].0.epochs
+    }
+
     fn scale(&self) -> String {
         let run = &self.pairs[0].0;
         let width = run.spec.network.width.map_or(String::new(), |width| format!(", width {width}"));
@@ -101,33 +105,33 @@ pub fn above<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2], at
     Ok((Some(best.page), Finding { verdict, said, scale: best.scale(), source: None }))
 }
 
-/// `row` above every other row of its column but `except`. Rows without runs decide nothing and are named.
-pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, except: &[String]) -> Found<'a> {
+/// `row` above every other of `rows` in its column. One without runs to compare leaves it open.
+pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String]) -> Found<'a> {
     let runs = runs(pages)?;
-    let here = |run: &&LabelledRun| run.is_of(column);
-    let all = runs.iter().flat_map(|(_, runs)| runs).filter(here).map(|run| run.row.clone());
-    let mut others: Vec<String> = all.filter(|label| label != row && !except.contains(label)).collect();
-    others.sort();
-    others.dedup();
-    let mut parts = Vec::new();
-    for other in others {
-        let of = |label: &str, run: &LabelledRun| run.row == label && run.is_of(column);
-        parts.extend(best(&runs, &|run| of(row, run), &|run| of(&other, run)).map(|best| (other.clone(), best)));
+    let of = |label: &str, run: &LabelledRun| run.row == label && run.is_of(column);
+    let (mut parts, mut lacking) = (Vec::new(), Vec::new());
+    for other in rows.iter().filter(|label| *label != row) {
+        match best(&runs, &|run| of(row, run), &|run| of(other, run)) {
+            Some(best) => parts.push((other, best)),
+            None => lacking.push(other.as_str()),
+        }
     }
-    let Some((_, first)) = parts.first() else {
+    let Some((_, first)) = parts.iter().max_by_key(|(_, best)| best.epochs()) else {
         return Ok((None, Finding::not_done(format!("{row} beside others on {column}: no two runs of one seed"))));
     };
-    let judged: Vec<(Verdict, String)> = parts
-        .iter()
-        .map(|(label, best)| (judge(&best.differences(), 0.0), format!("{label} {}", interval(&best.differences()))))
-        .collect();
-    let verdict = match judged.iter().map(|(verdict, _)| *verdict).min() {
-        Some(Verdict::Fails) => Verdict::Fails,
-        _ if judged.iter().all(|(verdict, _)| *verdict == Verdict::Holds) => Verdict::Holds,
-        _ => Verdict::Open,
+    let (mut list, mut verdicts) = (Vec::new(), Vec::new());
+    for (label, best) in &parts {
+        let after = if best.epochs() == first.epochs() { String::new() } else { format!(" after {}", best.epochs()) };
+        list.push(format!("{label} {}{after}", interval(&best.differences())));
+        verdicts.push(judge(&best.differences(), 0.0));
+    }
+    let verdict = match verdicts.iter().all(|verdict| *verdict == Verdict::Holds) && lacking.is_empty() {
+        true => Verdict::Holds,
+        false if verdicts.contains(&Verdict::Fails) => Verdict::Fails,
+        false => Verdict::Open,
     };
-    let list: Vec<String> = judged.into_iter().map(|(_, text)| text).collect();
-    let said = format!("{row} {:.2}, less: {}", first.means()[0], list.join("; "));
+    let lacking = if lacking.is_empty() { String::new() } else { format!("; no runs of {}", lacking.join(", ")) };
+    let said = format!("{row} {:.2}, less: {}{lacking}", first.means()[0], list.join("; "));
     Ok((Some(first.page), Finding { verdict, said, scale: first.scale(), source: None }))
 }
 
@@ -188,12 +192,15 @@ mod tests {
     fn above_all_needs_every_row_and_fails_by_one() {
         let dir = tempfile::tempdir().unwrap();
         let better = page(dir.path(), "better", &table(&[98.0, 98.1, 98.2], &[97.0, 97.2, 97.1]));
-        let verdict = |row: &str, except: &[&str]| {
-            let except: Vec<String> = except.iter().map(|label| label.to_string()).collect();
-            above_all(&[&better], "MNIST", row, &except).unwrap().1.verdict
+        let found = |row: &str, rows: &[&str]| {
+            let rows: Vec<String> = rows.iter().map(|label| label.to_string()).collect();
+            above_all(&[&better], "MNIST", row, &rows).unwrap().1
         };
-        assert_eq!([verdict("BP", &[]), verdict("TP", &[])], [Verdict::Holds, Verdict::Fails]);
-        assert_eq!(verdict("TP", &["BP"]), Verdict::NotDone);
+        assert_eq!(found("BP", &["BP", "TP"]).verdict, Verdict::Holds);
+        assert_eq!(found("TP", &["BP", "TP", "FA"]).verdict, Verdict::Fails);
+        let lacking = found("BP", &["BP", "TP", "FA"]);
+        assert!(lacking.verdict == Verdict::Open && lacking.said.ends_with("no runs of FA"), "{lacking:?}");
+        assert_eq!(found("TP", &["TP", "FA"]).verdict, Verdict::NotDone);
     }
 
     #[test]

@@ -6,12 +6,14 @@
 mod accuracy;
 mod depth;
 mod memory;
+mod pipeline;
 mod text;
 mod theorem;
 
 use super::place::{About, pages};
 use crate::atomic::write_atomically;
 use crate::error::Result;
+use crate::experiment::{Kind, find};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -58,6 +60,8 @@ enum Evidence {
     Saves { experiment: String, column: String, row: String, against: String, at_least: f64 },
     /// An assumption of Theorem 1 held in every measurement of `row` on `column`.
     Theorem { experiment: String, column: String, row: String, assumption: theorem::Assumption },
+    /// Steps by `workers` that train units at once are at least `at_least` times as fast as serial ones.
+    Gains { experiment: String, network: String, workers: u64, at_least: f64 },
     /// A page has numbers, of which no single one decides.
     Read { experiment: String, why: String },
     /// Nothing measures it.
@@ -122,7 +126,10 @@ impl Evidence {
                 accuracy::above(&of(experiment), column, [row, against], *at_least)?
             }
             Evidence::AboveAll { experiment, column, row, except } => {
-                accuracy::above_all(&of(experiment), column, row, except)?
+                let rows = find(experiment, &Kind::TRAINING)?.rows.into_iter();
+                let rows = rows.filter(|row| row.rule.is_some()).map(|row| row.label);
+                let others: Vec<String> = rows.filter(|label| !except.contains(label)).collect();
+                accuracy::above_all(&of(experiment), column, row, &others)?
             }
             Evidence::Rises { experiment, row, from, to, at_least } => {
                 accuracy::rises(&of(experiment), row, [*from, *to], *at_least)?
@@ -130,6 +137,9 @@ impl Evidence {
             Evidence::Flat { experiment, column, row } => depth::flat(&of(experiment), column, row)?,
             Evidence::Saves { experiment, column, row, against, at_least } => {
                 memory::saves(&of(experiment), column, [row, against], *at_least)?
+            }
+            Evidence::Gains { experiment, network, workers, at_least } => {
+                pipeline::gains(&of(experiment), network, *workers, *at_least)?
             }
             Evidence::Theorem { experiment, column, row, assumption } => {
                 theorem::held(&of(experiment), column, row, *assumption)?
@@ -171,7 +181,7 @@ pub fn write(results: &Path) -> Result<Option<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiment::{Kind, catalogue, find, memory as weighed};
+    use crate::experiment::{catalogue, memory as weighed};
 
     #[test]
     fn every_experiment_row_and_column_of_a_claim_is_one_that_there_is() {
@@ -218,7 +228,7 @@ mod tests {
                         || catalogue::names(&Kind::MEMORY).contains(&experiment.as_str()),
                     "{experiment}"
                 ),
-                Evidence::NotDone { .. } => {}
+                Evidence::Gains { .. } | Evidence::NotDone { .. } => {}
             }
         }
     }

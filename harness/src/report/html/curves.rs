@@ -151,6 +151,7 @@ mod tests {
     use crate::report::html::placed;
     use crate::report::place::About;
     use crate::report::{Report, example, parquet, picture};
+    use crate::spec::Request;
 
     fn page(folder: &std::path::Path) -> Page {
         Page {
@@ -172,7 +173,12 @@ mod tests {
 
     #[test]
     fn every_run_of_a_cell_is_a_line_in_the_rules_own_stroke() {
-        let curves = drawn(&example::table()).unwrap();
+        let mut report = example::table();
+        // A run of its own, as a run that diverged is.
+        let diverged = &mut report.cells[1].runs[2];
+        diverged.spec.seed = 7;
+        diverged.run_id = diverged.spec.id();
+        let curves = drawn(&report).unwrap();
         assert_eq!(curves.name, "table1/quick-flex (quick)");
         let lines = &curves.sets[0].lines;
         assert_eq!((lines.len(), lines[0].runs.len(), lines[0].runs[0].epoch.len()), (1, 3, 3));

@@ -56,8 +56,9 @@ impl Links {
         }
         let place = plain(&folder.join(path));
         let known = |place: &Path| self.anchors.iter().find(|(folder, _)| folder == place).map(|(_, id)| id.as_str());
-        // A file of a page is part of it.
-        let parent = || (place.extension().is_some()).then(|| place.parent().and_then(known)).flatten();
+        // A file of a page is part of it; of the results folder itself its index is.
+        let is_part = |folder: &Path| folder != self.results || place.ends_with("README.md");
+        let parent = || place.parent().filter(|folder| place.extension().is_some() && is_part(folder)).and_then(known);
         known(&place).or_else(parent).map_or(Target::File, anchor)
     }
 }
