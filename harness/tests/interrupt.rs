@@ -37,7 +37,7 @@ fn interrupt(process: Child) {
     assert!(sent.elapsed() < Duration::from_secs(20), "it waited {} s", sent.elapsed().as_secs());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("interrupted") && said.contains("the same command goes on"), "{said}");
+    assert!(said.contains("interrupted") && said.contains("the same command resumes"), "{said}");
 }
 
 fn wait_until(what: &str, done: impl Fn() -> bool) {

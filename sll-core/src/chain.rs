@@ -59,12 +59,17 @@ pub trait Link: Send {
 /// A rule's links, from the first unit to the last; together they have every layer, each once and in order.
 pub type Chain<'a> = Vec<Box<dyn Link + 'a>>;
 
-/// One training step, link after link.
+/// One training step, link after link. Links that are made one by one leave nothing that grows with depth.
 ///
 /// # Errors
 /// If the batch does not fit the network.
-pub fn in_order(chain: Chain, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
+pub fn in_order<'a>(
+    chain: impl IntoIterator<Item = Box<dyn Link + 'a>>,
+    net: &mut Network,
+    batch: &Batch,
+    updater: &mut Updater,
+) -> Result<StepReport> {
     net.accept(batch)?;
-    let step = |handed, mut link: Box<dyn Link + '_>| link.step(handed, net, updater);
+    let step = |handed, mut link: Box<dyn Link + 'a>| link.step(handed, net, updater);
     Ok(chain.into_iter().try_fold(Handed::new(batch.clone()), step)?.report())
 }

@@ -102,31 +102,43 @@ impl Sll {
         noisy && self.config.parent == Parent::Clean && unit + 1 < self.units.len() && self.is_aligned(unit + 1)
     }
 
-    /// Each unit with what is kept for it.
-    fn trained_units(&mut self) -> Vec<Unit<'_>> {
+    /// Each unit with what is kept for it, made when it is asked for.
+    fn trained_units(&mut self) -> impl Iterator<Item = Unit<'_>> {
         let count = self.units.len();
         let facts = |unit| (self.is_aligned(unit), self.hands_on_clean(unit));
         let facts: Vec<_> = (0..count).map(facts).collect();
+        let (config, labels) = (&self.config, &self.labels);
         let heads = self.heads.iter_mut().map(Some).chain([None]);
         let inputs = [self.input_head.as_ref()].into_iter().chain(std::iter::repeat(None));
         let units = self.segments.iter().map(Vec::as_slice).zip(heads).zip(inputs).zip(facts);
-        let unit = |(((segments, head), input_head), (aligned, clean))| Unit {
-            config: self.config,
-            labels: &self.labels,
+        let unit = move |(((segments, head), input_head), (aligned, clean))| Unit {
+            config,
+            labels,
             segments,
             head,
             input_head,
+            count,
             aligned,
             clean,
         };
-        units.map(unit).collect()
+        units.map(unit)
     }
+
+    /// Without stop-gradient a parent waits for its child, and the step is no chain.
+    fn is_chain(&self) -> bool {
+        self.config.stop_gradient || self.units.len() == 1
+    }
+}
+
+/// A unit as a link of the rule's chain.
+fn linked<'a>(unit: Unit<'a>) -> Box<dyn Link + 'a> {
+    Box::new(unit)
 }
 
 impl LearningRule for Sll {
     fn step(&mut self, net: &mut Network, batch: &Batch, updater: &mut Updater) -> Result<StepReport> {
-        if let Some(chain) = self.chain() {
-            return in_order(chain, net, batch, updater);
+        if self.is_chain() {
+            return in_order(self.trained_units().map(linked), net, batch, updater);
         }
         net.accept(batch)?;
         let mut handed = Handed::new(batch.clone());
@@ -144,10 +156,8 @@ impl LearningRule for Sll {
         Ok(handed.report())
     }
 
-    /// Without stop-gradient a parent waits for its child.
     fn chain(&mut self) -> Option<Chain<'_>> {
-        let alone = self.config.stop_gradient || self.units.len() == 1;
-        alone.then(|| self.trained_units().into_iter().map(|unit| Box::new(unit) as Box<dyn Link>).collect())
+        self.is_chain().then(|| self.trained_units().map(linked).collect())
     }
 
     fn unit_logits(&self, net: &Network, x: Tensor<2>) -> Vec<Tensor<2>> {

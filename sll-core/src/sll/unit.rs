@@ -16,7 +16,7 @@ use std::ops::Range;
 
 /// A unit with what is kept for it.
 pub(super) struct Unit<'a> {
-    pub config: SllConfig,
+    pub config: &'a SllConfig,
     /// Of hidden units' posteriors.
     pub labels: &'a Labels,
     /// What of it is differentiated at once.
@@ -25,6 +25,8 @@ pub(super) struct Unit<'a> {
     pub head: Option<&'a mut (Summary, Projection)>,
     /// The projection of the raw input, where the first unit is aligned.
     pub input_head: Option<&'a Projection>,
+    /// How many units there are.
+    pub count: usize,
     /// Whether it is aligned with its parent.
     pub aligned: bool,
     /// Whether it hands a noiseless posterior on.
@@ -99,6 +101,8 @@ impl Unit<'_> {
         }
         let loss = UnitLoss { cross_entropy: loss.mean(), divergence };
         handed.loss = Some(loss.cross_entropy.clone());
+        // No more room than is needed: a step's memory does not jump where a list would double.
+        handed.units.reserve_exact(self.count - handed.units.len());
         handed.units.push(loss);
         let posterior = handed_on.map(|v| log_softmax(v, 1));
         handed.beside = self.head.is_some().then(|| posterior.unwrap_or(log_q));
