@@ -6,6 +6,7 @@ mod whole;
 
 pub(crate) use process::{this_program, told};
 
+use crate::device;
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::news::News;
@@ -138,9 +139,9 @@ impl Pool {
     }
 }
 
-/// The machine's threads for each of `jobs` processes.
+/// The machine's threads, or as many as `RAYON_NUM_THREADS` gives, for each of `jobs` processes.
 pub(crate) fn share(jobs: usize) -> usize {
-    (std::thread::available_parallelism().map_or(1, usize::from) / jobs.max(1)).max(1)
+    (device::threads() / jobs.max(1)).max(1)
 }
 
 /// Bytes that requests may take here: what the system says is available less 2 GiB, at most `most`.
