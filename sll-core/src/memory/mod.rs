@@ -115,7 +115,7 @@ fn category() -> u8 {
     OWN.get().unwrap_or_else(|| CATEGORY.load(Relaxed))
 }
 
-/// What is allocated while this lives is of its category: on any thread, or on one that has [`own_books`], there.
+/// What is allocated while this lives is of its category: on any thread, or on one that has `own_books`, there.
 #[must_use = "it ends when it is dropped"]
 pub struct Scope(u8);
 
