@@ -44,7 +44,7 @@ pub fn render(judged: &[(Claim, Vec<Finding>)]) -> String {
         let (number, title) = (index + 1, escape(&claim.claim));
         let _ = write!(
             text,
-            "\n<a id=\"claim-{number}\"></a>\n## {number}. {title}\n\n> {}\n\n{}. Verdict: **{}**.\n\n",
+            "\n## Claim {number}\n\n**{title}.**\n\n> {}\n\n{}. Verdict: **{}**.\n\n",
             escape(&claim.quote),
             escape(&claim.place),
             together(found)
