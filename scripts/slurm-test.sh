@@ -115,7 +115,7 @@ until_true idle || cannot "the nodes do not come up: $(tail -n 3 "$folder"/log/n
 say "a cluster of three nodes is up"
 
 export SLL_OFFLINE=1 SLL_CACHE=$folder/cache RAYON_NUM_THREADS=1
-sweep=("$program" sweep --rule sll --over "network.width=64,96,128" --seeds 2 --batch 4 --epochs 8)
+sweep=("$program" sweep --rule sll --over "network.width=64,96,128" --seeds 2 --batch 4 --epochs 20)
 "${sweep[@]}" --results "$folder/results" --engine slurm --cpus 1 --task-minutes 0 --checkpoint-minutes 0.01 --wait \
   >"$folder/page.md" 2>"$folder/sweep.log" &
 waiting=$!
@@ -133,7 +133,8 @@ say "killing the program of job $job"
 until_true program_of "$job" && kill -KILL "$(program_of "$job")"
 job=$(running | tail -n 1 | cut -d' ' -f2)
 say "telling job $job that its time is over"
-scancel --batch --signal=USR1 "$job"
+# It may just have been started, and be told nothing yet.
+until_true scancel --batch --signal=USR1 "$job" || { say "it cannot be told"; exit 1; }
 restarted() { scontrol show job "$job" | grep -q 'Restarts=[1-9]'; }
 until_true restarted || { say "it did not queue itself again"; exit 1; }
 node=n2
