@@ -209,6 +209,12 @@ impl RunSpec {
         Ok(spec)
     }
 
+    /// The same with another seed; with one for all, the specs of runs that differ in nothing else are equal.
+    #[must_use]
+    pub fn with_seed(&self, seed: u64) -> Self {
+        Self { seed, ..self.clone() }
+    }
+
     /// Checks what can be checked without data or network.
     pub fn validate(&self) -> Result<()> {
         let recipe = &self.recipe;

@@ -21,47 +21,47 @@ pub struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// Finished runs of `spec`, those of the newest version of the numerics that there are.
-    fn find(&self, spec: &RunSpec) -> Result<Option<RunResult>> {
-        let found =
-            self.versions(spec).map(|numerics| self.of(spec, numerics)).find(|found| !matches!(found, Ok(None)));
-        found.unwrap_or(Ok(None))
-    }
-
     fn of(&self, spec: &RunSpec, numerics: u32) -> Result<Option<RunResult>> {
         self.store.named::<RunSpec>(&spec.id_under(numerics))
     }
 
-    /// The versions that are looked for, newest first.
-    fn versions(&self, spec: &RunSpec) -> impl Iterator<Item = u32> + use<> {
-        let present = spec.numerics();
-        (if self.older { 1 } else { present }..=present).rev()
+    /// The version of the numerics that a cell of the runs `specs` shows: the newest of which it has any, since a mean
+    /// over several would be of none; this program's where it has none.
+    fn version<'s>(&self, specs: impl Iterator<Item = &'s RunSpec> + Clone) -> u32 {
+        let present = specs.clone().next().map_or(1, RunSpec::numerics);
+        if !self.older {
+            return present;
+        }
+        let any = |numerics: &u32| specs.clone().any(|spec| !matches!(self.of(spec, *numerics), Ok(None)));
+        (1..=present).rev().find(any).unwrap_or(present)
     }
 
-    /// The runs of one cell and what is wrong with others: all of one version, the newest of which there are any, since
-    /// a mean over several would be of none.
+    /// The runs of one cell, and what is wrong with others.
     fn cell(&self, specs: &[RunSpec]) -> (Vec<RunResult>, Vec<Error>) {
-        let Some(first) = specs.first() else { return (Vec::new(), Vec::new()) };
-        for numerics in self.versions(first) {
-            let found: Vec<_> = specs.iter().map(|spec| self.of(spec, numerics)).collect();
-            let (runs, errors): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);
-            let mut runs: Vec<RunResult> = runs.into_iter().filter_map(Result::ok).flatten().collect();
-            let errors: Vec<Error> = errors.into_iter().filter_map(Result::err).collect();
-            if !runs.is_empty() || !errors.is_empty() {
-                // Fewer seeds asked for take nothing away.
-                let last = specs.last().expect("there is a first");
-                let next = |seed| RunSpec { seed, ..last.clone() };
-                runs.extend((last.seed + 1..).map_while(|seed| self.of(&next(seed), numerics).ok().flatten()));
-                return (runs, errors);
+        let Some(last) = specs.last() else { return (Vec::new(), Vec::new()) };
+        let numerics = self.version(specs.iter());
+        let (mut runs, mut errors) = (Vec::new(), Vec::new());
+        for spec in specs {
+            match self.of(spec, numerics) {
+                Ok(run) => runs.extend(run),
+                Err(error) => errors.push(error),
             }
         }
-        (Vec::new(), Vec::new())
+        // Fewer seeds asked for take nothing away.
+        let further = (last.seed + 1..).map_while(|seed| self.of(&last.with_seed(seed), numerics).ok().flatten());
+        runs.extend(further);
+        (runs, errors)
     }
 
-    /// Those of `jobs` that are not done.
+    /// Those of `jobs` that are not done, by what their cells show.
     pub fn left(&self, jobs: &[Job<RunSpec>]) -> Vec<Job<RunSpec>> {
-        // One whose result cannot be used is set aside by the run itself, which then makes it again.
-        jobs.iter().filter(|job| !matches!(self.find(&job.request), Ok(Some(_)))).cloned().collect()
+        let cells: Vec<RunSpec> = jobs.iter().map(|job| job.request.with_seed(0)).collect();
+        let is_left = |(job, cell): &(&Job<RunSpec>, &RunSpec)| {
+            let seeds = jobs.iter().zip(&cells).filter(|(_, other)| other == cell).map(|(job, _)| &job.request);
+            // One whose result cannot be used is set aside by the run itself, which then makes it again.
+            !matches!(self.of(&job.request, self.version(seeds)), Ok(Some(_)))
+        };
+        jobs.iter().zip(&cells).filter(is_left).map(|(job, _)| job.clone()).collect()
     }
 }
 
@@ -125,4 +125,39 @@ fn command(kind: &str, words: &str, choices: &Choices, args: &SelectArgs) -> Str
         if args.data.allow_unverified { " --allow-unverified" } else { "" },
         if args.older { " --older" } else { "" },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::example;
+
+    #[test]
+    fn a_cell_shows_one_version_and_lacks_what_that_version_lacks() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let specs = [0, 1].map(|seed| example::run(seed, 98.0).spec);
+        let (present, jobs) =
+            (specs[0].numerics(), specs.clone().map(|request| Job { title: String::new(), request, need: None }));
+        let put = |seed: usize, numerics: u32| {
+            let (spec, run_id) = (specs[seed].clone(), specs[seed].id_under(numerics));
+            let run = RunResult { numerics, spec, run_id: run_id.clone(), ..example::run(seed as u64, 98.0) };
+            store.lock::<RunSpec>(&run_id, || {}).unwrap().finish(&run).unwrap();
+        };
+        let seen = |older: bool| {
+            let finder = Finder { store: &store, older };
+            let (runs, errors) = finder.cell(&specs);
+            assert!(errors.is_empty());
+            let shown: Vec<(u64, u32)> = runs.iter().map(|run| (run.spec.seed, run.numerics)).collect();
+            (shown, finder.left(&jobs).iter().map(|job| job.request.seed).collect::<Vec<_>>())
+        };
+        assert_eq!(seen(true), (vec![], vec![0, 1]));
+        put(0, present - 1);
+        put(1, present - 1);
+        assert_eq!(seen(true), (vec![(0, present - 1), (1, present - 1)], vec![]));
+        assert_eq!(seen(false), (vec![], vec![0, 1]));
+        // A mean over a new seed and an old one would be of neither.
+        put(0, present);
+        assert_eq!(seen(true), (vec![(0, present)], vec![1]));
+    }
 }

@@ -61,7 +61,7 @@ fn described(args: &SweepArgs) -> Result<(Experiment, String)> {
     let name = args.called.clone().unwrap_or_else(|| {
         let last = |key: &&str| key.rsplit('.').next().unwrap_or_default().to_string();
         // With the beginning of the other settings' digest: another sweep of the same keys has another folder.
-        let base = RunSpec { seed: 0, ..spec.clone() }.id();
+        let base = spec.with_seed(0).id();
         format!("{}-{}-{}", spec.rule.name(), keys.iter().map(last).collect::<Vec<_>>().join("-"), &base[..4])
     });
     let amount =

@@ -7,7 +7,7 @@ use crate::spec::RunSpec;
 pub fn by_settings(runs: &[RunResult]) -> Vec<(RunSpec, Vec<&RunResult>)> {
     let mut found: Vec<(RunSpec, Vec<&RunResult>)> = Vec::new();
     for run in runs {
-        let spec = RunSpec { seed: 0, ..run.spec.clone() };
+        let spec = run.spec.with_seed(0);
         match found.iter_mut().find(|(other, _)| *other == spec) {
             Some((_, seeds)) => seeds.push(run),
             None => found.push((spec, vec![run])),
