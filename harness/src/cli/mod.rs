@@ -82,6 +82,7 @@ enum Command {
     #[command(after_help = catalogue::help(&[Kind::Sweep]))]
     Sweep(Box<make::SweepArgs>),
     /// Print the runs of a table or sweep, a line of JSON each: spec, name, estimated seconds and bytes.
+    #[command(after_help = catalogue::help(&Kind::TRAINING))]
     Plan(Box<plan::PlanArgs>),
     /// Make the runs of a plan, or some of its lines.
     Work(work::WorkArgs),

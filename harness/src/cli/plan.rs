@@ -1,36 +1,31 @@
 //! `harness plan`: the runs of an experiment, a line of JSON each, for whoever makes them elsewhere.
 
-use super::make::{Asked, Chosen, SelectArgs, lines};
+use super::make::{Asked, Chosen, NamedArgs, SelectArgs, lines};
 use super::print;
 use crate::error::{Error, Result};
 use crate::estimate::{self, Crew};
 use crate::experiment::{Kind, find};
 use crate::plan;
 use crate::pool::share;
-use crate::spec::{DeviceName, RunSpec};
+use crate::spec::RunSpec;
 use crate::talk::say;
 use clap::Args;
 
 /// Options of `plan`.
 #[derive(Args, Debug)]
 pub struct PlanArgs {
-    /// A table or sweep by name, or a .toml file of the same form; a wrong name lists the right ones.
-    name: String,
-    /// Epochs in place of the profile's.
-    #[arg(long, value_name = "N")]
-    epochs: Option<usize>,
-    /// flex, cpu-tch or cuda:N; the first GPU if this build and machine have one, else flex.
-    #[arg(long)]
-    device: Option<DeviceName>,
+    #[command(flatten)]
+    named: NamedArgs,
     #[command(flatten)]
     select: SelectArgs,
 }
 
 /// Prints every run, done or not, with what it takes on this machine, if steps can be timed here.
 pub fn main(args: PlanArgs) -> Result<()> {
-    let experiment = find(&args.name, &Kind::TRAINING)?;
+    let NamedArgs { name, epochs, device } = &args.named;
+    let experiment = find(name, &Kind::TRAINING)?;
     let asked = Asked { here: false, fetches: true };
-    let chosen = Chosen::new(experiment, args.device, args.epochs, &args.select, asked)?;
+    let chosen = Chosen::new(experiment, *device, *epochs, &args.select, asked)?;
     let specs: Vec<&RunSpec> = chosen.jobs.iter().map(|job| &job.request).collect();
     let folder = tempfile::tempdir().map_err(|e| Error::Missing(format!("cannot make a temporary folder: {e}")))?;
     let crew = Crew { jobs: 1, threads: share(1), keeps_state: false, results: folder.path() };

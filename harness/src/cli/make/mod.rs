@@ -27,17 +27,24 @@ use chosen::tell_time;
 use clap::Args;
 use hand::Way;
 
+/// An experiment, and what stands in place of its profile's epochs and of the device that would be chosen.
+#[derive(Args, Debug)]
+pub struct NamedArgs {
+    /// Its name (below), or a .toml file of the same form, as docs/formats.md describes it.
+    pub name: String,
+    /// Epochs in place of the profile's.
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// flex, cpu-tch or cuda:N; the first GPU if this build and machine have one, else flex.
+    #[arg(long)]
+    pub device: Option<DeviceName>,
+}
+
 /// Options of tables.
 #[derive(Args, Debug)]
 pub struct TableArgs {
-    /// Its name (below), or a .toml file of the same form, as docs/formats.md describes it.
-    name: String,
-    /// Epochs in place of the profile's.
-    #[arg(long, value_name = "N")]
-    epochs: Option<usize>,
-    /// flex, cpu-tch or cuda:N; the first GPU if this build and machine have one, else flex.
-    #[arg(long)]
-    device: Option<DeviceName>,
+    #[command(flatten)]
+    named: NamedArgs,
     #[command(flatten)]
     make: MakeArgs,
 }
@@ -96,8 +103,8 @@ pub struct MakeArgs {
 
 /// Makes the table.
 pub fn table(args: TableArgs) -> Result<()> {
-    let experiment = find(&args.name, &Kind::TABLES)?;
-    make(experiment, &called(&args.name), args.device, args.epochs, &args.make)
+    let NamedArgs { name, epochs, device } = args.named;
+    make(find(&name, &Kind::TABLES)?, &called(&name), device, epochs, &args.make)
 }
 
 /// An experiment as a command names it, without the folder of a file.
