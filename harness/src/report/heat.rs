@@ -1,11 +1,9 @@
 //! Accuracy over two swept parameters: a map for each row, all with one scale of colours.
 
-use super::labels::subtitle;
-use super::labels::{n_text, remarks, spread, y_label};
+use super::labels::{n_text, remarks, spread, subtitle, y_label};
 use super::picture::canvas::{Anchor, Canvas, Frame};
 use super::picture::colour::{Colour, GREY, INK, WHITE};
-use super::picture::font::wrapped;
-use super::picture::save;
+use super::picture::{Heading, LABEL, MARGIN, SUBTITLE, TITLE, save};
 use super::stats::CellStats;
 use super::{Cell, Report};
 use crate::error::Result;
@@ -17,13 +15,8 @@ const PANEL: (f64, f64) = (400.0, 320.0);
 const LEFT: f64 = 90.0;
 const BELOW: f64 = 60.0;
 const ABOVE: f64 = 30.0;
-const MARGIN: f64 = 14.0;
 /// Panels side by side.
 const ACROSS: usize = 3;
-/// Sizes of letters.
-const TITLE: f64 = 16.0;
-const SUBTITLE: f64 = 11.5;
-const LABEL: f64 = 12.0;
 /// The ends of the scale: light for the least, dark for the most.
 const ENDS: [Colour; 2] = [Colour(237, 243, 250), Colour(0, 82, 135)];
 
@@ -62,8 +55,8 @@ impl Value {
 
 /// Maps side by side.
 struct Maps {
-    /// Lines over them, with the sizes of their letters.
-    head: Vec<(String, f64)>,
+    /// Over them.
+    head: Heading,
     /// First and second parameter.
     labels: [String; 2],
     ticks: [Vec<String>; 2],
@@ -88,16 +81,14 @@ impl Maps {
             values.iter().any(|value| value.mean().is_some()).then_some((label, values))
         };
         let panels: Vec<_> = (0..report.rows.len()).filter_map(panel).collect();
-        let across = PANEL.0 * panels.len().min(ACROSS) as f64 - 2.0 * MARGIN;
+        let width = PANEL.0 * panels.len().min(ACROSS) as f64;
         let parts = [
             (report.title.clone(), TITLE),
             (subtitle(report, &drawn), SUBTITLE),
             (remarks([y_label(&drawn), spread(&drawn, "mean over seeds")], "; "), SUBTITLE),
         ];
-        let lines =
-            |(words, size): (String, f64)| wrapped(&words, size, across).into_iter().map(move |line| (line, size));
         (!panels.is_empty()).then(|| Self {
-            head: parts.into_iter().flat_map(lines).collect(),
+            head: Heading::new(parts, width),
             labels: [first, second].map(|parameter| parameter.label.clone()),
             ticks: [first, second].map(|parameter| parameter.values.iter().map(shown).collect()),
             panels,
@@ -107,13 +98,9 @@ impl Maps {
     fn svg(&self) -> String {
         let across = self.panels.len().min(ACROSS);
         let down = self.panels.len().div_ceil(across);
-        let head: f64 = MARGIN + self.head.iter().map(|(_, size)| 1.3 * size).sum::<f64>();
+        let head = self.head.bottom();
         let mut canvas = Canvas::new(PANEL.0 * across as f64, head + PANEL.1 * down as f64);
-        let mut y = MARGIN;
-        for (line, size) in &self.head {
-            canvas.text((MARGIN, y + 0.65 * size), line, *size, if *size == TITLE { INK } else { GREY }, Anchor::Start);
-            y += 1.3 * size;
-        }
+        self.head.draw(&mut canvas);
         for (index, panel) in self.panels.iter().enumerate() {
             let corner = (PANEL.0 * (index % across) as f64, head + PANEL.1 * (index / across) as f64);
             self.panel(&mut canvas, corner, panel);

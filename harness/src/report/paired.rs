@@ -27,18 +27,26 @@ pub struct Paired {
 impl Paired {
     /// Of `row` and the reference row in `column`, over the seeds of which neither run diverged.
     pub fn of(report: &Report, reference: usize, row: usize, column: usize) -> Self {
-        let others: Vec<&RunResult> = report.cell(reference, column).sound().collect();
-        let difference = |run: &RunResult| {
-            let other = others.iter().find(|other| other.spec.seed == run.spec.seed && other.epochs == run.epochs)?;
-            Some(run.test_accuracy? - other.test_accuracy?)
-        };
-        Self { row, column, differences: report.cell(row, column).sound().filter_map(difference).collect() }
+        let pairs = pairs(report.cell(row, column).sound(), report.cell(reference, column).sound());
+        let difference = |(a, b): (&RunResult, &RunResult)| Some(a.test_accuracy? - b.test_accuracy?);
+        Self { row, column, differences: pairs.into_iter().filter_map(difference).collect() }
     }
 
     /// The two-sided p of the paired t-test; nothing below two pairs, or where all pairs differ alike.
     pub fn p(&self) -> Option<f64> {
         two_sided_p(&self.differences)
     }
+}
+
+/// Each of `left` with the one of `right` that has its seed, data set and number of epochs.
+pub fn pairs<'a>(
+    left: impl Iterator<Item = &'a RunResult>,
+    right: impl Iterator<Item = &'a RunResult>,
+) -> Vec<(&'a RunResult, &'a RunResult)> {
+    let alike =
+        |a: &RunResult, b: &RunResult| (a.spec.seed, a.epochs, &a.data.name) == (b.spec.seed, b.epochs, &b.data.name);
+    let right: Vec<&RunResult> = right.collect();
+    left.filter_map(|run| Some((run, *right.iter().find(|other| alike(run, other))?))).collect()
 }
 
 /// Every row but the reference in every column in which both have a run of the same seed and epochs.

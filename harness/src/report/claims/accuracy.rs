@@ -3,6 +3,7 @@
 use super::{Finding, Found, Page, Verdict};
 use crate::error::Result;
 use crate::record::RunResult;
+use crate::report::paired::pairs;
 use crate::report::parquet::{LabelledRun, read_labelled};
 use crate::report::stats::{half_width_95, mean};
 
@@ -43,15 +44,9 @@ fn accuracy(run: &RunResult) -> f64 {
 
 /// The runs of every page that did not diverge.
 fn runs<'a>(pages: &[&'a Page]) -> Result<Vec<(&'a Page, Vec<LabelledRun>)>> {
-    let mut found = Vec::new();
-    for page in pages {
-        let path = page.folder.join("runs.parquet");
-        if path.exists() {
-            let sound = |run: &LabelledRun| run.run.test_accuracy.is_some();
-            found.push((*page, read_labelled(&path)?.into_iter().filter(sound).collect()));
-        }
-    }
-    Ok(found)
+    let sound = |run: &LabelledRun| run.run.test_accuracy.is_some();
+    let of = |page: &&'a Page| Ok((*page, read_labelled(&page.folder)?.into_iter().filter(sound).collect()));
+    pages.iter().map(of).collect()
 }
 
 /// Of every page the pairs of runs of one seed, data set and number of epochs, of which `left` and `right` accept one
@@ -61,15 +56,12 @@ fn best<'a>(
     left: &dyn Fn(&LabelledRun) -> bool,
     right: &dyn Fn(&LabelledRun) -> bool,
 ) -> Option<Compared<'a>> {
-    let alike =
-        |a: &RunResult, b: &RunResult| (a.spec.seed, a.epochs, &a.data.name) == (b.spec.seed, b.epochs, &b.data.name);
     let compared = found.iter().map(|(page, runs)| {
-        let others: Vec<&LabelledRun> = runs.iter().filter(|run| right(run)).collect();
-        let pair = |run: &LabelledRun| {
-            let other = others.iter().find(|other| alike(&run.run, &other.run))?;
-            Some((run.run.clone(), other.run.clone()))
+        let of = |accepts: &dyn Fn(&LabelledRun) -> bool| {
+            runs.iter().filter(|run| accepts(run)).map(|run| &run.run).collect::<Vec<_>>()
         };
-        Compared { page, pairs: runs.iter().filter(|run| left(run)).filter_map(pair).collect() }
+        let pairs = pairs(of(left).into_iter(), of(right).into_iter());
+        Compared { page, pairs: pairs.into_iter().map(|(a, b)| (a.clone(), b.clone())).collect() }
     });
     let most = |compared: &Compared| (compared.pairs[0].0.epochs, compared.pairs.len());
     compared.filter(|compared| !compared.pairs.is_empty()).max_by_key(most)

@@ -8,8 +8,8 @@ use crate::units::MIB;
 /// The peak of training of `row` is at least `at_least` percent below that of `against`, at the largest batch at which
 /// both were weighed.
 pub fn saves<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2], at_least: f64) -> Found<'a> {
-    let mut best: Option<(&Page, Footprint, Footprint)> = None;
-    for page in pages {
+    let mut best: Option<(&'a Page, Footprint, Footprint)> = None;
+    for &page in pages {
         let path = page.folder.join(parquet::FILE);
         if !path.exists() {
             continue;
@@ -43,7 +43,7 @@ pub fn saves<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2], at
         scale: format!("{column}: {}, images {image}, batch {}", ours.spec.network.name, ours.spec.batch),
         source: None,
     };
-    Ok((pages.iter().copied().find(|known| known.folder == page.folder), finding))
+    Ok((Some(page), finding))
 }
 
 #[cfg(test)]

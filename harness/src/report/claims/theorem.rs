@@ -22,13 +22,9 @@ pub fn held<'a>(pages: &[&'a Page], column: &str, row: &str, assumption: Assumpt
         Assumption::KlBudget => Bound::budget_holds,
     };
     for page in pages {
-        let path = page.folder.join("runs.parquet");
-        if !path.exists() {
-            continue;
-        }
-        let runs = read_labelled(&path)?;
-        let own = runs.iter().filter(|run| run.row == row && run.is_of(column)).map(|run| &run.run);
-        let trained = own.flat_map(|run| &run.diagnostics).filter(|epoch| epoch.epoch > 0);
+        let all = read_labelled(&page.folder)?;
+        let own: Vec<_> = all.iter().filter(|run| run.row == row && run.is_of(column)).map(|run| &run.run).collect();
+        let trained = own.iter().flat_map(|run| &run.diagnostics).filter(|epoch| epoch.epoch > 0);
         let bounds: Vec<Bound> =
             trained.filter_map(|epoch| epoch.bound(|a| a.kl)).filter(|bound| bound.gains.len() > 1).collect();
         if bounds.is_empty() {
@@ -37,9 +33,8 @@ pub fn held<'a>(pages: &[&'a Page], column: &str, row: &str, assumption: Assumpt
         let (held, all) = (bounds.iter().filter(|bound| holds(bound)).count(), bounds.len());
         let verdict = if held == all { Verdict::Holds } else { Verdict::Fails };
         let said = format!("held in {held} of {all} measurements after an epoch or more");
-        let scale = runs.iter().find(|run| run.row == row && run.is_of(column)).map_or(String::new(), |run| {
-            format!("{}: {}, {} epochs", run.run.data.name, run.run.spec.network.name, run.run.epochs)
-        });
+        let run = own[0];
+        let scale = format!("{}: {}, {} epochs", run.data.name, run.spec.network.name, run.epochs);
         return Ok((Some(page), Finding { verdict, said, scale, source: None }));
     }
     Ok((None, Finding::not_done(format!("{row} on {column}: no layer was measured"))))

@@ -1,11 +1,9 @@
 //! The table of all cells: what `cells.parquet` says of each, and the runs that fill it.
 
 use super::pages::Page;
-use super::placed::Placed;
 use crate::error::Result;
 use crate::record::{RunResult, facts};
-use crate::report::parquet::Row;
-use crate::report::parquet::file;
+use crate::report::parquet::{LabelledRun, Row, file};
 use crate::report::stats::quoted_text;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -62,7 +60,7 @@ impl Filters {
 }
 
 /// The cells of `page`; none of a page that is not of runs.
-pub fn of_page(page: &Page, runs: &[Placed]) -> Result<Vec<CellRow>> {
+pub fn of_page(page: &Page, runs: &[LabelledRun]) -> Result<Vec<CellRow>> {
     let path = page.folder.join("cells.parquet");
     if !path.is_file() {
         return Ok(Vec::new());
@@ -72,7 +70,7 @@ pub fn of_page(page: &Page, runs: &[Placed]) -> Result<Vec<CellRow>> {
     Ok(rows.collect())
 }
 
-fn cell(page: &Page, cell: &Row, runs: &[Placed]) -> CellRow {
+fn cell(page: &Page, cell: &Row, runs: &[LabelledRun]) -> CellRow {
     let text = |column: &str| cell.text(column).unwrap_or_default();
     let (row, column) = (text("row"), text("column"));
     let own: Vec<&RunResult> =

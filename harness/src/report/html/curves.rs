@@ -1,8 +1,8 @@
 //! Learning curves for the browser to draw: every run's, with the strokes of all other figures.
 
 use super::pages::Page;
-use super::placed::Placed;
 use crate::report::curves::{CurveRow, LONG, WARM};
+use crate::report::parquet::LabelledRun;
 use crate::report::picture::strokes;
 use serde::Serialize;
 
@@ -69,7 +69,7 @@ struct Run {
 
 /// The curves of `page`, whose runs are `runs`; nothing where none has one. They are read from the runs' records, since
 /// the `curves.parquet` of pages of before names no rules.
-pub fn of_page(page: &Page, runs: &[Placed]) -> Option<Curves> {
+pub fn of_page(page: &Page, runs: &[LabelledRun]) -> Option<Curves> {
     let rows: Vec<CurveRow> = runs
         .iter()
         .flat_map(|placed| CurveRow::of_run(&page.experiment, &placed.row, &placed.column, &placed.run))
@@ -148,7 +148,6 @@ fn found<T>(items: &mut Vec<T>, is: impl Fn(&T) -> bool, make: impl FnOnce() -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::html::placed;
     use crate::report::place::About;
     use crate::report::{Report, example, parquet, picture};
     use crate::spec::Request;
@@ -168,7 +167,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         parquet::write(report, folder.path()).unwrap();
         let page = page(folder.path());
-        of_page(&page, &placed::of_page(&page).unwrap())
+        of_page(&page, &parquet::read_labelled(&page.folder).unwrap())
     }
 
     #[test]

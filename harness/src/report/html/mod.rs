@@ -6,11 +6,11 @@ mod curves;
 mod links;
 mod markdown;
 mod pages;
-mod placed;
 mod svg;
 
 use crate::error::{Error, Result};
 use crate::provenance::VERSION;
+use crate::report::parquet::read_labelled;
 use cells::CellRow;
 use curves::{Curves, Drawing};
 use links::Links;
@@ -41,7 +41,7 @@ pub fn page(results: &Path) -> Result<String> {
     let claims = claims(results, &links)?;
     let (mut cells, mut curves): (Vec<CellRow>, Vec<Curves>) = (Vec::new(), Vec::new());
     for page in &pages {
-        let runs = placed::of_page(page)?;
+        let runs = read_labelled(&page.folder)?;
         cells.extend(cells::of_page(page, &runs)?);
         curves.extend(curves::of_page(page, &runs));
     }

@@ -16,14 +16,7 @@ use std::path::Path;
 /// # Errors
 /// Where the file cannot be read as Parquet, or has no runs.
 pub fn read_runs(path: &Path) -> Result<(Vec<RunResult>, Vec<String>)> {
-    let frame = file::read(path)?;
-    if !is_of_runs(&frame) {
-        let next = "name the `runs.parquet` of a table or sweep";
-        return Err(Error::Input(format!(
-            "{} has no runs: it lacks the columns `run_id` and `spec`; {next}",
-            path.display()
-        )));
-    }
+    let frame = frame_of_runs(path)?;
     let mut runs = Vec::new();
     let mut wrong = Vec::new();
     for index in 0..frame.height() {
@@ -35,6 +28,19 @@ pub fn read_runs(path: &Path) -> Result<(Vec<RunResult>, Vec<String>)> {
     }
     with_layers(&mut runs, path)?;
     Ok((runs, wrong))
+}
+
+/// The table in the file at `path`, which is one of runs.
+fn frame_of_runs(path: &Path) -> Result<DataFrame> {
+    let frame = file::read(path)?;
+    let next = "name the `runs.parquet` of a table or sweep";
+    match is_of_runs(&frame) {
+        true => Ok(frame),
+        false => Err(Error::Input(format!(
+            "{} has no runs: it lacks the columns `run_id` and `spec`; {next}",
+            path.display()
+        ))),
+    }
 }
 
 /// A run in its place in a table or sweep.
@@ -57,9 +63,14 @@ impl LabelledRun {
     }
 }
 
-/// The runs of the page that wrote the file at `path`; those that cannot be read are left out.
-pub fn read_labelled(path: &Path) -> Result<Vec<LabelledRun>> {
-    let frame = file::read(path)?;
+/// The runs of the page in `folder` in their places; none where it is no page of runs. Those that cannot be read are
+/// left out.
+pub fn read_labelled(folder: &Path) -> Result<Vec<LabelledRun>> {
+    let path = folder.join("runs.parquet");
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let frame = frame_of_runs(&path)?;
     let of = |row: Row| {
         let run = row.run().ok()?;
         Some(LabelledRun { row: row.text("row")?, column: row.text("column")?, value: row.number("value"), run })

@@ -12,7 +12,8 @@ const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 470.0;
 /// What the lines have at least.
 const LEAST_WIDTH: f64 = 430.0;
-const MARGIN: f64 = 14.0;
+/// Around a picture.
+pub const MARGIN: f64 = 14.0;
 /// What the side axis' labels take.
 const LEFT: f64 = 58.0;
 /// What the bottom axis' labels take.
@@ -23,10 +24,13 @@ const GAP: f64 = 16.0;
 const FAR: f64 = 0.22;
 /// How much further than its lines a panel may reach for the paper's values.
 const QUOTED: f64 = 2.2;
-/// Sizes of letters.
+/// The size of a title's letters.
 pub const TITLE: f64 = 16.0;
+/// The size of a subtitle's.
 pub const SUBTITLE: f64 = 11.5;
+/// The size of a label's.
 pub const LABEL: f64 = 12.0;
+/// Other sizes of letters.
 pub const REMARK: f64 = 10.5;
 pub const TICK: f64 = 11.0;
 /// Between the frame and the labels at its right, with the lines that lead there.

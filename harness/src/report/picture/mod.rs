@@ -7,6 +7,7 @@ pub mod colour;
 mod cover;
 mod cut;
 pub mod font;
+mod heading;
 mod layout;
 mod palette;
 mod panels;
@@ -20,6 +21,8 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+pub use heading::Heading;
+pub use layout::{LABEL, MARGIN, SUBTITLE, TITLE};
 pub use palette::{of_part, of_rule};
 pub use plot::{Line, Plot, Point, Spread};
 pub use scale::Scale;

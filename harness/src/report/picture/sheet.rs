@@ -2,13 +2,12 @@
 
 use super::canvas::{Anchor, Canvas, Frame};
 use super::colour::{Colour, FAINT, GREY, INK, WHITE};
-use super::font::wrapped;
-use super::layout::{REMARK, SUBTITLE, TITLE};
+use super::heading::Heading;
+use super::layout::{MARGIN, REMARK, SUBTITLE, TITLE};
 use super::palette::of_class;
 use super::stroke::{Dash, Marker, Stroke};
 
 /// Pixels.
-const MARGIN: f64 = 14.0;
 const SIDE: f64 = 190.0;
 const GAP: f64 = 12.0;
 /// Room over a panel for its name and what is said of it.
@@ -61,19 +60,11 @@ impl Sheet {
     pub fn svg(&self) -> Option<String> {
         let across = self.across.clamp(1, self.panels.len().max(1));
         let width = 2.0 * MARGIN + across as f64 * (SIDE + GAP) - GAP;
-        let mut heading = Vec::new();
-        let mut top = MARGIN;
-        for (words, size, colour) in [(&self.title, TITLE, INK), (&self.subtitle, SUBTITLE, GREY)] {
-            for line in wrapped(words, size, width - 2.0 * MARGIN) {
-                heading.push((top + 0.65 * size, line, size, colour));
-                top += 1.3 * size;
-            }
-        }
+        let heading = Heading::new([(self.title.clone(), TITLE), (self.subtitle.clone(), SUBTITLE)], width);
+        let top = heading.bottom();
         let lines = self.panels.len().div_ceil(across);
         let mut canvas = Canvas::new(width, top + lines as f64 * (HEAD + SIDE + GAP) + MARGIN);
-        for (y, words, size, colour) in heading {
-            canvas.text((MARGIN, y), &words, size, colour, Anchor::Start);
-        }
+        heading.draw(&mut canvas);
         for (index, panel) in self.panels.iter().enumerate() {
             let left = MARGIN + (index % across) as f64 * (SIDE + GAP);
             let above = top + (index / across) as f64 * (HEAD + SIDE + GAP);
