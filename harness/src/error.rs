@@ -60,6 +60,7 @@ impl Error {
             (std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem, _) => {
                 "; choose a folder you can write to with --results DIR".into()
             }
+            (std::io::ErrorKind::NotFound, _) if doing == "read" => "; name one that is there".into(),
             _ => "; see to that and run the same command again".into(),
         };
         Error::Missing(format!("cannot {doing} {}: {error}{next}", path.display()))
