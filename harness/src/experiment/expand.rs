@@ -249,6 +249,7 @@ fn cell<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::catalogue::names;
     use crate::experiment::find;
     use crate::spec::Request;
 
@@ -377,6 +378,16 @@ mod tests {
             assert!(damaged.specs.is_empty() && reason.contains(name) && reason.contains("lacks"), "{reason}");
             assert_eq!((sound.specs.len(), sound.missing.as_ref()), (1, None));
             assert_eq!(sound.specs[0].data_digest, None, "an embedded sample keeps its name");
+        }
+    }
+
+    #[test]
+    fn every_built_in_experiment_can_be_asked_for_at_the_papers_sizes() {
+        // Feedback between whole maps of 160 x 160 pixels is 47 GB: asking whether a rule can run may not make it.
+        let paper = Choices { assume_present: true, epochs: None, ..choices(Profile::Paper) };
+        for name in names(&Kind::TRAINING) {
+            let plan = expand(find(name, &Kind::TRAINING).unwrap(), &paper, &nowhere()).unwrap();
+            assert!(plan.cells.iter().any(|cell| !cell.specs.is_empty()), "{name}");
         }
     }
 
