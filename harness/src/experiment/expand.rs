@@ -384,10 +384,14 @@ mod tests {
     #[test]
     fn every_built_in_experiment_can_be_asked_for_at_the_papers_sizes() {
         // Feedback between whole maps of 160 x 160 pixels is 47 GB: asking whether a rule can run may not make it.
-        let paper = Choices { assume_present: true, epochs: None, ..choices(Profile::Paper) };
+        let of = |name, profile| {
+            let device = DeviceName::CpuTch;
+            let choices = Choices { assume_present: true, epochs: None, device, ..choices(profile) };
+            expand(find(name, &Kind::TRAINING).unwrap(), &choices, &nowhere()).unwrap()
+        };
         for name in names(&Kind::TRAINING) {
-            let plan = expand(find(name, &Kind::TRAINING).unwrap(), &paper, &nowhere()).unwrap();
-            assert!(plan.cells.iter().any(|cell| !cell.specs.is_empty()), "{name}");
+            let plans = [Profile::Short, Profile::Paper].map(|profile| of(name, profile));
+            assert!(plans.iter().flat_map(|plan| &plan.cells).any(|cell| !cell.specs.is_empty()), "{name}");
         }
     }
 

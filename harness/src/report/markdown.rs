@@ -173,7 +173,7 @@ fn legend(report: &Report) -> String {
              within the noise between seeds unless a note says more.",
             earlier.len()
         ));
-        let changed = |run: &&RunResult| run.numerics < run.spec.rule.numerics(&run.spec.network);
+        let changed = |run: &&RunResult| run.is_of_a_former_rule();
         let changed = distinct(earlier.iter().copied().filter(changed), |run| run.spec.rule.title());
         if !changed.is_empty() {
             lines.push(format!(

@@ -1,6 +1,6 @@
 //! One run, described completely: what is trained, how, on what. Its digest is the run's name.
 
-use super::{DeviceName, MOST_SAMPLES, check_optimizer, check_precision, name_of, narrow, refusal, typed, within};
+use super::{DeviceName, MOST_SAMPLES, check_optimizer, check_precision, name_of, refusal, typed, within};
 use crate::error::{Error, Result};
 use baselines::RuleSpec;
 use datasets::{Augment, DataError, Normalise, Policy};
