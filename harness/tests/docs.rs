@@ -3,6 +3,7 @@
 mod common;
 
 use common::{run, stderr};
+use harness::experiment::{Kind, catalogue};
 use std::path::Path;
 
 /// The blocks of `language` under the heading `heading` of a document.
@@ -22,6 +23,43 @@ fn every_rule_stands_beside_its_authors_code() {
         let name = info.title.split(',').next().unwrap();
         assert!(page.contains(name), "docs/rules.md says nothing of {name}");
     }
+}
+
+/// The numbers of `text` with two digits on either side of their point.
+fn accuracies(text: &str) -> Vec<&str> {
+    let words = text.split(|c: char| !(c.is_ascii_digit() || c == '.')).map(|word| word.trim_matches('.'));
+    let two = |part: Option<&str>| part.is_some_and(|part| part.len() == 2);
+    words.filter(|word| two(word.split('.').next()) && two(word.split('.').nth(1))).collect()
+}
+
+#[test]
+fn numbers_of_a_reading_stand_on_its_page_or_on_one_that_it_names() {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results");
+    let page = |name: &str, variant: &str| {
+        let text = std::fs::read_to_string(results.join(name).join(variant).join("README.md")).ok()?;
+        // A reading does not vouch for itself.
+        Some(text.split("\n## ").filter(|section| !section.starts_with("Reading")).collect::<String>())
+    };
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for name in catalogue::names(&Kind::TRAINING) {
+        let experiment = harness::experiment::find(name, &Kind::TRAINING).unwrap();
+        for (variant, lines) in &experiment.reading {
+            let Some(own) = page(&experiment.name, variant) else { continue };
+            for line in lines {
+                let named = catalogue::names(&Kind::TRAINING).into_iter();
+                let named = named.filter(|other| line.contains(&format!("results/{other}")) || line.contains(other));
+                let others = named.flat_map(|other| ["short-flex", "short-cuda", "paper-cuda"].map(|v| page(other, v)));
+                let pages: Vec<String> = others.flatten().chain([own.clone()]).collect();
+                for number in accuracies(line) {
+                    seen += 1;
+                    if !pages.iter().any(|page| page.contains(number)) {
+                        wrong.push(format!("{name}/{variant}: {number}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty() && seen > 20, "{seen} numbers, of which no page has {wrong:?}");
 }
 
 #[test]
