@@ -373,6 +373,16 @@ impl Manifest {
         self.has_digest() && self.own.is_none()
     }
 
+    /// What its files or images have to be, in words.
+    pub fn expected_content(&self) -> &'static str {
+        if self.own.is_some() { "the content that was described" } else { "the official content" }
+    }
+
+    /// Why nothing says what they have to be, where nothing does.
+    pub fn without_digest(&self) -> &'static str {
+        if self.own.is_some() { "its manifest has no digest" } else { "nobody published a digest" }
+    }
+
     /// SHA-256 of what decides the pixels and labels of a run beside the files' content: classes, shape, normalisation,
     /// and how images are brought to their shape and split.
     ///
