@@ -9,7 +9,7 @@ use sll_core::NetworkSpec;
 use sll_core::optim::{OptimizerConfig, OptimizerKind, Schedule};
 
 /// The `Numerics N` of CHANGELOG.md since which the same spec gives the numbers that it gives now. What changes them
-/// takes the next `N`, here or in [`baselines::register::Rule::numerics`], so that old results are not taken for new
+/// takes the next `N`, here or in [`baselines::Rule::numerics`], so that old results are not taken for new
 /// ones.
 const NUMERICS: u32 = 6;
 /// The same of LibTorch's devices.

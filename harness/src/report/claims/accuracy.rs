@@ -1,6 +1,6 @@
 //! Claims about accuracy, from the runs of a table or sweep.
 
-use super::{Finding, Found, Page, Verdict};
+use super::finding::{Finding, Found, Page, Verdict};
 use crate::error::Result;
 use crate::record::RunResult;
 use crate::report::paired::pairs;
