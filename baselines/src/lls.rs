@@ -1,4 +1,4 @@
-//! LLS: local learning signals from fixed periodic bases (Apolinario, Roy & Frenkel 2024).
+//! LLS: local learning signals from fixed periodic bases (Apolinario, Roy & Roy 2025).
 //!
 //! ```text
 //! s = pool(h), a = s / ‖s‖,   v = Φ a / T,   L = CE(softmax(v), y),   Φ_kt = sin(f_k t), f_k from 50 to 512
@@ -109,21 +109,21 @@ impl Rule for LlsConfig {
         Variant {
             title: "LLS",
             equation: "L_l = CE(softmax(Phi a_l / T), y), a_l = pool(h_l) / |pool(h_l)|, Phi_kt = sin(f_k t)",
-            paper: "Apolinario, Roy & Frenkel 2024",
+            paper: "Apolinario, Roy & Roy 2025",
             stores: "fixed: Phi, K values a pooled feature",
             ..Variant::local(Self::default)
         },
         Variant {
             title: "LLS-M",
             equation: "as LLS with logits m (.) Phi a_l / T",
-            paper: "Apolinario, Roy & Frenkel 2024",
+            paper: "Apolinario, Roy & Roy 2025",
             stores: "fixed: Phi; learned: m, K values a layer",
             ..Variant::local(|| Self { mix: Mix::M, ..Self::default() })
         },
         Variant {
             title: "LLS-MxM",
             equation: "as LLS with logits (Phi a_l / T) M",
-            paper: "Apolinario, Roy & Frenkel 2024",
+            paper: "Apolinario, Roy & Roy 2025",
             stores: "fixed: Phi; learned: M, K^2 values a layer",
             ..Variant::local(|| Self { mix: Mix::MxM, ..Self::default() })
         },

@@ -230,6 +230,7 @@ fn cell<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::catalogue::names;
     use crate::experiment::{Profile, find};
     use crate::spec::{DeviceName, Request};
 
@@ -358,6 +359,20 @@ mod tests {
             assert!(damaged.specs.is_empty() && reason.contains(name) && reason.contains("lacks"), "{reason}");
             assert_eq!((sound.specs.len(), sound.missing.as_ref()), (1, None));
             assert_eq!(sound.specs[0].data_digest, None, "an embedded sample keeps its name");
+        }
+    }
+
+    #[test]
+    fn every_built_in_experiment_can_be_asked_for_at_the_papers_sizes() {
+        // Feedback between whole maps of 160 x 160 pixels is 47 GB: asking whether a rule can run may not make it.
+        let of = |name, profile| {
+            let device = DeviceName::CpuTch;
+            let choices = Choices { assume_present: true, epochs: None, device, ..choices(profile) };
+            expand(find(name, &Kind::TRAINING).unwrap(), &choices, &nowhere()).unwrap()
+        };
+        for name in names(&Kind::TRAINING) {
+            let plans = [Profile::Short, Profile::Paper].map(|profile| of(name, profile));
+            assert!(plans.iter().flat_map(|plan| &plan.cells).any(|cell| !cell.specs.is_empty()), "{name}");
         }
     }
 

@@ -159,8 +159,8 @@ fn legend(report: &Report) -> String {
         lines.push("quoted: as the paper prints it, in percent; it does not say over how many runs.".into());
     }
     if report.runs().any(|run| !run.data.verified) {
-        lines.push("\\* at least one run saw data that are **not verified**: nothing says that they are the official content, or of \
-             one's own the described one.".into());
+        let what = "nothing says that they are the official content, or of one's own what was described";
+        lines.push(format!("\\* at least one run saw data that are **not verified**: {what}."));
     }
     if report.runs().any(|run| run.diverged_at_step.is_some()) {
         lines.push("diverged: the loss became infinite or not a number; such runs are counted and in no mean.".into());
@@ -174,7 +174,7 @@ fn legend(report: &Report) -> String {
              within the noise between seeds unless a note says more.",
             earlier.len()
         ));
-        let changed = |run: &&RunResult| run.numerics < run.spec.rule.numerics(&run.spec.network);
+        let changed = |run: &&RunResult| run.is_of_a_former_rule();
         let changed = distinct(earlier.iter().copied().filter(changed), |run| run.spec.rule.title());
         if !changed.is_empty() {
             lines.push(format!(

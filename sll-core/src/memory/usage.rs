@@ -238,8 +238,8 @@ mod tests {
     fn a_record_has_all_categories_side_by_side() {
         let bytes = MemoryUse { standing: different(), step: different() };
         let text = serde_json::to_string(&bytes).unwrap();
-        let whole = "{\"parameters\":2,\"optimizer_state\":4,\"fixed\":8,\"library\":16,\"activations\":2,\"gradients\":4,\
-                     \"workspace\":8}";
+        let whole = "{\"parameters\":2,\"optimizer_state\":4,\"fixed\":8,\"library\":16,\
+                     \"activations\":2,\"gradients\":4,\"workspace\":8}";
         assert_eq!(text, whole);
         assert_eq!(serde_json::from_str::<MemoryUse>(whole).unwrap(), bytes);
     }

@@ -107,8 +107,8 @@ mod tests {
         let text = definitions(&[&footprint("bp", 2, 100)]);
         assert!(text.contains("bytes of live tensors. 1 MiB") && text.contains("differ by at most 0 bytes"), "{text}");
         for part in [
-            "- **Between steps** live parameters, the optimiser's state, what the rule keeps fixed (R, B, heads), and what",
-            "(the batch too), gradients of parameters, and workspace (temporaries of forward, backward and optimiser). **",
+            "- **Between steps** live parameters, the optimiser's state, what the rule keeps fixed (R, B, heads), and",
+            "(the batch too), gradients of parameters, and workspace (temporaries of forward, backward and optimiser).",
         ] {
             assert!(text.contains(part), "no {part:?} in:\n{text}");
         }

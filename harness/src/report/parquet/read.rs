@@ -152,8 +152,8 @@ impl FrameRow<'_> {
         self.frame.column(column).ok()?.get(self.index).ok()?.extract()
     }
 
-    /// Bytes by category, each in its column behind `prefix`, where they add up to `total`. A category of later than the
-    /// file has no column in it, and no bytes.
+    /// Bytes by category, each in its column behind `prefix`, where they add up to `total`. A category of later than
+    /// the file has no column in it, and no bytes.
     pub fn bytes<B: ByCategory>(&self, prefix: &str, total: u64) -> Option<B> {
         let mut sum = 0;
         let bytes = B::of_each(|category| {
