@@ -188,6 +188,7 @@ mod tests {
             let mut report = table(&[98.0, 98.1], &[97.0, 97.1]);
             for run in &mut report.cells[2].runs {
                 (run.spec.rule, run.numerics) = (tff, numerics);
+                run.run_id = run.spec.id_under(numerics);
             }
             let page = page(dir.path(), &numerics.to_string(), &report);
             above(&[&page], "MNIST", ["TP", "BP"], 0.0).unwrap().1.verdict
