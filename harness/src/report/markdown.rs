@@ -2,7 +2,7 @@
 
 use super::grid::{Grid, escape};
 use super::stats::{Aggregate, CellStats, aggregate_text, quoted_text};
-use super::{Cell, Report, calibration, details, distinct, paired, representations, theorem};
+use super::{Cell, Report, calibration, chosen, details, distinct, paired, representations, theorem};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::shown;
@@ -36,6 +36,7 @@ pub fn render(report: &Report, figures: &[String]) -> String {
     });
     let sections = [
         reading(report),
+        chosen::section(report),
         paired::section(report),
         theorem::section(report),
         representations::section(report),
