@@ -4,10 +4,11 @@
 //!
 //! Keeps every layer's activations until the backward pass has gone by: memory grows with depth.
 
+use crate::facts::{EVERY, Reach, Rule, Variant, Variants};
 use crate::local::train_classifier;
-use crate::register::{EVERY, Reach, Rule, Variant, Variants};
 use serde::{Deserialize, Serialize};
-use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
+use sll_core::memory::MemoryUse;
+use sll_core::model::{LocalUnit, Pattern};
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::{Cut, Network, Result};

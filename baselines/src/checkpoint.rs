@@ -5,9 +5,10 @@
 //! segments of `√L` layers, activations grow with `√L`, for one more forward pass (less the last segment's).
 
 use crate::bp::Bp;
-use crate::register::{Reach, Rule, Variant, Variants};
+use crate::facts::{Reach, Rule, Variant, Variants};
 use serde::{Deserialize, Serialize};
-use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
+use sll_core::memory::MemoryUse;
+use sll_core::model::{LocalUnit, Pattern};
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};
 use sll_core::segments::Segments;

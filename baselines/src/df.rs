@@ -18,17 +18,15 @@
 //! Our choices: cosine goodness, so that `m` and `λ` are free of scale; anchors learned (initially `N(0, 1/n)`); wrong
 //! classes without repetition, new ones each step. Memory: two neighbouring units, whatever the depth.
 
+use crate::facts::{Reach, Rule, Variant, Variants};
 use crate::local::Head;
-use crate::register::{Reach, Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::learned::{Learned, Matrix, Part, load_all};
 use sll_core::memory::gradients_gone;
-use sll_core::named::Part;
 use sll_core::op::{Product, inject};
 use sll_core::optim::Updater;
-use sll_core::output::OutputLoss;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
 use sll_core::summary::{MapSummary, Summary};
@@ -185,7 +183,7 @@ impl DfConfig {
     /// If a setting is out of its range, or the rule cannot run on `net`.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Df> {
         self.validate()?;
-        OutputLoss::only_cross_entropy(net, "DF")?;
+        net.loss().only_cross_entropy("DF")?;
         let (units, classes) = (net.units(Cut::EveryLayer)?, net.classes());
         if classes < 2 {
             return Err(Error::Unsupported { rule: "DF".into(), reason: "it needs two classes; use BP".into() });

@@ -7,11 +7,12 @@
 //! activations are kept until then: memory grows with depth as BP's does. In a transformer a block is one layer.
 
 use crate::direct::{self, Feedback, Layout};
-use crate::register::{EVERY, Reach, Rule, Usual, Variant, Variants};
+use crate::facts::{EVERY, Reach, Rule, Usual, Variant, Variants};
 use serde::{Deserialize, Serialize};
 use sll_core::layer::Activation;
-use sll_core::memory::{MemoryUse, Pattern};
-use sll_core::named::Part;
+use sll_core::learned::Part;
+use sll_core::memory::MemoryUse;
+use sll_core::model::Pattern;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::output::OutputLoss;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};

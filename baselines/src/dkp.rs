@@ -10,10 +10,9 @@
 //! the output weights grow alike (Kolen & Pollack 1994). Memory as DFA, plus the optimiser's state for `B`.
 
 use crate::direct;
-use crate::register::{EVERY, Reach, Rule, Variant, Variants};
+use crate::facts::{EVERY, Reach, Rule, Variant, Variants};
 use serde::{Deserialize, Serialize};
-use sll_core::learned::{Learned, Matrix, load_all};
-use sll_core::named::Part;
+use sll_core::learned::{Learned, Matrix, Part, load_all};
 use sll_core::op::Product;
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};

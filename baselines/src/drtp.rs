@@ -6,12 +6,12 @@
 //!
 //! Nothing waits for the output: a layer is updated as soon as it has run, and one layer's activations are held.
 
+use crate::facts::{Rule, Usual, Variant, Variants};
 use crate::local::{Local, Objective, UnitObjective};
-use crate::register::{Rule, Usual, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::layer::Activation;
-use sll_core::named::Part;
+use sll_core::learned::Part;
 use sll_core::op::Product;
 use sll_core::rule::LearningRule;
 use sll_core::{Error, Network, Result};

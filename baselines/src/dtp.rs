@@ -19,12 +19,11 @@
 //! layer's activations are kept until then, as in BP; `Q` and its optimiser state come on top, about as large as the
 //! network above its first layer.
 
-use crate::register::{EVERY, Reach, Rule, Usual, Variant, Variants};
+use crate::facts::{EVERY, Reach, Rule, Usual, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::layer::{Activation, Dense, Hidden, Layer};
-use sll_core::learned::{self, Learned};
-use sll_core::named::Part;
+use sll_core::learned::{self, Learned, Part};
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream, upload};

@@ -18,13 +18,13 @@
 //! Litwin-Kumar & Abbott 2018).
 
 use crate::bp::Bp;
-use crate::register::{EVERY, Reach, Rule, Variant, Variants};
+use crate::facts::{EVERY, Reach, Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::layer::WeightSlot;
-use sll_core::learned::{Learned, Matrix, load_all};
-use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
-use sll_core::named::Part;
+use sll_core::learned::{Learned, Matrix, Part, load_all};
+use sll_core::memory::MemoryUse;
+use sll_core::model::{LocalUnit, Pattern};
 use sll_core::op::Product;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rng::{Purpose, Stream, upload};

@@ -6,7 +6,7 @@
 //! layer.
 
 use crate::bp::Bp;
-use crate::register::{EVERY, Reach, Rule, Variant, Variants};
+use crate::facts::{EVERY, Reach, Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::op::inject;

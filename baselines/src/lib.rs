@@ -9,6 +9,7 @@ pub mod dkp;
 pub mod drtp;
 pub mod dtp;
 pub mod fa;
+mod facts;
 pub mod ff;
 pub mod fused;
 pub mod lls;
@@ -24,4 +25,5 @@ mod sll;
 pub mod softhebb;
 pub mod sp;
 
-pub use register::{Reach, Rule, RuleInfo, RuleSpec, Usual, Variant, Variants, rules};
+pub use facts::{Reach, Rule, Usual, Variant, Variants};
+pub use register::{RuleInfo, RuleSpec, rules};

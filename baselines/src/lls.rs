@@ -15,14 +15,13 @@
 //! `mix_std` 1 they are 74.8 % (69.2 to 78.9) and 77.9 % (76.5 to 78.9). With untrained hidden layers it is 67.7 %
 //! after 500 steps.
 
+use crate::facts::{Rule, Variant, Variants};
 use crate::local::{Head, Local, Objective, UnitObjective, inside};
 use crate::per_layer::PerLayer;
-use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::learned::{Learned, Matrix, load_all};
-use sll_core::named::Part;
+use sll_core::learned::{Learned, Matrix, Part, load_all};
 use sll_core::op::Product;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream, upload};

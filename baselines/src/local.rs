@@ -10,8 +10,9 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::chain::{Chain, Handed, Link, in_order};
-use sll_core::memory::{LocalUnit, MemoryUse, Pattern};
-use sll_core::named::Part;
+use sll_core::learned::Part;
+use sll_core::memory::MemoryUse;
+use sll_core::model::{LocalUnit, Pattern};
 use sll_core::op::inject;
 use sll_core::optim::{OptimizerConfig, Updater};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};

@@ -10,11 +10,11 @@
 //! The first pass's activations are kept for the second: memory grows with depth as BP's does. `memory = "light"` keeps
 //! none and runs the first pass again beside the second, layer by layer, with the same result.
 
-use crate::register::{EVERY, Reach, Rule, Usual, Variant, Variants};
+use crate::facts::{EVERY, Reach, Rule, Usual, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::layer::Stages;
-use sll_core::named::Part;
+use sll_core::learned::Part;
 use sll_core::op::{Product, inject};
 use sll_core::optim::{OptimizerKind, Updater};
 use sll_core::rng::{Purpose, Stream, upload};

@@ -20,18 +20,16 @@
 //! Memory: the largest unit's activations, twice for the two probes, and one gradient `[B, n_k]` at a boundary,
 //! whatever the depth. About three times the work of local learning, where a double backward would need about two.
 
+use crate::facts::{Rule, Variant, Variants};
 use crate::local::Head;
-use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::learned::{Learned, Matrix, load_all};
+use sll_core::learned::{Learned, Matrix, Part, load_all};
 use sll_core::memory::gradients_gone;
-use sll_core::named::Part;
 use sll_core::op::Product;
 use sll_core::op::{inject, inject_all};
 use sll_core::optim::Updater;
-use sll_core::output::OutputLoss;
 use sll_core::rng::{Purpose, Stream};
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport, UnitLoss};
 use sll_core::summary::{MapSummary, Summary};
@@ -158,7 +156,7 @@ impl SgrConfig {
     /// If a setting is out of its range, or the network has fewer units than are asked for.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Sgr> {
         self.validate()?;
-        OutputLoss::only_cross_entropy(net, "SGR")?;
+        net.loss().only_cross_entropy("SGR")?;
         let (units, classes) = (net.units(self.units.map_or(Cut::EveryLayer, Cut::Units))?, net.classes());
         let purpose = if self.heads == Heads::Learned { Purpose::Learned } else { Purpose::Projection };
         let heads = units[..units.len() - 1].iter().enumerate().map(|(index, unit)| {

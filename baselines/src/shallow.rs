@@ -1,8 +1,8 @@
 //! Shallow learning: the output layer alone learns, on hidden layers as they were drawn. The control that says what a
 //! rule's training of hidden layers is worth (in the comparison of Frenkel, Lefebvre & Bol 2021, for one).
 
+use crate::facts::{Rule, Variant, Variants};
 use crate::local::train_classifier;
-use crate::register::{Rule, Variant, Variants};
 use serde::{Deserialize, Serialize};
 use sll_core::layer::LayerCost;
 use sll_core::optim::Updater;

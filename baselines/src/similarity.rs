@@ -12,13 +12,12 @@
 //! compared themselves. `h` is taken before dropout and pooling; heads start at zero, as in the authors' code. The
 //! output layer is trained by cross-entropy. One layer's activations and `b²` similarities are held.
 
+use crate::facts::{Rule, Variant, Variants};
 use crate::local::{Head, Local, Objective, UnitObjective};
-use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::divergence::cross_entropy;
-use sll_core::learned::{Learned, Matrix, load_all};
-use sll_core::named::Part;
+use sll_core::learned::{Learned, Matrix, Part, load_all};
 use sll_core::op::{Product, conv2d};
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};

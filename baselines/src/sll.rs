@@ -1,6 +1,6 @@
 //! What the register says of SLL, SLLi+ and the ablations; the rule itself is `sll_core::sll`.
 
-use crate::register::{Rule, Variant, Variants};
+use crate::facts::{Rule, Variant, Variants};
 use sll_core::rule::LearningRule;
 use sll_core::sll::SllConfig;
 use sll_core::summary::MapSummary;

@@ -12,9 +12,9 @@
 //!
 //! One layer's activations are kept: memory is constant in depth. The hidden layers see no label and no optimiser.
 
+use crate::facts::{Rule, Usual, Variant, Variants};
 use crate::local::train_classifier;
 use crate::per_layer::PerLayer;
-use crate::register::{Rule, Usual, Variant, Variants};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 use sll_core::layer::{Activation, BatchNormAt, WeightSlot};

@@ -20,14 +20,13 @@
 //! `k` nearest samples (v15), else 0; below the first layer codes are one-hot labels. The output layer is trained by
 //! cross-entropy. One layer's activations of both streams are held, and nothing waits for the output.
 
+use crate::facts::{Rule, Variant, Variants};
 use crate::local::Classifier;
-use crate::register::{Rule, Variant, Variants};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 use sll_core::chain::{Chain, Handed, Link, in_order};
 use sll_core::divergence::cross_entropy;
-use sll_core::learned::{Learned, Matrix, load_all};
-use sll_core::named::Part;
+use sll_core::learned::{Learned, Matrix, Part, load_all};
 use sll_core::op::Product;
 use sll_core::op::inject_all;
 use sll_core::optim::Updater;

@@ -132,7 +132,7 @@ fn measured_bytes_are_within_two_percent_of_the_model_and_slls_do_not_grow_with_
             };
             let found = measured(&mut net, &mut *rule, &optimizer, batch);
             let off = off(found, model);
-            assert_eq!(model.parameters, 4 * net.num_params() as u64);
+            assert_eq!(model.standing.parameters, 4 * net.num_params() as u64);
             let line = format!(
                 "{:<18} {name}: {:+.2} %, model {:?}, measured {found:?}",
                 rule_spec.title(),

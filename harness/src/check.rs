@@ -113,7 +113,7 @@ pub fn measure(jobs: usize, filter: &str) -> Result<Baseline> {
         let missing = || Error::Failed(format!("{name} left no result"));
         let result = store.find(&spec)?.ok_or_else(missing)?;
         let peak = result.peak_bytes;
-        let (bytes, step_bytes) = (peak.total - peak.library, peak.step_peak);
+        let (bytes, step_bytes) = (peak.total - peak.standing.library, peak.step_peak);
         let signals = signal::measure(&spec, &|net| spec.rule.init(net, spec.seed))?;
         Ok(Entry { name, accuracy: result.test_accuracy, bytes, step_bytes, signals })
     });

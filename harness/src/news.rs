@@ -1,7 +1,7 @@
 //! Progress as data, a line of JSON each: what other programs read (`--progress json`), and what the process of a table
 //! hears from the processes of its runs.
 
-use crate::estimate::told;
+use crate::units::duration;
 use serde::{Deserialize, Serialize};
 
 /// Something that happened.
@@ -121,6 +121,7 @@ impl News {
     }
 
     /// The same of a run that is called `name` by whoever shows it.
+    #[must_use]
     pub fn called(mut self, name: &str) -> Self {
         match &mut self {
             News::Start { title, .. } | News::Epoch { title, .. } | News::End { title, .. } => name.clone_into(title),
@@ -146,7 +147,7 @@ impl News {
             }
             News::Note { text } => vec![text.clone()],
             News::Whole { done, to_do, eta_seconds: Some(eta) } if done < to_do => {
-                vec![format!("{done} of {to_do} done, about {} to go", told(*eta))]
+                vec![format!("{done} of {to_do} done, about {} to go", duration(*eta))]
             }
             News::Step { .. } | News::End { .. } | News::Whole { .. } => Vec::new(),
         }
@@ -154,7 +155,7 @@ impl News {
 
     /// Beside a bar.
     pub fn short(&self) -> String {
-        let to_go = |eta: &Option<f64>| eta.map_or(String::new(), |eta| format!(", about {} to go", told(eta)));
+        let to_go = |eta: &Option<f64>| eta.map_or(String::new(), |eta| format!(", about {} to go", duration(eta)));
         match self {
             News::Epoch { epoch, epochs, train_loss, test_accuracy, seconds, eta_seconds, .. } => format!(
                 "epoch {epoch}/{epochs}: loss {:.4}, accuracy {test_accuracy:.2} %, {seconds:.1} s{}",

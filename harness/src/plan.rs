@@ -11,7 +11,7 @@ use std::str::FromStr;
 /// One run of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Line {
+pub struct PlanLine {
     /// The run's name.
     pub id: String,
     /// What it is called for people.
@@ -24,7 +24,7 @@ pub struct Line {
     pub spec: RunSpec,
 }
 
-impl Line {
+impl PlanLine {
     /// The run as a pool makes it.
     pub fn job(&self) -> Job<RunSpec> {
         Job { title: self.title.clone(), request: self.spec.clone(), need: self.bytes }
@@ -32,12 +32,12 @@ impl Line {
 }
 
 /// The lines as they are stored.
-pub fn text(lines: &[Line]) -> String {
+pub fn text(lines: &[PlanLine]) -> String {
     lines.iter().map(|line| format!("{}\n", serde_json::to_string(line).expect("plain data"))).collect()
 }
 
 /// The name of a plan: a digest of its runs' names, in their order.
-pub fn digest(lines: &[Line]) -> String {
+pub fn digest(lines: &[PlanLine]) -> String {
     name_of(&lines.iter().map(|line| &line.id).collect::<Vec<_>>())
 }
 
@@ -45,17 +45,17 @@ pub fn digest(lines: &[Line]) -> String {
 ///
 /// # Errors
 /// Names the line that is none, or whose run has other numbers in this version.
-pub fn read(path: &Path) -> Result<Vec<Line>> {
+pub fn read(path: &Path) -> Result<Vec<PlanLine>> {
     let text =
         if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
     parse(&text.map_err(|e| Error::file("read", path, e))?, &path.display().to_string())
 }
 
-fn parse(text: &str, origin: &str) -> Result<Vec<Line>> {
-    let line = |(number, line): (usize, &str)| -> Result<Line> {
+fn parse(text: &str, origin: &str) -> Result<Vec<PlanLine>> {
+    let line = |(number, line): (usize, &str)| -> Result<PlanLine> {
         let place = format!("{origin}, line {}", number + 1);
         let next = "write it anew with `harness plan`";
-        let line: Line = serde_json::from_str(line).map_err(|e| Error::Input(format!("{place}: {e}; {next}")))?;
+        let line: PlanLine = serde_json::from_str(line).map_err(|e| Error::Input(format!("{place}: {e}; {next}")))?;
         line.spec.validate()?;
         match line.spec.id() {
             id if id == line.id => Ok(line),
@@ -70,14 +70,14 @@ fn parse(text: &str, origin: &str) -> Result<Vec<Line>> {
 
 /// Line numbers of a plan, counted from 1: `3`, `1-4`, `1-4,7`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lines(BTreeSet<usize>);
+pub struct LineNumbers(BTreeSet<usize>);
 
-impl Lines {
+impl LineNumbers {
     /// Those of `all` that are named; all where none is.
     ///
     /// # Errors
     /// If a number is beyond the plan's end.
-    pub fn of(&self, all: &[Line]) -> Result<Vec<Line>> {
+    pub fn of(&self, all: &[PlanLine]) -> Result<Vec<PlanLine>> {
         match self.0.last() {
             None => Ok(all.to_vec()),
             Some(last) if *last > all.len() => {
@@ -104,7 +104,7 @@ impl Lines {
     }
 }
 
-impl FromStr for Lines {
+impl FromStr for LineNumbers {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
@@ -156,10 +156,10 @@ mod tests {
     use super::*;
     use crate::record::example;
 
-    fn lines() -> Vec<Line> {
+    fn lines() -> Vec<PlanLine> {
         let line = |seed| {
             let spec = example::run(seed, 98.0).spec;
-            Line { id: spec.id(), title: format!("BP | seed {seed}"), seconds: Some(1.5), bytes: None, spec }
+            PlanLine { id: spec.id(), title: format!("BP | seed {seed}"), seconds: Some(1.5), bytes: None, spec }
         };
         (0..5).map(line).collect()
     }
@@ -181,14 +181,14 @@ mod tests {
     #[test]
     fn lines_and_shards_are_chosen_by_number_and_mistakes_say_how_to_write_them() {
         let all = lines();
-        let chosen = |text: &str| text.parse::<Lines>().unwrap().of(&all).unwrap();
+        let chosen = |text: &str| text.parse::<LineNumbers>().unwrap().of(&all).unwrap();
         assert_eq!(chosen("2"), all[1..2]);
         assert_eq!(chosen("4-5,1"), [&all[..1], &all[3..]].concat());
-        assert_eq!(Lines::default().of(&all).unwrap(), all);
-        assert!("6".parse::<Lines>().unwrap().of(&all).unwrap_err().to_string().contains("5 lines"));
-        assert_eq!(Lines::written(&[3, 1, 2, 7]), "1-3,7");
+        assert_eq!(LineNumbers::default().of(&all).unwrap(), all);
+        assert!("6".parse::<LineNumbers>().unwrap().of(&all).unwrap_err().to_string().contains("5 lines"));
+        assert_eq!(LineNumbers::written(&[3, 1, 2, 7]), "1-3,7");
         for wrong in ["", "0", "3-1", "a", "1,,2", "-3"] {
-            assert!(wrong.parse::<Lines>().unwrap_err().contains("1-4,7"), "{wrong}");
+            assert!(wrong.parse::<LineNumbers>().unwrap_err().contains("1-4,7"), "{wrong}");
         }
         let shard = |text: &str| text.parse::<Shard>().unwrap().of(&all);
         assert_eq!(shard("2/3"), [all[1].clone(), all[4].clone()]);

@@ -101,11 +101,11 @@ impl Events for RunProgress {
     }
 
     fn start(&mut self, from: Place, data: &DataInfo) {
-        let known = datasets::manifest(&data.name).is_ok_and(datasets::Manifest::has_digest);
-        let unverified = match (data.verified, known) {
-            (true, _) => "",
-            (false, true) => ", NOT the official content",
-            (false, false) => ", whose official digest nobody published",
+        let unverified = match datasets::manifest(&data.name) {
+            _ if data.verified => String::new(),
+            Ok(manifest) if manifest.has_digest() => format!(", NOT {}", manifest.expected_content()),
+            Ok(manifest) => format!(", not verified: {}", manifest.without_digest()),
+            Err(_) => ", not verified".to_string(),
         };
         self.began = Instant::now();
         self.from = from.epochs as f64 / self.epochs.max(1) as f64;

@@ -90,7 +90,7 @@ pub fn check(
     let model = rule.memory(net, batch, optimizer);
     // Parameters are here already.
     let more = at_once.saturating_sub(1) as u64;
-    let need = model.map(|model| model.total() - model.parameters + more * model.step.total());
+    let need = model.map(|model| model.total() - model.standing.parameters + more * model.step.total());
     fits(need, available(), "this run", "a smaller --batch or --width, fewer --jobs at once")
 }
 

@@ -11,22 +11,22 @@ fn digest(text: &str) -> String {
 }
 
 /// `value` as it is stored.
-pub fn sealed(value: &impl Serialize) -> String {
+pub fn seal(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value).expect("plain data");
     let rest = text.strip_prefix("{\n").expect("an object");
     format!("{}{}{}{rest}", DIGEST_LINE[0], digest(rest), DIGEST_LINE[1])
 }
 
-/// Whether `text` tells its digest, as all that [`sealed`] makes does.
+/// Whether `text` tells its digest, as all that [`seal`] makes does.
 pub fn is_sealed(text: &str) -> bool {
     text.starts_with(DIGEST_LINE[0])
 }
 
-/// What [`sealed`] was given. A text of before there were digests is taken as it is.
+/// What [`seal`] was given. A text of before there were digests is taken as it is.
 ///
 /// # Errors
 /// What is wrong with the text, in words.
-pub fn unsealed<T: DeserializeOwned>(text: &str) -> std::result::Result<T, String> {
+pub fn unseal<T: DeserializeOwned>(text: &str) -> std::result::Result<T, String> {
     let told = text.strip_prefix(DIGEST_LINE[0]).and_then(|text| text.split_once(DIGEST_LINE[1]));
     if told.is_some_and(|(told, rest)| told != digest(rest)) {
         return Err("its content is not the one that was written: the digest differs".into());
@@ -44,18 +44,18 @@ mod tests {
     #[test]
     fn every_flipped_bit_and_every_cut_is_seen() {
         let value: Value = [("one".to_string(), 1), ("many".to_string(), 123_456_789)].into();
-        let whole = sealed(&value);
+        let whole = seal(&value);
         // In the words before the digest nothing of the value can be hit; they then say less than they did.
         for place in DIGEST_LINE[0].len()..whole.len() {
             for bit in 0..8 {
                 let mut flipped = whole.clone().into_bytes();
                 flipped[place] ^= 1 << bit;
                 let read = String::from_utf8(flipped).map_err(|e| e.to_string());
-                assert!(read.and_then(|text| unsealed::<Value>(&text)).is_err(), "bit {bit} of byte {place}");
+                assert!(read.and_then(|text| unseal::<Value>(&text)).is_err(), "bit {bit} of byte {place}");
             }
-            assert!(unsealed::<Value>(&whole[..place]).is_err(), "{place} bytes");
+            assert!(unseal::<Value>(&whole[..place]).is_err(), "{place} bytes");
         }
         let before = serde_json::to_string_pretty(&value).unwrap();
-        assert_eq!(unsealed::<Value>(&before).unwrap(), value);
+        assert_eq!(unseal::<Value>(&before).unwrap(), value);
     }
 }

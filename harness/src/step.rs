@@ -4,7 +4,7 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::run::Checkpoint;
 use crate::spec::MemorySpec;
-use crate::store::Kept;
+use crate::store::CheckpointFiles;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use sll_core::optim::Updater;
 use sll_core::pipeline::{Pipeline, Spent};
@@ -125,7 +125,7 @@ impl Stepper {
 
     /// Writes a checkpoint, as a run does after an epoch.
     pub fn save(&self, path: &Path) -> Result<()> {
-        Checkpoint::default().save(&Kept::at(path.to_owned()), &self.net, &*self.rule, &self.updater)
+        Checkpoint::default().save(&CheckpointFiles::at(path.to_owned()), &self.net, &*self.rule, &self.updater)
     }
 
     /// Values that an optimiser moves: parameters and what the rule learns.

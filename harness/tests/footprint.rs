@@ -1,9 +1,10 @@
 //! Memory experiments with the real program.
 
-use harness::experiment::memory::{Experiment, figure, parse};
+use harness::experiment::memory::{MemoryExperiment, figure, parse};
 use harness::spec::DeviceName;
 
 use harness::store::Store;
+use sll_core::memory::{ByCategory, StandingBytes, StepBytes};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -68,8 +69,8 @@ fn a_measurement_is_one_object_with_every_byte_and_is_made_once() {
     let first = json(&harness(folder.path(), &args));
     let bytes = &first["bytes"];
     let part = |name: &str| bytes[name].as_u64().unwrap();
-    let standing = ["parameters", "optimizer_state", "fixed", "library"].map(part).iter().sum::<u64>();
-    let step = ["activations", "gradients", "workspace"].map(part).iter().sum::<u64>();
+    let standing = StandingBytes::CATEGORIES.iter().map(|category| part(category.key)).sum::<u64>();
+    let step = StepBytes::CATEGORIES.iter().map(|category| part(category.key)).sum::<u64>();
     assert_eq!(first["live"], standing);
     assert_eq!(first["step_peak"], step);
     assert_eq!(first["peak"], standing + step);
@@ -113,7 +114,7 @@ fn a_figure_is_measured_once_and_slls_peak_is_flat_on_every_kind_of_network() {
 
     // What was measured, against what must be so: BP keeps at least each layer's output, once the nets are deep enough
     // that this and not one layer's temporaries is where the peak is.
-    let Experiment::MemoryFigure(asked) = parse(FIGURE, "test").unwrap() else { panic!("a figure") };
+    let MemoryExperiment::MemoryFigure(asked) = parse(FIGURE, "test").unwrap() else { panic!("a figure") };
     let cells = figure::cells(&asked, DeviceName::Flex).unwrap();
     let store = Store::open(folder.path()).unwrap();
     let drawn = figure::collect(&asked, &cells, &store, "test").unwrap();

@@ -135,7 +135,15 @@ fn what_is_wrong_with_ones_own_data_is_said_before_a_run() {
     let sound = std::fs::read(&victim).unwrap();
     std::fs::copy(dir.join("val/down/160.png"), &victim).unwrap();
     fails(&trained(), 3, &["are not those that were described", "run `harness data describe", "--allow-unverified"]);
-    fails(&run(results.path(), &["data", "verify", dir.to_str().unwrap()]), 1, &["not the official content"]);
+    let verified = run(results.path(), &["data", "verify", dir.to_str().unwrap()]);
+    fails(&verified, 1, &["not the content that was described", "run `harness data describe", "--allow-unverified"]);
+    let allowed = run(results.path(), &[&SMALL[..], &[dir.to_str().unwrap(), "--allow-unverified"]].concat());
+    assert!(stderr(&allowed).contains("NOT the content that was described"), "{}", stderr(&allowed));
+    // Nobody publishes files or digests of one's own data.
+    for output in [&trained(), &verified, &allowed] {
+        let said = stderr(output) + &String::from_utf8_lossy(&output.stdout);
+        assert!(!said.contains("official") && !said.contains("published"), "{said}");
+    }
     std::fs::write(dir.join("val/down/more.png"), &sound).unwrap();
     fails(&trained(), 2, &["has 41 images under val, not 40", "run `harness data describe"]);
     std::fs::remove_file(dir.join("val/down/more.png")).unwrap();

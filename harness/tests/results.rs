@@ -6,24 +6,8 @@ mod common;
 use common::{run, stderr};
 use std::path::{Path, PathBuf};
 
-const TABLE: &str = r#"
-name = "mine"
-kind = "table"
-title = "A table of my own"
-[[rows]]
-label = "BP"
-rule = { name = "bp" }
-[[rows]]
-label = "SLL"
-rule = { name = "sll" }
-[[columns]]
-label = "digits"
-dataset = "mnist-sample"
-network = { name = "mlp-2x800", width = 16 }
-recipe = { train_limit = 256 }
-profile.quick = { epochs = 1, seeds = 2 }
-profile.short = { epochs = 1, seeds = 2 }
-"#;
+/// A table of one's own.
+const TABLE: &str = include_str!("common/mine.toml");
 
 /// A sweep over pairs without a file.
 const GRID: &[&str] = &[

@@ -5,7 +5,7 @@ use harness::error::Error;
 use harness::record::DataInfo;
 use harness::run::{EpochNews, Events, Keeping, Place, train};
 use harness::spec::{DeviceName, Request, RunSpec};
-use harness::store::Kept;
+use harness::store::CheckpointFiles;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl<F: FnMut(usize)> After<F> {
     }
 }
 
-fn keeping(kept: &Kept) -> Option<Keeping<'_>> {
+fn keeping(kept: &CheckpointFiles) -> Option<Keeping<'_>> {
     Some(Keeping { kept, every: Duration::MAX })
 }
 
@@ -82,7 +82,7 @@ fn an_image_that_goes_bad_is_named_and_the_run_goes_on_after_its_last_epoch() {
     let spec = RunSpec::from_toml(text, "test").unwrap();
     let run_until = |signal: usize, checkpoint: &Path, epoch: &mut dyn FnMut(usize)| {
         let mut events = After::new(epoch, signal);
-        let outcome = train(&spec, &options, keeping(&Kept::at(checkpoint.to_owned())), None, &mut events);
+        let outcome = train(&spec, &options, keeping(&CheckpointFiles::at(checkpoint.to_owned())), None, &mut events);
         let outcome = outcome.map(|trained| trained.result);
         (outcome, events.resumed)
     };
@@ -166,7 +166,7 @@ fn other_images_are_another_run_and_no_checkpoint_is_taken_over_to_them() {
     };
     assert_eq!(planned().specs[0].id(), first.id(), "a table plans the same run");
     let quiet = || After::new(|_| {}, usize::MAX);
-    let kept = |name: &str| Kept::at(folder.path().join(name));
+    let kept = |name: &str| CheckpointFiles::at(folder.path().join(name));
     let (checkpoint, unplanned) = (kept("first.bin"), kept("checkpoint.bin"));
     train(&first, &options, keeping(&checkpoint), None, &mut quiet()).unwrap();
     assert!(checkpoint.path().exists());

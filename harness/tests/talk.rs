@@ -9,23 +9,8 @@ use std::process::Command;
 
 const RUN: &[&str] = &["run", "--rule", "bp", "--dataset", "mnist-sample", "--width", "16", "--train-limit", "256"];
 
-const TABLE: &str = r#"
-name = "mine"
-kind = "table"
-title = "A table of my own"
-[[rows]]
-label = "BP"
-rule = { name = "bp" }
-[[rows]]
-label = "SLL"
-rule = { name = "sll" }
-[[columns]]
-label = "digits"
-dataset = "mnist-sample"
-network = { name = "mlp-2x800", width = 16 }
-recipe = { train_limit = 256 }
-profile.quick = { epochs = 2, seeds = 2 }
-"#;
+/// A table of one's own.
+const TABLE: &str = include_str!("common/mine.toml");
 
 /// What was told, a line of JSON each.
 fn news(told: &str) -> Vec<serde_json::Value> {
@@ -36,7 +21,7 @@ fn news(told: &str) -> Vec<serde_json::Value> {
 fn a_table_tells_programs_of_every_run_and_of_the_whole_and_nothing_else() {
     let results = tempfile::tempdir().unwrap();
     let file = results.path().join("mine.toml");
-    std::fs::write(&file, TABLE).unwrap();
+    std::fs::write(&file, TABLE.replace("epochs = 1", "epochs = 2")).unwrap();
     let output = run(results.path(), &["table", file.to_str().unwrap(), "--progress", "json"]);
     assert!(output.status.success(), "{}", stderr(&output));
     let told = news(&stderr(&output));

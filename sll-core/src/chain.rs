@@ -11,7 +11,7 @@
 use crate::error::Result;
 use crate::network::Network;
 use crate::optim::Updater;
-use crate::rule::{Batch, StepReport, UnitLoss};
+use crate::step::{Batch, StepReport, UnitLoss};
 use burn::tensor::Tensor;
 use std::ops::Range;
 

@@ -1,13 +1,13 @@
 //! Laws that rules obey, as helpers for their tests. A new rule calls those that hold for it; see `baselines`.
 
 use crate::Pass;
-use crate::named::{self, Part};
+use crate::learned::Part;
 use crate::network::Network;
 use crate::optim::{OptimizerConfig, OptimizerKind, Updater};
 use crate::pipeline::Pipeline;
 use crate::rule::{Batch, LearningRule, StepReport};
 pub use crate::toy::batch;
-use crate::{NetworkSpec, Result, toy};
+use crate::{NetworkSpec, Result, snapshot, toy};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::HashMap;
 
@@ -274,11 +274,11 @@ pub fn comes_back_by_name(net: impl Fn() -> Network, build: Build, steps: u64) {
     one_thread();
     let mut trained = Training::new(net(), build, &OptimizerConfig::default());
     trained.epoch(0, steps);
-    let all = named::tensors(&mut trained.net, &*trained.rule);
+    let all = snapshot::tensors(&mut trained.net, &*trained.rule);
     let mut left: HashMap<String, TensorData> = all.iter().cloned().collect();
     assert_eq!(left.len(), all.len(), "two tensors share a name");
     let mut again = Training::new(net(), build, &OptimizerConfig::default());
-    named::load(&mut again.net, &mut *again.rule, &mut |name| left.remove(name)).expect("loads");
+    snapshot::load(&mut again.net, &mut *again.rule, &mut |name| left.remove(name)).expect("loads");
     assert!(left.is_empty(), "nobody asked for {:?}", left.keys());
     assert!(trained.outcome() == again.outcome(), "other weights or scores than before");
     let learned = |rule: &dyn LearningRule| -> Vec<_> {

@@ -1,11 +1,12 @@
 //! Parameters that an optimiser moves, outside the network or in it: a burn module that can be updated, saved and
-//! restored.
+//! restored. [`Learned::update`] is the one place where parameters change.
 
 use crate::error::{Error, Result};
-use crate::memory::gradients_made;
+use crate::memory::{gradients_made, gradients_used};
 use crate::named::{self, Named, Source};
 use crate::op::{inject, together};
 use crate::optim::Updater;
+use crate::parameter::{owned, renew};
 use crate::rng::upload;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
@@ -34,7 +35,14 @@ impl<M: Module> Learned<M> {
     /// Takes the module's gradients out of `grads` and moves it by one step of `updater`, whose learning rate is
     /// multiplied by `lr_factor`.
     pub fn update(&mut self, grads: &mut Gradients, updater: &mut Updater, lr_factor: f64) {
-        updater.step_learned(self, grads, lr_factor);
+        let name = self.identity();
+        if name.is_empty() {
+            return;
+        }
+        let mut state = updater.take_state(&name, self.get());
+        self.step(grads, &mut state, updater.lr() * lr_factor);
+        updater.put_state(name, state);
+        gradients_used(self.num_params());
     }
 
     /// The name of its first parameter, which no other module shares.
@@ -148,6 +156,60 @@ impl<M: Module> Learnable for Learned<M> {
     }
 }
 
+/// Something that a rule keeps besides the network's parameters.
+pub struct Part<'a> {
+    /// Its name within the rule.
+    pub name: String,
+    /// What it is.
+    pub kept: Kept<'a>,
+}
+
+/// What a rule keeps.
+pub enum Kept<'a> {
+    /// A matrix that stays as it was drawn.
+    Fixed(Box<Tensor<2>>),
+    /// What the rule learns.
+    Learned(&'a dyn Learnable),
+}
+
+impl<'a> Part<'a> {
+    /// A fixed matrix.
+    pub fn fixed(name: impl Into<String>, matrix: Tensor<2>) -> Self {
+        Self { name: name.into(), kept: Kept::Fixed(Box::new(matrix)) }
+    }
+
+    /// A learned module.
+    pub fn learned(name: impl Into<String>, module: &'a dyn Learnable) -> Self {
+        Self { name: name.into(), kept: Kept::Learned(module) }
+    }
+
+    /// `name.0`, `name.1`, ... of fixed matrices.
+    pub fn fixed_list(name: &str, matrices: impl IntoIterator<Item = Tensor<2>>) -> Vec<Self> {
+        matrices.into_iter().enumerate().map(|(i, matrix)| Self::fixed(format!("{name}.{i}"), matrix)).collect()
+    }
+
+    /// `name.0`, `name.1`, ... of learned modules.
+    pub fn learned_list<L: Learnable + 'a>(name: &str, modules: impl IntoIterator<Item = &'a L>) -> Vec<Self> {
+        modules.into_iter().enumerate().map(|(i, module)| Self::learned(format!("{name}.{i}"), module)).collect()
+    }
+
+    /// Number of fixed values.
+    pub(crate) fn fixed_values(&self) -> usize {
+        match &self.kept {
+            Kept::Fixed(matrix) => matrix.shape().num_elements(),
+            Kept::Learned(_) => 0,
+        }
+    }
+
+    /// What is learned, where it is.
+    pub(crate) fn as_learned(&self) -> Option<&'a dyn Learnable> {
+        match self.kept {
+            Kept::Fixed(_) => None,
+            Kept::Learned(module) => Some(module),
+        }
+    }
+}
+
 /// Restores several modules of one rule from their records, in order.
 ///
 /// # Errors
@@ -236,31 +298,6 @@ struct Owned;
 impl ModuleMapper for Owned {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         renew(param, owned)
-    }
-}
-
-/// New values for a parameter, made of its old ones without their graph; it stays trainable where it was.
-pub(crate) fn renew<const D: usize>(
-    param: Param<Tensor<D>>,
-    values: impl FnOnce(Tensor<D>) -> Tensor<D>,
-) -> Param<Tensor<D>> {
-    param.map(|old| match old.is_autodiff() {
-        true if old.is_require_grad() => Tensor::from_inner(values(old.inner())).require_grad(),
-        true => Tensor::from_inner(values(old.inner())),
-        false => values(old),
-    })
-}
-
-fn owned<const D: usize>(value: Tensor<D>) -> Tensor<D> {
-    let device = value.device();
-    Tensor::from_data(apart(value.into_data()), &device)
-}
-
-/// The same values in memory of their own. Those of another type than f32 stay as they were loaded.
-pub(crate) fn apart(data: TensorData) -> TensorData {
-    match data.try_to_vec::<f32>() {
-        Ok(values) => TensorData::new(values, data.shape().clone()),
-        Err(_) => data,
     }
 }
 

@@ -5,9 +5,7 @@
 //! has `weight [out, in, k, k]`, `bias`, `norm.weight`, `norm.bias`, `norm.running_mean` and `norm.running_var`.
 
 use crate::error::{Error, Result};
-use crate::learned::{Learnable, apart, renew};
-use crate::network::Network;
-use crate::rule::LearningRule;
+use crate::parameter::{apart, renew};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 
@@ -32,117 +30,12 @@ const NORMS: [&str; 3] = ["Struct:Norm", "Struct:BatchNorm", "Struct:LayerNorm"]
 /// Structs whose `weight [in, out]` is PyTorch's `weight [out, in]`.
 const AFFINE: [&str; 2] = ["Struct:Affine", "Struct:Linear"];
 
-/// Something that a rule keeps besides the network's parameters.
-pub struct Part<'a> {
-    /// Its name within the rule.
-    pub name: String,
-    /// What it is.
-    pub kept: Kept<'a>,
-}
-
-/// What a rule keeps.
-pub enum Kept<'a> {
-    /// A matrix that stays as it was drawn.
-    Fixed(Box<Tensor<2>>),
-    /// What the rule learns.
-    Learned(&'a dyn Learnable),
-}
-
-impl<'a> Part<'a> {
-    /// A fixed matrix.
-    pub fn fixed(name: impl Into<String>, matrix: Tensor<2>) -> Self {
-        Self { name: name.into(), kept: Kept::Fixed(Box::new(matrix)) }
-    }
-
-    /// A learned module.
-    pub fn learned(name: impl Into<String>, module: &'a dyn Learnable) -> Self {
-        Self { name: name.into(), kept: Kept::Learned(module) }
-    }
-
-    /// `name.0`, `name.1`, ... of fixed matrices.
-    pub fn fixed_list(name: &str, matrices: impl IntoIterator<Item = Tensor<2>>) -> Vec<Self> {
-        matrices.into_iter().enumerate().map(|(i, matrix)| Self::fixed(format!("{name}.{i}"), matrix)).collect()
-    }
-
-    /// `name.0`, `name.1`, ... of learned modules.
-    pub fn learned_list<L: Learnable + 'a>(name: &str, modules: impl IntoIterator<Item = &'a L>) -> Vec<Self> {
-        modules.into_iter().enumerate().map(|(i, module)| Self::learned(format!("{name}.{i}"), module)).collect()
-    }
-
-    /// Number of fixed values.
-    pub(crate) fn fixed_values(&self) -> usize {
-        match &self.kept {
-            Kept::Fixed(matrix) => matrix.shape().num_elements(),
-            Kept::Learned(_) => 0,
-        }
-    }
-
-    /// What is learned, where it is.
-    pub(crate) fn as_learned(&self) -> Option<&'a dyn Learnable> {
-        match self.kept {
-            Kept::Fixed(_) => None,
-            Kept::Learned(module) => Some(module),
-        }
-    }
-}
-
-/// All that a trained network and its rule hold: `layers.<l>.<tensor>` of each layer, `rule.<part>` of what the rule
-/// keeps, and `rule.feedback.<l>.<map>` of feedback weights inside layers, one row a unit or output channel.
-pub fn tensors(net: &mut Network, rule: &dyn LearningRule) -> Vec<Named> {
-    let mut all: Vec<Named> = net.tensors();
-    for part in rule.parts() {
-        match part.kept {
-            Kept::Fixed(matrix) => all.push((of_rule(&part.name, ""), matrix.into_data())),
-            Kept::Learned(module) => {
-                all.extend(module.tensors().into_iter().map(|(name, data)| (of_rule(&part.name, &name), data)));
-            }
-        }
-    }
-    all.extend(feedback(net));
-    all
-}
-
-/// Puts what [`tensors`] gave into a network and its rule as they are before their first step. What is fixed was drawn
-/// again and is only compared.
-///
-/// # Errors
-/// Names the first tensor that is missing, or of another shape, or other than the one that was drawn.
-pub fn load(net: &mut Network, rule: &mut dyn LearningRule, source: &mut Source) -> Result<()> {
-    net.set_tensors(source)?;
-    let mut records = Vec::new();
-    for part in rule.parts() {
-        match part.kept {
-            Kept::Fixed(matrix) => same(&of_rule(&part.name, ""), &matrix.into_data(), source)?,
-            Kept::Learned(module) => {
-                records
-                    .push(module.record_of(&mut |name| source(&of_rule(&part.name, name)), &of_rule(&part.name, ""))?);
-            }
-        }
-    }
-    rule.load(records)?;
-    // Rules that give feedback the present signs of the weights have other values there after their next step only.
-    feedback(net).into_iter().try_for_each(|(name, drawn)| taken(&name, drawn.shape(), source).map(drop))
-}
-
-fn of_rule(part: &str, tensor: &str) -> String {
-    joined(&["rule", part, tensor])
-}
-
-fn joined(parts: &[&str]) -> String {
+pub(crate) fn joined(parts: &[&str]) -> String {
     parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(".")
 }
 
-fn feedback(net: &mut Network) -> Vec<Named> {
-    let slots = net.weights().into_iter().enumerate();
-    let slots =
-        slots.flat_map(|(layer, slots)| slots.into_iter().enumerate().map(move |(map, slot)| (layer, map, slot)));
-    slots
-        .filter_map(|(l, map, slot)| Some((format!("rule.feedback.{l}.{map}"), slot.feedback_rows()?.into_data())))
-        .collect()
-}
-
 /// The values called `name`, which must have `shape`.
-fn taken(name: &str, shape: &[usize], source: &mut Source) -> Result<TensorData> {
+pub(crate) fn taken(name: &str, shape: &[usize], source: &mut Source) -> Result<TensorData> {
     let wrong = |reason: String| Error::Tensor { name: name.into(), reason };
     let data = source(name).ok_or_else(|| wrong("it is missing".into()))?;
     match data.shape()[..] == *shape {
@@ -151,21 +44,7 @@ fn taken(name: &str, shape: &[usize], source: &mut Source) -> Result<TensorData>
     }
 }
 
-/// Checks that the values called `name` are `drawn`, up to what another machine's library rounds otherwise.
-fn same(name: &str, drawn: &TensorData, source: &mut Source) -> Result<()> {
-    let found = taken(name, drawn.shape(), source)?;
-    let (found, drawn) = (floats(found), floats(drawn.clone()));
-    let largest = drawn.iter().fold(0.0f32, |most, value| most.max(value.abs()));
-    match found.iter().zip(&drawn).all(|(found, drawn)| (found - drawn).abs() <= 1e-5 * largest) {
-        true => Ok(()),
-        false => {
-            let reason = "it is not what this version draws from the seed; use the version that wrote it".into();
-            Err(Error::Tensor { name: name.into(), reason })
-        }
-    }
-}
-
-fn floats(data: TensorData) -> Vec<f32> {
+pub(crate) fn floats(data: TensorData) -> Vec<f32> {
     data.convert::<f32>().try_to_vec().expect("converted")
 }
 
@@ -289,7 +168,7 @@ impl ModuleMapper for Writer<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::laws;
+    use crate::{Network, laws};
     use burn::tensor::Device;
 
     fn names(net: &Network) -> Vec<String> {
@@ -346,18 +225,5 @@ mod tests {
             turned.contains("`layers.0.weight`") && turned.contains("[6, 5]") && turned.contains("[5, 6]"),
             "{turned}"
         );
-    }
-
-    #[test]
-    fn a_fixed_matrix_that_is_drawn_otherwise_is_refused() {
-        let build = |seed| {
-            let net = laws::small_mlp(2);
-            let sll = crate::sll::SllConfig::default().init(&net, seed).unwrap();
-            (net, sll)
-        };
-        let ((mut net, sll), (mut other, mut rule)) = (build(1), build(2));
-        let mut all: std::collections::HashMap<_, _> = tensors(&mut net, &sll).into_iter().collect();
-        let error = load(&mut other, &mut rule, &mut |name| all.remove(name)).unwrap_err().to_string();
-        assert!(error.contains("`rule.projections.0`") && error.contains("seed"), "{error}");
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::divergence::cross_entropy;
 use crate::error::{Error, Result};
-use crate::network::Network;
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 
@@ -40,12 +39,12 @@ impl OutputLoss {
         }
     }
 
-    /// Refuses a network whose output is not trained by the cross-entropy that `rule` is made of.
+    /// Refuses any other loss than the cross-entropy that `rule` is made of.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where the network's output has another loss.
-    pub fn only_cross_entropy(net: &Network, rule: &str) -> Result<()> {
-        match net.loss() {
+    /// [`Error::Unsupported`] where it is another.
+    pub fn only_cross_entropy(self, rule: &str) -> Result<()> {
+        match self {
             OutputLoss::CrossEntropy => Ok(()),
             other => {
                 let reason =

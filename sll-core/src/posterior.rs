@@ -126,12 +126,6 @@ fn sum(values: Tensor<2>) -> f64 {
     values.into_iter().map(f64::from).sum()
 }
 
-/// Class scores from logits of a posterior over more codes: those of the classes, which come first.
-pub(crate) fn class_scores(logits: Vec<Tensor<2>>, classes: usize) -> Vec<Tensor<2>> {
-    // Codes beyond the classes can win no sample: they are labels of nothing.
-    logits.into_iter().map(|v| v.narrow(1, 0, classes)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

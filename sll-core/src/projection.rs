@@ -1,8 +1,8 @@
 //! Fixed random projections: the local heads of SLL (paper, section 3.3, "Stochastic Random Projection").
 
 use crate::error::{Error, Result};
+use crate::learned::Part;
 use crate::learned::{Learned, Matrix};
-use crate::named::Part;
 use crate::op::{Product, keep_mask};
 use crate::optim::Updater;
 use crate::rng::{Purpose, Stream, key, upload};

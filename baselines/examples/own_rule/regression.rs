@@ -12,7 +12,7 @@ use baselines::local::{Local, Objective, UnitObjective};
 use baselines::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use sll_core::named::Part;
+use sll_core::learned::Part;
 use sll_core::op::Product;
 use sll_core::rng::{Purpose, Stream, upload};
 use sll_core::rule::LearningRule;

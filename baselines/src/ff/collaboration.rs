@@ -12,10 +12,10 @@
 
 use super::peer::Peers;
 use super::{Goodness, Labels, contrastive_cost, goodness, layer_goodness, normalise, units, untrained_output};
-use crate::register::{Reach, Rule, Variant, Variants};
+use crate::facts::{Reach, Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use sll_core::named::Part;
+use sll_core::learned::Part;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rule::{Batch, LearningRule, StepCost, StepReport};

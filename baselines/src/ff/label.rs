@@ -6,7 +6,7 @@
 
 use super::wrong_labels;
 use burn::tensor::Tensor;
-use sll_core::named::Part;
+use sll_core::learned::Part;
 use sll_core::op::Product;
 use sll_core::rng::upload;
 use sll_core::rule::Batch;

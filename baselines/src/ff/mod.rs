@@ -25,12 +25,12 @@ pub use label::Labels;
 pub use trifecta::{Tff, TffConfig};
 
 use self::peer::{Peer, Peers};
+use crate::facts::{Rule, Variant, Variants};
 use crate::local::train_classifier;
-use crate::register::{Rule, Variant, Variants};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use sll_core::chain::{Chain, Handed, Link, in_order};
-use sll_core::named::Part;
+use sll_core::learned::Part;
 use sll_core::op::inject;
 use sll_core::optim::Updater;
 use sll_core::rng::{Purpose, Stream};

@@ -9,8 +9,7 @@
 //! each of the `b` positive samples.
 
 use burn::tensor::Tensor;
-use sll_core::learned::{Learned, Matrix, load_all};
-use sll_core::named::Part;
+use sll_core::learned::{Learned, Matrix, Part, load_all};
 use sll_core::{Error, Network, Result};
 use std::ops::Range;
 

@@ -17,13 +17,12 @@
 //! goodness of the last hidden layer.
 
 use super::{goodness, units, untrained_output, wrong_labels};
-use crate::register::{Reach, Rule, Usual, Variant, Variants};
+use crate::facts::{Reach, Rule, Usual, Variant, Variants};
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 use sll_core::layer::{Activation, BatchNormAt, Bias, Conv, ConvConfig, Dense, Hidden, Layer, Pool, Stages, Start};
-use sll_core::learned::{Learned, load_all};
-use sll_core::named::Part;
+use sll_core::learned::{Learned, Part, load_all};
 use sll_core::op::Product;
 use sll_core::op::inject;
 use sll_core::optim::Updater;

@@ -63,6 +63,9 @@ fn check_images(manifest: &Manifest, located: &Located, options: &LoadOptions) -
     let count = seen.train.labels.len() + seen.test.labels.len();
     let with = match &manifest.digest {
         Some(_) => "compared with those that were described",
+        None if manifest.own.is_some() => {
+            "their manifest has no digest: compared with those first used on this machine"
+        }
         None => "no digest of them is published: compared with those first used on this machine",
     };
     let file = format!("{count} images ({with})");

@@ -1,7 +1,12 @@
 //! What a data set officially is: the fields of `manifests/*.toml`.
 
 pub(crate) mod digest;
+mod files;
 pub(crate) mod registry;
+mod sources;
+
+pub use files::{Counts, EncodedImages, FileContent, FileSpec, Layout, Split, TestSplit};
+pub use sources::{ArchiveFormat, ArchiveSource, HubSource, Own, SystemPackage};
 
 use crate::error::DataError;
 use crate::format::idx;
@@ -61,202 +66,6 @@ pub struct Manifest {
     /// Its files, in the order of [`Dataset::digest`](crate::Dataset::digest); empty for the layouts of image files.
     #[serde(default)]
     pub files: Vec<FileSpec>,
-}
-
-/// The format of a data set's files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Layout {
-    /// MNIST's IDX files, one of images and one of labels for each split; gzipped, or plain without `.gz`.
-    Idx,
-    /// CIFAR-10's binary records: a label byte, then the image.
-    #[serde(rename = "cifar-10")]
-    Cifar10,
-    /// CIFAR-100's binary records: a coarse and a fine label byte, then the image; the fine label is the class.
-    #[serde(rename = "cifar-100")]
-    Cifar100,
-    /// Image files in one folder a class: `train/<class id>/*`, and likewise for the test images.
-    ClassFolders,
-    /// Tiny-ImageNet's folders: `train/<class id>/images/*`, `val/images/*` and `val/val_annotations.txt`.
-    TinyImagenet,
-}
-
-impl Layout {
-    /// Whether it consists of image files, encoded and of any size.
-    pub fn is_encoded(self) -> bool {
-        matches!(self, Self::ClassFolders | Self::TinyImagenet)
-    }
-
-    /// Label bytes before each image of a record; the last of them is the class.
-    pub(crate) fn label_bytes(self) -> usize {
-        match self {
-            Self::Idx | Self::ClassFolders | Self::TinyImagenet => 0,
-            Self::Cifar10 => 1,
-            Self::Cifar100 => 2,
-        }
-    }
-}
-
-/// Images in each split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Counts {
-    /// Training images.
-    pub train: usize,
-    /// Test images.
-    pub test: usize,
-}
-
-/// A system package that ships a data set.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SystemPackage {
-    /// The folder it puts the files in.
-    pub dir: PathBuf,
-    /// The command that installs it.
-    pub install: String,
-}
-
-/// What encoded images need to become images of one shape.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EncodedImages {
-    /// The class's folder, one for each class, in label order.
-    pub class_ids: Vec<String>,
-    /// The shorter side before the centre is cut out, at the manifest's shape, for evaluation.
-    pub resize: usize,
-    /// The folder of the images that are evaluated on, beside `train`; none if `test_split` chooses them.
-    pub test_folder: Option<String>,
-    /// How the images that are evaluated on are chosen, where all lie in one folder.
-    pub test_split: Option<TestSplit>,
-    /// Whether there are too many to hold them decoded in memory.
-    pub stream: bool,
-}
-
-/// Test images by chance: in each class the images are ordered by the SHA-256 of `<seed>/<class id>/<file name>`, and
-/// the first `percent` of them, rounded, at least one, are test images. Nothing but names decides, and every class is
-/// in both splits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TestSplit {
-    /// Another seed is another choice.
-    pub seed: u64,
-    /// Test images in a hundred.
-    pub percent: u8,
-}
-
-/// Where a data set of one's own lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Own {
-    /// The folder or manifest that named it, absolute.
-    pub path: PathBuf,
-    /// The folder that holds its files, absolute.
-    pub dir: PathBuf,
-}
-
-/// A data set on the Hugging Face hub, as Parquet shards with encoded images.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HubSource {
-    /// Owner and name.
-    pub repo: String,
-    /// The commit it is taken at; of a manifest of one's own, a branch will do. Where the commit is gone, the archives
-    /// are next: the hub's own conversion (`refs/convert/parquet`) would be no second source, since the hub remakes and
-    /// deletes it, as it did Imagenette's.
-    pub revision: String,
-    /// Whether the hub wants an account's token and the licence accepted.
-    #[serde(default)]
-    pub gated: bool,
-    /// The shards of the training images; one `*` in the file's name matches anything.
-    pub train: String,
-    /// The shards of the test images, likewise.
-    pub test: String,
-    /// The column of images: `struct {bytes, path}`.
-    pub image: String,
-    /// The column of classes.
-    pub label: String,
-    /// The column of CIFAR-100's coarse classes, which its official files hold too.
-    pub coarse_label: Option<String>,
-}
-
-/// An official archive.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ArchiveSource {
-    /// Where it is; of `files`, the folder, with a slash at its end.
-    pub url: String,
-    /// What it is.
-    pub format: ArchiveFormat,
-    /// The folder inside it that holds the data set.
-    pub root: String,
-    /// The digest of the archive itself, if its owner or a widely used library states one.
-    pub digest: Option<Digest>,
-    /// What is neither downloaded nor unpacked beyond: bytes in all.
-    pub max_bytes: u64,
-}
-
-/// The format of an archive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ArchiveFormat {
-    /// No archive: each of the manifest's files by itself.
-    Files,
-    /// A gzipped tar.
-    TarGz,
-    /// A zip.
-    Zip,
-}
-
-/// Which part of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Split {
-    /// The training images.
-    Train,
-    /// The test images.
-    Test,
-}
-
-/// What a file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FileContent {
-    /// Pixels without labels (IDX).
-    Images,
-    /// Labels without pixels (IDX).
-    Labels,
-    /// Labels and pixels in records (CIFAR).
-    Records,
-}
-
-/// One file of a data set.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileSpec {
-    /// Its official name inside the data set's folder.
-    pub path: String,
-    /// The split it belongs to.
-    pub split: Split,
-    /// What it holds.
-    pub content: FileContent,
-    /// How many images, labels or records.
-    pub count: usize,
-    /// The digest of its content, decompressed.
-    pub digest: Digest,
-}
-
-impl TestSplit {
-    /// How many of a class's `images` are test images.
-    pub(crate) fn held_out(self, images: usize) -> usize {
-        ((images * usize::from(self.percent) + 50) / 100).max(1)
-    }
-}
-
-impl HubSource {
-    /// The name of its content at `commit` in messages and records.
-    pub(crate) fn origin(&self, commit: &str) -> String {
-        format!("hub {} at {commit}", self.repo)
-    }
 }
 
 impl Manifest {
@@ -371,6 +180,16 @@ impl Manifest {
     /// Whether the name says what the content is: it has a published digest, and is nobody's own.
     pub fn names_content(&self) -> bool {
         self.has_digest() && self.own.is_none()
+    }
+
+    /// What its files or images have to be, in words.
+    pub fn expected_content(&self) -> &'static str {
+        if self.own.is_some() { "the content that was described" } else { "the official content" }
+    }
+
+    /// Why nothing says what they have to be, where nothing does.
+    pub fn without_digest(&self) -> &'static str {
+        if self.own.is_some() { "its manifest has no digest" } else { "nobody published a digest" }
     }
 
     /// SHA-256 of what decides the pixels and labels of a run beside the files' content: classes, shape, normalisation,

@@ -1,7 +1,7 @@
 //! One file from a server to a partial file: resumed where it was cut, bounded, and given away only if its digest is
 //! right.
 
-use super::http::{Pending, Pieces};
+use super::http::{Answer, Pending};
 use super::pace::{Pace, SLOWEST, going, pause, wait};
 use crate::error::{Kind, Next, Problem};
 use crate::manifest::digest::{Algorithm, Digest};
@@ -9,14 +9,6 @@ use crate::options::{LoadOptions, Stop};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
-
-/// What a server has from some byte of a file on.
-pub(super) enum Answer {
-    /// The file from byte `from` on, which may be an earlier one, and the bytes of all of it as far as they are said.
-    Bytes { from: u64, total: Option<u64>, pieces: Pieces },
-    /// Nothing from there on, and the bytes of the whole file as far as they are said.
-    Ended { total: Option<u64> },
-}
 
 /// What a file must be.
 pub(super) struct Goal<'a> {

@@ -4,7 +4,6 @@
 //! What a server has from some byte on is told by the status and `Content-Range`. Lengths do not tell it, since mirrors
 //! state the whole file's in answers that are a part of it.
 
-use super::download::Answer;
 use super::pace::{Pace, wait};
 use crate::error::{Next, Problem};
 use crate::options::LoadOptions;
@@ -42,6 +41,14 @@ pub(super) struct Reply {
     headers: HeaderMap,
     /// Its body.
     pub(super) pieces: Pieces,
+}
+
+/// What a server has from some byte of a file on.
+pub(super) enum Answer {
+    /// The file from byte `from` on, which may be an earlier one, and the bytes of all of it as far as they are said.
+    Bytes { from: u64, total: Option<u64>, pieces: Pieces },
+    /// Nothing from there on, and the bytes of the whole file as far as they are said.
+    Ended { total: Option<u64> },
 }
 
 impl Reply {

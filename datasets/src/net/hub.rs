@@ -5,9 +5,9 @@
 //! time-outs, and gives up on a lock after five seconds. A shard's digest comes from the hub's list of files, which
 //! names each by its object in git. (It also has the SHA-256, under a key that not every mirror has.)
 
-use super::download::{Answer, Check, Goal, download, pointer_name};
+use super::download::{Check, Goal, download, pointer_name};
 use super::home;
-use super::http::{Ask, Client, Pending, Reply, whole};
+use super::http::{Answer, Ask, Client, Pending, Reply, whole};
 use super::pace::{going, retried, wait};
 use super::token::token;
 use crate::error::{Next, Problem};

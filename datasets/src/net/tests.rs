@@ -1,7 +1,7 @@
 //! Downloads against answers made by hand, and the hub's cache against a server on this machine.
 
-use super::download::{Answer, Check, Goal, download};
-use super::http::{Piece, Pieces};
+use super::download::{Check, Goal, download};
+use super::http::{Answer, Piece, Pieces};
 use super::{Reach, fetch_archive, hub_shards};
 use crate::error::Problem;
 use crate::manifest::HubSource;

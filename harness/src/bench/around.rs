@@ -3,9 +3,9 @@
 use super::record::{Loading, Parts};
 use crate::error::{Error, Result};
 use crate::record::DataInfo;
-use crate::run::{EpochNews, Events, Keeping, Loader, Part, Place, train};
+use crate::run::{Activity, EpochNews, Events, Keeping, Loader, Place, train};
 use crate::spec::{DeviceName, Recipe, RunSpec};
-use crate::store::Kept;
+use crate::store::CheckpointFiles;
 use crate::talk::say;
 use crate::{device, interrupt};
 use datasets::{LoadOptions, Status};
@@ -77,12 +77,12 @@ impl Events for Watch {
         self.parts.start = self.started.elapsed().as_secs_f64();
     }
 
-    fn spent(&mut self, part: Part, took: Duration) {
+    fn spent(&mut self, part: Activity, took: Duration) {
         let sum = match part {
-            Part::Data => &mut self.parts.data,
-            Part::Step => &mut self.parts.steps,
-            Part::Evaluation => &mut self.parts.evaluation,
-            Part::Checkpoint => &mut self.parts.checkpoint,
+            Activity::Data => &mut self.parts.data,
+            Activity::Step => &mut self.parts.steps,
+            Activity::Evaluation => &mut self.parts.evaluation,
+            Activity::Checkpoint => &mut self.parts.checkpoint,
         };
         *sum += took.as_secs_f64();
     }
@@ -112,7 +112,7 @@ pub fn runs(device: DeviceName, options: &LoadOptions) -> Result<Vec<Parts>> {
         );
         let spec = RunSpec::from_toml(&text, "bench")?;
         let mut watch = Watch { started: Instant::now(), parts: Parts::default() };
-        let kept = Kept::at(folder.path().join(network));
+        let kept = CheckpointFiles::at(folder.path().join(network));
         train(&spec, options, Some(Keeping { kept: &kept, every: Duration::MAX }), None, &mut watch)?;
         let augmentation = if augmented.is_empty() { "" } else { ", flip and crop" };
         let title = format!("SLL, {network} on {name}{augmentation}");
@@ -134,7 +134,7 @@ mod tests {
                     recipe = { epochs = 2, train_limit = 512 }";
         let spec = RunSpec::from_toml(text, "test").unwrap();
         let mut watch = Watch { started: Instant::now(), parts: Parts::default() };
-        let kept = Kept::at(folder.path().join("checkpoint"));
+        let kept = CheckpointFiles::at(folder.path().join("checkpoint"));
         train(&spec, &options, Some(Keeping { kept: &kept, every: Duration::MAX }), None, &mut watch).unwrap();
         let parts = Parts { total: watch.started.elapsed().as_secs_f64(), ..watch.parts };
         for part in [parts.start, parts.data, parts.steps, parts.evaluation, parts.checkpoint] {

@@ -2,77 +2,11 @@
 
 use super::parquet;
 use super::pytorch::RULES;
-use super::record::{Bench, Line, Spread as Seconds};
+use super::shown::{Shown, ShownLine};
 use crate::error::Result;
 use crate::report::picture::{Line as Series, Plot, Point, Scale, Spread, save_all, strokes};
 use crate::report::place::pages;
 use std::path::{Path, PathBuf};
-
-/// What the figure shows of a bench.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Shown {
-    /// The device.
-    pub device: String,
-    /// Its threads.
-    pub threads: usize,
-    /// The processor or GPU.
-    pub hardware: String,
-    /// PyTorch's version, if it was measured too.
-    pub pytorch: Option<String>,
-    /// Networks in order.
-    pub networks: Vec<ShownNetwork>,
-}
-
-/// One network.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ShownNetwork {
-    /// Its name.
-    pub name: String,
-    /// Samples a step.
-    pub batch: usize,
-    /// A line a rule.
-    pub lines: Vec<ShownLine>,
-}
-
-/// One rule: steps of ours, of our BP and of PyTorch's BP, and the seconds below which a step cannot come.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ShownLine {
-    /// The rule's title.
-    pub rule: String,
-    /// Our step.
-    pub ours: Option<Seconds>,
-    /// Our BP's step.
-    pub bp: Option<Seconds>,
-    /// PyTorch's BP's step.
-    pub torch_bp: Option<Seconds>,
-    /// The floor.
-    pub floor: f64,
-}
-
-impl Shown {
-    /// Of a bench.
-    pub fn of(bench: &Bench) -> Self {
-        let line = |Line { rule, ours, bp, torch_bp, floor, .. }: &Line| ShownLine {
-            rule: rule.to_string(),
-            ours: *ours,
-            bp: *bp,
-            torch_bp: *torch_bp,
-            floor: *floor,
-        };
-        let networks = bench.networks.iter().map(|network| ShownNetwork {
-            name: network.network.to_string(),
-            batch: network.batch,
-            lines: network.lines.iter().map(line).collect(),
-        });
-        Self {
-            device: bench.provenance.device.to_string(),
-            threads: bench.provenance.threads,
-            hardware: bench.provenance.hardware.clone(),
-            pytorch: bench.pytorch.clone().ok(),
-            networks: networks.collect(),
-        }
-    }
-}
 
 /// Draws `bench` as SVG and as PNG and says where they are; nothing of no networks.
 pub fn write(shown: &Shown, dir: &Path) -> Result<Vec<PathBuf>> {
@@ -129,6 +63,7 @@ fn plot(shown: &Shown) -> Plot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::record::Bench;
     use crate::bench::record::tests::bench;
 
     #[test]

@@ -13,6 +13,7 @@ pub mod parquet;
 pub mod pipeline;
 pub mod pytorch;
 pub mod record;
+pub mod shown;
 pub mod text;
 pub mod turns;
 
@@ -24,7 +25,7 @@ use baselines::RuleInfo;
 use case::{Case, products};
 use machine::{Rates, adam_bytes, copies};
 use pytorch::{PyTorch, RULES, Told};
-use record::{Asked, Line, Measured, Spread};
+use record::{Asked, NetworkTimes, Quartiles, RuleTimes};
 use sll_core::calls;
 use std::cell::RefCell;
 use std::time::Duration;
@@ -75,7 +76,7 @@ impl Ours {
 
 impl Bencher {
     /// Every one of `rules`, of which BP is the first, on `case`; `news` hears of each line.
-    pub fn network(&self, case: &Case, rules: &[RuleInfo], mut news: impl FnMut(&Line)) -> Result<Measured> {
+    pub fn network(&self, case: &Case, rules: &[RuleInfo], mut news: impl FnMut(&RuleTimes)) -> Result<NetworkTimes> {
         let spec = |info: &RuleInfo| case.spec(info.settings, self.device, self.threads);
         let mut bp = Stepper::new(&spec(&rules[0]), 0)?;
         let shapes = products(bp.network(), case.batch);
@@ -99,18 +100,18 @@ impl Bencher {
         }
         self.forget(torch_bp)?;
         let (title, network, batch) = (case.title(), case.network, case.batch);
-        Ok(Measured { title, network, batch, rates, products: (ours, theirs), lines })
+        Ok(NetworkTimes { title, network, batch, rates, products: (ours, theirs), lines })
     }
 
     /// BP, which the others are set against.
-    fn bp(&self, case: &Case, bp: &Ours, torch: Option<u64>, rates: &Rates) -> Result<Line> {
+    fn bp(&self, case: &Case, bp: &Ours, torch: Option<u64>, rates: &Rates) -> Result<RuleTimes> {
         let fused = self.make(case, "BP", true)?;
         let asked = self.asked(bp, [torch, fused])?;
         let [ours, torch, fused] = self.turns([Some(bp.steps()), self.steps(torch), self.steps(fused)], fused)?;
         let (macs, values) = (bp.macs(), bp.0.borrow().0.trained_values());
         let floor = rates.floor(macs, adam_bytes(values));
         let bp_macs = macs;
-        Ok(Line {
+        Ok(RuleTimes {
             rule: "BP",
             macs,
             bp_macs,
@@ -127,13 +128,19 @@ impl Bencher {
     }
 
     /// Any other rule.
-    fn rule(&self, case: &Case, info: &RuleInfo, (bp, torch_bp): (&Ours, Option<u64>), rates: &Rates) -> Result<Line> {
+    fn rule(
+        &self,
+        case: &Case,
+        info: &RuleInfo,
+        (bp, torch_bp): (&Ours, Option<u64>),
+        rates: &Rates,
+    ) -> Result<RuleTimes> {
         let (spec, bp_macs) = (case.spec(info.settings, self.device, self.threads), bp.macs());
-        let nothing = Line { rule: info.title, bp_macs, ..Line::default() };
+        let nothing = RuleTimes { rule: info.title, bp_macs, ..RuleTimes::default() };
         let mut stepper = match Stepper::new(&spec, spec.rule.learning_epoch()) {
             Ok(stepper) => stepper,
             // A rule that needs other layers, or more of them.
-            Err(Error::Input(why)) => return Ok(Line { missing: Some(why), ..nothing }),
+            Err(Error::Input(why)) => return Ok(RuleTimes { missing: Some(why), ..nothing }),
             Err(other) => return Err(other),
         };
         stepper.step()?;
@@ -147,7 +154,7 @@ impl Bencher {
         self.forget(same)?;
         let (macs, values) = (rule.macs(), rule.0.borrow().0.trained_values());
         let floor = rates.floor(macs, adam_bytes(values));
-        Ok(Line { macs, values, ours, bp, torch_bp, torch, fused, floor, asked, ..nothing })
+        Ok(RuleTimes { macs, values, ours, bp, torch_bp, torch, fused, floor, asked, ..nothing })
     }
 
     /// What a step asks of LibTorch: of ours, and of PyTorch's that there are. Nothing on other devices.
@@ -168,12 +175,16 @@ impl Bencher {
     }
 
     /// The steps that there are, in turns; then forgets PyTorch's `last`.
-    fn turns<const N: usize>(&self, steps: [Option<Steps<'_>>; N], last: Option<u64>) -> Result<[Option<Spread>; N]> {
+    fn turns<const N: usize>(
+        &self,
+        steps: [Option<Steps<'_>>; N],
+        last: Option<u64>,
+    ) -> Result<[Option<Quartiles>; N]> {
         let there: Vec<usize> = (0..N).filter(|&index| steps[index].is_some()).collect();
         let mut steps: Vec<Steps<'_>> = steps.into_iter().flatten().collect();
         let mut found = [None; N];
         for (index, seconds) in there.into_iter().zip(take(&mut steps, self.budget)?) {
-            found[index] = Spread::of(&seconds);
+            found[index] = Quartiles::of(&seconds);
         }
         drop(steps);
         self.forget(last)?;

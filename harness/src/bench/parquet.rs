@@ -1,9 +1,9 @@
 //! A bench as Parquet: a row a network and rule.
 
-use super::figure::{Shown, ShownLine, ShownNetwork};
-use super::record::{Bench, Line, Measured, Spread};
+use super::record::{Bench, NetworkTimes, Quartiles, RuleTimes};
+use super::shown::{Shown, ShownLine, ShownNetwork};
 use crate::error::{Error, Result};
-use crate::report::parquet::{Columns, Row, file};
+use crate::report::parquet::{Columns, FrameRow, file};
 use std::path::{Path, PathBuf};
 
 /// Its file.
@@ -11,16 +11,16 @@ pub const FILE: &str = "bench.parquet";
 
 /// Writes `bench.parquet` and says where it is.
 pub fn write(bench: &Bench, dir: &Path) -> Result<PathBuf> {
-    let items: Vec<(&Measured, &Line)> =
+    let items: Vec<(&NetworkTimes, &RuleTimes)> =
         bench.networks.iter().flat_map(|network| network.lines.iter().map(move |line| (network, line))).collect();
     let place = &bench.provenance;
-    let median = |spread: Option<Spread>| spread.map(|spread| spread.median);
-    let mut columns = Columns { items: &items, columns: Vec::new() }
+    let median = |spread: Option<Quartiles>| spread.map(|spread| spread.median);
+    let mut columns = Columns::of(&items)
         .add("network", |(network, _)| network.title.clone())
         .add("batch", |(network, _)| network.batch as u64)
         .add("rule", |(_, line)| line.rule.to_string())
         .add("missing", |(_, line)| line.missing.clone());
-    type Of = fn(&Line) -> Option<Spread>;
+    type Of = fn(&RuleTimes) -> Option<Quartiles>;
     let spreads: [(&str, Of); 5] = [
         ("step", |line| line.ours),
         ("bp", |line| line.bp),
@@ -67,7 +67,7 @@ pub fn write(bench: &Bench, dir: &Path) -> Result<PathBuf> {
 /// Where the file cannot be read as Parquet, or lacks a column.
 pub fn read(path: &Path) -> Result<Shown> {
     let frame = file::read(path)?;
-    let rows = (0..frame.height()).map(|index| Row { frame: &frame, index });
+    let rows = (0..frame.height()).map(|index| FrameRow { frame: &frame, index });
     let mut networks: Vec<ShownNetwork> = Vec::new();
     let mut place = None;
     for row in rows {
@@ -75,7 +75,7 @@ pub fn read(path: &Path) -> Result<Shown> {
             let spread = |name: &str| {
                 let number = |what: &str| row.number(&format!("{name}_{what}"));
                 let (median, low, high) = (number("seconds")?, number("lower_quartile")?, number("upper_quartile")?);
-                Some(Spread { n: row.count(&format!("{name}_steps"))? as usize, low, median, high })
+                Some(Quartiles { n: row.count(&format!("{name}_steps"))? as usize, low, median, high })
             };
             let title = row.text("network")?;
             let name = title.split(',').next()?.to_string();

@@ -7,7 +7,7 @@ use sll_core::calls::Calls;
 
 /// Seconds of many steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
+pub struct Quartiles {
     /// How many steps.
     pub n: usize,
     /// Lower quartile.
@@ -18,7 +18,7 @@ pub struct Spread {
     pub high: f64,
 }
 
-impl Spread {
+impl Quartiles {
     /// Of `seconds`; nothing of nothing.
     pub fn of(seconds: &[f64]) -> Option<Self> {
         quartiles(seconds).map(|[low, median, high]| Self { n: seconds.len(), low, median, high })
@@ -44,7 +44,7 @@ impl From<&Calls> for Asked {
 
 /// One rule on one network, all of it measured in turns with each other.
 #[derive(Clone, Debug, Default)]
-pub struct Line {
+pub struct RuleTimes {
     /// The rule's title.
     pub rule: &'static str,
     /// Why it does not run.
@@ -56,23 +56,23 @@ pub struct Line {
     /// Values that the optimiser moves.
     pub values: usize,
     /// Our step.
-    pub ours: Option<Spread>,
+    pub ours: Option<Quartiles>,
     /// Our BP's step.
-    pub bp: Option<Spread>,
+    pub bp: Option<Quartiles>,
     /// PyTorch's BP step.
-    pub torch_bp: Option<Spread>,
+    pub torch_bp: Option<Quartiles>,
     /// PyTorch's step of the same rule.
-    pub torch: Option<Spread>,
+    pub torch: Option<Quartiles>,
     /// The same with its fused Adam.
-    pub fused: Option<Spread>,
+    pub fused: Option<Quartiles>,
     /// Seconds below which a step cannot come.
     pub floor: f64,
     /// What our step asks of LibTorch, on its devices; PyTorch's step of the same rule; the same with its fused Adam.
     pub asked: [Option<Asked>; 3],
 }
 
-impl Line {
-    fn over(&self, other: Option<Spread>) -> Option<f64> {
+impl RuleTimes {
+    fn over(&self, other: Option<Quartiles>) -> Option<f64> {
         Some(self.ours?.median / other?.median)
     }
 
@@ -109,7 +109,7 @@ impl Line {
 
 /// One network.
 #[derive(Clone, Debug)]
-pub struct Measured {
+pub struct NetworkTimes {
     /// The network with the size of its step, for people.
     pub title: String,
     /// Its name.
@@ -121,7 +121,7 @@ pub struct Measured {
     /// Multiply-accumulates a second of the same products by our tensor library and by PyTorch; the larger is the rate.
     pub products: (f64, Option<f64>),
     /// A line a rule.
-    pub lines: Vec<Line>,
+    pub lines: Vec<RuleTimes>,
 }
 
 /// How fast images come.
@@ -176,7 +176,7 @@ pub struct Bench {
     /// PyTorch's version, or why there is none.
     pub pytorch: std::result::Result<String, String>,
     /// Networks in order.
-    pub networks: Vec<Measured>,
+    pub networks: Vec<NetworkTimes>,
     /// The loader.
     pub loading: Vec<Loading>,
     /// Short runs.
@@ -187,13 +187,13 @@ pub struct Bench {
 pub(super) mod tests {
     use super::*;
 
-    fn spread(median: f64) -> Option<Spread> {
-        Spread::of(&[0.9 * median, median, 1.1 * median])
+    fn spread(median: f64) -> Option<Quartiles> {
+        Quartiles::of(&[0.9 * median, median, 1.1 * median])
     }
 
     /// BP, SLL in half of its time with two thirds of its work, and a rule that does not run; all against PyTorch.
     pub fn bench() -> Bench {
-        let line = |rule, macs, ours, torch| Line {
+        let line = |rule, macs, ours, torch| RuleTimes {
             rule,
             macs,
             bp_macs: 3e9,
@@ -205,10 +205,11 @@ pub(super) mod tests {
             fused: spread(0.01),
             floor: 0.016,
             asked: [(60, 40), (97, 80), (70, 50)].map(|(calls, work)| Some(Asked { calls, work, waits: 1 })),
-            ..Line::default()
+            ..RuleTimes::default()
         };
-        let missing = Line { rule: "DTP", missing: Some("needs | layers".into()), bp_macs: 3e9, ..Line::default() };
-        let network = Measured {
+        let missing =
+            RuleTimes { rule: "DTP", missing: Some("needs | layers".into()), bp_macs: 3e9, ..RuleTimes::default() };
+        let network = NetworkTimes {
             title: "mlp-2x800, 1x28x28, batch 128".into(),
             network: "mlp-2x800",
             batch: 128,

@@ -1,6 +1,6 @@
 //! The page of a bench.
 
-use super::record::{Asked, Bench, Line, Loading, Measured, Parts, Spread};
+use super::record::{Asked, Bench, Loading, NetworkTimes, Parts, Quartiles, RuleTimes};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::report::grid::{Grid, escape, grouped};
@@ -76,11 +76,11 @@ fn ms(seconds: f64) -> String {
     format!("{ms:.*}", if ms < 10.0 { 2 } else { 1 })
 }
 
-fn step(spread: Option<Spread>) -> String {
+fn step(spread: Option<Quartiles>) -> String {
     spread.map_or(NONE.into(), |s| format!("{} [{}, {}]", ms(s.median), ms(s.low), ms(s.high)))
 }
 
-fn median(spread: Option<Spread>) -> String {
+fn median(spread: Option<Quartiles>) -> String {
     spread.map_or(NONE.into(), |s| ms(s.median))
 }
 
@@ -88,7 +88,7 @@ fn ratio(value: Option<f64>) -> String {
     value.map_or(NONE.into(), |value| format!("{value:.2}"))
 }
 
-fn rates(network: &Measured) -> String {
+fn rates(network: &NetworkTimes) -> String {
     let giga = |rate: f64| format!("{:.0}", 2.0 * rate / 1e9);
     let theirs = network.products.1.map_or(String::new(), |rate| format!(", {} by PyTorch's", giga(rate)));
     format!(
@@ -98,7 +98,7 @@ fn rates(network: &Measured) -> String {
     )
 }
 
-fn table(lines: &[Line]) -> String {
+fn table(lines: &[RuleTimes]) -> String {
     let mut grid = Grid::new([
         "rule",
         "step, ms",
@@ -135,7 +135,7 @@ fn table(lines: &[Line]) -> String {
 }
 
 /// What steps ask of LibTorch; nothing where that was not counted.
-fn asked(lines: &[Line]) -> String {
+fn asked(lines: &[RuleTimes]) -> String {
     let mut grid = Grid::new([
         "rule",
         "calls",
@@ -157,7 +157,7 @@ fn asked(lines: &[Line]) -> String {
     if grid.is_empty() { String::new() } else { format!("\nWhat a step asks of LibTorch:\n\n{grid}") }
 }
 
-fn reasons(lines: &[Line]) -> String {
+fn reasons(lines: &[RuleTimes]) -> String {
     let each = lines.iter().filter_map(|line| Some(format!("- {}: {}\n", line.rule, escape(line.missing.as_ref()?))));
     let each: String = each.collect();
     if each.is_empty() { each } else { format!("\nNot on this network:\n\n{each}") }

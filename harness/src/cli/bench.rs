@@ -1,9 +1,11 @@
 //! `harness bench`: times the step of every rule, beside eager PyTorch's and the machine's floor.
 
 use super::memory::with_threads;
-use super::{DataOptions, ResultOptions, print};
+use super::options::{DataOptions, ResultOptions};
+use super::stdout::print;
 use crate::bench::pytorch::PyTorch;
-use crate::bench::record::{Bench, Line};
+use crate::bench::record::{Bench, RuleTimes};
+use crate::bench::shown::Shown;
 use crate::bench::turns::Budget;
 use crate::bench::{Bencher, around, case, figure, parquet, text};
 use crate::error::{Error, Result};
@@ -104,7 +106,7 @@ pub fn main(args: BenchArgs) -> Result<()> {
     let (shelf, why) = Shelf::of(&about, &of(&about), &kept, false, args.shelf);
     let dir = folder(results, shelf, NAME, &variant)?;
     let mut written = vec![parquet::write(&bench, &dir)?, text::write(&bench, &dir)?];
-    written.extend(figure::write(&figure::Shown::of(&bench), &dir)?);
+    written.extend(figure::write(&Shown::of(&bench), &dir)?);
     about.write(&dir)?;
     written.iter().for_each(|path| say!("wrote {}", path.display()));
     why.into_iter().for_each(|why| say!("not among what is kept: {why}"));
@@ -114,7 +116,7 @@ pub fn main(args: BenchArgs) -> Result<()> {
     print(&text::render(&bench))
 }
 
-fn told(line: &Line) -> String {
+fn told(line: &RuleTimes) -> String {
     let Some(ours) = line.ours else {
         return format!("{}: {}", line.rule, line.missing.as_deref().unwrap_or("not measured"));
     };

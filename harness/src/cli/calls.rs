@@ -1,6 +1,6 @@
 //! `harness calls`: the operators of LibTorch that one training step calls, by name.
 
-use super::print;
+use super::stdout::print;
 use crate::bench::case;
 use crate::device;
 use crate::error::{Error, Result};

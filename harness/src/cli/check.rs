@@ -1,6 +1,6 @@
 //! `harness check`: the regression on accuracy, memory and updates.
 
-use super::print;
+use super::stdout::print;
 use crate::check::{self, Baseline, Compared, Entry};
 use crate::error::{Error, Result};
 use crate::talk::say;

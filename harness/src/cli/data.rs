@@ -1,11 +1,12 @@
 //! `harness data`: what is where, how it comes here, whether it is what it should be, and what it looks like.
 
-use super::{DataOptions, print};
+use super::options::DataOptions;
+use super::stdout::print;
 use crate::error::{Error, Result};
 use crate::remedy;
 use crate::talk::say;
 use clap::{Args, Subcommand};
-use datasets::{Augment, DataError, HowToDescribe, Known, LoadOptions, Manifest, Policy, Status, TestSplit};
+use datasets::{Augment, DataError, HowToDescribe, Known, LoadOptions, Manifest, Next, Policy, Status, TestSplit};
 use std::path::{Path, PathBuf};
 
 const SOURCES: &str = "\
@@ -200,10 +201,10 @@ pub fn found(manifest: &Manifest, source: &str, known: &Known) -> String {
         (Known::Checked, _) => "content checked when it was fetched".to_string(),
         (Known::Seen(digest), _) => {
             let start = digest.get(..12).unwrap_or(digest);
-            format!("content not checked since its first use, sha256:{start}..; nobody published a digest")
+            format!("content not checked since its first use, sha256:{start}..; {}", manifest.without_digest())
         }
         (Known::Nothing, true) => format!("content not checked; harness data verify {}", manifest.name),
-        (Known::Nothing, false) => "content not checked; nobody published a digest".to_string(),
+        (Known::Nothing, false) => format!("content not checked; {}", manifest.without_digest()),
     };
     format!("found ({known}): {source}")
 }
@@ -238,17 +239,17 @@ fn verify(name: Option<String>, options: &LoadOptions) -> Result<()> {
         None => datasets::manifests().iter().map(|m| m.name.clone()).collect(),
     };
     let only = names.len() == 1;
-    for name in names {
-        if let (Status::Missing { next, .. }, false) = (datasets::status(&name, options)?, only) {
+    for name in &names {
+        if let (Status::Missing { next, .. }, false) = (datasets::status(name, options)?, only) {
             print(&format!("{name}: not on this machine; {}", remedy::advice(&next)))?;
             continue;
         }
-        let verification = match datasets::verify(&name, options) {
+        let verification = match datasets::verify(name, options) {
             Err(error @ (DataError::Unknown { .. } | DataError::Interrupted { .. })) => return Err(error.into()),
             Err(error @ DataError::Missing { .. }) if only => return Err(error.into()),
             Err(error) => {
                 print(&format!("{name}: {}", remedy::explain(&error)))?;
-                wrong.push(name);
+                wrong.push(name.clone());
                 continue;
             }
             Ok(verification) => verification,
@@ -269,7 +270,14 @@ fn verify(name: Option<String>, options: &LoadOptions) -> Result<()> {
     if wrong.is_empty() {
         return Ok(());
     }
-    let next = "replace them with the official files (what was fetched, `harness data fetch NAME` replaces), or run \
-                with --allow-unverified, which marks every result";
-    Err(Error::Failed(format!("not the official content: {}; {next}", wrong.join(", "))))
+    let own = names.iter().filter_map(|name| datasets::manifest(name).ok()).find_map(|manifest| manifest.own.as_ref());
+    let (what, next) = match own {
+        Some(own) => ("not the content that was described", remedy::advice(&Next::Describe(own.dir.clone()).into())),
+        None => (
+            "not the official content",
+            "replace them with the official files (what was fetched, `harness data fetch NAME` replaces)".into(),
+        ),
+    };
+    let wrong = wrong.join(", ");
+    Err(Error::Failed(format!("{what}: {wrong}; {next}, or run with --allow-unverified, which marks every result")))
 }

@@ -1,6 +1,7 @@
 //! `harness doctor`: what this build and machine can do.
 
-use super::{DataOptions, ResultOptions, print};
+use super::options::{DataOptions, ResultOptions};
+use super::stdout::print;
 use crate::error::{Error, Result};
 use crate::spec::DeviceName;
 use crate::units::GIB;

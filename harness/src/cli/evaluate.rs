@@ -1,6 +1,7 @@
 //! `harness evaluate`: a saved network on the test images of a data set.
 
-use super::{DataOptions, print_json};
+use super::options::DataOptions;
+use super::stdout::print_json;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::interrupt;
@@ -57,7 +58,7 @@ struct Evaluation<'a> {
     /// The run's own data set and result.
     trained_on: &'a str,
     trained_on_digest: &'a str,
-    run_result: &'a crate::model::Outcome,
+    run_result: &'a crate::model::CardResult,
 }
 
 /// Evaluates, and prints what came of it.

@@ -1,8 +1,9 @@
 //! `harness footprint`: figures and tables of memory. Measures what is missing and writes what was asked for.
 
-use super::{ResultOptions, print};
+use super::options::ResultOptions;
+use super::stdout::print;
 use crate::error::{Error, Result};
-use crate::experiment::memory::{Experiment, Figure, Table, figure, find, table};
+use crate::experiment::memory::{Figure, MemoryExperiment, Table, figure, find, table};
 use crate::pool::{Pool, room};
 use crate::report::memory::parquet::{self, Measured};
 use crate::report::memory::{self, draw, page};
@@ -43,7 +44,7 @@ pub fn main(args: FootprintArgs) -> Result<()> {
     if !(args.memory.is_finite() && args.memory > 0.0) {
         return Err(Error::Input(format!("--memory {}: must be a positive number of GiB", args.memory)));
     }
-    let experiments: Vec<Experiment> = args.names.iter().map(|name| find(name)).collect::<Result<_>>()?;
+    let experiments: Vec<MemoryExperiment> = args.names.iter().map(|name| find(name)).collect::<Result<_>>()?;
     crate::device::open(args.device)?;
     let store = Store::open(&args.results.results)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -63,8 +64,8 @@ pub fn main(args: FootprintArgs) -> Result<()> {
         let file = name.rsplit('/').next().unwrap_or(name);
         let command = format!("harness footprint {file} --device {}{extrapolate}", args.device);
         let outcome = match experiment {
-            Experiment::MemoryFigure(what) => make_figure(what, &args, &pool, &store, &command),
-            Experiment::MemoryTable(what) => make_table(what, &args, &pool, &store, &command),
+            MemoryExperiment::MemoryFigure(what) => make_figure(what, &args, &pool, &store, &command),
+            MemoryExperiment::MemoryTable(what) => make_table(what, &args, &pool, &store, &command),
         };
         match outcome {
             Ok((shelf, outcome)) => {
@@ -124,7 +125,7 @@ fn make_table(
     command: &str,
 ) -> Result<(Shelf, Result<()>)> {
     let limit = pool.memory.unwrap_or(u64::MAX);
-    let choices = table::Choices { device: args.device, pool, limit, extrapolate: args.extrapolate, command };
+    let choices = table::MemoryChoices { device: args.device, pool, limit, extrapolate: args.extrapolate, command };
     let (report, outcome) = table::make(what, &choices, store)?;
     let items: Vec<Measured> =
         report.each().map(|(column, row, role, found)| Measured { column, row, role, found }).collect();

@@ -1,6 +1,6 @@
 //! `harness results`: the pages of the results folder that are made of others.
 
-use super::ResultOptions;
+use super::options::ResultOptions;
 use crate::bench;
 use crate::error::Result;
 use crate::report::claims;

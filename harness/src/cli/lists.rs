@@ -1,6 +1,7 @@
 //! `harness networks` and `harness rules`.
 
-use super::{Input, input, print, print_json};
+use super::stdout::{print, print_json};
+use super::values::{Input, input};
 use crate::error::Result;
 use crate::spec::{DeviceName, Recipe};
 use crate::{device, room};

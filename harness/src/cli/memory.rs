@@ -1,6 +1,8 @@
 //! `harness memory`: weighs the training step of one network and rule in this process.
 
-use super::{ResultOptions, print_json, sizes, whole};
+use super::options::ResultOptions;
+use super::stdout::print_json;
+use super::values::{sizes, whole};
 use crate::error::{Error, Result};
 use crate::spec::{MemorySpec, Request, assemble};
 use crate::store::Store;
@@ -138,8 +140,8 @@ fn spec(args: &MemoryArgs) -> Result<MemorySpec> {
 
 fn flags(args: &MemoryArgs) -> Vec<(&'static str, Value)> {
     let text = |value: &Option<String>| value.clone().map(Value::String);
+    let sides = |image: Image| Value::Array(image.into_iter().map(whole).collect());
     let whole = |value: Option<usize>| value.map(whole);
-    let sides = |image: Image| Value::Array(image.into_iter().map(super::whole).collect());
     let pairs = [
         ("network.name", text(&args.network)),
         ("image", args.image.map(sides)),

@@ -12,6 +12,7 @@ mod index;
 mod lists;
 mod make;
 mod memory;
+mod options;
 mod pace;
 mod parity;
 mod pipeline;
@@ -22,19 +23,14 @@ mod run;
 mod runs;
 mod spec_args;
 mod status;
+mod stdout;
+mod values;
 mod work;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::experiment::{Kind, catalogue};
-use crate::record::RunResult;
-use crate::spec::RunSpec;
-use crate::talk::{self, Manner, say};
-use crate::tensorboard::{self, Board};
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use datasets::LoadOptions;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use crate::talk::{self, Manner};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Reproducible benchmarks of Stochastic Layer-wise Learning and the rules it is compared with.
 ///
@@ -133,126 +129,6 @@ enum Command {
     Man(completions::ManArgs),
 }
 
-/// Where data come from.
-#[derive(Args, Debug, Clone)]
-pub struct DataOptions {
-    /// Folder with data sets in their official layouts (mnist/, fashion-mnist/, cifar-10/cifar-10-batches-bin/, ...).
-    #[arg(long, env = "SLL_DATA_DIR", value_name = "DIR", global = true)]
-    data_dir: Option<PathBuf>,
-    /// Use data whose content is not the official one; every result says so.
-    #[arg(long, global = true)]
-    allow_unverified: bool,
-    /// Fetch nothing: use what is on this machine.
-    #[arg(long, global = true, env = "SLL_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
-    offline: bool,
-}
-
-impl DataOptions {
-    /// As the `datasets` crate takes it.
-    fn load_options(&self) -> Result<LoadOptions> {
-        if let Some(dir) = &self.data_dir {
-            let wrong = |problem: &str| {
-                let next = "name a folder that holds data sets in their official layouts, or none";
-                Err(Error::Missing(format!("--data-dir {}: {problem}; {next}", dir.display())))
-            };
-            match std::fs::read_dir(dir) {
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return wrong("there is no such folder"),
-                Err(error) => return wrong(&format!("it cannot be read ({error})")),
-            }
-        }
-        Ok(LoadOptions {
-            data_dir: self.data_dir.clone(),
-            allow_unverified: self.allow_unverified,
-            online: !self.offline,
-            progress: crate::progress::downloads(),
-            notice: datasets::Notice::new(|sentence| say!("{sentence}")),
-            stop: datasets::Stop::new(crate::interrupt::requested),
-            ..LoadOptions::default()
-        })
-    }
-}
-
-impl DataOptions {
-    /// The same options for a process that works for this one.
-    fn arguments(&self) -> Vec<OsString> {
-        let dir = self.data_dir.iter().flat_map(|dir| ["--data-dir".into(), dir.clone().into_os_string()]);
-        dir.chain(self.offline.then(|| "--offline".into())).collect()
-    }
-}
-
-/// How often a run keeps its state within an epoch.
-#[derive(Args, Debug, Clone, Copy)]
-pub struct KeepOptions {
-    /// Keep a run's state every so many minutes within an epoch, beside after every one and at a signal; 0 for every
-    /// step. Changes no number.
-    #[arg(long, value_name = "N", default_value_t = 5.0, value_parser = minutes)]
-    checkpoint_minutes: f64,
-}
-
-/// Minutes of a wait that is none or longer, up to a million.
-fn minutes(text: &str) -> std::result::Result<f64, String> {
-    let minutes = text.parse().ok().filter(|minutes| (0.0..=1e6).contains(minutes));
-    minutes.ok_or_else(|| format!("write minutes as a number from 0 to 1000000, like 5 or 0.5, not `{text}`"))
-}
-
-impl KeepOptions {
-    /// The time between two checkpoints.
-    fn every(self) -> Duration {
-        Duration::from_secs_f64(60.0 * self.checkpoint_minutes)
-    }
-
-    /// The same option for a process that works for this one.
-    fn arguments(self) -> [OsString; 2] {
-        ["--checkpoint-minutes".into(), self.checkpoint_minutes.to_string().into()]
-    }
-}
-
-/// What learning curves are written to while they grow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Log {
-    /// Event files below tensorboard/ in the results folder; `tensorboard --logdir` shows them.
-    Tensorboard,
-}
-
-/// Where curves go beside the store.
-#[derive(Args, Debug, Clone, Copy)]
-pub struct LogOptions {
-    /// Write each run's learning curve while it grows.
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    log: Option<Log>,
-}
-
-impl LogOptions {
-    /// Where a run that begins is logged.
-    fn board(self, spec: &RunSpec, results: &Path) -> Result<Option<Board>> {
-        self.log.map(|Log::Tensorboard| Board::open(spec, results)).transpose()
-    }
-
-    /// Logs a run that was found, unless it is logged.
-    fn of_found(self, run: &RunResult, results: &Path) -> Result<()> {
-        match self.log {
-            Some(Log::Tensorboard) if !tensorboard::exists(&run.spec, results) => {
-                Board::open(&run.spec, results)?.rest(run)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The same option for a process that works for this one.
-    fn arguments(self) -> impl Iterator<Item = OsString> {
-        self.log.into_iter().flat_map(|Log::Tensorboard| ["--log".into(), "tensorboard".into()])
-    }
-}
-
-/// Where results go.
-#[derive(Args, Debug, Clone)]
-pub struct ResultOptions {
-    /// Folder for tables, figures and the run store.
-    #[arg(long, value_name = "DIR", default_value = "results", env = "SLL_RESULTS", global = true)]
-    results: PathBuf,
-}
-
 /// The command line of this process. A variable that is set to nothing counts as not set. Ends the process where the
 /// command line is wrong or asks for help.
 pub fn parse() -> Cli {
@@ -265,41 +141,6 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
     command
         .mut_args(|arg| if empty(&arg) { arg.env(None::<&'static str>) } else { arg })
         .mut_subcommands(without_empty_variables)
-}
-
-/// A whole number from a flag as TOML has it, whose own are signed; larger ones are refused as too large by the spec.
-fn whole(value: usize) -> toml::Value {
-    toml::Value::Integer(i64::try_from(value).unwrap_or(i64::MAX))
-}
-
-/// What goes into a network.
-#[derive(Clone, Copy, Debug)]
-struct Input {
-    /// Channels, height, width.
-    image: [usize; 3],
-    /// Classes, where a data set says how many.
-    classes: Option<usize>,
-}
-
-/// Sizes like `3x32x32`, or those of a data set: a name of `data list`, or a folder or manifest.
-fn input(text: &str) -> std::result::Result<Input, String> {
-    sizes(text).map(|image| Input { image, classes: None }).or_else(|wrong| {
-        let stop = datasets::Stop::new(crate::interrupt::requested);
-        match datasets::resolve(text, &LoadOptions { stop, ..LoadOptions::default() }) {
-            Ok(manifest) => Ok(Input { image: manifest.shape, classes: Some(manifest.classes) }),
-            Err(datasets::DataError::Unknown { .. }) => Err(format!("{wrong}, or name a data set")),
-            Err(error) => Err(crate::remedy::explain(&error)),
-        }
-    })
-}
-
-/// Three sizes like `3x32x32`, each at least 1.
-fn sizes(text: &str) -> std::result::Result<[usize; 3], String> {
-    let size =
-        |part: &str| part.parse().ok().filter(|&size| size > 0 && part.bytes().all(|byte| byte.is_ascii_digit()));
-    let sizes: Option<Vec<usize>> = text.split('x').map(size).collect();
-    let sizes = sizes.and_then(|sizes| <[usize; 3]>::try_from(sizes).ok());
-    sizes.ok_or_else(|| format!("write it as CxHxW, like 3x32x32, not `{text}`"))
 }
 
 /// Runs the command.
@@ -330,23 +171,7 @@ pub fn dispatch(cli: Cli) -> Result<()> {
         Command::Parity(args) => parity::main(args),
         Command::Check(args) => check::main(args),
         Command::Doctor(args) => doctor::main(args),
-        Command::Completions(args) => completions::completions(args),
-        Command::Man(args) => completions::man(args),
-    }
-}
-
-/// Prints `value` on stdout as indented JSON. A closed pipe (`| head`) is no error.
-fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    print(&serde_json::to_string_pretty(value).expect("plain data"))
-}
-
-/// Prints a line on stdout. A closed pipe is no error.
-fn print(line: &str) -> Result<()> {
-    use std::io::Write;
-    match writeln!(std::io::stdout(), "{line}") {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::Missing(format!("cannot write to stdout: {e}")))
-        }
-        _ => Ok(()),
+        Command::Completions(args) => completions::completions(args, Cli::command()),
+        Command::Man(args) => completions::man(args, Cli::command()),
     }
 }

@@ -1,6 +1,7 @@
 //! `harness pace`: times the steps that it is asked for on stdin. Tables start it to learn how long they will take.
 
-use super::{ResultOptions, print};
+use super::options::ResultOptions;
+use super::stdout::print;
 use crate::error::{Error, Result};
 use crate::estimate::pace::times;
 use crate::spec::MemorySpec;

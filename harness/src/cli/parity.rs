@@ -1,7 +1,7 @@
 //! `harness parity`: one step of every rule on two devices.
 
 use super::lists::{Format, FormatArgs};
-use super::{print, print_json};
+use super::stdout::{print, print_json};
 use crate::error::{Error, Result};
 use crate::provenance;
 use crate::record::Provenance;

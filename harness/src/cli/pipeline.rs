@@ -1,9 +1,10 @@
 //! `harness pipeline`: units trained at once against steps one after the other.
 
 use super::memory::with_threads;
-use super::{ResultOptions, print};
+use super::options::ResultOptions;
+use super::stdout::print;
 use crate::bench::case;
-use crate::bench::pipeline::{Found, Measured, Way, figure, measure, parquet, text};
+use crate::bench::pipeline::{PipelineBench, PipelinedNetwork, Way, figure, measure, parquet, text};
 use crate::error::{Error, Result};
 use crate::report::place::{About, Shelf, ShelfFlags, folder, variant, write_index};
 use crate::spec::DeviceName;
@@ -64,7 +65,7 @@ pub fn main(args: PipelineArgs) -> Result<()> {
         networks.push(measured);
     }
     let command = command(&args, threads);
-    let found = Found { command, provenance: provenance::here(DeviceName::Flex, ""), networks };
+    let found = PipelineBench { command, provenance: provenance::here(DeviceName::Flex, ""), networks };
     let about = About::of("Units trained at once", &found.command, std::iter::once(&found.provenance));
     let variant = variant(None, DeviceName::Flex, None);
     // Its machine and code are what it is of, as of a bench.
@@ -84,7 +85,7 @@ pub fn main(args: PipelineArgs) -> Result<()> {
     print(&text::render(&found))
 }
 
-fn told(measured: &Measured) -> String {
+fn told(measured: &PipelinedNetwork) -> String {
     let pipelines = measured.lines.iter().filter_map(|line| match line.way {
         Way::Pipeline(workers) => Some(format!("{workers} workers {:.2}", measured.gain(line)?)),
         Way::Bp | Way::Serial => None,

@@ -1,7 +1,7 @@
 //! `harness plan`: the runs of an experiment, a line of JSON each, for whoever makes them elsewhere.
 
 use super::make::{Asked, Chosen, NamedArgs, SelectArgs, lines};
-use super::print;
+use super::stdout::print;
 use crate::error::{Error, Result};
 use crate::estimate::{self, Crew};
 use crate::experiment::{Kind, find};

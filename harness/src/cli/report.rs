@@ -1,6 +1,6 @@
 //! `harness report`: a results folder as one page of HTML.
 
-use super::ResultOptions;
+use super::options::ResultOptions;
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::report::html;

@@ -1,7 +1,8 @@
 //! `harness run`: one run in this process.
 
+use super::options::{DataOptions, KeepOptions, LogOptions, ResultOptions};
 use super::spec_args::SpecArgs;
-use super::{DataOptions, KeepOptions, LogOptions, ResultOptions, print_json};
+use super::stdout::print_json;
 use crate::error::{Error, Result};
 use crate::estimate::{self, Crew};
 use crate::interrupt;
@@ -56,7 +57,7 @@ pub struct RunArgs {
 
 /// Prints the spec, checks all that the run itself checks, and says what it would cost.
 fn dry_run(spec: &RunSpec, options: &LoadOptions, online: bool) -> Result<()> {
-    super::print(spec.to_toml().trim_end())?;
+    super::stdout::print(spec.to_toml().trim_end())?;
     run::check(spec)?;
     if let Status::Missing { next, .. } = datasets::status(&spec.dataset, options)? {
         let missing = format!("{} is not on this machine", spec.dataset);

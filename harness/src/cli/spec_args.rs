@@ -1,6 +1,6 @@
 //! What a run is, on the command line: flags beat the spec file, which beats the defaults.
 
-use super::whole;
+use super::values::whole;
 use crate::error::Result;
 use crate::experiment::shown;
 use crate::spec::{Request, RunSpec, assemble};

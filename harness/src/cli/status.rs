@@ -1,15 +1,16 @@
 //! `harness status` and `harness cancel`: plans under way, by the store's locks and records.
 
-use super::{ResultOptions, print};
+use super::options::ResultOptions;
+use super::stdout::print;
 use crate::engine::{self, Handed};
 use crate::error::{Error, Result};
-use crate::estimate::told;
 use crate::interrupt;
-use crate::plan::{self, Line};
+use crate::plan::{self, PlanLine};
 use crate::run::{Checkpoint, Place};
 use crate::spec::RunSpec;
 use crate::store::{Holder, Store};
 use crate::talk::say;
+use crate::units::duration;
 use clap::Args;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ enum State {
 }
 
 impl State {
-    fn of(line: &Line, store: &Store) -> Self {
+    fn of(line: &PlanLine, store: &Store) -> Self {
         // In this order: what is just being finished is running, then done.
         let holder = store.holder::<RunSpec>(&line.id);
         let at = Checkpoint::progress(&store.state(&line.id));
@@ -96,14 +97,16 @@ fn told_of(handed: &Handed, store: &Store) -> String {
         count(|state| matches!(state, State::Waiting { .. })),
         count(|state| matches!(state, State::Failed { .. })),
     );
-    let left = |(line, state): (&Line, &State)| match state.left(line.spec.recipe.epochs) {
+    let left = |(line, state): (&PlanLine, &State)| match state.left(line.spec.recipe.epochs) {
         0.0 => Some(0.0),
         part => line.seconds.map(|seconds| part * seconds),
     };
     let seconds: Option<f64> = handed.lines.iter().zip(&states).map(left).sum();
     let to_go = match seconds {
         Some(0.0) => String::new(),
-        Some(seconds) => format!("; about {} to go, {} at once", told(seconds / running.max(1) as f64), running.max(1)),
+        Some(seconds) => {
+            format!("; about {} to go, {} at once", duration(seconds / running.max(1) as f64), running.max(1))
+        }
         None => "; how long is not known".into(),
     };
     let queued = match handed.alive() {
@@ -111,7 +114,7 @@ fn told_of(handed: &Handed, store: &Store) -> String {
         Ok(tasks) => format!("; {tasks} tasks in the batch system"),
         Err(error) => format!("; {error}"),
     };
-    let line = |(line, state): (&Line, &State)| {
+    let line = |(line, state): (&PlanLine, &State)| {
         format!("\n  {}  {}: {}", line.id, line.title, state.told(line.spec.recipe.epochs))
     };
     let lines: String = handed.lines.iter().zip(&states).map(line).collect();

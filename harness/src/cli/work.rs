@@ -1,10 +1,10 @@
 //! `harness work`: makes the runs of a plan, or some of its lines, in processes of this machine.
 
 use super::make::PartArgs;
-use super::{DataOptions, KeepOptions, LogOptions, ResultOptions};
+use super::options::{DataOptions, KeepOptions, LogOptions, ResultOptions};
 use crate::device;
 use crate::error::Result;
-use crate::plan::{self, Lines};
+use crate::plan::{self, LineNumbers};
 use crate::pool::Pool;
 use crate::store::Store;
 use clap::Args;
@@ -17,7 +17,7 @@ pub struct WorkArgs {
     plan: PathBuf,
     /// Only these of its lines, counted from 1, like 3 or 1-4,7.
     #[arg(long, value_name = "LINES")]
-    line: Option<Lines>,
+    line: Option<LineNumbers>,
     /// Processes at once.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=256))]
     jobs: u64,
@@ -42,7 +42,7 @@ pub struct WorkArgs {
 /// Makes those that the store lacks. Exit code 130 says that some are unfinished, with their state kept.
 pub fn main(args: WorkArgs) -> Result<()> {
     let lines = args.line.unwrap_or_default().of(&plan::read(&args.plan)?)?;
-    let jobs: Vec<_> = args.part.of(&lines).iter().map(plan::Line::job).collect();
+    let jobs: Vec<_> = args.part.of(&lines).iter().map(plan::PlanLine::job).collect();
     // One that is not there is told once, and not by every run.
     jobs.iter().try_for_each(|job| device::open(job.request.device).map(drop))?;
     let mut arguments = args.data.arguments();

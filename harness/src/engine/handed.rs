@@ -4,7 +4,7 @@
 use super::{Cluster, EngineName, Work, tasks};
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
-use crate::plan::{self, Line, Lines};
+use crate::plan::{self, LineNumbers, PlanLine};
 use crate::talk::say;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -23,7 +23,7 @@ pub struct Handed {
     /// Where it lies.
     pub folder: PathBuf,
     /// Its runs.
-    pub lines: Vec<Line>,
+    pub lines: Vec<PlanLine>,
 }
 
 /// A job of a batch system.
@@ -34,7 +34,7 @@ struct Submitted {
 }
 
 /// The place of the plan of `lines`. The same runs have the same one.
-pub fn place(results: &Path, name: &str, lines: &[Line]) -> Handed {
+pub fn place(results: &Path, name: &str, lines: &[PlanLine]) -> Handed {
     let name = format!("{name}-{}", &plan::digest(lines)[..8]);
     let folder = results.join(FOLDER).join(&name);
     Handed { name, folder, lines: lines.to_vec() }
@@ -112,7 +112,7 @@ impl Handed {
         let folder = std::path::absolute(&self.folder).map_err(|e| Error::file("find", &self.folder, e))?;
         let lines: Vec<_> = left.iter().map(|&number| (number, self.lines[number - 1].seconds)).collect();
         let tasks = tasks(&lines, cluster.task_minutes, cluster.jobs);
-        let tasks = tasks.iter().map(|lines| Lines::written(lines)).collect();
+        let tasks = tasks.iter().map(|lines| LineNumbers::written(lines)).collect();
         let plan = folder.join(PLAN).display().to_string();
         let command = command.into_iter().chain([plan]).collect();
         Ok(Work { name: self.name.clone(), folder, tasks, command, cluster })
@@ -156,12 +156,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let line = |seed| {
             let spec = example::run(seed, 98.0).spec;
-            Line { id: spec.id(), title: "BP".into(), seconds: Some(900.0), bytes: None, spec }
+            PlanLine { id: spec.id(), title: "BP".into(), seconds: Some(900.0), bytes: None, spec }
         };
-        let lines: Vec<Line> = (0..4).map(line).collect();
+        let lines: Vec<PlanLine> = (0..4).map(line).collect();
         let handed = place(folder.path(), "table1-quick-flex", &lines);
         handed.write().unwrap();
-        let timed: Vec<Line> = lines.iter().map(|line| Line { seconds: None, ..line.clone() }).collect();
+        let timed: Vec<PlanLine> = lines.iter().map(|line| PlanLine { seconds: None, ..line.clone() }).collect();
         let again = place(folder.path(), "table1-quick-flex", &timed);
         assert_eq!(again.folder, handed.folder);
         again.write().unwrap();

@@ -2,7 +2,7 @@
 //!
 //! A task whose worker is lost is queued again by HyperQueue.
 
-use super::{Queue, Work, answer, ask};
+use super::queue::{Queue, Work, answer, ask};
 use crate::error::{Error, Result};
 use serde_json::Value;
 use std::path::Path;
@@ -65,7 +65,7 @@ fn tasks_left(said: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::example;
+    use super::super::queue::example;
     use super::*;
 
     #[test]

@@ -4,15 +4,14 @@
 mod cluster;
 mod handed;
 mod hq;
+mod queue;
 mod slurm;
 
 pub use cluster::Cluster;
 pub use handed::{Handed, all, hand_over, place};
+pub use queue::{Queue, Work};
 
-use crate::error::{Error, Result};
 use clap::ValueEnum;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 /// Who makes the runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -47,71 +46,6 @@ impl EngineName {
     }
 }
 
-/// A batch system.
-pub trait Queue {
-    /// The script of an array with a task for each of `work`'s tasks.
-    fn script(&self, work: &Work) -> String;
-    /// Submits the script at `path`; gives the job's name.
-    fn submit(&self, path: &Path) -> Result<String>;
-    /// How many tasks of the job wait or run.
-    ///
-    /// # Errors
-    /// If the batch system cannot be asked.
-    fn alive(&self, job: &str) -> Result<usize>;
-    /// Ends the job's tasks, and those that wait.
-    fn cancel(&self, job: &str) -> Result<()>;
-}
-
-/// What is handed to a batch system.
-#[derive(Clone, Debug)]
-pub struct Work {
-    /// What it is called.
-    pub name: String,
-    /// Where the plan lies and logs go, as an absolute path.
-    pub folder: PathBuf,
-    /// For each task its lines of the plan, as `harness work` takes them.
-    pub tasks: Vec<String>,
-    /// The command that makes them, up to the lines.
-    pub command: Vec<String>,
-    /// What is asked of the cluster.
-    pub cluster: Cluster,
-}
-
-impl Work {
-    /// The lines of a script that run the task whose number the shell expression `number` gives, and wait for it.
-    /// Signals are passed on to the program, which keeps its state and ends.
-    fn body(&self, number: &str) -> String {
-        let tasks: String = self.tasks.iter().map(|lines| format!(" {}", quoted(lines))).collect();
-        let setup: String = self.cluster.setup.iter().map(|line| format!("{line}\n")).collect();
-        let command: String = self.command.iter().map(|word| format!("{} ", quoted(word))).collect();
-        format!(
-            r#"lines=({} )
-{setup}{command}--line "${{lines[{number}]}}" &
-child=$!
-over= asked=
-trap 'over=1; kill -TERM "$child" 2>/dev/null' USR1
-trap 'asked=1; kill -TERM "$child" 2>/dev/null' TERM INT HUP
-code=0
-wait "$child" || code=$?
-while kill -0 "$child" 2>/dev/null; do
-  code=0
-  wait "$child" || code=$?
-done
-"#,
-            tasks.trim_start()
-        )
-    }
-}
-
-/// A word as the shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.into(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
 /// Lines of a plan, in their order, for tasks of about `minutes` with `at_once` runs side by side: short ones together.
 /// Of runs of unknown length a task takes as many as go side by side.
 pub fn tasks(lines: &[(usize, Option<f64>)], minutes: f64, at_once: usize) -> Vec<Vec<usize>> {
@@ -130,43 +64,6 @@ pub fn tasks(lines: &[(usize, Option<f64>)], minutes: f64, at_once: usize) -> Ve
     tasks.into_iter().map(|(_, lines)| lines).collect()
 }
 
-/// What `command` says; an error that names it where it cannot be started.
-fn ask(command: &mut Command) -> Result<Output> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let missing = |e| {
-        Error::Missing(format!("cannot start `{name}`: {e}; call this where jobs are submitted, like a login node"))
-    };
-    command.output().map_err(missing)
-}
-
-/// The words of `output`, or what it says went wrong.
-fn answer(doing: &str, output: &Output) -> Result<String> {
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_string()),
-        false => Err(Error::Failed(format!("{doing}: {}", String::from_utf8_lossy(&output.stderr).trim()))),
-    }
-}
-
-#[cfg(test)]
-pub(crate) fn example() -> Work {
-    Work {
-        name: "table2".into(),
-        folder: "/shared/my results/plans/table2".into(),
-        tasks: vec!["1-3".into(), "4,9".into()],
-        command: ["/shared/harness", "work", "it's.jsonl"].map(String::from).into(),
-        cluster: Cluster {
-            partition: Some("gpu".into()),
-            gres: Some("gpu:1".into()),
-            time: Some("4:00:00".into()),
-            cpus: Some(8),
-            tasks: Some(8),
-            setup: vec!["module load cuda".into()],
-            options: vec!["--constraint=a100".into()],
-            ..Cluster::default()
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,14 +79,6 @@ mod tests {
         assert_eq!(tasks(&unknown, 30.0, 1), [[1], [2], [3]]);
         assert_eq!(tasks(&unknown, 30.0, 2), [vec![1, 2], vec![3]]);
         assert!(tasks(&[], 30.0, 1).is_empty());
-    }
-
-    #[test]
-    fn words_come_through_a_shell_as_they_are() {
-        for word in ["", "plain-1.2/x", "it's", "a b", "$HOME `x` \"y\" \\", "1,2-3"] {
-            let output = Command::new("sh").args(["-c", &format!("printf %s {}", quoted(word))]).output().unwrap();
-            assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
-        }
     }
 
     #[test]

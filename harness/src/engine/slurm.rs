@@ -3,7 +3,7 @@
 //! A task that is preempted, or whose node fails, is queued again by Slurm; one whose time is nearly over hears
 //! SIGUSR1, keeps its state and queues itself again, and so does one that was killed, three times at most.
 
-use super::{Queue, Work, answer, ask};
+use super::queue::{Queue, Work, answer, ask};
 use crate::error::{Error, Result};
 use std::path::Path;
 use std::process::Command;
@@ -78,7 +78,7 @@ exit "$code"
 
 #[cfg(test)]
 mod tests {
-    use super::super::example;
+    use super::super::queue::example;
     use super::*;
 
     #[test]

@@ -4,19 +4,20 @@
 //! threads that a run gets; `clock` is the arithmetic.
 
 mod clock;
+mod crew;
 pub mod pace;
 
 pub use clock::{Load, makespan};
+pub use crew::Crew;
 
 use crate::error::Result;
 use crate::experiment::{Choices, Experiment, expand};
-use crate::pool::share;
 use crate::spec::{MemorySpec, Request, RunSpec};
+use crate::units::duration;
 use datasets::{Augment, LoadOptions};
 use pace::Paces;
 use sll_core::rng::mix;
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long one plan's steps are timed, by all processes together.
@@ -25,28 +26,6 @@ const TIME: Duration = Duration::from_secs(5);
 /// How long images of one run are made to time it, and how many at least: augmentation draws what it does.
 const IMAGE_TIME: Duration = Duration::from_millis(2);
 const FEWEST_IMAGES: u64 = 16;
-
-/// How runs will be made.
-#[derive(Clone, Copy, Debug)]
-pub struct Crew<'a> {
-    /// Runs at once.
-    pub jobs: usize,
-    /// Threads of each.
-    pub threads: usize,
-    /// Whether each leaves its last state.
-    pub keeps_state: bool,
-    /// Where results go, and so checkpoints.
-    pub results: &'a Path,
-}
-
-impl Crew<'_> {
-    /// The same for no more than `runs`, which then get the threads of those that are not there.
-    #[must_use]
-    pub fn of(self, runs: usize) -> Self {
-        let jobs = self.jobs.min(runs).max(1);
-        Self { jobs, threads: share(jobs), ..self }
-    }
-}
 
 /// What is known of the runs of `specs`, which are timed for a moment.
 fn loads<'a>(specs: &[&'a RunSpec], crew: Crew, reading: &HashMap<String, f64>) -> Result<Vec<Load>> {
@@ -152,7 +131,7 @@ pub fn command_cost(specs: &[&RunSpec], loads: &[Load], crew: Crew) -> Result<St
         runs(specs.len()),
         epochs(specs.iter().map(|spec| spec.recipe.epochs)),
         crew.jobs.min(specs.len()).max(1),
-        told(makespan(&seconds, crew.jobs)),
+        duration(makespan(&seconds, crew.jobs)),
         if diagnosed { " and what it takes to measure every layer" } else { "" },
         data(specs)?,
         disk(loads, crew)
@@ -190,7 +169,7 @@ pub fn paper_cost(experiment: &Experiment, choices: &Choices, crew: Crew) -> Res
         "the paper's recipe for all of it: {} of {}: about {} on this machine",
         runs(specs.len()),
         epochs(specs.iter().map(|spec| spec.recipe.epochs)),
-        told(makespan(&seconds, crew.jobs))
+        duration(makespan(&seconds, crew.jobs))
     ))
 }
 
@@ -216,25 +195,12 @@ fn epochs(values: impl Iterator<Item = usize> + Clone) -> String {
     }
 }
 
-/// `40 seconds`, `12 minutes`, `7.5 hours`, `3.1 days`.
-pub fn told(seconds: f64) -> String {
-    match seconds {
-        s if s < 1.5 => "a second".into(),
-        s if s < 99.5 => format!("{s:.0} seconds"),
-        s if s < 99.5 * 60.0 => format!("{:.0} minutes", s / 60.0),
-        s if s < 48.0 * 3600.0 => format!("{:.1} hours", s / 3600.0),
-        s => format!("{:.1} days", s / 86400.0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_in_words_that_fit() {
-        let words = [0.2, 40.0, 100.0, 7200.0, 3.1 * 86400.0].map(told);
-        assert_eq!(words, ["a second", "40 seconds", "2 minutes", "2.0 hours", "3.1 days"]);
+    fn epochs_are_told_as_a_range() {
         assert_eq!(epochs([3, 10, 5].into_iter()), "3 to 10 epochs");
         assert_eq!((epochs([4].into_iter()), epochs([1, 1].into_iter())), ("4 epochs".into(), "1 epoch".into()));
     }

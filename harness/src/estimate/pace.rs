@@ -1,6 +1,6 @@
 //! How fast steps go: timed in processes of this program, as runs will be, or scaled from those that were.
 
-use super::Crew;
+use super::crew::Crew;
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::pool::{this_program, told};

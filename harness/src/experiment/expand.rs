@@ -1,31 +1,17 @@
 //! From an experiment to the runs of its cells.
 
+use super::authors::Authors;
+use super::catalogue::Kind;
+use super::choices::Choices;
 use super::settle::{Settled, settle};
-use super::{Authors, Experiment, Kind, Parameter, Profile, Row, Sweep};
+use super::table::{Experiment, Parameter, Row, Sweep, shown};
 use crate::error::{Error, Result};
 use crate::paper::{self, Quoted};
 use crate::record::facts;
-use crate::spec::{DeviceName, RunSpec, merge, own_settings, set};
+use crate::spec::{RunSpec, merge, own_settings, set};
 use datasets::LoadOptions;
 use std::collections::BTreeSet;
 use toml::{Table, Value};
-
-/// What a user may change on the command line.
-#[derive(Clone, Debug)]
-pub struct Choices {
-    /// How much.
-    pub profile: Profile,
-    /// On what.
-    pub device: DeviceName,
-    /// Seeds in place of the profile's.
-    pub seeds: Option<u64>,
-    /// Epochs in place of the profile's.
-    pub epochs: Option<usize>,
-    /// Take data whose digest is not official.
-    pub allow_unverified: bool,
-    /// Plan as if every data set were on the machine: for estimates.
-    pub assume_present: bool,
-}
 
 /// An experiment with its runs.
 #[derive(Clone, Debug)]
@@ -67,11 +53,6 @@ impl PlannedColumn {
             _ => None,
         }
     }
-}
-
-/// A value as it is shown: TOML's form, but a string without its quotes.
-pub fn shown(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), String::from)
 }
 
 /// One cell before its runs are made.
@@ -250,8 +231,8 @@ fn cell<'a>(
 mod tests {
     use super::*;
     use crate::experiment::catalogue::names;
-    use crate::experiment::find;
-    use crate::spec::Request;
+    use crate::experiment::{Profile, find};
+    use crate::spec::{DeviceName, Request};
     use baselines::Usual;
     use sll_core::layer::Activation;
 

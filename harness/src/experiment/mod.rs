@@ -2,228 +2,27 @@
 //!
 //! An experiment is a TOML file, built in from `experiments/` or the user's own: rows are rules, columns are data sets
 //! with their network and recipe, and a sweep replaces its column by one for each value of a parameter, or pair of
-//! values of two. A calibration's rows have a data set, network and recipe of their own ([`calibration`]).
+//! values of two. A calibration's rows have a data set, network and recipe of their own (`calibration.rs`).
 
-pub mod calibration;
+mod authors;
+mod calibration;
 pub mod catalogue;
+mod choices;
+mod column;
 mod expand;
 pub mod memory;
 mod settle;
+mod table;
 
-pub use calibration::{Authors, Read, Theirs};
+pub use authors::{Authors, Read, Theirs};
 pub use catalogue::Kind;
-pub use expand::{Choices, Plan, PlannedCell, PlannedColumn, expand, shown};
+pub use choices::Choices;
+pub use column::{Amount, Column, Profile};
+pub use expand::{Plan, PlannedCell, PlannedColumn, expand};
+pub use table::{Changes, Experiment, Parameter, Row, Sweep, shown};
 
 use crate::error::{Error, Result};
-use crate::spec::DeviceName;
-use crate::suggest::{did_you_mean, of_serde};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-
-/// How much is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Profile {
-    /// Minutes on two CPU cores; embedded samples stand, under their own names, where data are not on the machine.
-    Quick,
-    /// The paper's networks and data, fewer epochs and seeds: about an hour of one GPU.
-    Short,
-    /// The paper's recipe to the letter.
-    Paper,
-}
-
-impl Profile {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Profile::Quick => "quick",
-            Profile::Short => "short",
-            Profile::Paper => "paper",
-        }
-    }
-}
-
-/// A table or a sweep.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Experiment {
-    /// Its name, also of its files.
-    pub name: String,
-    /// `table`, `sweep` or `calibration`.
-    pub kind: Kind,
-    /// Headline.
-    pub title: String,
-    /// The table of `paper.toml` whose numbers stand beside ours, where it has another name.
-    pub paper: Option<String>,
-    /// Lines under the table.
-    #[serde(default)]
-    pub notes: Vec<String>,
-    /// What its author read from the runs of a profile, by profile. Each says on which runs it was written.
-    #[serde(default)]
-    pub reading: BTreeMap<String, Vec<String>>,
-    /// The label of the row that the others are compared with, seed by seed.
-    #[serde(default)]
-    pub reference: Option<String>,
-    /// Rows.
-    pub rows: Vec<Row>,
-    /// Columns; of a sweep, what is swept over; of a calibration none.
-    pub columns: Vec<Column>,
-    /// What is swept.
-    pub sweep: Option<Sweep>,
-    /// Where it was read, for errors.
-    #[serde(skip)]
-    pub origin: String,
-}
-
-/// One row: a rule, or a row that the paper prints and this version cannot run.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Row {
-    /// Its label, by which the paper's number is found.
-    pub label: String,
-    /// The rule as in a run's spec.
-    pub rule: Option<toml::Table>,
-    /// Changes to the columns' recipe.
-    #[serde(default)]
-    pub recipe: toml::Table,
-    /// Changes to the columns' network.
-    #[serde(default)]
-    pub network: toml::Table,
-    /// Changes that hold in one column, by the column's label; they come last.
-    #[serde(default)]
-    pub on: BTreeMap<String, Changes>,
-    /// Why there is no rule.
-    pub missing: Option<String>,
-    /// A reference line of a sweep: the swept parameter does not apply to it.
-    #[serde(default)]
-    pub fixed: bool,
-    /// Of a calibration: its authors' setting and numbers.
-    #[serde(skip)]
-    pub authors: Option<Authors>,
-}
-
-/// What a row changes in one column, such as a rate that was chosen on that column's held-out images.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Changes {
-    /// Changes to the rule.
-    #[serde(default)]
-    pub rule: toml::Table,
-    /// Changes to the recipe.
-    #[serde(default)]
-    pub recipe: toml::Table,
-    /// Changes to the network.
-    #[serde(default)]
-    pub network: toml::Table,
-    /// Why the row has no run there.
-    pub missing: Option<String>,
-}
-
-/// One column: a data set with network and recipe.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Column {
-    /// Its label.
-    pub label: String,
-    /// The data set.
-    pub dataset: String,
-    /// The embedded sample that the `quick` profile runs, under its own name, where the data set is missing.
-    pub sample: Option<String>,
-    /// The column's name in `paper.toml`.
-    pub quoted: Option<String>,
-    /// Network as in a run's spec.
-    pub network: toml::Table,
-    /// Recipe as in a run's spec, epochs aside.
-    #[serde(default)]
-    pub recipe: toml::Table,
-    /// Epochs and seeds by profile (`sample` for the embedded sample); a profile left out leaves the column out.
-    pub profile: BTreeMap<String, Amount>,
-    /// Why no run of it is possible in this version.
-    pub missing: Option<String>,
-}
-
-/// How much of a column a profile runs.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Amount {
-    /// Epochs.
-    pub epochs: usize,
-    /// Seeds `0..seeds`.
-    pub seeds: u64,
-    /// Train on the first this many images only.
-    pub train_limit: Option<usize>,
-    /// Changes to the column's network; its label then names them.
-    #[serde(default)]
-    pub network: toml::Table,
-    /// What stands in for all of this on a processor without a GPU.
-    pub on_flex: Option<Box<Amount>>,
-}
-
-/// The profile of the embedded sample, beside those of [`Profile`].
-const SAMPLE: &str = "sample";
-
-impl Column {
-    /// What is wrong with the profiles in words, where something is.
-    fn check_profiles(&self) -> std::result::Result<(), String> {
-        let known = [Profile::Quick, Profile::Short, Profile::Paper].map(Profile::name);
-        for (name, amount) in &self.profile {
-            if name != SAMPLE && !known.contains(&name.as_str()) {
-                let (all, close) = (known.join(", "), did_you_mean(name, known.into_iter().chain([SAMPLE])));
-                let label = &self.label;
-                return Err(format!("column {label}: `profile.{name}`: profiles are {all} and {SAMPLE}{close}"));
-            }
-            for amount in [Some(amount), amount.on_flex.as_deref()].into_iter().flatten() {
-                let zero =
-                    [("epochs", amount.epochs as u64), ("seeds", amount.seeds)].into_iter().find(|(_, n)| *n == 0);
-                if let Some((key, _)) = zero {
-                    return Err(format!("column {}: `profile.{name}`: `{key}` = 0: take at least 1", self.label));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// How much of the column `profile` runs on `device`.
-    pub fn amount(&self, profile: &str, device: DeviceName) -> Option<Amount> {
-        let amount = self.profile.get(profile)?;
-        let here = amount.on_flex.as_deref().filter(|_| device == DeviceName::Flex);
-        Some(here.unwrap_or(amount).clone())
-    }
-}
-
-/// A swept parameter, or two, of which every pair of values is run.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sweep {
-    /// Its place in a run's spec, like `network.width`.
-    pub parameter: String,
-    /// Its name in tables and figures.
-    pub label: String,
-    /// Its values.
-    pub values: Vec<toml::Value>,
-    /// The second parameter.
-    pub and: Option<Parameter>,
-}
-
-/// One swept parameter.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Parameter {
-    /// Its place in a run's spec, like `network.width`.
-    pub parameter: String,
-    /// Its name for people.
-    pub label: String,
-    /// Its values.
-    pub values: Vec<toml::Value>,
-}
-
-impl Sweep {
-    /// Every swept parameter.
-    pub fn parameters(&self) -> Vec<Parameter> {
-        let Sweep { parameter, label, values, and } = self.clone();
-        [Some(Parameter { parameter, label, values }), and].into_iter().flatten().collect()
-    }
-}
+use crate::suggest::of_serde;
 
 /// The experiment called `name`, or in the file `name` if that ends in `.toml`, of one of `kinds`.
 pub fn find(name: &str, kinds: &[Kind]) -> Result<Experiment> {
@@ -241,80 +40,6 @@ pub fn parse(text: &str, origin: &str) -> Result<Experiment> {
     let experiment = Experiment { origin: origin.to_string(), ..experiment };
     experiment.validate()?;
     Ok(experiment)
-}
-
-impl Experiment {
-    /// The table of `paper.toml` whose numbers stand beside ours.
-    pub fn paper(&self) -> &str {
-        self.paper.as_deref().unwrap_or(&self.name)
-    }
-
-    /// Whether it is one of the program's own.
-    pub fn is_built_in(&self) -> bool {
-        self.origin == catalogue::origin(&self.name)
-    }
-
-    /// The index of the row that the others are compared with.
-    pub fn reference(&self) -> Option<usize> {
-        let label = self.reference.as_ref()?;
-        self.rows.iter().position(|row| row.label == *label)
-    }
-
-    /// Checks what can be checked without data.
-    pub fn validate(&self) -> Result<()> {
-        let wrong = |what: String| Err(Error::Input(format!("{}: {what}", self.origin)));
-        catalogue::check_name(&self.name, &self.origin)?;
-        let needed = if self.kind == Kind::Calibration { "`rows`" } else { "`rows` and `columns`" };
-        if self.rows.is_empty() || (self.columns.is_empty() && self.kind != Kind::Calibration) {
-            return wrong(format!("it needs {needed}"));
-        }
-        for row in &self.rows {
-            if let Some(problem) = row.authors.as_ref().and_then(Authors::problem) {
-                return wrong(format!("row {}: {problem}", row.label));
-            }
-        }
-        let labels =
-            |labels: Vec<&str>| labels.iter().position(|label| labels.iter().filter(|l| *l == label).count() > 1);
-        for all in [
-            self.rows.iter().map(|row| row.label.as_str()).collect::<Vec<_>>(),
-            self.columns.iter().map(|column| column.label.as_str()).collect(),
-        ] {
-            if let Some(twice) = labels(all.clone()) {
-                return wrong(format!("`label` = \"{}\" stands twice", all[twice]));
-            }
-        }
-        self.columns.iter().try_for_each(|column| column.check_profiles().or_else(wrong))?;
-        if let Some(label) = self.reference.as_ref().filter(|_| self.reference().is_none()) {
-            let rows = self.rows.iter().map(|row| row.label.as_str());
-            return wrong(format!("`reference` = \"{label}\" is no row's `label`{}", did_you_mean(label, rows)));
-        }
-        for parameter in self.sweep.iter().flat_map(Sweep::parameters) {
-            let head = parameter.parameter.split('.').next().unwrap_or_default();
-            if !["network", "rule", "recipe"].contains(&head) || !parameter.parameter.contains('.') {
-                return wrong(format!(
-                    "`parameter` = \"{}\": a key of a run's network, rule or recipe, like network.width",
-                    parameter.parameter
-                ));
-            }
-            if parameter.values.is_empty() {
-                return wrong(format!("`{}` has no `values`", parameter.parameter));
-            }
-            let twice = |(i, value): &(usize, &toml::Value)| parameter.values[..*i].contains(value);
-            if let Some((_, value)) = parameter.values.iter().enumerate().find(twice) {
-                return wrong(format!("`{}`: {} stands twice among its values", parameter.parameter, shown(value)));
-            }
-        }
-        if let Some(Sweep { parameter, and: Some(other), .. }) = &self.sweep
-            && *parameter == other.parameter
-        {
-            return wrong(format!("`{parameter}` is swept twice; give all its values at once, or another parameter"));
-        }
-        match (self.kind, &self.sweep) {
-            (Kind::Sweep, None) => wrong("a sweep needs [sweep] with `parameter`, `label` and `values`".into()),
-            (Kind::Table | Kind::Calibration, Some(_)) => wrong("a table has no [sweep]; kind = \"sweep\" has".into()),
-            _ => Ok(()),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Which data a column is run on, and why there may be none.
 
-use super::{Amount, Choices, Column, Profile};
+use super::choices::Choices;
+use super::column::{Amount, Column, Profile};
 use crate::error::Result;
 use crate::remedy;
 use crate::spec::unpublished;
@@ -68,7 +69,8 @@ pub(super) fn settle<'a>(
                     full(None)
                 }
                 Content::Pinned { digest, unverified } => {
-                    lines.push(format!("{from}{}", if unverified { ", NOT the official content" } else { "" }));
+                    let expected = datasets::manifest(&column.dataset)?.expected_content();
+                    lines.push(if unverified { format!("{from}, NOT {expected}") } else { from });
                     Settled { digest: Some(digest), unverified, ..full(None) }
                 }
                 Content::Unusable(problem) => {

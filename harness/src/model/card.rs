@@ -1,13 +1,11 @@
 //! What a saved network's file says about it.
 
-use super::file;
+use super::tensors::{Tensors, digest};
 use crate::error::Result;
 use crate::record::Provenance;
 use crate::run::Trained;
 use crate::spec::RunSpec;
-use burn::tensor::TensorData;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// The version of the layout of files that this program writes, and the only one that it reads.
 pub const VERSION: u32 = 1;
@@ -28,7 +26,7 @@ pub struct Card {
     /// What it was trained on.
     pub data: TrainedOn,
     /// What came of it.
-    pub result: Outcome,
+    pub result: CardResult,
     /// Where and with what it was trained.
     pub provenance: Provenance,
     /// SHA-256 of the file's tensors.
@@ -58,7 +56,7 @@ pub struct TrainedOn {
 
 /// The run's own result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct CardResult {
     /// Percent of the evaluated images classified right after the last epoch.
     #[serde(with = "sll_core::real::option")]
     pub test_accuracy: Option<f64>,
@@ -71,7 +69,7 @@ pub struct Outcome {
 }
 
 impl Card {
-    pub(super) fn of(trained: &Trained, tensors: &BTreeMap<String, TensorData>) -> Result<Self> {
+    pub(super) fn of(trained: &Trained, tensors: &Tensors) -> Result<Self> {
         let (result, manifest) = (&trained.result, datasets::manifest(&trained.result.spec.dataset)?);
         let [mean, std] = result.spec.recipe.inputs.statistics(&manifest.mean, &manifest.std);
         Ok(Self {
@@ -90,14 +88,14 @@ impl Card {
                 mean,
                 std,
             },
-            result: Outcome {
+            result: CardResult {
                 test_accuracy: result.test_accuracy,
                 evaluated_on: result.evaluated_on.clone(),
                 epochs: result.epochs,
                 seed: result.spec.seed,
             },
             provenance: result.provenance.clone(),
-            tensors: file::digest(tensors),
+            tensors: digest(tensors),
         })
     }
 }

@@ -2,23 +2,19 @@
 //! ([`crate::sealed`]).
 
 use super::card::{Card, VERSION};
+use super::tensors::{F32, Tensors, digest, values};
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::sealed;
 use burn::tensor::{Tensor, TensorData};
-use safetensors::{Dtype, SafeTensors, View, serialize};
+use safetensors::{SafeTensors, serialize};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::path::Path;
 
 /// The one entry of the metadata.
 const ENTRY: &str = "sll";
-
-/// Tensors by name.
-type Tensors = BTreeMap<String, TensorData>;
 
 /// Checks that a file can be written at `path`, before there is something to write.
 pub fn check_path(path: &Path) -> Result<()> {
@@ -35,19 +31,9 @@ pub fn check_path(path: &Path) -> Result<()> {
     }
 }
 
-/// SHA-256 over name, shape and values of every tensor, in the names' order.
-pub fn digest(tensors: &Tensors) -> String {
-    let mut digest = Sha256::new();
-    for (name, data) in tensors {
-        digest.update(format!("{name} {:?}\n", &data.shape()[..]));
-        digest.update(bytes(data));
-    }
-    format!("sha256:{}", digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>())
-}
-
 /// Writes `tensors`, all of them f32, and their card, whole or not at all.
 pub fn write(path: &Path, card: &Card, tensors: Tensors) -> Result<()> {
-    write_text(path, sealed::sealed(card), tensors)
+    write_text(path, sealed::seal(card), tensors)
 }
 
 fn write_text(path: &Path, card: String, tensors: Tensors) -> Result<()> {
@@ -96,7 +82,7 @@ fn checked(text: &str) -> std::result::Result<Card, String> {
              program that wrote it"
         )),
         _ if !sealed::is_sealed(text) => Err("it is damaged: its card has no digest".into()),
-        _ => sealed::unsealed(text).map_err(|why| format!("its card: {why}")),
+        _ => sealed::unseal(text).map_err(|why| format!("its card: {why}")),
     }
 }
 
@@ -124,44 +110,12 @@ impl Scores {
     }
 }
 
-fn values(name: &str, dtype: Dtype, shape: &[usize], bytes: &[u8]) -> std::result::Result<TensorData, String> {
-    if dtype != Dtype::F32 {
-        return Err(format!("tensor `{name}` is {dtype:?}, and has to be F32"));
-    }
-    let values = bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
-    Ok(TensorData::new(values.collect::<Vec<_>>(), shape.to_vec()))
-}
-
-/// A tensor of f32 as safetensors has them: little endian, row by row.
-struct F32(TensorData);
-
-impl View for F32 {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-
-    fn shape(&self) -> &[usize] {
-        self.0.shape()
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        bytes(&self.0).into()
-    }
-
-    fn data_len(&self) -> usize {
-        4 * self.0.num_elements()
-    }
-}
-
-fn bytes(data: &TensorData) -> Vec<u8> {
-    data.iter::<f32>().flat_map(f32::to_le_bytes).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::card::{Outcome, TrainedOn};
+    use crate::model::card::{CardResult, TrainedOn};
     use crate::record::example;
+    use safetensors::Dtype;
     use serde_json::Value;
 
     fn tensors() -> Tensors {
@@ -187,7 +141,7 @@ mod tests {
                 mean: vec![0.1307],
                 std: vec![0.3081],
             },
-            result: Outcome { test_accuracy: Some(97.25), evaluated_on: "test".into(), epochs: 3, seed: 3 },
+            result: CardResult { test_accuracy: Some(97.25), evaluated_on: "test".into(), epochs: 3, seed: 3 },
             provenance: run.provenance,
             spec: run.spec,
             tensors: digest(&tensors()),
@@ -204,14 +158,14 @@ mod tests {
 
     #[test]
     fn card_and_tensors_come_back_and_the_bytes_are_the_same_each_time() {
-        let whole = file(sealed::sealed(&card()));
+        let whole = file(sealed::seal(&card()));
         assert_eq!(read(&whole).unwrap(), (card(), tensors()));
-        assert_eq!(whole, file(sealed::sealed(&card())));
+        assert_eq!(whole, file(sealed::seal(&card())));
     }
 
     #[test]
     fn every_flipped_bit_and_every_cut_is_refused_or_changes_nothing() {
-        let whole = file(sealed::sealed(&card()));
+        let whole = file(sealed::seal(&card()));
         for place in 0..whole.len() {
             for bit in 0..8 {
                 let mut flipped = whole.clone();
@@ -228,14 +182,14 @@ mod tests {
         let without = |key: &str| {
             let mut card = serde_json::to_value(card()).unwrap();
             card.as_object_mut().unwrap().remove(key);
-            read(&file(sealed::sealed(&card))).unwrap_err()
+            read(&file(sealed::seal(&card))).unwrap_err()
         };
         for key in ["spec", "data", "result", "version", "tensors"] {
             assert!(without(key).contains(&format!("`{key}`")), "{}", without(key));
         }
-        let newer = read(&file(sealed::sealed(&Card { version: 2, ..card() }))).unwrap_err();
+        let newer = read(&file(sealed::seal(&Card { version: 2, ..card() }))).unwrap_err();
         assert!(newer.contains("version 2") && newer.contains("version 1"), "{newer}");
-        let edited = read(&file(sealed::sealed(&card()).replace("97.25", "98.25"))).unwrap_err();
+        let edited = read(&file(sealed::seal(&card()).replace("97.25", "98.25"))).unwrap_err();
         assert!(edited.contains("digest"), "{edited}");
         let bare = read(&file(serde_json::to_string(&serde_json::to_value(card()).unwrap()).unwrap())).unwrap_err();
         assert!(bare.contains("no digest"), "{bare}");
@@ -247,7 +201,7 @@ mod tests {
     #[test]
     fn it_is_plain_safetensors_with_one_entry_of_metadata() {
         // Read by the crate alone, as any other reader would.
-        let whole = file(sealed::sealed(&card()));
+        let whole = file(sealed::seal(&card()));
         let found = SafeTensors::deserialize(&whole).unwrap();
         let bias = found.tensor("layers.0.bias").unwrap();
         assert_eq!(

@@ -3,24 +3,25 @@
 
 mod card;
 mod file;
+mod tensors;
 
-pub use card::{Card, Outcome};
+pub use card::{Card, CardResult};
 pub use file::{Scores, check_path};
 
 use crate::error::{Error, Result};
 use crate::room;
 use crate::run::Trained;
-use burn::tensor::{Device, TensorData};
+use burn::tensor::Device;
 use sll_core::rule::LearningRule;
-use sll_core::{Network, named};
-use std::collections::BTreeMap;
+use sll_core::{Network, snapshot};
 use std::path::{Path, PathBuf};
+use tensors::Tensors;
 
 /// A trained network as a file has it.
 pub struct Model {
     /// What it is.
     pub card: Card,
-    tensors: BTreeMap<String, TensorData>,
+    tensors: Tensors,
     path: PathBuf,
 }
 
@@ -35,8 +36,8 @@ pub fn save(trained: &mut Trained, path: &Path) -> Result<()> {
             "{path} is not written: the run diverged at step {step}; try a smaller --lr"
         )));
     }
-    let tensors = named::tensors(&mut trained.net, &*trained.rule).into_iter();
-    let tensors: BTreeMap<String, TensorData> = tensors.map(|(name, data)| (name, data.convert::<f32>())).collect();
+    let tensors = snapshot::tensors(&mut trained.net, &*trained.rule).into_iter();
+    let tensors: Tensors = tensors.map(|(name, data)| (name, data.convert::<f32>())).collect();
     file::write(path, &Card::of(trained, &tensors)?, tensors)
 }
 
@@ -62,7 +63,7 @@ impl Model {
         let mut net = spec.network.build(data.shape, data.classes, spec.seed, device)?;
         let mut rule = spec.rule.init(&mut net, spec.seed)?;
         let unusable = |why: String| Error::Input(format!("{} cannot be used: {why}", self.path.display()));
-        let loaded = named::load(&mut net, &mut *rule, &mut |name| self.tensors.remove(name));
+        let loaded = snapshot::load(&mut net, &mut *rule, &mut |name| self.tensors.remove(name));
         loaded.map_err(|error| unusable(error.to_string()))?;
         match self.tensors.keys().next() {
             None => Ok((net, rule)),
@@ -76,6 +77,7 @@ mod tests {
     use super::*;
     use crate::record::example;
     use crate::spec::RunSpec;
+    use burn::tensor::TensorData;
 
     fn trained() -> Trained {
         let text =
@@ -87,11 +89,11 @@ mod tests {
     }
 
     /// What is said of a file whose tensors were `changed` before it was written.
-    fn refused(change: impl FnOnce(&mut BTreeMap<String, TensorData>)) -> String {
+    fn refused(change: impl FnOnce(&mut Tensors)) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.safetensors");
         let mut trained = trained();
-        let mut tensors: BTreeMap<_, _> = named::tensors(&mut trained.net, &*trained.rule).into_iter().collect();
+        let mut tensors: Tensors = snapshot::tensors(&mut trained.net, &*trained.rule).into_iter().collect();
         change(&mut tensors);
         file::write(&path, &Card::of(&trained, &tensors).unwrap(), tensors).unwrap();
         match Model::read(&path).unwrap().rebuild(&Device::flex()) {

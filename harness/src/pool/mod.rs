@@ -1,9 +1,11 @@
 //! Requests as local processes: one process each, so that nothing of one is in another's memory; several at once, as
 //! far as their memory fits side by side; records through the store.
 
+mod job;
 mod process;
 mod whole;
 
+pub use job::Job;
 pub(crate) use process::{this_program, told};
 
 use crate::device;
@@ -26,17 +28,6 @@ const ASSUMED: u64 = 3 << 30;
 
 /// How far apart processes may hear of the same signal.
 const MOMENT: Duration = Duration::from_secs(1);
-
-/// A request to make.
-#[derive(Clone, Debug)]
-pub struct Job<R> {
-    /// Shown to the user.
-    pub title: String,
-    /// What to make.
-    pub request: R,
-    /// Bytes that it will need, where that is known.
-    pub need: Option<u64>,
-}
 
 /// How requests are made.
 #[derive(Clone, Debug, Default)]

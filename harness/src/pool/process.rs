@@ -1,6 +1,6 @@
 //! One process of a pool: its start, what it says, how it ends.
 
-use super::Job;
+use super::job::Job;
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::news::{News, Outcome};

@@ -2,6 +2,7 @@
 
 use super::{DataInfo, EpochPoint, PeakBytes, Provenance, RunResult};
 use crate::spec::{DeviceName, Request, RunSpec};
+use sll_core::memory::StandingBytes;
 use sll_core::rule::StepCost;
 
 /// A finished run of three epochs that ends at `accuracy`; its best epoch is half a point better.
@@ -33,10 +34,12 @@ pub fn run(seed: u64, accuracy: f64) -> RunResult {
         macs: StepCost { forward: 1_275_200, backward: 1_923_200, rule: 16_000 },
         bp_macs: Some(3_214_400),
         peak_bytes: PeakBytes {
-            parameters: 5_107_240,
-            optimizer_state: 10_214_480,
-            fixed: 0,
-            library: 524_288,
+            standing: StandingBytes {
+                parameters: 5_107_240,
+                optimizer_state: 10_214_480,
+                library: 524_288,
+                ..StandingBytes::default()
+            },
             step_peak: 2 * 1024 * 1024,
             total: 17_943_160,
             step: Default::default(),

@@ -3,7 +3,7 @@
 use super::{EpochDiagnostics, EpochRepresentations, Picture, Provenance};
 use crate::spec::{Request, RunSpec};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sll_core::memory::StepBytes;
+use sll_core::memory::{StandingBytes, StepBytes};
 use sll_core::rule::StepCost;
 use std::ffi::OsString;
 
@@ -127,22 +127,25 @@ pub struct EpochPoint {
 /// set itself is not in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeakBytes {
-    /// The network's parameters.
-    pub parameters: u64,
-    /// The optimiser's state.
-    pub optimizer_state: u64,
-    /// What the rule keeps besides the network, fixed or learned: projections, feedback weights, heads.
-    pub fixed: u64,
-    /// What the tensor library keeps for itself between steps, like packing buffers of its matrix products.
-    #[serde(alias = "workspace")]
-    pub library: u64,
-    /// The most that a training step holds above all of these: the batch, activations, gradients, temporaries.
+    /// What is alive between two steps.
+    #[serde(flatten, deserialize_with = "standing")]
+    pub standing: StandingBytes,
+    /// The most that a training step holds above it: the batch, activations, gradients, temporaries.
     pub step_peak: u64,
     /// What `step_peak` is made of at that moment.
     #[serde(default)]
     pub step: StepBytes,
-    /// The sum of the others but `step`.
+    /// The sum of what stands and the step's peak.
     pub total: u64,
+}
+
+/// Records of before call what the library keeps `workspace`.
+fn standing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StandingBytes, D::Error> {
+    let mut bytes = serde_json::Map::deserialize(deserializer)?;
+    if let Some(library) = bytes.remove("workspace") {
+        bytes.insert("library".into(), library);
+    }
+    StandingBytes::deserialize(serde_json::Value::Object(bytes)).map_err(serde::de::Error::custom)
 }
 
 /// What the workers of a pipeline did. [`PeakBytes`] are of steps one after the other; here is what the pipeline takes.
@@ -214,8 +217,30 @@ impl Request for RunSpec {
 
 #[cfg(test)]
 mod tests {
-    use super::RunResult;
+    use super::{PeakBytes, RunResult};
     use crate::record::example;
+    use serde_json::Value;
+    use sll_core::memory::{StandingBytes, StepBytes};
+
+    #[test]
+    fn bytes_are_read_as_they_are_written_and_as_records_of_before_have_them() {
+        let text = "{\"parameters\":1,\"optimizer_state\":2,\"fixed\":4,\"library\":8,\"step_peak\":112,\
+                    \"step\":{\"activations\":16,\"gradients\":32,\"workspace\":64},\"total\":127}";
+        let bytes: PeakBytes = serde_json::from_str(text).unwrap();
+        let StandingBytes { parameters, optimizer_state, fixed, library, .. } = bytes.standing;
+        assert_eq!((parameters, optimizer_state, fixed, library), (1, 2, 4, 8));
+        assert_eq!((bytes.step_peak, bytes.step.total(), bytes.total), (112, 112, 127));
+        let (written, read) = (serde_json::to_value(bytes).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+        for (key, value) in read.as_object().unwrap() {
+            assert_eq!(written[key], *value, "{key}");
+        }
+        let before = "{\"parameters\":1,\"optimizer_state\":2,\"fixed\":4,\"workspace\":8,\"step_peak\":112,\
+                      \"total\":127}";
+        let without_step = PeakBytes { step: StepBytes::default(), ..bytes };
+        assert_eq!(serde_json::from_str::<PeakBytes>(before).unwrap(), without_step);
+        let lacking = serde_json::from_str::<PeakBytes>(&text.replace("\"fixed\":4,", "")).unwrap_err().to_string();
+        assert!(lacking.contains("fixed"), "{lacking}");
+    }
 
     #[test]
     fn a_diverged_run_has_no_accuracy_and_one_of_before_loses_the_zero_it_was_given() {

@@ -3,7 +3,9 @@
 use super::grid::{Grid, escape, grouped};
 use super::stats::{CellStats, aggregate_text, quoted_text};
 use super::{Cell, Report, distinct};
-use crate::record::{PeakBytes, RunResult, facts};
+use crate::record::{RunResult, facts};
+use crate::units::MIB;
+use sll_core::memory::{ByCategory, StandingBytes};
 
 /// Cells that have what `filter` asks for, with their row's and column's labels.
 fn cells<'a>(
@@ -85,15 +87,17 @@ fn data(run: &RunResult) -> String {
 
 /// `Memory`; nothing if nothing was run.
 pub fn memory(report: &Report) -> Option<String> {
-    let mut grid = labelled(report, ["n", "parameters", "optimiser state", "fixed", "library", "step peak", "total"]);
+    let standing = StandingBytes::CATEGORIES;
+    let titles = standing.iter().map(|category| category.title);
+    let mut grid = labelled(report, ["n"].into_iter().chain(titles).chain(["step peak", "total"]));
     for (mut line, cell) in cells(report, |cell| cell.sound().next().is_some()) {
-        let mib = |bytes: fn(&PeakBytes) -> u64| {
-            let mean = cell.aggregate(|run| bytes(&run.peak_bytes) as f64).map(|bytes| bytes.mean / 1024.0 / 1024.0);
+        let mib = |bytes: &dyn Fn(&RunResult) -> u64| {
+            let mean = cell.aggregate(|run| bytes(run) as f64).map(|bytes| bytes.mean / MIB);
             mean.map_or("—".to_string(), |mib| format!("{mib:.2}"))
         };
         line.push(CellStats::of(cell).n().to_string());
-        line.extend([mib(|b| b.parameters), mib(|b| b.optimizer_state), mib(|b| b.fixed)]);
-        line.extend([mib(|b| b.library), mib(|b| b.step_peak), mib(|b| b.total)]);
+        line.extend(standing.iter().map(|category| mib(&|run| category.of(run.peak_bytes.standing))));
+        line.extend([mib(&|run| run.peak_bytes.step_peak), mib(&|run| run.peak_bytes.total)]);
         grid.push(line);
     }
     let definition = escape(&distinct(report.runs(), |run| run.provenance.memory_definition.clone()));

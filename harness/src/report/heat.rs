@@ -1,8 +1,9 @@
 //! Accuracy over two swept parameters: a map for each row, all with one scale of colours.
 
 use super::labels::{n_text, remarks, spread, subtitle, y_label};
-use super::picture::canvas::{Anchor, Canvas, Frame};
+use super::picture::canvas::{Anchor, Canvas};
 use super::picture::colour::{Colour, GREY, INK, WHITE};
+use super::picture::frame::Frame;
 use super::picture::{Heading, LABEL, MARGIN, SUBTITLE, TITLE, save};
 use super::stats::CellStats;
 use super::{Cell, Report};

@@ -160,7 +160,8 @@ fn legend(report: &Report) -> String {
         lines.push("quoted: as the paper prints it, in percent; it does not say over how many runs.".into());
     }
     if report.runs().any(|run| !run.data.verified) {
-        lines.push("\\* at least one run saw data that are **not verified** to be the official content.".into());
+        let what = "nothing says that they are the official content, or of one's own what was described";
+        lines.push(format!("\\* at least one run saw data that are **not verified**: {what}."));
     }
     if report.runs().any(|run| run.diverged_at_step.is_some()) {
         lines.push("diverged: the loss became infinite or not a number; such runs are counted and in no mean.".into());

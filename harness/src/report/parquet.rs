@@ -1,26 +1,26 @@
 //! A report as Parquet: every run in one file, every cell in another, and every layer in a third where it was measured.
 
+mod columns;
 mod curves;
 pub(crate) mod file;
 mod layers;
 mod read;
 mod representations;
 
+pub(crate) use columns::Columns;
 pub use curves::read as read_curves;
-pub(crate) use read::Row;
+pub(crate) use read::FrameRow;
 pub(crate) use read::stamps;
 pub use read::{LabelledRun, has_runs, read_labelled, read_runs, read_stamps};
 
-use crate::atomic::write_atomically;
-
 use super::stats::{Aggregate, CellStats, half_width_95};
 use super::{Cell, Report, curves::of_report as curve_rows, distinct};
+use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::PlannedColumn;
-use crate::record::RunResult;
-use crate::record::facts::{self, Fact, Value};
+use crate::record::{RunResult, facts};
 use crate::spec::Request;
-use polars::prelude::{AnyValue, Column, NamedFrom, Series};
+use polars::prelude::{AnyValue, Column};
 use std::path::{Path, PathBuf};
 
 /// Writes `runs.parquet`, a row a run, `cells.parquet`, a row a cell, `curves.parquet`, a row a run and epoch, and of
@@ -41,14 +41,14 @@ pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
 /// Writes runs of any experiment to the Parquet file at `path`, a row each.
 pub fn write_runs(runs: &[RunResult], path: &Path) -> Result<()> {
     let items: Vec<&RunResult> = runs.iter().collect();
-    let columns = Columns { items: &items, columns: Vec::new() };
+    let columns = Columns::of(&items);
     file::write(path, run_columns(columns, |run| *run).columns).map(|_| ())
 }
 
 /// Writes the numbers and settings of runs to the CSV file at `path`, a line each; not their specs and whole records.
 pub fn write_csv(runs: &[RunResult], path: &Path) -> Result<()> {
     let items: Vec<&RunResult> = runs.iter().collect();
-    let columns = run_columns(Columns { items: &items, columns: Vec::new() }, |run| *run).columns;
+    let columns = run_columns(Columns::of(&items), |run| *run).columns;
     let columns: Vec<&Column> =
         columns.iter().filter(|column| !["spec", "record"].contains(&column.name().as_str())).collect();
     let mut text = columns.iter().map(|column| column.name().to_string()).collect::<Vec<_>>().join(",") + "\n";
@@ -74,49 +74,6 @@ fn csv_cell(column: &Column, index: usize) -> String {
     }
 }
 
-/// Columns that are each one question asked of every item. The answers' type is the column's, items or none.
-pub(crate) struct Columns<'a, T> {
-    /// What is asked.
-    pub items: &'a [T],
-    /// Answers so far.
-    pub columns: Vec<Column>,
-}
-
-impl<T> Columns<'_, T> {
-    /// Adds the column `name`.
-    pub fn add<V>(mut self, name: &str, value: impl Fn(&T) -> V) -> Self
-    where
-        Series: NamedFrom<Vec<V>, [V]>,
-    {
-        let answers: Vec<V> = self.items.iter().map(value).collect();
-        self.columns.push(Series::new(name.into(), answers).into());
-        self
-    }
-}
-
-impl<T> Columns<'_, T> {
-    /// Adds a column for each fact.
-    fn add_facts(self, of: impl Fn(&T) -> Vec<Fact>) -> Self {
-        let rows: Vec<Vec<Fact>> = self.items.iter().map(of).collect();
-        let columns = self.columns;
-        let mut with_facts = Columns { items: &rows, columns };
-        for (index, Fact { name, value, .. }) in facts::columns().into_iter().enumerate() {
-            let of = |row: &Vec<Fact>| row[index].value.clone();
-            with_facts = match value {
-                Value::Text(_) => with_facts.add(name, |row| if let Value::Text(text) = of(row) { text } else { None }),
-                Value::Count(_) => with_facts.add(name, |row| if let Value::Count(n) = of(row) { n } else { None }),
-                Value::Number(_) => {
-                    with_facts.add(name, |row| if let Value::Number(x) = of(row) { Some(x) } else { None })
-                }
-                Value::Flag(_) => {
-                    with_facts.add(name, |row| if let Value::Flag(yes) = of(row) { Some(yes) } else { None })
-                }
-            };
-        }
-        Self { items: self.items, columns: with_facts.columns }
-    }
-}
-
 struct RunRow<'a> {
     row: &'a str,
     column: &'a PlannedColumn,
@@ -133,7 +90,7 @@ fn run_rows(report: &Report) -> Vec<RunRow<'_>> {
 
 fn runs(report: &Report) -> Vec<Column> {
     let items = run_rows(report);
-    let columns = Columns { items: &items, columns: Vec::new() }
+    let columns = Columns::of(&items)
         .add("table", |_| report.name.clone())
         .add("row", |r| r.row.to_string())
         .add("column", |r| r.column.label.clone())
@@ -162,10 +119,7 @@ fn run_columns<'a, T>(columns: Columns<'a, T>, of: impl Fn(&T) -> &RunResult) ->
         .add("macs_backward", |item| of(item).macs.backward)
         .add("macs_rule", |item| of(item).macs.rule)
         .add("bp_macs", |item| of(item).bp_macs)
-        .add("parameter_bytes", |item| of(item).peak_bytes.parameters)
-        .add("optimizer_state_bytes", |item| of(item).peak_bytes.optimizer_state)
-        .add("fixed_bytes", |item| of(item).peak_bytes.fixed)
-        .add("library_bytes", |item| of(item).peak_bytes.library)
+        .add_bytes("", |item| Some(of(item).peak_bytes.standing))
         .add("step_peak_bytes", |item| of(item).peak_bytes.step_peak)
         .add("total_bytes", |item| of(item).peak_bytes.total)
         .add("memory_definition", |item| of(item).provenance.memory_definition.clone())
@@ -215,7 +169,7 @@ fn cells(report: &Report) -> Vec<Column> {
         })
         .collect();
     let mean = |aggregate: Option<Aggregate>| aggregate.map(|a| a.mean);
-    Columns { items: &items, columns: Vec::new() }
+    Columns::of(&items)
         .add("table", |_| report.name.clone())
         .add("row", |r| r.row.to_string())
         .add("column", |r| r.column.label.clone())

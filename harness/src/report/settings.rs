@@ -5,10 +5,10 @@ use crate::record::RunResult;
 use crate::record::facts::{self, Fact};
 
 /// A row of a figure with its runs.
-pub type Row<'a> = (&'a str, Vec<&'a RunResult>);
+pub type RowRuns<'a> = (&'a str, Vec<&'a RunResult>);
 
 /// The rows of `report` with those of their runs that `cells` have and that did not diverge.
-pub fn rows<'a>(report: &'a Report, cells: &[&'a Cell]) -> Vec<Row<'a>> {
+pub fn rows<'a>(report: &'a Report, cells: &[&'a Cell]) -> Vec<RowRuns<'a>> {
     let row = |(index, label): (usize, &'a String)| {
         let own = (0..report.columns.len()).map(|column| report.cell(index, column));
         let drawn = own.filter(|cell| cells.iter().any(|other| std::ptr::eq(*other, *cell)));
@@ -19,7 +19,7 @@ pub fn rows<'a>(report: &'a Report, cells: &[&'a Cell]) -> Vec<Row<'a>> {
 
 /// Network, recipe, epochs, n and device of the runs of `rows`. What more than half of them have stands for all; a row
 /// that has something else says so, and what varies within rows is left out.
-pub fn in_words(rows: &[Row]) -> String {
+pub fn in_words(rows: &[RowRuns]) -> String {
     let runs: Vec<&RunResult> = rows.iter().flat_map(|(_, runs)| runs.iter().copied()).collect();
     let network = usual(&runs, |run| facts::network(&run.spec.network));
     let recipe = usual(&runs, |run| facts::recipe(&run.spec.recipe));
@@ -48,7 +48,7 @@ fn usual(runs: &[&RunResult], facts: impl Fn(&RunResult) -> Vec<Fact>) -> Vec<Op
 }
 
 /// What all runs of a row have and most other runs do not; nothing where there is nothing to say.
-fn otherwise((label, runs): &Row, usually: &[Option<Fact>]) -> Option<String> {
+fn otherwise((label, runs): &RowRuns, usually: &[Option<Fact>]) -> Option<String> {
     let own = usual(runs, |run| facts::all(&run.spec));
     let everywhere = |fact: &Fact, index: usize| runs.iter().all(|run| facts::all(&run.spec)[index] == *fact);
     let words: Vec<String> = own

@@ -1,10 +1,10 @@
 //! Where a run stood, after an epoch or within one, so that a killed one resumes with the same numbers.
 
-use super::Place;
+use super::events::Place;
 use crate::atomic::write_parts;
 use crate::error::{Error, Result};
 use crate::record::{EpochDiagnostics, EpochPoint, EpochRepresentations, Maker, PeakBytes, Pipelined};
-use crate::store::{Kept, first_block, sealed, unsealed};
+use crate::store::{CheckpointFiles, first_block, pack, unpack};
 use serde::{Deserialize, Serialize};
 use sll_core::Network;
 use sll_core::optim::Updater;
@@ -16,7 +16,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub struct Keeping<'a> {
     /// The file.
-    pub kept: &'a Kept,
+    pub kept: &'a CheckpointFiles,
     /// Within an epoch it is written whenever so much time has passed; after one it is in any case.
     pub every: Duration,
 }
@@ -77,17 +77,23 @@ pub struct Tensors {
 
 impl Checkpoint {
     /// Writes the state to `kept`, whole or not at all; what was kept before stays beside it.
-    pub fn save(&self, kept: &Kept, net: &Network, rule: &dyn LearningRule, updater: &Updater) -> Result<()> {
+    pub fn save(
+        &self,
+        kept: &CheckpointFiles,
+        net: &Network,
+        rule: &dyn LearningRule,
+        updater: &Updater,
+    ) -> Result<()> {
         let mut blocks = vec![serde_json::to_vec(self).expect("a checkpoint is plain data"), updater.record()?];
         blocks.extend(net.record()?);
         blocks.extend(rule.record()?);
         kept.make_room()?;
-        write_parts(kept.path(), &sealed(&blocks))
+        write_parts(kept.path(), &pack(&blocks))
     }
 
     /// How far the run is whose state is kept in `kept`, for people: where a process is just replacing it, or it is
     /// damaged, there is nothing to tell.
-    pub fn progress(kept: &Kept) -> Option<Place> {
+    pub fn progress(kept: &CheckpointFiles) -> Option<Place> {
         let state: Self = serde_json::from_slice(&first_block(kept.path())?).ok()?;
         Some(Place { epochs: state.epochs, steps: state.partial.unwrap_or_default().steps })
     }
@@ -106,7 +112,7 @@ impl Checkpoint {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::file("read", path, e)),
         };
-        Ok(Some(unsealed(&bytes).and_then(|blocks| Self::check(blocks, (id, epochs, layers)))))
+        Ok(Some(unpack(&bytes).and_then(|blocks| Self::check(blocks, (id, epochs, layers)))))
     }
 
     fn check(

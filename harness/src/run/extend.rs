@@ -4,7 +4,7 @@ use super::Checkpoint;
 use crate::atomic::write_parts;
 use crate::error::{Error, Result};
 use crate::spec::{Recipe, Request, RunSpec};
-use crate::store::{Kept, Store, sealed, unsealed};
+use crate::store::{CheckpointFiles, Store, pack, unpack};
 use sll_core::optim::Schedule;
 use std::path::Path;
 
@@ -13,7 +13,7 @@ const MOST: usize = 1000;
 
 /// Puts the last state of the longest finished run that `spec` only makes longer into `kept`; gives a sentence about
 /// it, or about why the run starts anew although there is one. Nothing where there is none.
-pub fn extend(spec: &RunSpec, store: &Store, kept: &Kept) -> Result<Option<String>> {
+pub fn extend(spec: &RunSpec, store: &Store, kept: &CheckpointFiles) -> Result<Option<String>> {
     let shorter = |epochs| RunSpec { recipe: Recipe { epochs, ..spec.recipe.clone() }, ..spec.clone() };
     for epochs in (spec.recipe.epochs.saturating_sub(MOST).max(1)..spec.recipe.epochs).rev() {
         let spec_before = shorter(epochs);
@@ -42,13 +42,18 @@ pub fn extend(spec: &RunSpec, store: &Store, kept: &Kept) -> Result<Option<Strin
 }
 
 /// Copies the state of run `id` at `from` to `kept` under the name `new_id`; none where there is no state.
-fn adopt(from: &Path, id: &str, kept: &Kept, new_id: &str) -> Result<Option<std::result::Result<(), String>>> {
+fn adopt(
+    from: &Path,
+    id: &str,
+    kept: &CheckpointFiles,
+    new_id: &str,
+) -> Result<Option<std::result::Result<(), String>>> {
     let bytes = match std::fs::read(from) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(Error::file("read", from, e)),
     };
-    let renamed = unsealed(&bytes).and_then(|mut blocks| {
+    let renamed = unpack(&bytes).and_then(|mut blocks| {
         let head = blocks.first().ok_or("it ends early")?;
         let mut state: Checkpoint =
             serde_json::from_slice(head).map_err(|e| format!("its head cannot be read: {e}"))?;
@@ -60,7 +65,7 @@ fn adopt(from: &Path, id: &str, kept: &Kept, new_id: &str) -> Result<Option<std:
         Ok(blocks)
     });
     match renamed {
-        Ok(blocks) => write_parts(kept.path(), &sealed(&blocks)).map(|()| Some(Ok(()))),
+        Ok(blocks) => write_parts(kept.path(), &pack(&blocks)).map(|()| Some(Ok(()))),
         Err(why) => Ok(Some(Err(why))),
     }
 }

@@ -105,7 +105,7 @@ fn lost(error: &DataError) -> Error {
 }
 
 /// Rows of features on the device and their classes.
-type Evaluated<'a> = (Tensor<2>, &'a [u16]);
+type EvaluationBatch<'a> = (Tensor<2>, &'a [u16]);
 
 impl Loader {
     /// Splits `data` as the recipe asks. `device` is without autodiff.
@@ -211,7 +211,7 @@ impl Loader {
     }
 
     /// The evaluation images in order, `batch` at a time. Fails as [`batch`](Self::batch) does.
-    pub fn test(&self, batch: usize) -> Box<dyn Iterator<Item = Result<Evaluated<'_>>> + '_> {
+    pub fn test(&self, batch: usize) -> Box<dyn Iterator<Item = Result<EvaluationBatch<'_>>> + '_> {
         match &self.pixels {
             Pixels::Stream(streamed) => {
                 let mut batches = streamed.images.test(batch);

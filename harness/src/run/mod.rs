@@ -1,8 +1,11 @@
 //! One run in this process: data in, epochs, result out.
 
+mod books;
 mod checkpoint;
+mod data;
 mod diagnostics;
 mod evaluate;
+mod events;
 mod extend;
 mod loader;
 mod losses;
@@ -10,15 +13,17 @@ mod picture;
 mod pipelined;
 mod representations;
 mod resident;
+mod subject;
 mod trained;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, Keeping, Partial};
 pub use evaluate::{Evaluated, evaluate};
+pub use events::{Activity, EpochNews, Events, Place};
 pub use extend::extend;
 pub use loader::Loader;
 pub use trained::{Trained, restored};
-pub use trainer::{EpochNews, Events, Part, Place, train};
+pub use trainer::train;
 
 use crate::device;
 use crate::error::{Error, Result};

@@ -1,8 +1,7 @@
 //! Steps of a run by a pipeline of workers, `harness run --pipeline N`: the serial run's numbers, in other seconds and
 //! with more memory.
 
-use super::Loader;
-use super::loader::Epoch;
+use super::loader::{Epoch, Loader};
 use crate::error::{Error, Result};
 use crate::record::Pipelined;
 use crate::spec::{DeviceName, RunSpec};
@@ -51,7 +50,7 @@ pub fn refusal(spec: &RunSpec, net: &Network, rule: &mut dyn LearningRule, worke
 }
 
 /// What is trained.
-pub struct Trained<'a> {
+pub struct Subject<'a> {
     pub net: &'a mut Network,
     pub rule: &'a mut dyn LearningRule,
     pub updater: &'a mut Updater,
@@ -73,7 +72,7 @@ impl<T> From<sll_core::Error> for Ended<T> {
 /// what `done` gave if it ended them.
 pub fn steps<T: Send>(
     pipeline: &Pipeline,
-    Trained { net, rule, updater }: Trained,
+    Subject { net, rule, updater }: Subject,
     (loader, images, range): (&Loader, &Epoch, Range<usize>),
     (lr, halt): (impl Fn(usize) -> f64 + Sync, &AtomicBool),
     mut done: impl FnMut(StepReport) -> Result<Option<T>>,

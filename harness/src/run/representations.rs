@@ -6,7 +6,7 @@ use super::evaluate::EVALUATION_BATCH;
 use crate::error::{Error, Result};
 use crate::record::{EpochRepresentations, FreshDistortion, LayerRepresentation, Separation};
 use burn::tensor::Tensor;
-use sll_core::named::Kept;
+use sll_core::learned::Kept;
 use sll_core::projection::{ProjectionConfig, ProjectionLaw};
 use sll_core::representation::{Distortion, Rows, Spectrum, distortion, nearest_class_mean, scatter_ratio};
 use sll_core::rule::LearningRule;

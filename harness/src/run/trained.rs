@@ -1,11 +1,11 @@
 //! What a run trained: its network and rule as they were after the last epoch.
 
-use super::Checkpoint;
-use super::trainer::subject;
+use super::checkpoint::Checkpoint;
+use super::subject::subject;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::record::RunResult;
-use crate::store::Kept;
+use crate::store::CheckpointFiles;
 use sll_core::Network;
 use sll_core::rule::LearningRule;
 
@@ -20,7 +20,7 @@ pub struct Trained {
 }
 
 /// The finished run that left `result`, from the state that was kept in `kept`; none where none was.
-pub fn restored(result: RunResult, kept: &Kept) -> Result<Option<Trained>> {
+pub fn restored(result: RunResult, kept: &CheckpointFiles) -> Result<Option<Trained>> {
     let (spec, path) = (&result.spec, kept.path());
     let manifest = datasets::manifest(&spec.dataset)?;
     let device = device::open(spec.device)?;

@@ -1,80 +1,36 @@
 //! The epoch loop. It knows no rule and no network by name.
 
+use super::books::{Books, Leaves};
+use super::checkpoint::{Checkpoint, Keeping, Partial};
 use super::evaluate::{accuracy, unit_accuracies};
-use super::loader::Epoch;
+use super::events::{Activity, EpochNews, Events, Place, stop};
+use super::loader::{Epoch, Loader};
 use super::losses::{self, Diverged, Losses};
-use super::{Checkpoint, Keeping, Loader, Partial, Trained, diagnostics, picture, pipelined, representations};
+use super::subject::subject;
+use super::trained::Trained;
+use super::{data, diagnostics, picture, pipelined, representations};
 use crate::error::{Error, Result};
-use crate::record::{DataInfo, EpochPoint, Maker, Pipelined, RunResult};
-use crate::spec::{Request, RunSpec, own_settings};
+use crate::record::{DataInfo, EpochPoint, Maker, PeakBytes, Pipelined, RunResult};
+use crate::spec::{Request, RunSpec};
 use crate::store::set_aside;
 use crate::{device, provenance, room};
 use baselines::bp::Bp;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use datasets::{Dataset, LoadOptions};
 use sll_core::Network;
-use sll_core::memory::{Category, Meter, StepBytes, scope};
+use sll_core::memory::{Category, StandingBytes, scope};
 use sll_core::optim::Updater;
 use sll_core::pipeline::Pipeline;
 use sll_core::rule::{LearningRule, StepReport};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Steps after which weights are looked at, and at every epoch's start: a loss may stay finite where they do not.
 const WATCHED: usize = 1024;
 /// Steps of an epoch before its state is worth keeping: a resumed run books no bytes of its first step, which is like
 /// the second of these.
 const FEWEST_STEPS: usize = 2;
-
-/// News of a finished epoch.
-pub struct EpochNews<'a> {
-    /// The epoch.
-    pub point: &'a EpochPoint,
-    /// Epochs in all.
-    pub epochs: usize,
-}
-
-/// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Epochs done.
-    pub epochs: usize,
-    /// Steps done of the next one.
-    pub steps: usize,
-}
-
-/// What a run tells its caller while it works, and asks it.
-pub trait Events {
-    /// A step is done.
-    fn step(&mut self, epoch: usize, step: usize, steps: usize);
-    /// An epoch is done.
-    fn epoch(&mut self, news: &EpochNews);
-    /// A run starts, or resumes from a checkpoint.
-    fn start(&mut self, from: Place, data: &DataInfo);
-    /// A part of the run took so long, of all workers together where there are several.
-    fn spent(&mut self, _part: Part, _took: Duration) {}
-    /// A sentence that is no news of the training, like one about a file that cannot be used.
-    fn note(&mut self, sentence: &str);
-    /// Whether to stop at once.
-    fn interrupted(&self) -> bool;
-}
-
-/// What a run does, epoch by epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Makes batches.
-    Data,
-    /// Trains on them.
-    Step,
-    /// Predicts what is evaluated.
-    Evaluation,
-    /// Writes checkpoints.
-    Checkpoint,
-}
-
-/// A loss left on the device, and bookkeeping: not counted as memory that a step leaves behind.
-const HELD_BYTES: u64 = 4096;
 
 /// A run under way.
 struct Training {
@@ -84,12 +40,9 @@ struct Training {
     loader: Loader,
     /// Makes steps, where one is asked for.
     pipeline: Option<Pipeline>,
-    meter: Box<dyn Meter>,
-    /// What the tensor library kept before the network was built, and what steps have added to it since.
-    library: u64,
-    grown: i64,
+    books: Books,
     state: Checkpoint,
-    device: burn::tensor::Device,
+    device: Device,
     base_lr: f64,
     /// Multiply-accumulates of backpropagation's step on this network, per sample.
     bp_macs: u64,
@@ -115,24 +68,7 @@ pub fn train(
         return Err(Error::Input(reason));
     }
     let device = device::open(spec.device)?;
-    let options = LoadOptions { allow_unverified: spec.allow_unverified, ..options.clone() };
-    let data = datasets::load(&spec.dataset, &options)?;
-    if let Some(expected) = spec.data_digest.as_ref().filter(|digest| **digest != data.digest) {
-        let found = &data.digest;
-        return Err(Error::Missing(format!(
-            "data set `{}`: the content is not the one this run was planned with (expected {expected}, found {found}); \
-             run the command that planned it again: on other content it is another run",
-            spec.dataset
-        )));
-    }
-    if spec.data_settings != own_settings(&spec.dataset)? {
-        return Err(Error::Missing(format!(
-            "data set `{}`: its manifest is not the one this run was planned with; run the command that planned it \
-             again: with another manifest it is another run",
-            spec.dataset
-        )));
-    }
-    let (mut training, info) = Training::new(spec, data, device, workers)?;
+    let (mut training, info) = Training::new(spec, data::load(spec, options)?, device, workers)?;
     if let Some(keeping) = keeping {
         training.resume(spec, keeping, &info, events)?;
     }
@@ -142,17 +78,12 @@ pub fn train(
     // The units' own heads predict once more.
     let ending = Instant::now();
     let result = training.result(spec, info, diverged, events);
-    events.spent(Part::Evaluation, ending.elapsed());
+    events.spent(Activity::Evaluation, ending.elapsed());
     result
 }
 
 impl Training {
-    fn new(
-        spec: &RunSpec,
-        data: Dataset,
-        device: burn::tensor::Device,
-        workers: Option<usize>,
-    ) -> Result<(Self, DataInfo)> {
+    fn new(spec: &RunSpec, data: Dataset, device: Device, workers: Option<usize>) -> Result<(Self, DataInfo)> {
         let (image, classes) = (data.shape, data.classes);
         let mut info = DataInfo {
             name: data.name.clone(),
@@ -164,29 +95,30 @@ impl Training {
         };
         let loader = Loader::new(data, &spec.recipe, spec.seed, &device)?;
         (info.train, info.test) = loader.counts();
-        let meter = device::meter(spec.device);
         room::check_weights(&spec.network, image, classes)?;
         // Threads allocate while they start.
         let pipeline = workers.map(Pipeline::new).transpose()?;
-        let library = warm_up(spec, (image, classes), &loader, &*meter, &device, pipeline.as_ref())?;
-        let before = meter.live();
+        let books = Books::open(spec, (image, classes), &loader, &device, pipeline.as_ref())?;
+        let before = books.meter.live();
         let mut net = spec.network.build(image, classes, spec.seed, &device)?;
-        let with_net = meter.live();
+        let with_net = books.meter.live();
         let bp_macs = Bp.cost(&net, spec.recipe.batch).total();
         let mut rule = spec.rule.init(&mut net, spec.seed)?;
         if let Some(why) = workers.and_then(|workers| pipelined::refusal(spec, &net, &mut *rule, workers)) {
             return Err(Error::Input(why));
         }
-        let with_rule = meter.live();
+        let standing = StandingBytes {
+            parameters: with_net.saturating_sub(before) as u64,
+            fixed: books.meter.live().saturating_sub(with_net) as u64,
+            library: books.library,
+            ..StandingBytes::default()
+        };
+        let peak_bytes = PeakBytes { standing, ..PeakBytes::default() };
         let (run_id, data_digest) = (spec.id(), info.digest.clone());
         let makers = vec![provenance::maker(spec.device)];
-        let mut state = Checkpoint { run_id, data_digest, makers, ..Checkpoint::default() };
-        state.peak_bytes.library = library as u64;
-        state.peak_bytes.parameters = with_net.saturating_sub(before) as u64;
-        state.peak_bytes.fixed = with_rule.saturating_sub(with_net) as u64;
+        let state = Checkpoint { run_id, data_digest, makers, peak_bytes, ..Checkpoint::default() };
         let updater = spec.recipe.optimizer().init()?;
         let base_lr = spec.recipe.lr;
-        let (library, grown) = (library as u64, 0);
         let (first_step, clock, saved) = (true, Instant::now(), Instant::now());
         let training = Self {
             net,
@@ -194,9 +126,7 @@ impl Training {
             updater,
             loader,
             pipeline,
-            meter,
-            library,
-            grown,
+            books,
             state,
             device,
             base_lr,
@@ -285,7 +215,7 @@ impl Training {
     fn measure(&mut self, spec: &RunSpec, epoch: usize, events: &mut dyn Events) -> Result<(f64, bool)> {
         let evaluating = Instant::now();
         let (accuracy, sound) = accuracy(&self.net, &*self.rule, &self.loader, &stop(events))?;
-        events.spent(Part::Evaluation, evaluating.elapsed());
+        events.spent(Activity::Evaluation, evaluating.elapsed());
         // No loss comes after the last step to show what became of the weights.
         let last = epoch + 1 == spec.recipe.epochs;
         let sound = !last || (sound && self.is_finite());
@@ -307,7 +237,7 @@ impl Training {
         let Some(keeping) = keeping else { return Ok(()) };
         let saving = Instant::now();
         self.state.save(keeping.kept, &self.net, &*self.rule, &self.updater)?;
-        events.spent(Part::Checkpoint, saving.elapsed());
+        events.spent(Activity::Checkpoint, saving.elapsed());
         self.saved = Instant::now();
         self.clock = self.saved;
         Ok(())
@@ -402,8 +332,8 @@ impl Training {
         let steps = self.loader.steps();
         self.updater.set_lr(self.base_lr * spec.recipe.lr_factor(epoch, step, steps));
         // The batch belongs to the step: it is made inside the window that is measured.
-        let live = self.meter.live();
-        self.meter.begin_step();
+        let live = self.books.meter.live();
+        self.books.meter.begin_step();
         let started = Instant::now();
         let activations = scope(Category::Activations);
         let batch = self.loader.batch(images, step)?;
@@ -425,12 +355,17 @@ impl Training {
             self.account_phase(spec, epoch)?;
         } else if !resumed {
             // A step like the first one after a resume was booked before.
-            self.account(live, new_state);
+            let leaves = match self.state.steps {
+                0 => Leaves::FirstState,
+                _ if new_state => Leaves::MoreState,
+                _ => Leaves::Buffers,
+            };
+            self.books.book(&mut self.state.peak_bytes, live, leaves);
         }
         self.state.trained = self.state.trained.max(trained);
         self.state.steps += 1;
-        events.spent(Part::Data, made - started);
-        events.spent(Part::Step, took);
+        events.spent(Activity::Data, made - started);
+        events.spent(Activity::Step, took);
         events.step(epoch, step + 1, steps);
         Ok(loss)
     }
@@ -446,8 +381,8 @@ impl Training {
     ) -> Result<std::result::Result<usize, Diverged>> {
         let Some(pipeline) = &self.pipeline else { return Ok(Ok(range.start)) };
         let (steps, base_lr, saved) = (self.loader.steps(), self.base_lr, self.saved);
-        self.meter.begin_step();
-        let trained = pipelined::Trained { net: &mut self.net, rule: &mut *self.rule, updater: &mut self.updater };
+        self.books.meter.begin_step();
+        let subject = pipelined::Subject { net: &mut self.net, rule: &mut *self.rule, updater: &mut self.updater };
         let (state, mut step, halt) = (&mut self.state, range.start, AtomicBool::new(false));
         let done = |report: StepReport| {
             step += 1;
@@ -462,42 +397,14 @@ impl Training {
             Ok(if losses.is_full() { losses.look() } else { None })
         };
         let lr = |step| base_lr * spec.recipe.lr_factor(epoch, step, steps);
-        let (diverged, spent) = pipelined::steps(pipeline, trained, (&self.loader, images, range), (lr, &halt), done)?;
+        let (diverged, spent) = pipelined::steps(pipeline, subject, (&self.loader, images, range), (lr, &halt), done)?;
         let found = self.state.pipeline.get_or_insert_with(Pipelined::default);
         found.workers = pipeline.workers();
-        found.book(&*self.meter, &spent);
+        found.book(&*self.books.meter, &spent);
         self.first_step = false;
-        events.spent(Part::Data, spent.batches);
-        events.spent(Part::Step, spent.units.iter().sum());
+        events.spent(Activity::Data, spent.batches);
+        events.spent(Activity::Step, spent.units.iter().sum());
         Ok(diverged.map_or(Ok(step), Err))
-    }
-
-    /// Books a step: what stays after one that moved parameters for the first time, as the first step does, is the
-    /// optimiser's state; what it held above is the step's peak, which counts only above what it left.
-    fn account(&mut self, live_before: usize, new_state: bool) {
-        let (live, peak) = (self.meter.live(), self.meter.peak());
-        let bytes = &mut self.state.peak_bytes;
-        let change = live as i64 - live_before as i64;
-        let stays = change.max(0) as u64;
-        match self.state.steps {
-            0 => bytes.optimizer_state = stays,
-            // A rule that trains in phases has more state from a later phase on.
-            _ if new_state => bytes.optimizer_state += stays,
-            // Whatever else stays is no state of the optimiser: buffers of a worker thread that wakes late, or of a
-            // layer. A later step may free them again.
-            _ if change.unsigned_abs() > HELD_BYTES => {
-                self.grown += change;
-                bytes.library = bytes.library.max(self.library.saturating_add_signed(self.grown));
-            }
-            _ => {}
-        }
-        let above = peak.saturating_sub(live_before.max(live)) as u64;
-        if above > bytes.step_peak {
-            bytes.step_peak = above;
-            // What the step leaves behind was workspace while it ran, and is booked as state.
-            let made = self.meter.step();
-            bytes.step = StepBytes { workspace: above.saturating_sub(made.activations + made.gradients), ..made };
-        }
     }
 
     /// Books the first step of a phase of the rule that begins with `epoch`: on objects that are thrown away, after a
@@ -507,15 +414,15 @@ impl Training {
         let mut held = Vec::with_capacity(losses::HELD);
         for epoch in [epoch - 1, epoch] {
             let images = self.loader.epoch(epoch);
-            let (live, trained) = (self.meter.live(), updater.trained());
-            self.meter.begin_step();
+            let (live, trained) = (self.books.meter.live(), updater.trained());
+            self.books.meter.begin_step();
             let activations = scope(Category::Activations);
             let batch = self.loader.batch(&images, 0)?;
             drop(activations);
             held.push(rule.step(&mut net, &batch, &mut updater)?.loss);
             drop(batch);
             if updater.trained() > trained && held.len() > 1 {
-                self.account(live, true);
+                self.books.book(&mut self.state.peak_bytes, live, Leaves::MoreState);
             }
         }
         Ok(())
@@ -538,7 +445,7 @@ impl Training {
             false => None,
         };
         let bytes = &mut self.state.peak_bytes;
-        bytes.total = bytes.parameters + bytes.optimizer_state + bytes.fixed + bytes.library + bytes.step_peak;
+        bytes.total = bytes.standing.total() + bytes.step_peak;
         let accuracies = || self.state.curve.iter().map(|point| point.test_accuracy);
         let last = accuracies().next_back().filter(|_| diverged_at_step.is_none());
         let result = RunResult {
@@ -556,7 +463,7 @@ impl Training {
             peak_bytes: *bytes,
             unit_accuracy,
             data,
-            provenance: provenance::here(spec.device, self.meter.definition()).made_by(&self.state.makers),
+            provenance: provenance::here(spec.device, self.books.meter.definition()).made_by(&self.state.makers),
             spec: spec.clone(),
             curve: self.state.curve,
             diagnostics: self.state.diagnostics,
@@ -566,54 +473,6 @@ impl Training {
         };
         Ok(Trained { result, net: self.net, rule: self.rule })
     }
-}
-
-/// What fails once the run is to stop.
-fn stop(events: &dyn Events) -> impl Fn() -> Result<()> {
-    move || if events.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
-}
-
-/// What is trained, before its first step.
-pub(super) fn subject(
-    spec: &RunSpec,
-    image: [usize; 3],
-    classes: usize,
-    device: &burn::tensor::Device,
-) -> Result<(Network, Box<dyn LearningRule>, Updater)> {
-    let mut net = spec.network.build(image, classes, spec.seed, device)?;
-    let rule = spec.rule.init(&mut net, spec.seed)?;
-    Ok((net, rule, spec.recipe.optimizer().init()?))
-}
-
-/// One step on objects that are thrown away: what is still allocated afterwards is the tensor library's own.
-fn warm_up(
-    spec: &RunSpec,
-    (image, classes): ([usize; 3], usize),
-    loader: &Loader,
-    meter: &dyn Meter,
-    device: &burn::tensor::Device,
-    pipeline: Option<&Pipeline>,
-) -> Result<usize> {
-    let before = meter.live();
-    {
-        let (mut net, mut rule, mut updater) = subject(spec, image, classes, device)?;
-        let samples = spec.recipe.batch.min(loader.counts().0);
-        room::check(
-            spec.device,
-            &net,
-            &*rule,
-            samples,
-            &spec.recipe.optimizer(),
-            pipeline.map_or(1, Pipeline::workers),
-        )?;
-        let batch = loader.batch(&loader.epoch(0), 0)?;
-        // In the thread that makes the steps that are booked: the library keeps some of it for each thread.
-        match pipeline {
-            Some(pipeline) => pipeline.in_order(&mut *rule, &mut net, &batch, &mut updater)?,
-            None => rule.step(&mut net, &batch, &mut updater)?,
-        };
-    }
-    Ok(meter.live().saturating_sub(before))
 }
 
 #[cfg(test)]
@@ -689,10 +548,11 @@ mod tests {
         // Running statistics are read in evaluation alone.
         let mut training = start();
         let (mut net, mut rule) = (training.net.duplicate(), spec.rule.init(&mut training.net, 0).unwrap());
-        let mut all: std::collections::HashMap<_, _> = sll_core::named::tensors(&mut net, &*rule).into_iter().collect();
+        let mut all: std::collections::HashMap<_, _> =
+            sll_core::snapshot::tensors(&mut net, &*rule).into_iter().collect();
         let (_, mean) = all.iter_mut().find(|(name, _)| name.contains("running_mean")).unwrap();
         *mean = burn::tensor::TensorData::new(vec![f32::NAN; mean.num_elements()], mean.shape().clone());
-        sll_core::named::load(&mut training.net, &mut *rule, &mut |name| all.remove(name)).unwrap();
+        sll_core::snapshot::load(&mut training.net, &mut *rule, &mut |name| all.remove(name)).unwrap();
         let mut events = Late { looks: Cell::new(usize::MAX), epochs: 0 };
         assert_eq!(training.run(&spec, None, &mut events).unwrap(), Some(1));
         assert_eq!(events.epochs, 0);

@@ -3,14 +3,16 @@
 mod data;
 mod device;
 mod layers;
+mod recipe;
 mod run;
 mod weighing;
 
 pub(crate) use data::{name_dataset, own_settings, unpublished};
 pub use device::DeviceName;
 pub use layers::{assemble, merge, set, values};
+pub use recipe::{Inputs, Recipe};
 pub(crate) use run::MOST_EPOCHS;
-pub use run::{Inputs, Recipe, RunSpec, SmallData};
+pub use run::{RunSpec, SmallData};
 pub use weighing::MemorySpec;
 
 use crate::error::{Error, Result};

@@ -1,6 +1,6 @@
 //! The right to work on one request.
 
-use super::{Kept, read, set_aside};
+use super::{CheckpointFiles, read, set_aside};
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::spec::Request;
@@ -27,8 +27,8 @@ impl<R: Request> Claim<R> {
     }
 
     /// Where a run keeps its state while it is unfinished.
-    pub fn checkpoint(&self) -> Kept {
-        Kept::of(&self.folder)
+    pub fn checkpoint(&self) -> CheckpointFiles {
+        CheckpointFiles::of(&self.folder)
     }
 
     /// What the request left, if it is finished. A file that cannot be used is set aside, and `note` hears of it.
@@ -62,7 +62,7 @@ impl<R: Request> Claim<R> {
     }
 
     fn keep(&self, record: &R::Record) -> Result<()> {
-        write_atomically(&self.folder.join("result.json"), crate::sealed::sealed(record).as_bytes())
+        write_atomically(&self.folder.join("result.json"), crate::sealed::seal(record).as_bytes())
     }
 
     /// Removes the request's folder if it holds nothing but what a claim makes.

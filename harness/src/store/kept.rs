@@ -19,9 +19,9 @@ const DIGEST: usize = 32;
 
 /// Where a run's state is kept.
 #[derive(Clone, Debug)]
-pub struct Kept(PathBuf);
+pub struct CheckpointFiles(PathBuf);
 
-impl Kept {
+impl CheckpointFiles {
     /// At `path`, with the state before it in `<path>.previous`.
     pub fn at(path: PathBuf) -> Self {
         Self(path)
@@ -81,7 +81,7 @@ pub fn set_aside(path: &Path, why: &str) -> Result<String> {
 }
 
 /// The parts of a file of `blocks` whose wholeness can be told.
-pub(crate) fn sealed(blocks: &[Vec<u8>]) -> Vec<Cow<'_, [u8]>> {
+pub(crate) fn pack(blocks: &[Vec<u8>]) -> Vec<Cow<'_, [u8]>> {
     let length = |block: &Vec<u8>| (block.len() as u64).to_le_bytes().to_vec();
     let content: Vec<Cow<[u8]>> =
         blocks.iter().flat_map(|block| [length(block).into(), block.as_slice().into()]).collect();
@@ -104,7 +104,7 @@ pub(crate) fn first_block(path: &Path) -> Option<Vec<u8>> {
 }
 
 /// The blocks of a file that is whole.
-pub(crate) fn unsealed(bytes: &[u8]) -> std::result::Result<Vec<Vec<u8>>, String> {
+pub(crate) fn unpack(bytes: &[u8]) -> std::result::Result<Vec<Vec<u8>>, String> {
     let sealed =
         bytes.strip_prefix(FIRST_LINE).ok_or("it is damaged, or an earlier version wrote it, without a digest")?;
     let (digest, mut rest) = sealed.split_at_checked(DIGEST).ok_or("it ends inside its digest")?;
@@ -127,14 +127,14 @@ mod tests {
     use super::*;
 
     fn file(blocks: &[Vec<u8>]) -> Vec<u8> {
-        sealed(blocks).concat()
+        pack(blocks).concat()
     }
 
     #[test]
     fn blocks_come_back_and_every_flipped_bit_and_every_cut_is_seen() {
         let blocks = vec![b"head".to_vec(), Vec::new(), vec![0; 9], vec![255]];
         let whole = file(&blocks);
-        assert_eq!(unsealed(&whole).unwrap(), blocks);
+        assert_eq!(unpack(&whole).unwrap(), blocks);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         assert_eq!(first_block(&path), None);
@@ -147,18 +147,18 @@ mod tests {
         for bit in 0..8 * whole.len() {
             let mut flipped = whole.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(unsealed(&flipped).is_err(), "bit {bit}");
+            assert!(unpack(&flipped).is_err(), "bit {bit}");
         }
         for length in 0..whole.len() {
-            assert!(unsealed(&whole[..length]).is_err(), "{length} bytes");
+            assert!(unpack(&whole[..length]).is_err(), "{length} bytes");
         }
-        assert!(unsealed(&[&whole[..], b"more"].concat()).is_err());
+        assert!(unpack(&[&whole[..], b"more"].concat()).is_err());
     }
 
     #[test]
     fn the_latest_makes_room_and_what_is_of_no_use_is_set_aside() {
         let folder = tempfile::tempdir().unwrap();
-        let kept = Kept::at(folder.path().join("checkpoint.bin"));
+        let kept = CheckpointFiles::at(folder.path().join("checkpoint.bin"));
         kept.make_room().unwrap();
         fs::write(kept.path(), "1").unwrap();
         kept.make_room().unwrap();

@@ -10,8 +10,8 @@ mod kept;
 mod state;
 
 pub use claim::Claim;
-pub use kept::{Kept, set_aside};
-pub(crate) use kept::{first_block, sealed, unsealed};
+pub use kept::{CheckpointFiles, set_aside};
+pub(crate) use kept::{first_block, pack, unpack};
 pub use state::Holder;
 
 use crate::error::{Error, Result};
@@ -64,8 +64,8 @@ impl Store {
     }
 
     /// Where the run called `id` keeps its state.
-    pub fn state(&self, id: &str) -> Kept {
-        Kept::of(&self.folder::<RunSpec>(id))
+    pub fn state(&self, id: &str) -> CheckpointFiles {
+        CheckpointFiles::of(&self.folder::<RunSpec>(id))
     }
 
     /// What `request` left, if it is finished.
@@ -160,7 +160,7 @@ fn read<R: Request>(path: &Path, id: &str) -> Result<Option<std::result::Result<
 
 /// The record of the request called `id`, or what is wrong with it.
 fn sound<R: Request>(text: &str, id: &str) -> std::result::Result<R::Record, String> {
-    let record: R::Record = crate::sealed::unsealed(text)?;
+    let record: R::Record = crate::sealed::unseal(text)?;
     match R::names(&record) {
         (told, spec) if told == id && spec == id => {}
         (told, spec) if told == spec => return Err(format!("it is {} {told}'s", R::NOUN)),
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use crate::experiment::memory;
     use crate::record::{RunResult, example};
-    use crate::sealed::sealed as stored;
+    use crate::sealed::seal as stored;
 
     fn spec() -> RunSpec {
         let text = "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\" }\nrule = { name = \"bp\" }";

@@ -9,7 +9,7 @@ use crate::record::Footprint;
 use crate::spec::{MemorySpec, Request};
 use crate::{device, provenance, room};
 use sll_core::Network;
-use sll_core::memory::MemoryUse;
+use sll_core::memory::{MemoryUse, StandingBytes};
 use sll_core::rule::LearningRule;
 
 /// Measures `spec`. The tensor library takes its number of threads from the environment when it first works, so the
@@ -53,8 +53,10 @@ pub fn measure(spec: &MemorySpec, on_step: impl FnMut(usize)) -> Result<Footprin
 /// bytes that network and rule free, the network's own are those it had when it was `bare`, before the rule was
 /// `installed`.
 fn with_feedback_apart(bytes: MemoryUse, bare: u64, installed: u64) -> MemoryUse {
-    let in_network = installed.saturating_sub(bare).saturating_sub(bytes.fixed).min(bytes.parameters);
-    MemoryUse { parameters: bytes.parameters - in_network, fixed: bytes.fixed + in_network, ..bytes }
+    let StandingBytes { parameters, fixed, .. } = bytes.standing;
+    let in_network = installed.saturating_sub(bare).saturating_sub(fixed).min(parameters);
+    let standing = StandingBytes { parameters: parameters - in_network, fixed: fixed + in_network, ..bytes.standing };
+    MemoryUse { standing, ..bytes }
 }
 
 /// What theory says of the rule on this network.
@@ -82,9 +84,10 @@ mod tests {
 
     #[test]
     fn feedback_inside_the_network_is_no_parameter() {
-        let freed = MemoryUse { parameters: 150, fixed: 10, optimizer_state: 7, ..MemoryUse::default() };
+        let standing = StandingBytes { parameters: 150, fixed: 10, optimizer_state: 7, ..StandingBytes::default() };
+        let freed = MemoryUse { standing, ..MemoryUse::default() };
         let fa = with_feedback_apart(freed, 100, 160);
-        assert_eq!((fa.parameters, fa.fixed, fa.standing()), (100, 60, freed.standing()));
+        assert_eq!((fa.standing.parameters, fa.standing.fixed, fa.standing()), (100, 60, freed.standing()));
         assert_eq!(with_feedback_apart(freed, 150, 160), freed);
     }
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::step::{made_up_batch, timed};
 use sll_core::Network;
-use sll_core::memory::{Category, MemoryUse, Meter, scope};
+use sll_core::memory::{Category, MemoryUse, Meter, StandingBytes, StepBytes, scope};
 use sll_core::op;
 use sll_core::optim::Updater;
 use sll_core::rule::LearningRule;
@@ -86,13 +86,13 @@ impl Weighing<'_> {
         let optimizer_state = self.freed_by(subject.updater);
         let fixed = self.freed_by(subject.rule);
         let parameters = self.freed_by(subject.net);
-        let sums = || peaks.iter().map(MemoryUse::step_peak);
+        let sums = || peaks.iter().map(StepBytes::total);
         let spread = sums().max().unwrap_or(0) - sums().min().unwrap_or(0);
         let seconds_per_step = seconds / peaks.len().max(1) as f64;
-        let most = peaks.iter().copied().max_by_key(MemoryUse::step_peak).unwrap_or_default();
+        let step = peaks.iter().copied().max_by_key(StepBytes::total).unwrap_or_default();
         drop(peaks);
         let library = meter.live().saturating_sub(self.before) as u64;
-        let bytes = MemoryUse { parameters, optimizer_state, fixed, library, ..most };
+        let bytes = MemoryUse { standing: StandingBytes { parameters, optimizer_state, fixed, library }, step };
         Ok(Weighed { bytes, spread, macs, most_activations, reserved_peak, seconds_per_step })
     }
 
@@ -105,13 +105,13 @@ impl Weighing<'_> {
 
     /// One step with its batch, which belongs to it: what it held at its peak, and its seconds without the making of
     /// noise.
-    fn one_step(&self, subject: &mut Subject, samples: usize, step: usize) -> Result<(MemoryUse, f64)> {
+    fn one_step(&self, subject: &mut Subject, samples: usize, step: usize) -> Result<(StepBytes, f64)> {
         let Subject { net, rule, updater } = subject;
         self.meter.begin_step();
         let made = scope(Category::Activations);
         let batch = made_up_batch(net, samples, step);
         drop(made);
         let seconds = timed(net, &mut **rule, updater, &batch)?.as_secs_f64();
-        Ok((MemoryUse { step: self.meter.step(), ..MemoryUse::default() }, seconds))
+        Ok((self.meter.step(), seconds))
     }
 }

@@ -1,13 +1,13 @@
 //! Every byte of the heap, counted at the allocator.
 
-use super::kept::Kept;
+use super::kept::BlockCache;
 use super::ledger::Ledger;
 use super::{Meter, StepBytes};
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 static HEAP: Ledger = Ledger::new();
-static BLOCKS: Kept = Kept::new();
+static BLOCKS: BlockCache = BlockCache::new();
 static REFUSED: AtomicUsize = AtomicUsize::new(0);
 
 /// Bytes of the last block that the system did not give, 0 where it gave all of them.

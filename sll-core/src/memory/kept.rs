@@ -29,7 +29,7 @@ struct Shelf {
 }
 
 /// The blocks kept, over the system's allocator.
-pub(super) struct Kept(Mutex<Shelf>);
+pub(super) struct BlockCache(Mutex<Shelf>);
 
 impl Shelf {
     fn remove(&mut self, index: usize) -> Option<Block> {
@@ -57,7 +57,7 @@ impl Shelf {
     }
 }
 
-impl Kept {
+impl BlockCache {
     pub const fn new() -> Self {
         Self(Mutex::new(Shelf { blocks: [None; BLOCKS], count: 0, bytes: 0, used: 0, most_used: 0 }))
     }
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     #[allow(unsafe_code, reason = "an allocator is called by hand")]
     fn a_block_serves_the_next_request_of_its_size_and_no_more_is_kept_than_was_used() {
-        let kept = Kept::new();
+        let kept = BlockCache::new();
         let large = layout(40 << 20);
         unsafe {
             let first = kept.alloc(large, false);

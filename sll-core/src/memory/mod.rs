@@ -10,15 +10,15 @@
 
 mod heap;
 mod kept;
+mod layer;
 mod ledger;
 #[cfg(feature = "tch")]
 pub mod libtorch;
-mod model;
 mod usage;
 
 pub use heap::{CountingAllocator, HeapMeter, refused};
-pub use model::{LayerMemory, LocalUnit, Pattern};
-pub use usage::MemoryUse;
+pub use layer::LayerMemory;
+pub use usage::{ByCategory, CategoryOf, MemoryUse, StandingBytes, StepBytes};
 
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
@@ -64,24 +64,6 @@ pub struct Reserved {
     pub live: u64,
     /// The most since [`Meter::begin_step`].
     pub peak: u64,
-}
-
-/// What a step held at its peak, above what stood before it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepBytes {
-    /// Outputs of forward passes and the batch.
-    pub activations: u64,
-    /// Gradients of parameters.
-    pub gradients: u64,
-    /// Everything else.
-    pub workspace: u64,
-}
-
-impl StepBytes {
-    /// The peak.
-    pub fn total(&self) -> u64 {
-        self.activations + self.gradients + self.workspace
-    }
 }
 
 /// What allocations of the present moment are for.

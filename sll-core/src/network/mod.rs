@@ -3,6 +3,7 @@
 pub mod cnn;
 pub mod mlp;
 pub mod spec;
+mod update;
 pub mod vit;
 
 pub use spec::{NetworkSpec, catalogue};
@@ -11,9 +12,9 @@ use crate::error::{Error, Result};
 use crate::layer::{DynLayer, Joins, Layer, LayerCost, Slot, Stages, WeightSlot};
 use crate::memory::{Category, LayerMemory, scope};
 use crate::named::{Named, Source};
-use crate::rule::Batch;
-use crate::{optim::Updater, output::OutputLoss, pass::Pass, precision::Precision, shape::Shape};
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use crate::step::Batch;
+use crate::{output::OutputLoss, pass::Pass, precision::Precision, shape::Shape};
+use burn::tensor::{Device, Tensor, TensorData};
 use std::ops::Range;
 
 /// Where a chain is cut into units; a unit is trained by ordinary backpropagation inside, and by its rule's signal.
@@ -324,10 +325,6 @@ impl Network {
             }
         }
         places
-    }
-
-    pub(crate) fn update_layer(&mut self, index: usize, grads: &mut Gradients, updater: &mut Updater) {
-        self.layers[index - self.first].update(grads, updater);
     }
 
     /// Takes the layers from `index` on away into a network of their own, where they keep their indices.

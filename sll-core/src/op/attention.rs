@@ -34,7 +34,7 @@ pub trait AttentionKernels: Backend {
     }
 
     /// From `dy` to `dx`, and the gradients.
-    fn attention_backward(kept: Kept<Self>, dy: FloatTensor<Self>) -> (FloatTensor<Self>, Gradients<Self>) {
+    fn attention_backward(kept: SavedAttention<Self>, dy: FloatTensor<Self>) -> (FloatTensor<Self>, Gradients<Self>) {
         backward::<Self>(kept, dy)
     }
 }
@@ -137,7 +137,7 @@ struct Attention;
 
 /// What the way back needs.
 #[derive(Clone, Debug)]
-pub struct Kept<B: Backend> {
+pub struct SavedAttention<B: Backend> {
     pub(super) x: FloatTensor<B>,
     pub(super) qkv: FloatTensor<B>,
     pub(super) mixed: FloatTensor<B>,
@@ -169,7 +169,7 @@ fn heads_backward<B: Backend>(
     B::float_cat([dq, dk, dv].map(|part| heads.join::<B>(part)).to_vec(), 1)
 }
 
-pub(super) fn backward<B: Backend>(kept: Kept<B>, mut dy: FloatTensor<B>) -> (FloatTensor<B>, Gradients<B>) {
+pub(super) fn backward<B: Backend>(kept: SavedAttention<B>, mut dy: FloatTensor<B>) -> (FloatTensor<B>, Gradients<B>) {
     let (mut dqkv, mut dqkv_bias, mut dproj, mut norm) = (None, None, None, NormGradients::default());
     let dproj_bias = single::<B>(sum_rows::<B>(dy.clone()));
     let back = |feedback| transposed::<B>(typed::<B>(feedback, &dy));
@@ -192,7 +192,7 @@ pub(super) fn backward<B: Backend>(kept: Kept<B>, mut dy: FloatTensor<B>) -> (Fl
 }
 
 impl<B: AttentionKernels> Backward<B, 7> for Attention {
-    type State = Kept<B>;
+    type State = SavedAttention<B>;
 
     fn backward(self, ops: Ops<Self::State, 7>, grads: &mut Grads, _: &mut Checkpointer) {
         let dy = grads.consume::<B>(&ops.node);
@@ -245,7 +245,7 @@ impl<B: AttentionOps, C: CheckpointStrategy> AttentionOps for Autodiff<B, C> {
                 let (qkv, mixed) = kept.expect("they were asked for");
                 let (qkv_feedback, proj_feedback) = (qkv_feedback.into_primitive(), proj_feedback.into_primitive());
                 let Values { gamma, beta, .. } = values;
-                prep.finish(Kept { x, qkv, mixed, gamma, beta, qkv_feedback, proj_feedback, heads }, y)
+                prep.finish(SavedAttention { x, qkv, mixed, gamma, beta, qkv_feedback, proj_feedback, heads }, y)
             }
             OpsKind::UnTracked(prep) => prep.finish(B::attention_forward(&x, &values, heads, false).0),
         }

@@ -21,12 +21,12 @@ pub struct Trained<B: Backend> {
     /// The biased variance of each channel.
     pub variance: FloatTensor<B>,
     /// What the way back needs.
-    pub kept: Kept<B>,
+    pub kept: SavedNorm<B>,
 }
 
 /// What the way back needs.
 #[derive(Clone, Debug)]
-pub struct Kept<B: Backend> {
+pub struct SavedNorm<B: Backend> {
     pub(super) z: FloatTensor<B>,
     pub(super) gamma: FloatTensor<B>,
     pub(super) beta: FloatTensor<B>,
@@ -69,7 +69,7 @@ pub trait BatchNormKernels: RectifyOps {
     }
 
     /// The gradients to `z`, `γ` and `β`.
-    fn norm_backward(_kept: Kept<Self>, _dh: FloatTensor<Self>) -> [FloatTensor<Self>; 3] {
+    fn norm_backward(_kept: SavedNorm<Self>, _dh: FloatTensor<Self>) -> [FloatTensor<Self>; 3] {
         unreachable!("a backend that serves no map has none to norm")
     }
 }
@@ -107,11 +107,11 @@ impl BatchNormKernels for Flex {
         let h = normed(z.clone(), &given, pool);
         let Given { gamma, beta, mean, variance, .. } = given;
         let (at, spread) = (mean.clone(), variance.clone());
-        Trained { h, mean, variance, kept: Kept { z, gamma, beta, mean: at, spread, epsilon, pool, output: None } }
+        Trained { h, mean, variance, kept: SavedNorm { z, gamma, beta, mean: at, spread, epsilon, pool, output: None } }
     }
 
-    fn norm_backward(kept: Kept<Self>, dh: FlexTensor) -> [FlexTensor; 3] {
-        let Kept { z, gamma, beta, mean, spread: variance, epsilon, pool, .. } = kept;
+    fn norm_backward(kept: SavedNorm<Self>, dh: FlexTensor) -> [FlexTensor; 3] {
+        let SavedNorm { z, gamma, beta, mean, spread: variance, epsilon, pool, .. } = kept;
         let (maps, given) = (maps(&z, pool), Given { gamma, beta, mean, variance, epsilon });
         let [mut z, dh] = [z, dh].map(contiguous);
         // In place where nobody else holds it.
@@ -224,7 +224,7 @@ impl BatchNormOps for burn::backend::LibTorch {
 struct NormRectify;
 
 impl<B: BatchNormKernels> Backward<B, 3> for NormRectify {
-    type State = Kept<B>;
+    type State = SavedNorm<B>;
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Grads, _: &mut Checkpointer) {
         let dh = grads.consume::<B>(&ops.node);

@@ -165,7 +165,7 @@ fn forward<B: ConvKernels>(
 struct Conv;
 
 #[derive(Clone, Debug)]
-struct Kept<B: Backend> {
+struct SavedConv<B: Backend> {
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
     bias: FloatTensor<B>,
@@ -174,11 +174,11 @@ struct Kept<B: Backend> {
 }
 
 impl<B: ConvKernels> Backward<B, 3> for Conv {
-    type State = Kept<B>;
+    type State = SavedConv<B>;
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Grads, _: &mut Checkpointer) {
         let dy = grads.consume::<B>(&ops.node);
-        let ([x_node, w_node, b_node], Kept { x, weight, bias, feedback, padding }) =
+        let ([x_node, w_node, b_node], SavedConv { x, weight, bias, feedback, padding }) =
             (ops.parents.map(|p| p.map(|p| p.id)), ops.state);
         let macs = macs(&weight.shape(), &dy.shape());
         add_macs(if x_node.is_some() { 2 * macs } else { macs });
@@ -206,7 +206,7 @@ impl<B: ConvKernels, C: CheckpointStrategy> ConvOps for Autodiff<B, C> {
         let y = forward::<B>(x.clone(), weight.clone(), bias.clone(), padding);
         let feedback = feedback.into_primitive();
         match prep {
-            OpsKind::Tracked(prep) => prep.finish(Kept { x, weight, bias, feedback, padding }, y),
+            OpsKind::Tracked(prep) => prep.finish(SavedConv { x, weight, bias, feedback, padding }, y),
             OpsKind::UnTracked(prep) => prep.finish(y),
         }
     }

@@ -27,7 +27,7 @@ pub trait MlpKernels: Backend {
     }
 
     /// From `dy` to `dx`, and the gradients.
-    fn mlp_backward(kept: Kept<Self>, dy: FloatTensor<Self>) -> (FloatTensor<Self>, Gradients<Self>) {
+    fn mlp_backward(kept: SavedMlp<Self>, dy: FloatTensor<Self>) -> (FloatTensor<Self>, Gradients<Self>) {
         backward::<Self>(kept, dy)
     }
 }
@@ -98,7 +98,7 @@ struct Mlp;
 
 /// What the way back needs.
 #[derive(Clone, Debug)]
-pub struct Kept<B: Backend> {
+pub struct SavedMlp<B: Backend> {
     pub(super) x: FloatTensor<B>,
     pub(super) z: FloatTensor<B>,
     pub(super) gamma: FloatTensor<B>,
@@ -107,7 +107,7 @@ pub struct Kept<B: Backend> {
     pub(super) feedback2: FloatTensor<B>,
 }
 
-pub(super) fn backward<B: Backend>(kept: Kept<B>, mut dy: FloatTensor<B>) -> (FloatTensor<B>, Gradients<B>) {
+pub(super) fn backward<B: Backend>(kept: SavedMlp<B>, mut dy: FloatTensor<B>) -> (FloatTensor<B>, Gradients<B>) {
     let (mut dw1, mut db1, mut dw2, mut norm) = (None, None, None, NormGradients::default());
     let db2 = single::<B>(sum_rows::<B>(dy.clone()));
     let back = |feedback| transposed::<B>(typed::<B>(feedback, &dy));
@@ -129,7 +129,7 @@ pub(super) fn backward<B: Backend>(kept: Kept<B>, mut dy: FloatTensor<B>) -> (Fl
 }
 
 impl<B: MlpKernels> Backward<B, 7> for Mlp {
-    type State = Kept<B>;
+    type State = SavedMlp<B>;
 
     fn backward(self, ops: Ops<Self::State, 7>, grads: &mut Grads, _: &mut Checkpointer) {
         let dy = grads.consume::<B>(&ops.node);
@@ -181,7 +181,7 @@ impl<B: MlpOps, C: CheckpointStrategy> MlpOps for Autodiff<B, C> {
                 let z = z.expect("the pre-activations were asked for");
                 let (feedback1, feedback2) = (feedback1.into_primitive(), feedback2.into_primitive());
                 let Values { gamma, beta, .. } = values;
-                prep.finish(Kept { x, z, gamma, beta, feedback1, feedback2 }, y)
+                prep.finish(SavedMlp { x, z, gamma, beta, feedback1, feedback2 }, y)
             }
             OpsKind::UnTracked(prep) => prep.finish(B::mlp_forward(&x, &values, false).0),
         }

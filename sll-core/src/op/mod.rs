@@ -29,6 +29,7 @@ mod patches;
 mod pool;
 mod rectify;
 mod rows;
+mod together;
 mod update;
 
 pub use affine::{affine, patch_affine};
@@ -45,4 +46,5 @@ pub use patches::Patches;
 pub use pool::rectify_pool;
 pub use rectify::rectify;
 pub use rows::{chunk_rows, zero_rows};
-pub use update::{AdamStep, AdamaxStep, Decay, SgdStep, adam, adamax, sgd, together};
+pub use together::together;
+pub use update::{AdamStep, AdamaxStep, Decay, SgdStep, adam, adamax, sgd};

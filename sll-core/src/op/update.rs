@@ -133,15 +133,6 @@ fn decayed<B: Backend>(theta: FloatTensor<B>, g: FloatTensor<B>, decay: Decay) -
     (theta, g)
 }
 
-/// Does `work`, in which parameters are moved, each once, and none is looked at: a backend may move them all at its
-/// end.
-pub fn together<T>(work: impl FnOnce() -> T) -> T {
-    #[cfg(feature = "tch")]
-    return super::libtorch::update::together(work);
-    #[cfg(not(feature = "tch"))]
-    work()
-}
-
 /// One step of Adam (Kingma & Ba 2015), the moments begun at 0:
 /// `m <- β₁ m + (1 - β₁) g`, `v <- β₂ v + (1 - β₂) g²`, `θ <- θ - lr / (1 - β₁ᵗ) · m / (√v / √(1 - β₂ᵗ) + ε)`.
 ///

@@ -1,6 +1,6 @@
 //! What an optimiser keeps of a parameter between steps.
 
-use crate::learned::apart;
+use crate::parameter::apart;
 use burn::optim::{RecordState, StateSink, StateSource};
 use burn::tensor::{Device, Tensor};
 

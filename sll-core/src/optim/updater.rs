@@ -1,15 +1,11 @@
-//! The one place where parameters change, with the optimiser's state of each module that has been moved.
+//! An optimiser with its learning rate and its state of each module that has been moved.
 
 use super::Sgd;
 use crate::error::{Error, Result};
-use crate::learned::Learned;
-use crate::memory::{gradients_gone, gradients_used};
-use crate::network::Network;
 use burn::module::{Module, ParamGroup};
 use burn::optim::ModuleOptimizer;
-use burn::tensor::{Bytes, Gradients};
+use burn::tensor::Bytes;
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An optimiser with the present learning rate. Its state is per parameter, so that stepping layer by layer gives the
@@ -64,26 +60,14 @@ impl Updater {
         Self { optimizer: self.optimizer.clone(), lr: self.lr, states: self.states.clone() }
     }
 
-    /// Moves the layers `range` by one step, taking their gradients out of `grads` layer by layer.
-    pub fn step(&mut self, net: &mut Network, range: Range<usize>, mut grads: Gradients) {
-        for index in range.rev() {
-            net.update_layer(index, &mut grads, self);
-        }
-        // Two passes through one unit make each gradient twice, and leave their sum.
-        drop(grads);
-        gradients_gone();
+    /// The state of `module`, whose identity is `name`, out of the map until [`Updater::put_state`].
+    pub(crate) fn take_state<M: Module>(&self, name: &str, module: &M) -> ModuleOptimizer {
+        self.states().take(name, module, &self.optimizer)
     }
 
-    /// Moves parameters that are no layer's, with the learning rate multiplied by `lr_factor`.
-    pub fn step_learned<M: Module>(&mut self, module: &mut Learned<M>, grads: &mut Gradients, lr_factor: f64) {
-        let name = module.identity();
-        if name.is_empty() {
-            return;
-        }
-        let mut state = self.states().take(&name, module.get(), &self.optimizer);
-        module.step(grads, &mut state, self.lr * lr_factor);
+    /// Keeps the state of the module whose identity is `name`, which has moved.
+    pub(crate) fn put_state(&self, name: String, state: ModuleOptimizer) {
         self.states().modules.insert(name, state);
-        gradients_used(module.num_params());
     }
 
     fn states(&self) -> MutexGuard<'_, States> {
@@ -166,7 +150,7 @@ fn bad_record(error: impl ToString) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learned::Matrix;
+    use crate::learned::{Learned, Matrix};
     use crate::optim::{Adam, OptimizerConfig, OptimizerKind};
     use burn::tensor::Device;
 

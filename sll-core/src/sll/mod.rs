@@ -21,13 +21,12 @@ pub use config::{Parent, SllConfig};
 use self::unit::{Pending, Unit};
 use crate::chain::{Chain, Handed, Link, in_order};
 use crate::error::Result;
-use crate::learned::load_all;
-use crate::memory::{LocalUnit, MemoryUse, Pattern};
-use crate::named::Part;
+use crate::learned::{Part, load_all};
+use crate::memory::MemoryUse;
+use crate::model::{LocalUnit, Pattern};
 use crate::network::{Cut, Network};
 use crate::op::Product;
 use crate::optim::{OptimizerConfig, Updater};
-use crate::output::OutputLoss;
 use crate::projection::{Projection, ProjectionConfig};
 use crate::rule::{Batch, LearningRule, StepCost, StepReport};
 use crate::summary::Summary;
@@ -55,7 +54,7 @@ impl SllConfig {
     /// # Errors
     /// If a setting is out of its range, or the network cannot be cut into as many units.
     pub fn init(&self, net: &Network, seed: u64) -> Result<Sll> {
-        OutputLoss::only_cross_entropy(net, "SLL")?;
+        net.loss().only_cross_entropy("SLL")?;
         let classes = net.classes();
         let (projection, codes) = (self.validate(classes)?, self.number_of_codes(classes));
         let (units, seed) = (net.units(self.cut())?, self.projection_seed.unwrap_or(seed));

@@ -1,13 +1,13 @@
 //! Throughput and step memory against the number of workers, a figure each for every network.
 
-use super::{Found, Line, Measured, Way};
+use super::{PipelineBench, PipelinedNetwork, Way, WayTimes};
 use crate::error::Result;
 use crate::report::picture::{Line as Series, Plot, Point, Scale, Spread, Stroke, of_part, of_rule, save_all};
 use crate::units::MIB;
 use std::path::{Path, PathBuf};
 
 /// Draws every network as SVG and as PNG and says where they are.
-pub fn write(found: &Found, dir: &Path) -> Result<Vec<PathBuf>> {
+pub fn write(found: &PipelineBench, dir: &Path) -> Result<Vec<PathBuf>> {
     let plots = found.networks.iter().flat_map(|measured| {
         let [throughput, memory] = names(measured);
         [(throughput, images(found, measured)), (memory, bytes(found, measured))]
@@ -16,11 +16,11 @@ pub fn write(found: &Found, dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The names of a network's figures.
-pub(super) fn names(measured: &Measured) -> [String; 2] {
+pub(super) fn names(measured: &PipelinedNetwork) -> [String; 2] {
     ["throughput", "memory"].map(|what| format!("{what}-{}", measured.network))
 }
 
-fn plot(found: &Found, measured: &Measured, title: &str) -> Plot {
+fn plot(found: &PipelineBench, measured: &PipelinedNetwork, title: &str) -> Plot {
     let most = measured.units.len();
     Plot {
         title: format!("{title}, {} on {}", measured.rule, measured.title),
@@ -38,24 +38,24 @@ fn point(x: usize, y: f64, low: f64, high: f64) -> Point {
 }
 
 /// The same value for every N.
-fn level(measured: &Measured, stroke: Stroke, label: String, value: f64) -> Series {
+fn level(measured: &PipelinedNetwork, stroke: Stroke, label: String, value: f64) -> Series {
     let ends = [1, measured.units.len()].map(|n| point(n, value, value, value));
     Series::new(stroke, label, "", ends.to_vec())
 }
 
-fn pipelines(measured: &Measured) -> impl Iterator<Item = (usize, &Line)> {
+fn pipelines(measured: &PipelinedNetwork) -> impl Iterator<Item = (usize, &WayTimes)> {
     measured.lines.iter().filter_map(|line| match line.way {
         Way::Pipeline(workers) if workers <= measured.units.len() => Some((workers, line)),
         _ => None,
     })
 }
 
-fn name(measured: &Measured) -> &'static str {
+fn name(measured: &PipelinedNetwork) -> &'static str {
     let info = baselines::rules().iter().find(|info| info.title == measured.rule);
     info.map_or("sll", |info| info.settings.name())
 }
 
-fn images(found: &Found, measured: &Measured) -> Plot {
+fn images(found: &PipelineBench, measured: &PipelinedNetwork) -> Plot {
     let (threads, batch, own) = (found.provenance.threads, measured.batch as f64, of_rule(name(measured)));
     let simulated = |index: usize, label: &str, rate: &dyn Fn(usize) -> f64| {
         let points = (1..=measured.units.len()).map(|n| point(n, rate(n), rate(n), rate(n)));
@@ -69,8 +69,9 @@ fn images(found: &Found, measured: &Measured) -> Plot {
             series.push(level(measured, stroke, format!("{title}, {threads} threads"), measured.images(line)));
         }
     }
-    let rate =
-        |(n, line): (usize, &Line)| point(n, batch / line.step.median, batch / line.step.high, batch / line.step.low);
+    let rate = |(n, line): (usize, &WayTimes)| {
+        point(n, batch / line.step.median, batch / line.step.high, batch / line.step.low)
+    };
     series.push(Series::new(own, format!("{}, N workers", measured.rule), "", pipelines(measured).map(rate).collect()));
     Plot {
         y_label: "images a second".into(),
@@ -80,7 +81,7 @@ fn images(found: &Found, measured: &Measured) -> Plot {
     }
 }
 
-fn bytes(found: &Found, measured: &Measured) -> Plot {
+fn bytes(found: &PipelineBench, measured: &PipelinedNetwork) -> Plot {
     let (threads, own) = (found.provenance.threads, of_rule(name(measured)));
     let mib = |bytes: u64| bytes as f64 / MIB;
     let mut series = Vec::new();

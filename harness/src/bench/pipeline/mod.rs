@@ -9,7 +9,7 @@ pub mod parquet;
 pub mod text;
 
 use super::case::Case;
-use super::record::Spread;
+use super::record::Quartiles;
 use crate::error::{Error, Result};
 use crate::record::Provenance;
 use crate::spec::DeviceName;
@@ -28,18 +28,18 @@ const SIMULATED: usize = 1000;
 
 /// All that was measured.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct PipelineBench {
     /// The command that makes it again.
     pub command: String,
     /// Where and with what.
     pub provenance: Provenance,
     /// Each network.
-    pub networks: Vec<Measured>,
+    pub networks: Vec<PipelinedNetwork>,
 }
 
 /// One network with one rule.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Measured {
+pub struct PipelinedNetwork {
     /// The network with its input and batch.
     pub title: String,
     /// Its name.
@@ -51,7 +51,7 @@ pub struct Measured {
     /// Seconds of a step in each unit, of one worker alone.
     pub units: Vec<f64>,
     /// What was measured.
-    pub lines: Vec<Line>,
+    pub lines: Vec<WayTimes>,
 }
 
 /// How steps are made.
@@ -67,18 +67,18 @@ pub enum Way {
 
 /// What was measured of one way.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Line {
+pub struct WayTimes {
     /// The way.
     pub way: Way,
     /// Seconds a step.
-    pub step: Spread,
+    pub step: Quartiles,
     /// The most bytes held at once, above what stands between steps.
     pub peak: u64,
 }
 
-impl Measured {
+impl PipelinedNetwork {
     /// The line of `way`.
-    pub fn line(&self, way: Way) -> Option<&Line> {
+    pub fn line(&self, way: Way) -> Option<&WayTimes> {
         self.lines.iter().find(|line| line.way == way)
     }
 
@@ -97,12 +97,12 @@ impl Measured {
     }
 
     /// Images a second of `line`.
-    pub fn images(&self, line: &Line) -> f64 {
+    pub fn images(&self, line: &WayTimes) -> f64 {
         self.batch as f64 / line.step.median
     }
 
     /// Times the images a second that the serial step with all threads makes.
-    pub fn gain(&self, line: &Line) -> Option<f64> {
+    pub fn gain(&self, line: &WayTimes) -> Option<f64> {
         Some(self.line(Way::Serial)?.step.median / line.step.median)
     }
 }
@@ -115,7 +115,7 @@ pub fn measure(
     threads: usize,
     workers: &[usize],
     time: Duration,
-) -> Result<Measured> {
+) -> Result<PipelinedNetwork> {
     let stepper = |info: &RuleInfo| Stepper::new(&case.spec(info.settings, DeviceName::Flex, threads), 0);
     let (mut bp, mut serial, mut together) = (stepper(bp)?, stepper(info)?, stepper(info)?);
     let units = together.units();
@@ -166,11 +166,11 @@ pub fn measure(
             seconds.iter_mut().zip(&spent.units).for_each(|(seconds, unit)| seconds.push(of(unit)));
         }
     }
-    let median = |seconds: Vec<f64>| Spread::of(&seconds).map_or(0.0, |spread| spread.median);
+    let median = |seconds: Vec<f64>| Quartiles::of(&seconds).map_or(0.0, |spread| spread.median);
     let line = |((way, _), (samples, peak)): (&(Way, _), (Vec<f64>, u64))| {
-        Some(Line { way: *way, step: Spread::of(&samples)?, peak })
+        Some(WayTimes { way: *way, step: Quartiles::of(&samples)?, peak })
     };
-    Ok(Measured {
+    Ok(PipelinedNetwork {
         title: case.title(),
         network: case.network.into(),
         batch: case.batch,
@@ -194,10 +194,10 @@ pub(crate) mod tests {
     use crate::record::example;
 
     /// Two networks of made-up numbers.
-    pub(crate) fn found() -> Found {
-        let spread = |median: f64| Spread { n: 5, low: 0.9 * median, median, high: 1.1 * median };
-        let line = |(way, median, peak)| Line { way, step: spread(median), peak };
-        let of = |network: &str, seconds: f64| Measured {
+    pub(crate) fn found() -> PipelineBench {
+        let spread = |median: f64| Quartiles { n: 5, low: 0.9 * median, median, high: 1.1 * median };
+        let line = |(way, median, peak)| WayTimes { way, step: spread(median), peak };
+        let of = |network: &str, seconds: f64| PipelinedNetwork {
             title: format!("{network}, 1x28x28, batch 100"),
             network: network.into(),
             batch: 100,
@@ -213,7 +213,11 @@ pub(crate) mod tests {
             .to_vec(),
         };
         let provenance = example::run(0, 97.0).provenance;
-        Found { command: "harness pipeline".into(), provenance, networks: vec![of("mlp", 0.01), of("vit", 0.1)] }
+        PipelineBench {
+            command: "harness pipeline".into(),
+            provenance,
+            networks: vec![of("mlp", 0.01), of("vit", 0.1)],
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What was measured as Parquet: a row a network and way.
 
-use super::{Found, Line, Measured, Way};
+use super::{PipelineBench, PipelinedNetwork, Way, WayTimes};
 use crate::error::Result;
 use crate::report::parquet::{Columns, file};
 use std::path::{Path, PathBuf};
@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 pub const FILE: &str = "pipeline.parquet";
 
 /// Writes `pipeline.parquet` and says where it is.
-pub fn write(found: &Found, dir: &Path) -> Result<PathBuf> {
+pub fn write(found: &PipelineBench, dir: &Path) -> Result<PathBuf> {
     let lines = |network| move |line| (network, line);
-    let items: Vec<(&Measured, &Line)> =
+    let items: Vec<(&PipelinedNetwork, &WayTimes)> =
         found.networks.iter().flat_map(|network| network.lines.iter().map(lines(network))).collect();
     let place = &found.provenance;
-    let units = |network: &Measured| network.units.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
-    let columns = Columns { items: &items, columns: Vec::new() }
+    let units = |network: &PipelinedNetwork| network.units.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
+    let columns = Columns::of(&items)
         .add("network", |(network, _)| network.title.clone())
         .add("batch", |(network, _)| network.batch as u64)
         .add("rule", |(network, line)| match line.way {

@@ -1,7 +1,7 @@
 //! The page of units trained at once.
 
 use super::figure::names;
-use super::{Found, Measured, Way};
+use super::{PipelineBench, PipelinedNetwork, Way};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::report::grid::{Grid, escape};
@@ -9,14 +9,14 @@ use crate::units::MIB;
 use std::path::{Path, PathBuf};
 
 /// Writes `README.md` and says where it is.
-pub fn write(found: &Found, dir: &Path) -> Result<PathBuf> {
+pub fn write(found: &PipelineBench, dir: &Path) -> Result<PathBuf> {
     let path = dir.join("README.md");
     write_atomically(&path, render(found).as_bytes())?;
     Ok(path)
 }
 
 /// The text.
-pub fn render(found: &Found) -> String {
+pub fn render(found: &PipelineBench) -> String {
     let place = &found.provenance;
     let mut text = format!(
         "# Units trained at once\n\nDevice {} · on {} · threads {} · harness {} · with {} · `{}`\n",
@@ -52,7 +52,7 @@ const MEANING: &str = "\n## What a number means\n
   and hand batches on at no cost: a step takes the slowest run. Neither knows that cores share caches and memory.
 ";
 
-fn table(measured: &Measured, threads: usize) -> String {
+fn table(measured: &PipelinedNetwork, threads: usize) -> String {
     let mut grid = Grid::new(["way", "step, ms", "images/s", "gain", "step memory, MiB"]);
     for line in &measured.lines {
         let way = match line.way {
@@ -73,7 +73,7 @@ fn table(measured: &Measured, threads: usize) -> String {
     grid.to_string()
 }
 
-fn schedule(measured: &Measured) -> String {
+fn schedule(measured: &PipelinedNetwork) -> String {
     let mut grid = Grid::new(["N", "N cores, images/s", "gain on 1", "N devices, images/s", "gain on 1"]);
     for n in 1..=measured.units.len() {
         let (cores, devices) = (measured.cores(n), measured.devices(n));

@@ -1,11 +1,11 @@
 //! The runs of an experiment that the command line chooses.
 
-use super::SelectArgs;
+use super::args::SelectArgs;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::estimate::{self, Crew, Load};
 use crate::experiment::{Choices, Experiment, Plan, Profile, expand};
-use crate::plan::Line;
+use crate::plan::PlanLine;
 use crate::pool::Job;
 use crate::report::place::variant;
 use crate::spec::{DeviceName, MOST_EPOCHS, Request, RunSpec, within};
@@ -86,13 +86,13 @@ fn nothing(plan: &Plan, choices: &Choices) -> Error {
 }
 
 /// The plan's lines: `jobs`, with what those of them take that are `left`, as `loads` has it in their order.
-pub fn lines(jobs: &[Job<RunSpec>], left: &[Job<RunSpec>], loads: &[Load]) -> Vec<Line> {
+pub fn lines(jobs: &[Job<RunSpec>], left: &[Job<RunSpec>], loads: &[Load]) -> Vec<PlanLine> {
     let known: HashMap<String, &Load> = left.iter().map(|job| job.request.id()).zip(loads).collect();
     let line = |job: &Job<RunSpec>| {
         let id = job.request.id();
         let load = known.get(&id);
         let (seconds, bytes) = (load.map(|load| load.seconds()), load.and_then(|load| load.bytes()));
-        Line { id, title: job.title.clone(), seconds, bytes, spec: job.request.clone() }
+        PlanLine { id, title: job.title.clone(), seconds, bytes, spec: job.request.clone() }
     };
     jobs.iter().map(line).collect()
 }

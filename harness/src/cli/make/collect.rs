@@ -1,6 +1,6 @@
 //! From the store to a report.
 
-use super::SelectArgs;
+use super::args::SelectArgs;
 use crate::error::{Error, Result};
 use crate::experiment::{Choices, Plan, Sweep};
 use crate::pool::Job;

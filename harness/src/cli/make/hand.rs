@@ -1,14 +1,14 @@
 //! Runs handed to a batch system, and waiting for them.
 
-use super::MakeArgs;
+use super::args::MakeArgs;
+use super::batch::EngineArgs;
 use super::collect::Finder;
-use crate::engine::{self, Cluster, EngineName, Handed};
+use crate::cli::stdout::print;
+use crate::engine::{self, Cluster, Handed};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::spec::Request;
 use crate::talk::say;
-use clap::Args;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How often a batch system is asked, and for how long it may not answer.
@@ -16,45 +16,6 @@ const LOOK: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(900);
 /// How often runs that a job left are handed over again.
 const ROUNDS: usize = 4;
-
-/// Who makes the runs. What a cluster is asked for stands in cluster.toml, too (docs/cluster.md); flags beat it.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Batch systems")]
-pub struct EngineArgs {
-    /// Who makes the runs.
-    #[arg(long, value_enum, default_value = "local")]
-    engine: EngineName,
-    /// What to ask of the cluster; cluster.toml here if it is there.
-    #[arg(long, value_name = "FILE")]
-    cluster: Option<PathBuf>,
-    /// Slurm's partition.
-    #[arg(long, value_name = "NAME")]
-    partition: Option<String>,
-    /// Slurm's account.
-    #[arg(long, value_name = "NAME")]
-    account: Option<String>,
-    /// A task's generic resources, like gpu:1 (Slurm) or gpus/nvidia=1 (HyperQueue).
-    #[arg(long, value_name = "WHAT")]
-    gres: Option<String>,
-    /// The most time of a task, as the batch system writes it; one that does not end in it goes on in another.
-    #[arg(long, value_name = "TIME")]
-    time: Option<String>,
-    /// A task's memory, as the batch system writes it.
-    #[arg(long, value_name = "SIZE")]
-    mem: Option<String>,
-    /// A task's cores.
-    #[arg(long, value_name = "N")]
-    cpus: Option<usize>,
-    /// Tasks that run at once, where Slurm has room for more.
-    #[arg(long, value_name = "N")]
-    tasks: Option<usize>,
-    /// Minutes that a task should take: short runs share one.
-    #[arg(long, value_name = "N")]
-    task_minutes: Option<f64>,
-    /// Wait until all is done, hand over again what a job leaves, then write the page.
-    #[arg(long)]
-    wait: bool,
-}
 
 /// What became of the runs.
 pub enum Way {
@@ -67,31 +28,6 @@ pub enum Way {
 }
 
 impl EngineArgs {
-    /// Whether this machine makes the runs.
-    pub fn is_local(&self) -> bool {
-        self.engine == EngineName::Local
-    }
-
-    /// The cluster's file with the flags over it; `jobs` runs side by side, if that is given.
-    fn asked(&self, jobs: Option<u64>) -> Result<Cluster> {
-        let file = Cluster::read(self.cluster.as_deref())?;
-        let text = |flag: &Option<String>, file: Option<String>| flag.clone().or(file);
-        let cluster = Cluster {
-            partition: text(&self.partition, file.partition),
-            account: text(&self.account, file.account),
-            gres: text(&self.gres, file.gres),
-            time: text(&self.time, file.time),
-            mem: text(&self.mem, file.mem),
-            cpus: self.cpus.or(file.cpus),
-            tasks: self.tasks.or(file.tasks),
-            task_minutes: self.task_minutes.unwrap_or(file.task_minutes),
-            jobs: jobs.map_or(file.jobs, |jobs| jobs as usize),
-            ..file
-        };
-        cluster.validate()?;
-        Ok(cluster)
-    }
-
     /// Hands the runs of `handed` that `finder` does not find to the batch system, if there is one. Prints the script
     /// where that is all that is asked for, and waits where that is asked for.
     pub fn hand_over(&self, handed: &Handed, finder: &Finder, args: &MakeArgs) -> Result<Way> {
@@ -107,7 +43,7 @@ impl EngineArgs {
             before = left.len();
             let work = handed.work(&left, cluster.clone(), command.clone())?;
             if args.dry_run {
-                super::super::print(queue.script(&work).trim_end())?;
+                print(queue.script(&work).trim_end())?;
                 return Ok(Way::Over);
             }
             engine::hand_over(self.engine, handed, &work)?;
@@ -123,7 +59,7 @@ impl EngineArgs {
 
 /// Numbers, from 1 on, of the lines whose runs are not done.
 fn left(handed: &Handed, finder: &Finder) -> Vec<usize> {
-    let jobs: Vec<_> = handed.lines.iter().map(crate::plan::Line::job).collect();
+    let jobs: Vec<_> = handed.lines.iter().map(crate::plan::PlanLine::job).collect();
     let left: std::collections::HashSet<String> = finder.left(&jobs).iter().map(|job| job.request.id()).collect();
     (1..).zip(&handed.lines).filter(|(_, line)| left.contains(&line.id)).map(|(number, _)| number).collect()
 }
@@ -172,30 +108,4 @@ fn command(args: &MakeArgs, cluster: &Cluster) -> Result<Vec<String>> {
         ["--threads".to_string(), threads.to_string()]
     }));
     Ok(words)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        engine: EngineArgs,
-    }
-
-    #[test]
-    fn flags_beat_the_clusters_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("cluster.toml");
-        std::fs::write(&file, "partition = \"cpu\"\ncpus = 2\njobs = 2\nsetup = [\"x\"]").unwrap();
-        let file = file.display().to_string();
-        let line =
-            Line::parse_from(["x", "--engine", "slurm", "--cluster", &file, "--partition", "gpu", "--mem", "8G"]);
-        let cluster = line.engine.asked(None).unwrap();
-        let found = (cluster.partition.as_deref(), cluster.mem.as_deref(), cluster.cpus, cluster.jobs);
-        assert_eq!(found, (Some("gpu"), Some("8G"), Some(2), 2));
-        assert_eq!((cluster.setup.len(), line.engine.asked(Some(4)).unwrap().jobs), (1, 4));
-    }
 }

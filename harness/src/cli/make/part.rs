@@ -1,6 +1,6 @@
 //! A part of the runs, for schedulers that nobody thought of.
 
-use super::EngineArgs;
+use super::batch::EngineArgs;
 use crate::error::{Error, Result};
 use crate::plan::Shard;
 use clap::Args;

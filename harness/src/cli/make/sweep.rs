@@ -1,6 +1,7 @@
 //! A sweep: one by name, one from a file, or one that the command line describes.
 
-use super::{MakeArgs, called, make};
+use super::args::MakeArgs;
+use super::whole::{called, make};
 use crate::cli::spec_args::SpecArgs;
 use crate::error::{Error, Result};
 use crate::experiment::{Amount, Column, Experiment, Kind, Parameter, Row, Sweep, find};

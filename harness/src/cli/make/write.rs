@@ -1,6 +1,6 @@
 //! A report into its place.
 
-use super::MakeArgs;
+use super::args::MakeArgs;
 use crate::error::Result;
 use crate::experiment::{Choices, Profile};
 use crate::record::RunResult;

@@ -2,7 +2,7 @@
 
 mod group;
 
-use super::ResultOptions;
+use super::options::ResultOptions;
 use super::runs::{Filter, chosen, one};
 use crate::error::{Error, Result};
 use crate::report::axis::round_ticks;

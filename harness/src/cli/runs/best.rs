@@ -1,7 +1,7 @@
 //! `harness runs best`: settings by what their runs reached.
 
 use super::{by_settings, rule_settings};
-use crate::cli::print as line;
+use crate::cli::stdout::print as line;
 use crate::error::Result;
 use crate::record::{RunResult, facts};
 use crate::report::stats::{Aggregate, aggregate_text};

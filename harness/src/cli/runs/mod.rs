@@ -10,7 +10,8 @@ pub use filter::Filter;
 pub use group::by_settings;
 pub use print::{rule_settings, settings};
 
-use super::{ResultOptions, print_json};
+use super::options::ResultOptions;
+use super::stdout::print_json;
 use crate::error::{Error, Result};
 use crate::record::RunResult;
 use crate::spec::RunSpec;

@@ -1,6 +1,6 @@
 //! Runs as lines, and two of them side by side.
 
-use crate::cli::print;
+use crate::cli::stdout::print;
 use crate::error::Result;
 use crate::record::RunResult;
 use crate::record::facts;

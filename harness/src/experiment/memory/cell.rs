@@ -2,7 +2,7 @@
 
 use super::law::Affine;
 use crate::record::Footprint;
-use sll_core::memory::{MemoryUse, StepBytes};
+use sll_core::memory::{ByCategory, MemoryUse, StandingBytes, StepBytes};
 
 /// A rule at one size.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +38,11 @@ impl MemoryCell {
         Some(Affine::through(point(first), point(second)))
     }
 
+    /// What `part` picks, at the real batch by its law.
+    fn extrapolated(&self, part: impl Fn(&MemoryUse) -> u64) -> Option<u64> {
+        Some(self.law_of(part)?.at(self.batch as f64).max(0.0).round() as u64)
+    }
+
     /// The law of the whole peak.
     pub fn law(&self) -> Option<Affine> {
         self.law_of(MemoryUse::total)
@@ -64,19 +69,18 @@ impl MemoryCell {
         if let Some(full) = &self.full {
             return Some(Value { bytes: full.bytes, measured: true });
         }
-        let at = |part: fn(&MemoryUse) -> u64| Some(self.law_of(part)?.at(self.batch as f64).max(0.0).round() as u64);
         // The step's peak by a law of its own: its parts may be those of different moments at the two batches.
-        let step = at(MemoryUse::step_peak)?;
-        let activations = at(|b| b.step.activations)?.min(step);
-        let gradients = at(|b| b.step.gradients)?.min(step - activations);
-        let bytes = MemoryUse {
-            parameters: at(|b| b.parameters)?,
-            optimizer_state: at(|b| b.optimizer_state)?,
-            fixed: at(|b| b.fixed)?,
-            library: at(|b| b.library)?,
-            step: StepBytes { activations, gradients, workspace: step - activations - gradients },
-        };
-        Some(Value { bytes, measured: false })
+        let mut rest = self.extrapolated(MemoryUse::step_peak)?;
+        let mut left = StepBytes::CATEGORIES.len();
+        let step = StepBytes::of_each(|category| {
+            left -= 1;
+            let part = self.extrapolated(|bytes| category.of(bytes.step)).unwrap_or(0).min(rest);
+            rest -= part;
+            if left == 0 { part + rest } else { part }
+        });
+        let standing =
+            StandingBytes::of_each(|category| self.extrapolated(|bytes| category.of(bytes.standing)).unwrap_or(0));
+        Some(Value { bytes: MemoryUse { standing, step }, measured: false })
     }
 
     /// Work and time as far as they are known: of the real batch, else of the largest small one.
@@ -105,7 +109,7 @@ mod tests {
         let value = cell.value().unwrap();
         assert!(!value.measured);
         assert_eq!((value.bytes.step_peak(), value.bytes.step.activations), (41_000, 20_500));
-        assert_eq!(value.bytes.parameters, 8192);
+        assert_eq!(value.bytes.standing.parameters, 8192);
         assert!(cell.deviations()[0].unwrap().abs() < 1e-9);
         assert_eq!(cell.deviations()[1], None);
     }

@@ -3,7 +3,7 @@
 use crate::record::{Footprint, Provenance};
 use crate::spec::{DeviceName, MemorySpec, Request};
 use crate::store::Store;
-use sll_core::memory::{MemoryUse, StepBytes};
+use sll_core::memory::{MemoryUse, StandingBytes, StepBytes};
 use sll_core::rule::StepCost;
 
 /// A measurement of `rule` on an MLP of `depth` whose step holds `step` bytes, most of them activations.
@@ -24,10 +24,12 @@ pub fn footprint(rule: &str, depth: usize, step: u64) -> Footprint {
 pub fn of(spec: MemorySpec, step: u64) -> Footprint {
     let depth = spec.network.depth.unwrap_or(2) as u64;
     let bytes = MemoryUse {
-        parameters: 4096 * depth,
-        optimizer_state: 8192 * depth,
-        fixed: 100,
-        library: 64,
+        standing: StandingBytes {
+            parameters: 4096 * depth,
+            optimizer_state: 8192 * depth,
+            fixed: 100,
+            ..StandingBytes::default()
+        },
         step: StepBytes { activations: step / 2, gradients: step / 4, workspace: step - step / 2 - step / 4 },
     };
     Footprint {

@@ -1,7 +1,7 @@
 //! Training memory against depth: which measurements a figure is made of, and what follows from them.
 
 use super::law::Affine;
-use super::{Figure, Panel, Row};
+use super::{Figure, MemoryRow, Panel};
 use crate::error::{Error, Result};
 use crate::pool::Job;
 use crate::record::Footprint;
@@ -21,7 +21,7 @@ pub const BLOCK: f64 = (1 << 20) as f64;
 
 /// A measurement that a figure needs.
 #[derive(Clone, Debug)]
-pub struct Point {
+pub struct DepthPoint {
     /// Index of its panel.
     pub panel: usize,
     /// Index of its row.
@@ -34,7 +34,7 @@ pub struct Point {
 
 /// A rule's line in a panel.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct DepthLine {
     /// The rule's label.
     pub label: String,
     /// Whether its step's peak must not grow.
@@ -53,11 +53,11 @@ pub struct FigureData {
     /// The command that made it.
     pub command: String,
     /// Lines by panel, in the order of the rows.
-    pub panels: Vec<Vec<Line>>,
+    pub panels: Vec<Vec<DepthLine>>,
 }
 
 /// Every measurement of `figure` on `device`, deepest last.
-pub fn cells(figure: &Figure, device: DeviceName) -> Result<Vec<Point>> {
+pub fn cells(figure: &Figure, device: DeviceName) -> Result<Vec<DepthPoint>> {
     let mut cells = Vec::new();
     for (index, panel) in figure.panels.iter().enumerate() {
         for &depth in &panel.depths {
@@ -67,14 +67,14 @@ pub fn cells(figure: &Figure, device: DeviceName) -> Result<Vec<Point>> {
                     Some(reason) => Err(reason),
                     None => Ok(spec),
                 };
-                cells.push(Point { panel: index, row, depth, spec });
+                cells.push(DepthPoint { panel: index, row, depth, spec });
             }
         }
     }
     Ok(cells)
 }
 
-fn spec(figure: &Figure, panel: &Panel, row: &Row, depth: usize, device: DeviceName) -> Result<MemorySpec> {
+fn spec(figure: &Figure, panel: &Panel, row: &MemoryRow, depth: usize, device: DeviceName) -> Result<MemorySpec> {
     let network = NetworkSpec { depth: Some(depth), ..panel.network.clone() };
     let mut spec = MemorySpec {
         network,
@@ -94,8 +94,8 @@ fn spec(figure: &Figure, panel: &Panel, row: &Row, depth: usize, device: DeviceN
 }
 
 /// The measurements to make.
-pub fn jobs(figure: &Figure, cells: &[Point]) -> Vec<Job<MemorySpec>> {
-    let job = |cell: &Point| {
+pub fn jobs(figure: &Figure, cells: &[DepthPoint]) -> Vec<Job<MemorySpec>> {
+    let job = |cell: &DepthPoint| {
         let (panel, row) = (&figure.panels[cell.panel].label, &figure.rows[cell.row].label);
         let title = format!("{} | {panel} | {row} | depth {}", figure.name, cell.depth);
         Some(Job { title, request: cell.spec.clone().ok()?, need: None })
@@ -104,9 +104,11 @@ pub fn jobs(figure: &Figure, cells: &[Point]) -> Vec<Job<MemorySpec>> {
 }
 
 /// The figure with what `store` has.
-pub fn collect(figure: &Figure, cells: &[Point], store: &Store, command: &str) -> Result<FigureData> {
-    let empty = |row: &Row| Line { label: row.label.clone(), flat: row.flat, points: Vec::new(), missing: None };
-    let mut panels: Vec<Vec<Line>> = figure.panels.iter().map(|_| figure.rows.iter().map(empty).collect()).collect();
+pub fn collect(figure: &Figure, cells: &[DepthPoint], store: &Store, command: &str) -> Result<FigureData> {
+    let empty =
+        |row: &MemoryRow| DepthLine { label: row.label.clone(), flat: row.flat, points: Vec::new(), missing: None };
+    let mut panels: Vec<Vec<DepthLine>> =
+        figure.panels.iter().map(|_| figure.rows.iter().map(empty).collect()).collect();
     for cell in cells {
         let line = &mut panels[cell.panel][cell.row];
         match &cell.spec {
@@ -123,7 +125,7 @@ pub fn collect(figure: &Figure, cells: &[Point], store: &Store, command: &str) -
     Ok(FigureData { figure: figure.clone(), command: command.to_string(), panels })
 }
 
-impl Line {
+impl DepthLine {
     /// Bytes a layer of what `part` picks, between the two deepest networks: shallower ones may have their peak
     /// elsewhere, where one wide layer hides what the others keep, and units of more than one layer are not all there
     /// yet.
@@ -171,10 +173,10 @@ pub fn is_bp(found: &Footprint) -> bool {
 
 impl FigureData {
     /// Every measurement with its panel's label.
-    pub fn each(&self) -> impl Iterator<Item = (&str, &Line, usize, &Footprint)> {
+    pub fn each(&self) -> impl Iterator<Item = (&str, &DepthLine, usize, &Footprint)> {
         self.figure.panels.iter().zip(&self.panels).flat_map(|(panel, lines)| {
             let points = move |line| {
-                let line: &Line = line;
+                let line: &DepthLine = line;
                 line.points.iter().map(move |(depth, found)| (panel.label.as_str(), line, *depth, found))
             };
             lines.iter().flat_map(points)
@@ -209,7 +211,7 @@ impl FigureData {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::experiment::memory::{Experiment, example, find, parse};
+    use crate::experiment::memory::{MemoryExperiment, example, find, parse};
 
     /// A figure of two rules at depths 2 and 4; the second, which theory has flat, grows by `leak` bytes a layer.
     pub fn drawn(leak: u64) -> FigureData {
@@ -227,7 +229,7 @@ pub(crate) mod tests {
                 { label = "SLL", rule = { name = "sll" }, flat = true },
             ]
         "#;
-        let Experiment::MemoryFigure(figure) = parse(text, "test").unwrap() else { panic!("a figure") };
+        let MemoryExperiment::MemoryFigure(figure) = parse(text, "test").unwrap() else { panic!("a figure") };
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let cells = cells(&figure, DeviceName::Flex).unwrap();
@@ -250,7 +252,7 @@ pub(crate) mod tests {
         let [bp, sll] = &drawn.panels[0][..] else { panic!("two lines") };
         assert_eq!(bp.slope(|found| found.bytes.step_peak()), Some(f64::from(1 << 20)));
         assert_eq!(sll.slope(|found| found.bytes.step_peak()), Some(100.0));
-        assert_eq!(sll.slope(|found| found.bytes.optimizer_state), Some(8192.0));
+        assert_eq!(sll.slope(|found| found.bytes.standing.optimizer_state), Some(8192.0));
         assert!((bp.analytic_deviation().unwrap() - 1.0).abs() < 1e-3);
         assert_eq!((bp.is_flat(), sll.is_flat()), (None, Some(true)));
         assert!(drawn.check().is_ok());
@@ -262,7 +264,7 @@ pub(crate) mod tests {
         let point =
             |depth, units, step| (depth, example::footprint(&format!("name = \"sll\", units = {units}"), depth, step));
         let points = vec![point(2, 1, 9000), point(4, 2, 5000), point(8, 4, 5400)];
-        let line = Line { label: "SLLi+".into(), flat: true, points, missing: None };
+        let line = DepthLine { label: "SLLi+".into(), flat: true, points, missing: None };
         assert_eq!(line.slope(|found| found.bytes.step_peak()), Some(100.0));
     }
 
@@ -286,7 +288,7 @@ pub(crate) mod tests {
 
     #[test]
     fn units_of_equal_size_follow_the_networks_depth() {
-        let Experiment::MemoryFigure(figure) = find("figure2c").unwrap() else { panic!("a figure") };
+        let MemoryExperiment::MemoryFigure(figure) = find("figure2c").unwrap() else { panic!("a figure") };
         let row = figure.rows.iter().position(|row| row.layers_per_unit == Some(2)).unwrap();
         let titles: Vec<String> = cells(&figure, DeviceName::Flex)
             .unwrap()

@@ -25,7 +25,7 @@ use sll_core::optim::OptimizerKind;
 /// A memory experiment.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Experiment {
+pub enum MemoryExperiment {
     /// Training memory against depth.
     MemoryFigure(Figure),
     /// Training memory at given sizes, beside the paper's.
@@ -66,7 +66,7 @@ pub struct Figure {
     /// Networks whose depth varies, one panel each.
     pub panels: Vec<Panel>,
     /// Rules.
-    pub rows: Vec<Row>,
+    pub rows: Vec<MemoryRow>,
 }
 
 /// A network of varying depth.
@@ -86,7 +86,7 @@ pub struct Panel {
 /// A rule.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Row {
+pub struct MemoryRow {
     /// In legends and tables; a table finds the paper's number by it.
     pub label: String,
     /// The rule as in a run's spec.
@@ -112,15 +112,15 @@ pub struct Table {
     #[serde(default)]
     pub notes: Vec<String>,
     /// Rules; the first is the one that others are compared with.
-    pub rows: Vec<Row>,
+    pub rows: Vec<MemoryRow>,
     /// Tasks.
-    pub columns: Vec<Column>,
+    pub columns: Vec<MemoryColumn>,
 }
 
 /// A task of a table.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Column {
+pub struct MemoryColumn {
     /// For people.
     pub label: String,
     /// The column's name in `paper.toml`.
@@ -146,17 +146,17 @@ pub struct Size {
     pub batch: usize,
 }
 
-impl Experiment {
+impl MemoryExperiment {
     /// Its name, also of its folder.
     pub fn name(&self) -> &str {
         match self {
-            Experiment::MemoryFigure(figure) => &figure.name,
-            Experiment::MemoryTable(table) => &table.name,
+            MemoryExperiment::MemoryFigure(figure) => &figure.name,
+            MemoryExperiment::MemoryTable(table) => &table.name,
         }
     }
 }
 
-impl Row {
+impl MemoryRow {
     /// The rule for a network that can be cut into `places` units.
     pub fn rule(&self, places: usize) -> Result<RuleSpec> {
         let mut rule = self.rule.clone();
@@ -170,24 +170,24 @@ impl Row {
 }
 
 /// The experiment called `name`, or the one in the file `name` if that ends in `.toml`.
-pub fn find(name: &str) -> Result<Experiment> {
+pub fn find(name: &str) -> Result<MemoryExperiment> {
     let (text, origin) = catalogue::read(name, &catalogue::Kind::MEMORY)?;
     parse(&text, &origin)
 }
 
 /// Reads an experiment; `origin` names it in errors.
-pub fn parse(text: &str, origin: &str) -> Result<Experiment> {
-    let experiment: Experiment =
+pub fn parse(text: &str, origin: &str) -> Result<MemoryExperiment> {
+    let experiment: MemoryExperiment =
         toml::from_str(text).map_err(|e| Error::Input(format!("{origin}: {}", of_serde(&e.to_string()))))?;
     catalogue::check_name(experiment.name(), origin)?;
     let wrong = |what: &str| Err(Error::Input(format!("{origin}: {what}")));
     match &experiment {
-        Experiment::MemoryFigure(figure) => {
+        MemoryExperiment::MemoryFigure(figure) => {
             if figure.panels.iter().any(|panel| panel.depths.len() < 2 || !panel.depths.is_sorted()) {
                 return wrong("`depths` needs at least two, in rising order");
             }
         }
-        Experiment::MemoryTable(table) => {
+        MemoryExperiment::MemoryTable(table) => {
             if table.rows.is_empty() || table.columns.iter().any(|column| column.sizes.is_empty()) {
                 return wrong("a table needs `rows`, and every column `sizes`");
             }
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn table_3s_imagenette_has_the_401_tokens_that_the_printed_gigabytes_point_to() {
-        let Experiment::MemoryTable(table) = find("table3").unwrap() else { panic!("it is a table") };
+        let MemoryExperiment::MemoryTable(table) = find("table3").unwrap() else { panic!("it is a table") };
         let column = table.columns.iter().find(|column| column.label == "Imagenette, 160 px").unwrap();
         let [size] = column.sizes.as_slice() else { panic!("{} sizes", column.sizes.len()) };
         let [_, side, _] = column.input.image;
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn units_of_equal_size_grow_in_number() {
         let rule = "name = \"sll\"".parse().unwrap();
-        let row = Row { label: "x".into(), rule, quoted: None, layers_per_unit: Some(2), flat: true };
+        let row = MemoryRow { label: "x".into(), rule, quoted: None, layers_per_unit: Some(2), flat: true };
         let units = |places| row.rule(places).unwrap().title();
         assert_eq!([units(3), units(4), units(9)], ["SLL2+", "SLL2+", "SLL5+"]);
     }

@@ -1,7 +1,7 @@
 //! Which measurements a table is made of, and which of the sizes that the paper's text allows stands.
 
 use super::cell::MemoryCell;
-use super::{Column, Row, Size};
+use super::{MemoryColumn, MemoryRow, Size};
 use crate::error::Result;
 use crate::paper::{self, QuotedMemory};
 use crate::pool::Job;
@@ -15,9 +15,9 @@ const QUOTED: &str = "table3";
 
 /// A measurement, or why it is impossible.
 pub fn spec(
-    column: &Column,
+    column: &MemoryColumn,
     size: &Size,
-    row: &Row,
+    row: &MemoryRow,
     batch: usize,
     device: DeviceName,
 ) -> Result<std::result::Result<MemorySpec, String>> {
@@ -39,9 +39,9 @@ pub fn spec(
 
 /// The measurements of `rows` at `batches`.
 pub fn jobs_at(
-    column: &Column,
+    column: &MemoryColumn,
     size: &Size,
-    rows: &[Row],
+    rows: &[MemoryRow],
     batches: &[usize],
     device: DeviceName,
 ) -> Result<Vec<Job<MemorySpec>>> {
@@ -56,7 +56,7 @@ pub fn jobs_at(
 }
 
 /// The measurements of the cell whose real batch `spec` has.
-pub fn cell(column: &Column, spec: &MemorySpec, store: &Store) -> Result<MemoryCell> {
+pub fn cell(column: &MemoryColumn, spec: &MemorySpec, store: &Store) -> Result<MemoryCell> {
     let mut probes: Vec<Footprint> = Vec::new();
     for batch in column.probes {
         probes.extend(store.find(&MemorySpec { batch, ..spec.clone() })?);
@@ -65,7 +65,12 @@ pub fn cell(column: &Column, spec: &MemorySpec, store: &Store) -> Result<MemoryC
 }
 
 /// The size whose first row comes nearest the paper's figure, in ratio, and that row's bytes at every size.
-pub fn choose(first: &Row, column: &Column, device: DeviceName, store: &Store) -> Result<(usize, Vec<Option<f64>>)> {
+pub fn choose(
+    first: &MemoryRow,
+    column: &MemoryColumn,
+    device: DeviceName,
+    store: &Store,
+) -> Result<(usize, Vec<Option<f64>>)> {
     let mut bytes = Vec::new();
     for size in &column.sizes {
         bytes.push(match spec(column, size, first, size.batch, device)? {
@@ -86,7 +91,7 @@ fn nearest(bytes: &[Option<f64>], wanted: f64) -> Option<usize> {
 }
 
 /// What the paper prints in a cell.
-pub fn quoted(column: &Column, row: &Row) -> Option<QuotedMemory> {
+pub fn quoted(column: &MemoryColumn, row: &MemoryRow) -> Option<QuotedMemory> {
     paper::quoted_memory(QUOTED, column.quoted.as_deref()?, row.quoted.as_ref().unwrap_or(&row.label))
 }
 

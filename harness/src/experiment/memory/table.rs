@@ -5,7 +5,7 @@
 
 use super::cell::{MemoryCell, Value};
 use super::plan::{cell, choose, jobs_at, spec};
-use super::{Column, Table};
+use super::{MemoryColumn, Table};
 use crate::error::{Error, Result};
 use crate::pool::{Job, Pool};
 use crate::record::Footprint;
@@ -45,7 +45,7 @@ pub struct TableData {
 
 /// How a table is made.
 #[derive(Clone, Debug)]
-pub struct Choices<'a> {
+pub struct MemoryChoices<'a> {
     /// On what.
     pub device: DeviceName,
     /// How measurements are made.
@@ -60,7 +60,7 @@ pub struct Choices<'a> {
 
 /// Makes what is missing and collects the table. Measurements that fail leave their cells empty and come back as the
 /// second value.
-pub fn make(table: &Table, choices: &Choices, store: &Store) -> Result<(TableData, Result<()>)> {
+pub fn make(table: &Table, choices: &MemoryChoices, store: &Store) -> Result<(TableData, Result<()>)> {
     let mut outcome = Ok(());
     let mut measure = |jobs: Vec<Job<MemorySpec>>| match choices.pool.make(&jobs, store) {
         Err(Error::Interrupted) => Err(Error::Interrupted),
@@ -70,7 +70,7 @@ pub fn make(table: &Table, choices: &Choices, store: &Store) -> Result<(TableDat
         }
         Ok(()) => Ok(()),
     };
-    let open: Vec<&Column> = table.columns.iter().filter(|column| column.sizes.len() > 1).collect();
+    let open: Vec<&MemoryColumn> = table.columns.iter().filter(|column| column.sizes.len() > 1).collect();
     if !open.is_empty() {
         say!("which sizes the paper means: {} at two small batches of each", table.rows[0].label);
         let mut jobs = Vec::new();
@@ -159,7 +159,7 @@ impl TableData {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::experiment::memory::{Experiment, example, parse};
+    use crate::experiment::memory::{MemoryExperiment, example, parse};
 
     /// A table of three rows and one column with two possible sizes. BP holds `per_sample` bytes a sample.
     pub fn report(full: bool) -> TableData {
@@ -182,7 +182,7 @@ pub(crate) mod tests {
                 { label = "large", network = { name = "mlp-2x800" }, batch = 64 },
             ]
         "#;
-        let Experiment::MemoryTable(table) = parse(text, "test").unwrap() else { panic!("a table") };
+        let MemoryExperiment::MemoryTable(table) = parse(text, "test").unwrap() else { panic!("a table") };
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let column = &table.columns[0];
@@ -195,7 +195,8 @@ pub(crate) mod tests {
         }
         let pool = Pool { at_once: 1, ..Pool::default() };
         let command = "harness footprint table3";
-        let choices = Choices { device: DeviceName::Flex, pool: &pool, limit: 1 << 30, extrapolate: true, command };
+        let choices =
+            MemoryChoices { device: DeviceName::Flex, pool: &pool, limit: 1 << 30, extrapolate: true, command };
         let (report, outcome) = make(&table, &choices, &store).unwrap();
         outcome.unwrap();
         report

@@ -1,6 +1,6 @@
 //! Claims about accuracy, from the runs of a table or sweep.
 
-use super::{Finding, Found, Page, Verdict};
+use super::finding::{Finding, Found, Page, Verdict};
 use crate::error::Result;
 use crate::record::RunResult;
 use crate::report::paired::pairs;
@@ -188,6 +188,7 @@ mod tests {
             let mut report = table(&[98.0, 98.1], &[97.0, 97.1]);
             for run in &mut report.cells[2].runs {
                 (run.spec.rule, run.numerics) = (tff, numerics);
+                run.run_id = run.spec.id_under(numerics);
             }
             let page = page(dir.path(), &numerics.to_string(), &report);
             above(&[&page], "MNIST", ["TP", "BP"], 0.0).unwrap().1.verdict

@@ -1,6 +1,6 @@
 //! Claims about memory against depth, from the measurements of a figure.
 
-use super::{Finding, Found, Page, Verdict};
+use super::finding::{Finding, Found, Page, Verdict};
 use crate::report::memory::redraw;
 
 /// The step's peak of `row` in the panel `column` does not grow with depth.
@@ -11,7 +11,7 @@ pub fn flat<'a>(pages: &[&'a Page], column: &str, row: &str) -> Found<'a> {
         let Some(lines) = panel.map(|index| &drawn.panels[index]) else { continue };
         let of = |label: &str| lines.iter().find(|line| line.label == label);
         let (Some(line), Some(bp)) = (of(row), of("BP")) else { continue };
-        let slope = |line: &crate::experiment::memory::figure::Line| line.slope(|found| found.bytes.step_peak());
+        let slope = |line: &crate::experiment::memory::figure::DepthLine| line.slope(|found| found.bytes.step_peak());
         let (Some(verdict), Some(own), Some(other)) = (line.is_flat(), slope(line), slope(bp)) else { continue };
         let deepest = line.points.last().map_or(0, |(depth, _)| *depth);
         let finding = Finding {

@@ -1,6 +1,6 @@
 //! Claims about memory at given sizes, from the measurements of a table.
 
-use super::{Finding, Found, Page, Verdict};
+use super::finding::{Finding, Found, Page, Verdict};
 use crate::record::Footprint;
 use crate::report::memory::parquet;
 use crate::units::MIB;

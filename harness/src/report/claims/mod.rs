@@ -4,7 +4,9 @@
 //! verdicts come from the Parquet files of the results folder alone, so that no sentence outlives its runs.
 
 mod accuracy;
+mod claim;
 mod depth;
+mod finding;
 mod memory;
 mod pipeline;
 mod text;
@@ -14,93 +16,12 @@ use super::place::{About, pages};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::{Kind, find};
-use serde::Deserialize;
+use claim::{Evidence, claims};
+use finding::{Finding, Page, Verdict};
 use std::path::{Path, PathBuf};
 
 /// The file's name.
 pub const FILE: &str = "CLAIMS.md";
-
-/// The paper's claims.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Claims {
-    claims: Vec<Claim>,
-}
-
-/// One claim.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Claim {
-    /// What is claimed, in our words.
-    claim: String,
-    /// The paper's.
-    quote: String,
-    /// Where they stand.
-    place: String,
-    /// What has to be known beside the verdict.
-    #[serde(default)]
-    note: String,
-    /// What decides it.
-    evidence: Vec<Evidence>,
-}
-
-/// What decides a claim.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-enum Evidence {
-    /// The accuracy of `row` is at least `at_least` points above that of `against`.
-    Above { experiment: String, column: String, row: String, against: String, at_least: f64 },
-    /// The accuracy of `row` is above that of every row of its column but `except`.
-    AboveAll { experiment: String, column: String, row: String, except: Vec<String> },
-    /// From the swept value `from` to `to` the accuracy of `row` rises, by at least `at_least` points.
-    Rises { experiment: String, row: String, from: f64, to: f64, at_least: f64 },
-    /// The step's peak of `row` does not grow with depth, as [`crate::experiment::memory::figure`] judges it.
-    Flat { experiment: String, column: String, row: String },
-    /// The peak of training of `row` is at least `at_least` percent below that of `against`.
-    Saves { experiment: String, column: String, row: String, against: String, at_least: f64 },
-    /// An assumption of Theorem 1 held in every measurement of `row` on `column`.
-    Theorem { experiment: String, column: String, row: String, assumption: theorem::Assumption },
-    /// Steps by `workers` that train units at once are at least `at_least` times as fast as serial ones.
-    Gains { experiment: String, network: String, workers: u64, at_least: f64 },
-    /// A page has numbers, of which no single one decides.
-    Read { experiment: String, why: String },
-    /// Nothing measures it.
-    NotDone { why: String },
-}
-
-/// What the numbers say of one piece of evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Verdict {
-    Fails,
-    Holds,
-    Open,
-    NotDone,
-}
-
-/// A piece of evidence as it was found.
-#[derive(Clone, Debug, PartialEq)]
-struct Finding {
-    verdict: Verdict,
-    /// What was compared, and the numbers, with how many there are.
-    said: String,
-    /// Network, data and epochs, where the numbers are from runs.
-    scale: String,
-    /// The page's folder below the results folder, and the command that makes it.
-    source: Option<(String, String)>,
-}
-
-impl Finding {
-    fn not_done(said: String) -> Self {
-        Self { verdict: Verdict::NotDone, said, scale: String::new(), source: None }
-    }
-}
-
-/// A page that is kept.
-struct Page {
-    experiment: String,
-    folder: PathBuf,
-    about: About,
-}
 
 /// Every page below `results` that says what it was made of.
 fn kept(results: &Path) -> Result<Vec<Page>> {
@@ -111,10 +32,6 @@ fn kept(results: &Path) -> Result<Vec<Page>> {
         }
     }
     Ok(found)
-}
-
-fn claims() -> Vec<Claim> {
-    toml::from_str::<Claims>(include_str!("../../../claims.toml")).expect("the tests read claims.toml").claims
 }
 
 impl Evidence {
@@ -158,9 +75,6 @@ impl Evidence {
     }
 }
 
-/// What was found, with the page it stands on.
-type Found<'a> = Result<(Option<&'a Page>, Finding)>;
-
 /// Writes `CLAIMS.md` from what is kept below `results` and says where it is; nothing where no claim has a number.
 pub fn write(results: &Path) -> Result<Option<PathBuf>> {
     let pages = kept(results)?;
@@ -191,11 +105,11 @@ mod tests {
             (labels.collect::<Vec<_>>(), experiment.columns.into_iter().map(|c| c.label).collect::<Vec<_>>())
         };
         let memory = |name: &str| match weighed::find(name).unwrap() {
-            weighed::Experiment::MemoryFigure(figure) => (
+            weighed::MemoryExperiment::MemoryFigure(figure) => (
                 figure.rows.into_iter().map(|row| row.label).collect::<Vec<_>>(),
                 figure.panels.into_iter().map(|panel| panel.label).collect::<Vec<_>>(),
             ),
-            weighed::Experiment::MemoryTable(table) => (
+            weighed::MemoryExperiment::MemoryTable(table) => (
                 table.rows.into_iter().map(|row| row.label).collect(),
                 table.columns.into_iter().map(|column| column.label).collect(),
             ),

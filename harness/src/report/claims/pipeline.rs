@@ -1,7 +1,7 @@
 //! Claims about units trained at once, from what `harness pipeline` measured.
 
-use super::{Finding, Found, Page, Verdict};
-use crate::report::parquet::{Row, file};
+use super::finding::{Finding, Found, Page, Verdict};
+use crate::report::parquet::{FrameRow, file};
 
 /// A rule's steps by `workers` on the network whose title begins with `network` take at most as long as the serial
 /// steps with all of the machine's threads, `at_least` times as many of them in the same time.
@@ -13,7 +13,7 @@ pub fn gains<'a>(pages: &[&'a Page], network: &str, workers: u64, at_least: f64)
         }
         let frame = file::read(&path)?;
         for index in 0..frame.height() {
-            let row = Row { frame: &frame, index };
+            let row = FrameRow { frame: &frame, index };
             let named = row.text("network").is_some_and(|title| title.starts_with(network));
             let (Some(rule), Some(gain)) = (row.text("rule"), row.number("gain")) else { continue };
             if !named || row.count("workers") != Some(workers) {
@@ -42,7 +42,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let lines: [(&str, Option<u64>, Option<f64>); 3] =
             [("mlp, x", None, None), ("mlp, x", Some(2), Some(1.4)), ("vit, y", Some(2), Some(0.9))];
-        let columns = Columns { items: &lines, columns: Vec::new() }
+        let columns = Columns::of(&lines)
             .add("network", |line| line.0.to_string())
             .add("rule", |_| "SLL".to_string())
             .add("workers", |line| line.1)

@@ -1,6 +1,7 @@
 //! Claims and what was found as Markdown.
 
-use super::{Claim, Finding, Verdict};
+use super::claim::Claim;
+use super::finding::{Finding, Verdict};
 use crate::report::grid::{Grid, escape};
 use std::fmt::Write as _;
 

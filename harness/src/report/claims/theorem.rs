@@ -1,6 +1,6 @@
 //! Claims about Theorem 1's assumptions, from what was measured of every layer.
 
-use super::{Finding, Found, Page, Verdict};
+use super::finding::{Finding, Found, Page, Verdict};
 use crate::report::parquet::read_labelled;
 use serde::Deserialize;
 use sll_core::bound::Bound;

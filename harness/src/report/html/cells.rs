@@ -3,7 +3,7 @@
 use super::pages::Page;
 use crate::error::Result;
 use crate::record::{RunResult, facts};
-use crate::report::parquet::{LabelledRun, Row, file};
+use crate::report::parquet::{FrameRow, LabelledRun, file};
 use crate::report::stats::quoted_text;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -66,11 +66,11 @@ pub fn of_page(page: &Page, runs: &[LabelledRun]) -> Result<Vec<CellRow>> {
         return Ok(Vec::new());
     }
     let frame = file::read(&path)?;
-    let rows = (0..frame.height()).map(|index| cell(page, &Row { frame: &frame, index }, runs));
+    let rows = (0..frame.height()).map(|index| cell(page, &FrameRow { frame: &frame, index }, runs));
     Ok(rows.collect())
 }
 
-fn cell(page: &Page, cell: &Row, runs: &[LabelledRun]) -> CellRow {
+fn cell(page: &Page, cell: &FrameRow, runs: &[LabelledRun]) -> CellRow {
     let text = |column: &str| cell.text(column).unwrap_or_default();
     let (row, column) = (text("row"), text("column"));
     let own: Vec<&RunResult> =
@@ -110,7 +110,7 @@ fn base_title(run: &RunResult) -> String {
 }
 
 /// What is to be known before the cell's number is compared with others.
-fn caveats(cell: &Row, runs: &[&RunResult]) -> Vec<String> {
+fn caveats(cell: &FrameRow, runs: &[&RunResult]) -> Vec<String> {
     let count = |is: &dyn Fn(&RunResult) -> bool| runs.iter().filter(|run| is(run)).count();
     let dirty = count(&|run| run.provenance.is_dirty());
     let earlier = count(&|run| run.numerics != run.spec.numerics());

@@ -1,7 +1,8 @@
 //! Markdown as HTML: headings with anchors, figures drawn in place, links within the page, tables that scroll.
 
+use super::escape::escape;
 use super::links::{Links, Target};
-use super::{escape, svg};
+use super::svg;
 use crate::error::{Error, Result};
 use pulldown_cmark::{Alignment, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 use std::collections::BTreeMap;

@@ -3,21 +3,24 @@
 
 mod cells;
 mod curves;
+mod escape;
 mod links;
 mod markdown;
 mod pages;
 mod svg;
+mod views;
 
 use crate::error::{Error, Result};
 use crate::provenance::VERSION;
 use crate::report::parquet::read_labelled;
 use cells::CellRow;
 use curves::{Curves, Drawing};
+use escape::json;
 use links::Links;
 use minijinja::value::{Serde, Value};
 use minijinja::{Environment, context};
-use pages::View;
 use std::path::{Path, PathBuf};
+use views::View;
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
@@ -37,7 +40,7 @@ pub fn page(results: &Path) -> Result<String> {
         return Err(Error::Missing(format!("{}: there is no page of results in it; {next}", results.display())));
     }
     let links = Links::to(results, &pages);
-    let views = pages::views(&pages, &links)?;
+    let views = views::all(&pages, &links)?;
     let claims = claims(results, &links)?;
     let (mut cells, mut curves): (Vec<CellRow>, Vec<Curves>) = (Vec::new(), Vec::new());
     for page in &pages {
@@ -49,7 +52,7 @@ pub fn page(results: &Path) -> Result<String> {
     let wrong = |error: minijinja::Error| Error::Failed(format!("the page's template: {error:#}"));
     environment.add_template("page.html", TEMPLATE).map_err(wrong)?;
     let template = environment.get_template("page.html").map_err(wrong)?;
-    let groups = pages::groups(&views);
+    let groups = views::groups(&views);
     template
         .render(context! {
             version => VERSION,
@@ -64,16 +67,6 @@ pub fn page(results: &Path) -> Result<String> {
             cells => Value::from(Serde(cells)),
         })
         .map_err(wrong)
-}
-
-/// Data for a script, without anything that would end the element they stand in.
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("plain data").replace('<', "\\u003c")
-}
-
-/// `text` as HTML shows it, in attributes too.
-fn escape(text: &str) -> String {
-    minijinja::HtmlEscape(text).to_string()
 }
 
 /// `CLAIMS.md`, where there is one.

@@ -1,6 +1,6 @@
 //! A figure's SVG as a part of the page.
 
-use super::escape;
+use super::escape::escape;
 
 /// The drawing in `svg`, made smaller without a change of what it shows, the names in it prefixed by `own`, which no
 /// other figure of the page has, and called `label`. Nothing where it is no drawing.

@@ -1,7 +1,7 @@
 //! A memory figure as pictures: one of the step's peak, one of the whole with what grows.
 
 use crate::error::Result;
-use crate::experiment::memory::figure::{FigureData, Line};
+use crate::experiment::memory::figure::{DepthLine, FigureData};
 use crate::record::Footprint;
 use crate::report::distinct;
 use crate::report::picture::{self, Plot, Point, Scale, Spread, Stroke, of_part, save_all, strokes};
@@ -41,7 +41,7 @@ fn rows(drawn: &FigureData, panel: usize) -> Vec<Stroke> {
 /// The step's peak.
 fn step(drawn: &FigureData, panel: usize) -> Option<Plot> {
     let modelled = drawn.panels[panel].iter().flat_map(|line| &line.points).any(|(_, found)| found.analytic.is_some());
-    let remark = |line: &Line| match line.slope(|found| found.bytes.step_peak()) {
+    let remark = |line: &DepthLine| match line.slope(|found| found.bytes.step_peak()) {
         Some(slope) if slope.abs() < 0.005 * MIB => "+0.00 MiB a layer".to_string(),
         Some(slope) => format!("{:+.2} MiB a layer", slope / MIB),
         None => String::new(),
@@ -54,15 +54,17 @@ fn step(drawn: &FigureData, panel: usize) -> Option<Plot> {
 fn total(drawn: &FigureData, panel: usize) -> Option<Plot> {
     let lines = &drawn.panels[panel];
     let first = lines.iter().find(|line| !line.points.is_empty())?;
-    let mut parts: Vec<(&str, &Line, Part)> =
-        vec![("parameters", first, |b| b.parameters), ("optimiser state", first, |b| b.optimizer_state)];
+    let mut parts: Vec<(&str, &DepthLine, Part)> = vec![
+        ("parameters", first, |b| b.standing.parameters),
+        ("optimiser state", first, |b| b.standing.optimizer_state),
+    ];
     let sll = lines.iter().find(|line| line.label == "SLL" && !line.points.is_empty());
-    parts.extend(sll.map(|sll| ("R (SLL)", sll, (|b| b.fixed) as Part)));
+    parts.extend(sll.map(|sll| ("R (SLL)", sll, (|b| b.standing.fixed) as Part)));
     let parts = parts
         .into_iter()
         .enumerate()
         .map(|(i, (label, line, part))| picture::Line::new(of_part(i), label, "part of the total", points(line, part)));
-    let growth = |line: &Line| {
+    let growth = |line: &DepthLine| {
         line.slope(|found| found.bytes.total())
             .map_or(String::new(), |slope| format!("{:+.2} MiB a layer", slope / MIB))
     };
@@ -74,7 +76,7 @@ fn plot(
     panel: usize,
     y_label: &str,
     part: Part,
-    remark: impl Fn(&Line) -> String,
+    remark: impl Fn(&DepthLine) -> String,
     more: Vec<picture::Line>,
 ) -> Option<Plot> {
     let model = |(depth, found): &(usize, Footprint)| Some((*depth as f64, part(&found.analytic?) as f64 / MIB));
@@ -110,7 +112,7 @@ fn plot(
     })
 }
 
-fn points(line: &Line, part: Part) -> Vec<Point> {
+fn points(line: &DepthLine, part: Part) -> Vec<Point> {
     let point = |(depth, found): &(usize, Footprint)| {
         let y = part(&found.bytes) as f64 / MIB;
         Point { x: *depth as f64, y, low: y, high: y }

@@ -4,7 +4,7 @@ use super::text::{definitions, mib, notes, origin, percent};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::memory::Panel;
-use crate::experiment::memory::figure::{BLOCK, FLAT, FigureData, Line, is_bp};
+use crate::experiment::memory::figure::{BLOCK, DepthLine, FLAT, FigureData, is_bp};
 use crate::record::Footprint;
 use crate::report::grid::{Grid, escape, grouped};
 use crate::units::MIB;
@@ -36,13 +36,13 @@ pub fn render(drawn: &FigureData) -> String {
     text + &notes(&figure.notes)
 }
 
-fn peaks(panel: &Panel, lines: &[Line]) -> Grid {
-    let last = |line: &Line| line.analytic_deviation().map_or("—".into(), percent);
+fn peaks(panel: &Panel, lines: &[DepthLine]) -> Grid {
+    let last = |line: &DepthLine| line.analytic_deviation().map_or("—".into(), percent);
     against_depth(panel, lines, |found| found.step_peak, ("theory off by at most", last))
 }
 
-fn activations(panel: &Panel, lines: &[Line]) -> Grid {
-    let last = |line: &Line| {
+fn activations(panel: &Panel, lines: &[DepthLine]) -> Grid {
+    let last = |line: &DepthLine| {
         let share = line.deepest().map(|found| 100.0 * found.most_activations as f64 / found.step_peak as f64);
         share.map_or("—".into(), |share| format!("{share:.0} %"))
     };
@@ -52,9 +52,9 @@ fn activations(panel: &Panel, lines: &[Line]) -> Grid {
 /// What `part` picks at every depth, its slope, and one column more.
 fn against_depth(
     panel: &Panel,
-    lines: &[Line],
+    lines: &[DepthLine],
     part: fn(&Footprint) -> u64,
-    (title, last): (&str, impl Fn(&Line) -> String),
+    (title, last): (&str, impl Fn(&DepthLine) -> String),
 ) -> Grid {
     let depths = panel.depths.iter().map(usize::to_string);
     let header = ["rule".to_string()].into_iter().chain(depths);
@@ -74,7 +74,7 @@ fn against_depth(
     grid
 }
 
-fn label(line: &Line) -> String {
+fn label(line: &DepthLine) -> String {
     let label = escape(&line.label);
     match &line.missing {
         Some(reason) => format!("{label} ({})", escape(reason)),
@@ -89,14 +89,14 @@ fn signed(bytes: f64) -> String {
 }
 
 /// What the slopes of the flat rules say.
-fn verdict(lines: &[Line]) -> String {
+fn verdict(lines: &[DepthLine]) -> String {
     let labels = |wanted: bool| -> Vec<String> {
         lines.iter().filter(|line| line.is_flat() == Some(wanted)).map(|line| escape(&line.label)).collect()
     };
     let (flat, grown) = (labels(true), labels(false));
     let mut text = String::new();
     if !flat.is_empty() {
-        let on_card = lines.iter().filter_map(Line::deepest).any(|found| found.spec.device.card().is_some());
+        let on_card = lines.iter().filter_map(DepthLine::deepest).any(|found| found.spec.device.card().is_some());
         let rest = match on_card {
             true => format!(
                 "Between the two deepest they differ by less than {:.0} MiB in all, which a block of LibTorch's \
@@ -117,11 +117,11 @@ fn verdict(lines: &[Line]) -> String {
     text
 }
 
-fn parts(lines: &[Line]) -> Grid {
-    let names = MemoryUse::default().parts().map(|(name, _)| name.to_string());
+fn parts(lines: &[DepthLine]) -> Grid {
+    let names = MemoryUse::default().parts().into_iter().map(|(name, _)| name);
     let header = ["rule".to_string(), "depth".into()].into_iter().chain(names);
     let mut grid = Grid::new(header.chain(["total".into(), "of BP's".into()]));
-    let bp = lines.first().and_then(Line::deepest).map(|found| found.peak as f64);
+    let bp = lines.first().and_then(DepthLine::deepest).map(|found| found.peak as f64);
     for line in lines {
         let Some((depth, found)) = line.points.last() else { continue };
         let mut cells = vec![escape(&line.label), depth.to_string()];
@@ -141,7 +141,7 @@ fn with_slope(bytes: u64, slope: Option<f64>) -> String {
     mib(bytes) + &slope.map_or(String::new(), |slope| format!(" ({slope:+.2})"))
 }
 
-fn work(lines: &[Line]) -> Grid {
+fn work(lines: &[DepthLine]) -> Grid {
     let header = [
         "rule",
         "depth",
@@ -152,7 +152,7 @@ fn work(lines: &[Line]) -> Grid {
         "process's peak RSS, MiB",
     ];
     let mut grid = Grid::new(header);
-    let bp = lines.first().and_then(Line::deepest).map(|found| found.macs.total() as f64);
+    let bp = lines.first().and_then(DepthLine::deepest).map(|found| found.macs.total() as f64);
     for line in lines {
         let Some((depth, found)) = line.points.last() else { continue };
         grid.push(vec![

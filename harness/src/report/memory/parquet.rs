@@ -2,9 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::record::Footprint;
-use crate::report::parquet::{Columns, Row, file, stamps};
+use crate::report::parquet::{Columns, FrameRow, file, stamps};
 use crate::spec::{MemorySpec, Request};
-use sll_core::memory::{MemoryUse, StepBytes};
+use sll_core::memory::{MemoryUse, StandingBytes, StepBytes};
 use sll_core::rule::StepCost;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,9 @@ pub struct Measured<'a> {
     pub found: &'a Footprint,
 }
 
+/// What stands before the columns of theory's bytes.
+const OF_THEORY: &str = "analytic_";
+
 /// Its file.
 pub const FILE: &str = "measurements.parquet";
 
@@ -31,7 +34,7 @@ pub fn read_stamps(path: &Path) -> Result<BTreeSet<String>> {
 
 /// Writes `measurements.parquet` of the experiment `name` and says where it is.
 pub fn write(name: &str, items: &[Measured], dir: &Path) -> Result<PathBuf> {
-    let columns = Columns { items, columns: Vec::new() }
+    let columns = Columns::of(items)
         .add("experiment", |_| name.to_string())
         .add("column", |m| m.column.to_string())
         .add("row", |m| m.row.to_string())
@@ -52,20 +55,13 @@ pub fn write(name: &str, items: &[Measured], dir: &Path) -> Result<PathBuf> {
         .add("macs_forward", |m| m.found.macs.forward)
         .add("macs_backward", |m| m.found.macs.backward)
         .add("macs_rule", |m| m.found.macs.rule)
-        .add("parameter_bytes", |m| m.found.bytes.parameters)
-        .add("optimizer_state_bytes", |m| m.found.bytes.optimizer_state)
-        .add("fixed_bytes", |m| m.found.bytes.fixed)
-        .add("library_bytes", |m| m.found.bytes.library)
-        .add("activation_bytes", |m| m.found.bytes.step.activations)
-        .add("gradient_bytes", |m| m.found.bytes.step.gradients)
-        .add("workspace_bytes", |m| m.found.bytes.step.workspace)
+        .add_bytes("", |m| Some(m.found.bytes.standing))
+        .add_bytes("", |m| Some(m.found.bytes.step))
         .add("live_bytes", |m| m.found.live)
         .add("step_peak_bytes", |m| m.found.step_peak)
         .add("peak_bytes", |m| m.found.peak)
         .add("step_spread_bytes", |m| m.found.spread)
-        .add("analytic_activation_bytes", |m| m.found.analytic.map(|bytes| bytes.step.activations))
-        .add("analytic_gradient_bytes", |m| m.found.analytic.map(|bytes| bytes.step.gradients))
-        .add("analytic_workspace_bytes", |m| m.found.analytic.map(|bytes| bytes.step.workspace))
+        .add_bytes(OF_THEORY, |m| m.found.analytic.map(|bytes| bytes.step))
         .add("analytic_step_peak_bytes", |m| m.found.analytic.map(|bytes| bytes.step_peak()))
         .add("analytic_peak_bytes", |m| m.found.analytic.map(|bytes| bytes.total()))
         .add("most_activation_bytes", |m| m.found.most_activations)
@@ -85,20 +81,18 @@ pub fn write(name: &str, items: &[Measured], dir: &Path) -> Result<PathBuf> {
 }
 
 /// The measurement of one of the file's rows; what theory has between steps is one number there.
-fn footprint(row: &Row) -> Option<std::result::Result<Footprint, Error>> {
+fn footprint(row: &FrameRow) -> Option<std::result::Result<Footprint, Error>> {
     let count = |column: &str| row.count(column);
     let text = |column: &str| row.text(column);
     let spec = text("spec")?.parse().ok().map(|table| MemorySpec::from_table(table, "its spec"))?;
     let theory = || {
         let peak = count("analytic_peak_bytes")?;
-        let step = StepBytes {
-            activations: count("analytic_activation_bytes")?,
-            gradients: count("analytic_gradient_bytes")?,
-            workspace: count("analytic_workspace_bytes")?,
-        };
-        Some(MemoryUse { parameters: peak.checked_sub(step.total())?, step, ..MemoryUse::default() })
+        let step: StepBytes = row.bytes(OF_THEORY, count("analytic_step_peak_bytes")?)?;
+        let standing = StandingBytes { parameters: peak.checked_sub(step.total())?, ..StandingBytes::default() };
+        Some(MemoryUse { standing, step })
     };
     let found = |spec: MemorySpec| {
+        let (live, step_peak) = (count("live_bytes")?, count("step_peak_bytes")?);
         Some(Footprint {
             id: text("measurement_id")?,
             values: count("parameters")?,
@@ -108,19 +102,9 @@ fn footprint(row: &Row) -> Option<std::result::Result<Footprint, Error>> {
                 rule: count("macs_rule")?,
             },
             macs_counted: count("macs_counted")?,
-            bytes: MemoryUse {
-                parameters: count("parameter_bytes")?,
-                optimizer_state: count("optimizer_state_bytes")?,
-                fixed: count("fixed_bytes")?,
-                library: count("library_bytes")?,
-                step: StepBytes {
-                    activations: count("activation_bytes")?,
-                    gradients: count("gradient_bytes")?,
-                    workspace: count("workspace_bytes")?,
-                },
-            },
-            live: count("live_bytes")?,
-            step_peak: count("step_peak_bytes")?,
+            bytes: MemoryUse { standing: row.bytes("", live)?, step: row.bytes("", step_peak)? },
+            live,
+            step_peak,
             peak: count("peak_bytes")?,
             most_activations: count("most_activation_bytes")?,
             spread: count("step_spread_bytes")?,
@@ -146,7 +130,7 @@ pub fn read(path: &Path) -> Result<Vec<(String, String, Footprint)>> {
     let frame = file::read(path)?;
     let lacks = || Error::Failed(format!("{} lacks columns; make its page again", path.display()));
     let one = |index: usize| {
-        let row = Row { frame: &frame, index };
+        let row = FrameRow { frame: &frame, index };
         let found = footprint(&row).ok_or_else(lacks)??;
         Ok((row.text("column").ok_or_else(lacks)?, row.text("row").ok_or_else(lacks)?, found))
     };

@@ -2,8 +2,8 @@
 
 use super::{draw, parquet};
 use crate::error::Result;
-use crate::experiment::memory::figure::{FigureData, Line};
-use crate::experiment::memory::{Experiment, Figure, Panel, Row, find};
+use crate::experiment::memory::figure::{DepthLine, FigureData};
+use crate::experiment::memory::{Figure, MemoryExperiment, MemoryRow, Panel, find};
 use crate::record::Footprint;
 use crate::report::place::{About, pages};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub fn figures(results: &Path) -> Result<Vec<PathBuf>> {
 pub fn figure(name: &str, folder: &Path) -> Result<Option<FigureData>> {
     let there = folder.join(parquet::FILE);
     // An experiment of the user's own has no file that is known here.
-    let Ok(Experiment::MemoryFigure(figure)) = find(name) else { return Ok(None) };
+    let Ok(MemoryExperiment::MemoryFigure(figure)) = find(name) else { return Ok(None) };
     if !there.exists() {
         return Ok(None);
     }
@@ -32,12 +32,12 @@ pub fn figure(name: &str, folder: &Path) -> Result<Option<FigureData>> {
 }
 
 fn collect(figure: Figure, found: Vec<(String, String, Footprint)>, command: String) -> FigureData {
-    let line = |panel: &str, row: &Row| {
+    let line = |panel: &str, row: &MemoryRow| {
         let own = found.iter().filter(|(column, label, _)| column == panel && *label == row.label);
         let mut points: Vec<_> =
             own.filter_map(|(.., found)| Some((found.spec.network.depth?, found.clone()))).collect();
         points.sort_by_key(|(depth, _)| *depth);
-        Line { label: row.label.clone(), flat: row.flat, points, missing: None }
+        DepthLine { label: row.label.clone(), flat: row.flat, points, missing: None }
     };
     let panel = |panel: &Panel| figure.rows.iter().map(|row| line(&panel.label, row)).collect::<Vec<_>>();
     let panels = figure.panels.iter().map(panel).collect();
@@ -56,7 +56,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = drawn(100);
         let measured = |(column, line, _, found)| -> Measured<'_> {
-            let line: &Line = line;
+            let line: &DepthLine = line;
             Measured { column, row: &line.label, role: "depth", found }
         };
         let items: Vec<Measured> = first.each().map(measured).collect();

@@ -5,12 +5,12 @@ use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::memory::cell::MemoryCell;
 use crate::experiment::memory::table::{FilledColumn, TableData};
-use crate::experiment::memory::{Column, Row, quoted};
+use crate::experiment::memory::{MemoryColumn, MemoryRow, quoted};
 use crate::paper::QuotedMemory;
 use crate::record::Footprint;
 use crate::report::grid::{Grid, escape, grouped};
 use crate::units::{GIB, MIB};
-use sll_core::memory::MemoryUse;
+use sll_core::memory::{ByCategory, MemoryUse, StandingBytes};
 use std::path::{Path, PathBuf};
 
 /// The rule that runs segments again.
@@ -60,7 +60,7 @@ fn how(report: &TableData) -> String {
     )
 }
 
-fn main(rows: &[Row], column: &Column, filled: &FilledColumn) -> Grid {
+fn main(rows: &[MemoryRow], column: &MemoryColumn, filled: &FilledColumn) -> Grid {
     let mut grid = Grid::new([
         "rule",
         "GiB",
@@ -112,7 +112,7 @@ fn why(cell: &MemoryCell) -> String {
 }
 
 /// What helps a row whose units run again.
-fn aided(row: &Row, ours: Option<f64>, quoted: Option<QuotedMemory>) -> &'static str {
+fn aided(row: &MemoryRow, ours: Option<f64>, quoted: Option<QuotedMemory>) -> &'static str {
     let again = row.rule.get("recompute").is_some_and(|value| *value != toml::Value::Boolean(false));
     let reached = ours.zip(quoted.and_then(|quoted| quoted.reduction)).is_some_and(|(ours, quoted)| ours >= quoted);
     if again && reached { ", by running units again" } else { "" }
@@ -143,7 +143,7 @@ fn verdict(ours: Option<f64>, quoted: Option<QuotedMemory>, bp: Option<f64>) -> 
     }
 }
 
-fn sizes(first: &Row, column: &Column, filled: &FilledColumn) -> String {
+fn sizes(first: &MemoryRow, column: &MemoryColumn, filled: &FilledColumn) -> String {
     let mut grid = Grid::new(["size", "BP, GiB", "GB", "of the quoted, as GiB", "as GB", "stands"]);
     let quoted = quoted(column, first).map(|quoted| quoted.gb);
     for (index, (size, bytes)) in column.sizes.iter().zip(&filled.candidates).enumerate() {
@@ -166,16 +166,17 @@ fn sizes(first: &Row, column: &Column, filled: &FilledColumn) -> String {
     )
 }
 
-fn parts(rows: &[Row], filled: &FilledColumn) -> Grid {
-    let names = MemoryUse::default().parts().map(|(name, _)| name.to_string());
+fn parts(rows: &[MemoryRow], filled: &FilledColumn) -> Grid {
+    let names = MemoryUse::default().parts().into_iter().map(|(name, _)| name);
     let mut grid =
         Grid::new(["rule".to_string()].into_iter().chain(names).chain(["step's peak".into(), "total".into()]));
     for (row, cell) in rows.iter().zip(&filled.cells) {
         let Some(value) = cell.value() else { continue };
         let mut line = vec![escape(&row.label)];
         // What a step's peak is made of was seen where it was measured, and has no law.
-        let seen = |(index, (_, bytes)): (usize, (&str, u64))| {
-            if value.measured || index < 4 { mib(bytes) } else { "—".into() }
+        let standing = StandingBytes::CATEGORIES.len();
+        let seen = |(index, (_, bytes)): (usize, (String, u64))| {
+            if value.measured || index < standing { mib(bytes) } else { "—".into() }
         };
         line.extend(value.bytes.parts().into_iter().enumerate().map(seen));
         line.extend([mib(value.bytes.step_peak()), mib(value.bytes.total())]);
@@ -184,7 +185,7 @@ fn parts(rows: &[Row], filled: &FilledColumn) -> Grid {
     grid
 }
 
-fn laws(rows: &[Row], column: &Column, filled: &FilledColumn) -> Grid {
+fn laws(rows: &[MemoryRow], column: &MemoryColumn, filled: &FilledColumn) -> Grid {
     let [_, _, third] = column.probes;
     let mut grid = Grid::new([
         "rule".to_string(),
@@ -257,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_row_that_runs_units_again_says_so_where_it_reaches_the_quoted() {
-        let row = |rule: &str| Row {
+        let row = |rule: &str| MemoryRow {
             label: "x".into(),
             rule: rule.parse().unwrap(),
             quoted: None,

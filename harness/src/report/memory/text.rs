@@ -4,6 +4,7 @@ use crate::record::Footprint;
 use crate::report::distinct;
 use crate::report::grid::{escape, grouped};
 use crate::units::MIB;
+use sll_core::memory::{ByCategory, StandingBytes, StepBytes};
 
 /// `12.34`: MiB.
 pub fn mib(bytes: u64) -> String {
@@ -43,15 +44,14 @@ pub fn definitions(found: &[&Footprint]) -> String {
         Some(bytes) => format!("these differ by at most {} bytes", grouped(bytes)),
         None => "one step is weighed".to_string(),
     };
+    let (standing, step) = (all_of::<StandingBytes>(), all_of::<StepBytes>());
     format!(
         "- **What is counted:** {}. 1 MiB = 2^20 bytes. Optimiser: {optimizer}.\n\
          - **One measurement** is a fresh process: network, rule and optimiser are built, a first step on a few \
          samples makes the optimiser's state, the others are weighed, and the largest stands ({}). Images are noise: \
          memory depends on shapes, not on values.\n\
-         - **Between steps** live parameters, the optimiser's state, what the rule keeps fixed (R, B, heads), and what \
-         the tensor library keeps for itself (packing buffers); each is what its owner frees when it is dropped.\n\
-         - **The step's peak** is the most that a step holds above these: activations kept for the way back (the batch \
-         too), gradients of parameters, and workspace (temporaries of forward, backward and optimiser). **Total** is \
+         - **Between steps** {standing}; each is what its owner frees when it is dropped.\n\
+         - **The step's peak** is the most that a step holds above these: {step}. **Total** is \
          the sum of everything, the peak of training. In brackets, and as bytes a layer: \
          what each layer more adds between the two deepest networks; a shallower one may have its peak elsewhere. \
          Parts are those of the moment of the peak, which may be another in another network. **(BP)** marks a point \
@@ -66,6 +66,16 @@ pub fn definitions(found: &[&Footprint]) -> String {
         meter.trim_end_matches('.'),
         spread
     )
+}
+
+/// What is in each category, as part of a sentence.
+fn all_of<B: ByCategory>() -> String {
+    let all: Vec<&str> = B::CATEGORIES.iter().map(|category| category.about).collect();
+    match all.split_last() {
+        Some((last, [])) => last.to_string(),
+        Some((last, before)) => format!("{}, and {last}", before.join(", ")),
+        None => String::new(),
+    }
 }
 
 /// `Notes`; nothing if there are none.
@@ -96,6 +106,12 @@ mod tests {
     fn definitions_say_what_is_counted() {
         let text = definitions(&[&footprint("bp", 2, 100)]);
         assert!(text.contains("bytes of live tensors. 1 MiB") && text.contains("differ by at most 0 bytes"), "{text}");
+        for part in [
+            "- **Between steps** live parameters, the optimiser's state, what the rule keeps fixed (R, B, heads), and",
+            "(the batch too), gradients of parameters, and workspace (temporaries of forward, backward and optimiser).",
+        ] {
+            assert!(text.contains(part), "no {part:?} in:\n{text}");
+        }
         assert_eq!((notes(&[]), percent(-0.5)), (String::new(), "-0.50 %".into()));
     }
 }

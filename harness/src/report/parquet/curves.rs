@@ -1,7 +1,8 @@
 //! Learning curves: one row for every run and epoch.
 
-use super::read::Row;
-use super::{Columns, file};
+use super::columns::Columns;
+use super::file;
+use super::read::FrameRow;
 use crate::error::{Error, Result};
 use crate::record::EpochPoint;
 use crate::report::curves::CurveRow;
@@ -9,7 +10,7 @@ use polars::prelude::Column;
 use std::path::Path;
 
 pub(super) fn columns(rows: &[CurveRow]) -> Vec<Column> {
-    Columns { items: rows, columns: Vec::new() }
+    Columns::of(rows)
         .add("table", |r| r.table.clone())
         .add("row", |r| r.row.clone())
         .add("column", |r| r.column.clone())
@@ -35,7 +36,7 @@ pub(super) fn columns(rows: &[CurveRow]) -> Vec<Column> {
 pub fn read(path: &Path) -> Result<Vec<CurveRow>> {
     let frame = file::read(path)?;
     let row = |index: usize| {
-        let row = Row { frame: &frame, index };
+        let row = FrameRow { frame: &frame, index };
         let text = |column: &str| row.text(column);
         Some(CurveRow {
             table: text("table")?,

@@ -1,6 +1,6 @@
 //! One row for every run, epoch and layer that was measured.
 
-use super::Columns;
+use super::columns::Columns;
 use crate::record::{EpochDiagnostics, LayerDiagnostics, RunResult};
 use crate::report::Report;
 use polars::prelude::Column;
@@ -49,7 +49,7 @@ pub(super) fn columns(report: &Report) -> Vec<Column> {
         })
         .collect();
     let items: Vec<Row> = epochs.iter().flat_map(rows).collect();
-    Columns { items: &items, columns: Vec::new() }
+    Columns::of(&items)
         .add("table", |_| report.name.clone())
         .add("row", |r| r.row.to_string())
         .add("column", |r| r.column.to_string())

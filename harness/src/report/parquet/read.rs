@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochDiagnostics, LayerDiagnostics, PeakBytes, Provenance, RunResult, stamp};
 use crate::spec::{DeviceName, Request, RunSpec};
 use polars::prelude::DataFrame;
+use sll_core::memory::{ByCategory, StepBytes};
 use sll_core::posterior::{Affinity, UnitPosterior};
 use sll_core::rule::StepCost;
 use std::collections::BTreeSet;
@@ -20,7 +21,7 @@ pub fn read_runs(path: &Path) -> Result<(Vec<RunResult>, Vec<String>)> {
     let mut runs = Vec::new();
     let mut wrong = Vec::new();
     for index in 0..frame.height() {
-        let row = Row { frame: &frame, index };
+        let row = FrameRow { frame: &frame, index };
         match row.run() {
             Ok(run) => runs.push(run),
             Err(why) => wrong.push(format!("run {}: {why}", row.text("run_id").unwrap_or_default())),
@@ -71,11 +72,11 @@ pub fn read_labelled(folder: &Path) -> Result<Vec<LabelledRun>> {
         return Ok(Vec::new());
     }
     let frame = frame_of_runs(&path)?;
-    let of = |row: Row| {
+    let of = |row: FrameRow| {
         let run = row.run().ok()?;
         Some(LabelledRun { row: row.text("row")?, column: row.text("column")?, value: row.number("value"), run })
     };
-    Ok((0..frame.height()).filter_map(|index| of(Row { frame: &frame, index })).collect())
+    Ok((0..frame.height()).filter_map(|index| of(FrameRow { frame: &frame, index })).collect())
 }
 
 /// Adds what was measured of each layer, which files of before have beside them: `x.layers.parquet` beside `x.parquet`.
@@ -87,7 +88,7 @@ fn with_layers(runs: &mut [RunResult], path: &Path) -> Result<()> {
     }
     let frame = file::read(&beside)?;
     for run in runs.iter_mut().filter(lacking) {
-        let rows = (0..frame.height()).map(|index| Row { frame: &frame, index });
+        let rows = (0..frame.height()).map(|index| FrameRow { frame: &frame, index });
         for row in rows.filter(|row| row.text("run_id").as_ref() == Some(&run.run_id)) {
             let epoch = row.count("epoch").unwrap_or(0) as usize;
             if run.diagnostics.last().is_none_or(|last| last.epoch != epoch) {
@@ -120,19 +121,22 @@ pub(crate) fn stamps(path: &Path, name: &str, seconds: &str) -> Result<BTreeSet<
         return Ok(BTreeSet::new());
     }
     let frame = file::read(path)?;
-    let of = |row: Row| Some(stamp(&row.text(name)?, row.count("finished_unix")?, row.number(seconds)?));
-    Ok((0..frame.height()).filter_map(|index| of(Row { frame: &frame, index })).collect())
+    let of = |row: FrameRow| Some(stamp(&row.text(name)?, row.count("finished_unix")?, row.number(seconds)?));
+    Ok((0..frame.height()).filter_map(|index| of(FrameRow { frame: &frame, index })).collect())
 }
 
+/// The column of what the library keeps, and its name in files of before.
+const LIBRARY: (&str, &str) = ("library_bytes", "workspace_bytes");
+
 /// A row of a table that was read.
-pub(crate) struct Row<'a> {
+pub(crate) struct FrameRow<'a> {
     /// The table.
     pub frame: &'a DataFrame,
     /// Which of its rows.
     pub index: usize,
 }
 
-impl Row<'_> {
+impl FrameRow<'_> {
     /// A word, where the column has one.
     pub fn text(&self, column: &str) -> Option<String> {
         self.frame.column(column).ok()?.str().ok()?.get(self.index).map(String::from)
@@ -146,6 +150,20 @@ impl Row<'_> {
     /// A count, where the column has one.
     pub fn count(&self, column: &str) -> Option<u64> {
         self.frame.column(column).ok()?.get(self.index).ok()?.extract()
+    }
+
+    /// Bytes by category, each in its column behind `prefix`, where they add up to `total`. A category of later than
+    /// the file has no column in it, and no bytes.
+    pub fn bytes<B: ByCategory>(&self, prefix: &str, total: u64) -> Option<B> {
+        let mut sum = 0;
+        let bytes = B::of_each(|category| {
+            let column = format!("{prefix}{}", category.column);
+            let before = || (column == LIBRARY.0).then(|| self.count(LIBRARY.1)).flatten();
+            let bytes = self.count(&column).or_else(before).unwrap_or(0);
+            sum += bytes;
+            bytes
+        });
+        (sum == total).then_some(bytes)
     }
 
     /// Yes or no, where the column has one.
@@ -209,7 +227,8 @@ impl Row<'_> {
         let spec = RunSpec::from_toml(&text("spec")?, "its spec").map_err(|e| e.to_string())?;
         let numerics = (1..=spec.numerics()).rev().find(|numerics| spec.id_under(*numerics) == run_id);
         let numerics = numerics.ok_or("its spec has another form today, so that no version's name is its own")?;
-        let library = count("library_bytes").or_else(|_| count("workspace_bytes"))?;
+        let (step_peak, total) = (count("step_peak_bytes")?, count("total_bytes")?);
+        let standing = total.checked_sub(step_peak).and_then(|standing| self.bytes("", standing));
         let run = RunResult {
             run_id,
             numerics,
@@ -227,13 +246,10 @@ impl Row<'_> {
             },
             bp_macs: self.count("bp_macs"),
             peak_bytes: PeakBytes {
-                parameters: count("parameter_bytes")?,
-                optimizer_state: count("optimizer_state_bytes")?,
-                fixed: count("fixed_bytes")?,
-                library,
-                step_peak: count("step_peak_bytes")?,
-                total: count("total_bytes")?,
-                ..PeakBytes::default()
+                standing: standing.ok_or("its bytes by category are not `total_bytes` less `step_peak_bytes`")?,
+                step_peak,
+                step: StepBytes::default(),
+                total,
             },
             curve: Vec::new(),
             unit_accuracy: Vec::new(),
@@ -298,6 +314,7 @@ mod tests {
         assert_eq!((found.numerics, found.run_id.clone()), (3, run.spec.id_under(3)));
         assert_eq!((found.test_accuracy, found.macs, found.bp_macs), (run.test_accuracy, run.macs, run.bp_macs));
         assert_eq!((&found.provenance, &found.spec), (&run.provenance, &run.spec));
+        assert_eq!(found.peak_bytes, run.peak_bytes);
     }
 
     #[test]

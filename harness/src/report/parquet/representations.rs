@@ -1,6 +1,6 @@
 //! One row for every run, epoch and hidden layer whose output was measured.
 
-use super::Columns;
+use super::columns::Columns;
 use crate::record::{EpochRepresentations, LayerRepresentation, RunResult};
 use crate::report::Report;
 use polars::prelude::Column;
@@ -34,7 +34,7 @@ pub(super) fn columns(report: &Report) -> Vec<Column> {
         }
     }
     let sizes = items.iter().map(|item| item.layer.fresh.len()).max().unwrap_or(0);
-    let mut columns = Columns { items: &items, columns: Vec::new() }
+    let mut columns = Columns::of(&items)
         .add("row", |r| r.row.to_string())
         .add("column", |r| r.column.to_string())
         .add("rule", |r| r.run.spec.rule.name().to_string())

@@ -3,6 +3,7 @@
 use super::colour::{Colour, WHITE};
 use super::cut;
 use super::font::FAMILY;
+use super::frame::{At, Frame};
 use super::stroke::{Marker, Stroke};
 use plotters::coord::Shift;
 use plotters::drawing::DrawingAreaErrorKind;
@@ -10,9 +11,6 @@ use plotters::element::{Circle, PathElement, Polygon, Text};
 use plotters::prelude::{DrawingArea, DrawingBackend, IntoDrawingArea, IntoFont, RGBAColor, SVGBackend, ShapeStyle};
 use plotters::style::TextStyle;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-
-/// A place in pixels.
-pub type At = (f64, f64);
 
 /// Plotters draws on whole points; this many of them are a pixel's side.
 const FINE: f64 = 10.0;
@@ -36,19 +34,6 @@ pub enum Anchor {
     Middle,
     /// The right end.
     End,
-}
-
-/// A rectangle.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Frame {
-    /// Left edge.
-    pub left: f64,
-    /// Upper edge.
-    pub top: f64,
-    /// Right edge.
-    pub right: f64,
-    /// Lower edge.
-    pub bottom: f64,
 }
 
 /// What is drawn, in pixels.

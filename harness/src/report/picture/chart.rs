@@ -1,9 +1,10 @@
 //! Draws a [`Plot`].
 
-use super::canvas::{Anchor, At, Canvas, Layer};
+use super::canvas::{Anchor, Canvas, Layer};
 use super::colour::{FAINT, GREY, INK};
 use super::cover::covers;
 use super::font::width;
+use super::frame::At;
 use super::layout::{LABEL, LEADER, Layout, Panel, REMARK, SUBTITLE, SWATCH, TICK, TITLE};
 use super::plot::{Line, Plot, Point, Spread};
 use super::tags::Ink;

@@ -1,7 +1,7 @@
 //! Which lines lie on others. One that is drawn before another at the same places is drawn wider, so that both are
 //! seen.
 
-use super::canvas::At;
+use super::frame::At;
 
 /// Pixels within which two lines are one.
 const CLOSE: f64 = 2.5;

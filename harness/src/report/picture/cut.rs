@@ -1,6 +1,6 @@
 //! Lines and areas cut: at a frame, and into dashes.
 
-use super::canvas::{At, Frame};
+use super::frame::{At, Frame};
 
 /// Whether `at` lies in `frame`, its edges included.
 pub fn inside((x, y): At, frame: Frame) -> bool {

@@ -1,7 +1,7 @@
 //! Where the parts of a chart are.
 
-use super::canvas::{At, Frame};
 use super::font::{width, wrapped};
+use super::frame::{At, Frame};
 use super::panels::{Panels, split};
 use super::plot::{Line, Plot};
 use super::scale::{Scale, Spacing, Span};

@@ -7,6 +7,7 @@ pub mod colour;
 mod cover;
 mod cut;
 pub mod font;
+pub mod frame;
 mod heading;
 mod layout;
 mod palette;
@@ -20,6 +21,7 @@ mod stroke;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod variants;
 
 pub use heading::Heading;
 pub use layout::{LABEL, MARGIN, SUBTITLE, TITLE};
@@ -27,7 +29,8 @@ pub use palette::{of_part, of_rule};
 pub use plot::{Line, Plot, Point, Spread};
 pub use scale::Scale;
 pub use sheet::Sheet;
-pub use stroke::{Stroke, strokes};
+pub use stroke::Stroke;
+pub use variants::strokes;
 
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};

@@ -1,7 +1,8 @@
 //! Square panels in lines and columns under one heading: clouds of points by class, or tiles of an image's values.
 
-use super::canvas::{Anchor, Canvas, Frame};
+use super::canvas::{Anchor, Canvas};
 use super::colour::{Colour, FAINT, GREY, INK, WHITE};
+use super::frame::Frame;
 use super::heading::Heading;
 use super::layout::{MARGIN, REMARK, SUBTITLE, TITLE};
 use super::palette::of_class;

@@ -1,8 +1,7 @@
 //! What tells one row's line from another's: colour, dash and marker. The rule decides all three
-//! (`palette.rs`); its variants differ in shade, dash and marker.
+//! (`palette.rs`); its variants differ in shade, dash and marker (`variants.rs`).
 
 use super::colour::Colour;
-use super::palette::of_rule;
 
 /// How a line is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub enum Dash {
 }
 
 /// All of them, in the order in which variants of a rule take them.
-const DASHES: [Dash; 5] = [Dash::Solid, Dash::Dashed, Dash::Dotted, Dash::Mixed, Dash::Long];
+pub(super) const DASHES: [Dash; 5] = [Dash::Solid, Dash::Dashed, Dash::Dotted, Dash::Mixed, Dash::Long];
 
 impl Dash {
     /// Pixels drawn and left out in turns; none of a whole line.
@@ -88,18 +87,21 @@ fn after<T: Copy + PartialEq>(all: &[T], one: T, steps: usize) -> T {
 }
 
 impl Stroke {
-    /// The rule's stroke for its variant `index`, counted from 0, the rule itself. All of the first fifteen differ in
+    /// How many variants differ.
+    pub(super) const VARIANTS: usize = SHADES * DASHES.len() * MARKERS.len();
+
+    /// The stroke of a rule's variant `index`, counted from 0, the rule itself. All of the first fifteen differ in
     /// shade or dash.
-    pub fn variant(rule: &str, index: usize) -> Self {
-        let own = of_rule(rule);
+    #[must_use]
+    pub fn variant(self, index: usize) -> Self {
         let colour = match index % SHADES {
-            0 => own.colour,
-            1 => own.colour.lighter(0.4),
-            _ => own.colour.darker(0.35),
+            0 => self.colour,
+            1 => self.colour.lighter(0.4),
+            _ => self.colour.darker(0.35),
         };
         // Black has no darker shade.
-        let colour = if index % SHADES == 2 && colour == own.colour { own.colour.lighter(0.25) } else { colour };
-        Self { colour, dash: after(&DASHES, own.dash, index), marker: after(&MARKERS, own.marker, index) }
+        let colour = if index % SHADES == 2 && colour == self.colour { self.colour.lighter(0.25) } else { colour };
+        Self { colour, dash: after(&DASHES, self.dash, index), marker: after(&MARKERS, self.marker, index) }
     }
 
     /// The same for part `part` of `parts`, like a layer: from light to the stroke's own colour, in other dashes.
@@ -114,67 +116,13 @@ impl Stroke {
     }
 }
 
-/// The place of a title among its rule's variants: those of the register in their order, `SLLi+` by its `i` after them.
-fn preferred(rule: &str, title: &str) -> usize {
-    let variants: Vec<&str> =
-        baselines::rules().iter().filter(|info| info.settings.name() == rule).map(|info| info.title).collect();
-    let units = title.trim_end_matches('+').trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<usize>();
-    match variants.iter().position(|variant| *variant == title) {
-        Some(place) => place,
-        None => variants.len() + units.unwrap_or(0) % DASHES.len(),
-    }
-}
-
-/// A stroke for each of the rows of one figure, given their rules' names in specs and their titles: a rule's own where
-/// it can be, and no stroke twice.
-pub fn strokes<'a>(rows: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<Stroke> {
-    let mut taken: Vec<Stroke> = Vec::new();
-    for (rule, title) in rows {
-        let first = preferred(rule, title);
-        // More variants of a rule than there are strokes share them from there on.
-        let free = (first..first + SHADES * DASHES.len() * MARKERS.len()).map(|index| Stroke::variant(rule, index));
-        let own = Stroke::variant(rule, first);
-        taken.push(free.into_iter().find(|stroke| !taken.contains(stroke)).unwrap_or(own));
-    }
-    taken
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_entry_of_the_register_has_a_stroke_of_its_own_wherever_it_stands() {
-        let all = || baselines::rules().iter().map(|info| (info.settings.name(), info.title));
-        let together = strokes(all());
-        for (index, (rule, title)) in all().enumerate() {
-            assert!(!together[..index].contains(&together[index]), "{title} has another's stroke");
-            assert_eq!(strokes([(rule, title)])[0], together[index], "{title} alone looks otherwise");
-        }
-    }
-
-    #[test]
-    fn a_rule_keeps_its_colour_whoever_is_beside_it_and_its_like_differ() {
-        let blue = of_rule("sll").colour;
-        let figure = strokes([("bp", "BP"), ("sll", "SLL"), ("sll", "SLL2+"), ("sll", "SLL"), ("sll", "SLL7+")]);
-        assert_eq!((figure[0], figure[1]), (of_rule("bp"), of_rule("sll")));
-        assert_eq!(figure[1].colour, blue);
-        for index in 0..figure.len() {
-            assert!(!figure[..index].contains(&figure[index]), "{figure:?}");
-        }
-    }
-
-    #[test]
-    fn fifteen_variants_of_a_rule_differ_in_what_a_line_shows() {
-        for (rule, _) in baselines::rules().iter().map(|info| (info.settings.name(), info.title)) {
-            let lines: Vec<_> = (0..15).map(|index| Stroke::variant(rule, index)).map(|s| (s.colour, s.dash)).collect();
-            (0..15).for_each(|i| assert!(!lines[..i].contains(&lines[i]), "{rule}: {i}"));
-        }
-    }
-
-    #[test]
     fn parts_go_from_light_to_the_rows_own_colour() {
-        let own = of_rule("sll");
+        let own = Stroke { colour: Colour(0, 114, 178), dash: Dash::Solid, marker: Marker::Circle };
         let parts: Vec<Stroke> = (0..3).map(|part| own.part(part, 3)).collect();
         assert!(parts[0].colour.0 > parts[1].colour.0 && parts[2].colour == own.colour);
         assert!(parts[0].dash != parts[1].dash && parts[1].dash != parts[2].dash);

@@ -1,6 +1,6 @@
 //! Words beside points, where they hide and are hidden least.
 
-use super::canvas::{At, Frame};
+use super::frame::{At, Frame};
 
 /// Between a point and its words.
 const APART: f64 = 8.0;

@@ -1,6 +1,6 @@
 //! What holds for every chart, whatever is in it.
 
-use super::stroke::strokes;
+use super::strokes;
 use super::*;
 use resvg::usvg::{Group, Node, Options, Tree, fontdb::Database};
 use std::sync::Arc;

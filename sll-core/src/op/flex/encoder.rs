@@ -29,7 +29,7 @@ pub struct Half<'a, M> {
 }
 
 /// Queries, keys and values, and the heads' outputs: what attention keeps.
-pub struct Kept<'a, M> {
+pub struct SavedRows<'a, M> {
     pub qkv: &'a mut [f32],
     pub mixed: M,
 }
@@ -118,7 +118,7 @@ pub fn mlp_backward(half: Half<Matrix>, z: &mut [f32], dy: &mut [f32]) -> Gradie
 
 /// `y += attention(norm(x) W + b) P`. Where they are kept, `qkv` holds `b` in each row, to which queries, keys and
 /// values are added, and the heads' outputs are written to `mixed`.
-pub fn attention(half: Half<Map>, mut kept: Option<Kept<&mut [f32]>>, heads: Heads, y: &mut [f32]) {
+pub fn attention(half: Half<Map>, mut kept: Option<SavedRows<&mut [f32]>>, heads: Heads, y: &mut [f32]) {
     let Half { x, norm, maps: [first, second] } = half;
     let d = norm.gamma.len();
     let rows = x.len() / d;
@@ -142,8 +142,8 @@ pub fn attention(half: Half<Map>, mut kept: Option<Kept<&mut [f32]>>, heads: Hea
 }
 
 /// From `dy` to `dx` in its place, through the `feedback` `[d, 3 d]` and `[d, d]` of the maps. `qkv` is used up.
-pub fn attention_backward(half: Half<Matrix>, kept: Kept<&[f32]>, heads: Heads, dy: &mut [f32]) -> Gradients {
-    let (Half { x, norm, maps: feedback }, Kept { qkv, mixed }) = (half, kept);
+pub fn attention_backward(half: Half<Matrix>, kept: SavedRows<&[f32]>, heads: Heads, dy: &mut [f32]) -> Gradients {
+    let (Half { x, norm, maps: feedback }, SavedRows { qkv, mixed }) = (half, kept);
     let d = norm.gamma.len();
     let rows = x.len() / d;
     let mut sums = Gradients::new(d, 3 * d, d);

@@ -33,18 +33,21 @@ impl AttentionKernels for Flex {
         let norm = Norm { gamma: values(&gamma), beta: values(&beta), epsilon: EPSILON as f32 };
         let first = encoder::Map { weight: Matrix::new(values(&qkv), d, 3 * d), bias: values(&qkv_bias) };
         let second = encoder::Map { weight: Matrix::new(values(&proj), d, d), bias: values(&proj_bias) };
-        let rows = kept.as_mut().map(|(qkv, mixed)| encoder::Kept { qkv, mixed: mixed.as_mut_slice() });
+        let rows = kept.as_mut().map(|(qkv, mixed)| encoder::SavedRows { qkv, mixed: mixed.as_mut_slice() });
         let half = encoder::Half { x: values(&x), norm, maps: [first, second] };
         encoder::attention(half, rows, heads, &mut y);
         let kept = kept.map(|(qkv, mixed)| (tensor(qkv, [n, 3 * d]), tensor(mixed, [n, d])));
         (tensor(y, [n, d]), kept)
     }
 
-    fn attention_backward(kept: attention::Kept<Self>, dy: FloatTensor<Self>) -> (FloatTensor<Self>, Gradients<Self>) {
+    fn attention_backward(
+        kept: attention::SavedAttention<Self>,
+        dy: FloatTensor<Self>,
+    ) -> (FloatTensor<Self>, Gradients<Self>) {
         if !is_single(&kept.x) {
             return attention::backward::<Self>(kept, dy);
         }
-        let attention::Kept { x, qkv, mixed, gamma, beta, qkv_feedback, proj_feedback, heads } = kept;
+        let attention::SavedAttention { x, qkv, mixed, gamma, beta, qkv_feedback, proj_feedback, heads } = kept;
         let [x, mut qkv, mixed, mut dy] = [x, qkv, mixed, dy].map(contiguous);
         let [gamma, beta, qkv_feedback, proj_feedback] = [gamma, beta, qkv_feedback, proj_feedback].map(contiguous);
         let d = x.shape()[1];
@@ -52,7 +55,7 @@ impl AttentionKernels for Flex {
         let feedback = [Matrix::new(values(&qkv_feedback), d, 3 * d), Matrix::new(values(&proj_feedback), d, d)];
         let mut proj_bias = vec![0.0; d];
         add_rows(values(&dy), &mut proj_bias);
-        let rows = encoder::Kept { qkv: values_mut(&mut qkv), mixed: values(&mixed) };
+        let rows = encoder::SavedRows { qkv: values_mut(&mut qkv), mixed: values(&mixed) };
         let half = encoder::Half { x: values(&x), norm, maps: feedback };
         let sums = encoder::attention_backward(half, rows, heads, values_mut(&mut dy));
         (dy, Gradients::of(sums, [d, 3 * d, d], proj_bias))
@@ -82,11 +85,11 @@ impl MlpKernels for Flex {
         (tensor(y, [rows, d]), kept.map(|kept| tensor(kept, [rows, hidden])))
     }
 
-    fn mlp_backward(kept: mlp::Kept<Self>, dy: FloatTensor<Self>) -> (FloatTensor<Self>, Gradients<Self>) {
+    fn mlp_backward(kept: mlp::SavedMlp<Self>, dy: FloatTensor<Self>) -> (FloatTensor<Self>, Gradients<Self>) {
         if !is_single(&kept.x) {
             return mlp::backward::<Self>(kept, dy);
         }
-        let mlp::Kept { x, z, gamma, beta, feedback1, feedback2 } = kept;
+        let mlp::SavedMlp { x, z, gamma, beta, feedback1, feedback2 } = kept;
         let [x, mut z, mut dy, gamma, beta] = [x, z, dy, gamma, beta].map(contiguous);
         let [feedback1, feedback2] = [feedback1, feedback2].map(contiguous);
         let (d, hidden) = (x.shape()[1], z.shape()[1]);

@@ -1,7 +1,7 @@
 //! Batch norm by LibTorch's own kernels, then pooled and rectified. Kept are the maps before the norm, what was pooled
 //! and where it was; the normed maps are not.
 
-use super::super::batch_norm::{BatchNormKernels, Kept, Trained};
+use super::super::batch_norm::{BatchNormKernels, SavedNorm, Trained};
 use super::{is_single, owned, pool, shim};
 use burn::backend::LibTorch;
 use burn::backend::libtorch::TchTensor;
@@ -31,12 +31,12 @@ impl BatchNormKernels for LibTorch {
         };
         let (mean, spread) = (owned(mean), owned(inverse));
         let output = Some((h.clone(), places));
-        let kept = Kept { z, gamma, beta, mean: mean.clone(), spread, epsilon, pool, output };
+        let kept = SavedNorm { z, gamma, beta, mean: mean.clone(), spread, epsilon, pool, output };
         Trained { h, mean, variance: owned(variance), kept }
     }
 
-    fn norm_backward(kept: Kept<Self>, dh: TchTensor) -> [TchTensor; 3] {
-        let Kept { z, gamma, mean, spread, epsilon, output, .. } = kept;
+    fn norm_backward(kept: SavedNorm<Self>, dh: TchTensor) -> [TchTensor; 3] {
+        let SavedNorm { z, gamma, mean, spread, epsilon, output, .. } = kept;
         let (h, places) = output.expect("the forward pass keeps its output");
         let dy = match places {
             Some(places) => {

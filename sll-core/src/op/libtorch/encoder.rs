@@ -86,11 +86,11 @@ impl MlpKernels for LibTorch {
         (owned(y), kept.map(owned))
     }
 
-    fn mlp_backward(kept: mlp::Kept<Self>, dy: TchTensor) -> (TchTensor, Gradients<Self>) {
+    fn mlp_backward(kept: mlp::SavedMlp<Self>, dy: TchTensor) -> (TchTensor, Gradients<Self>) {
         if !is_single(&dy) {
             return mlp::backward::<Self>(kept, dy);
         }
-        let mlp::Kept { x, z, gamma, beta, feedback1, feedback2 } = kept;
+        let mlp::SavedMlp { x, z, gamma, beta, feedback1, feedback2 } = kept;
         let ((n, d), hidden) = (sizes(&x.tensor), z.tensor.size()[1]);
         let (feedback1, feedback2) = (feedback1.tensor.tr(), feedback2.tensor.tr());
         let dy = writable(dy);
@@ -180,11 +180,11 @@ impl AttentionKernels for LibTorch {
         (owned(y), kept.map(|(qkv, mixed)| (owned(qkv), owned(mixed))))
     }
 
-    fn attention_backward(kept: attention::Kept<Self>, dy: TchTensor) -> (TchTensor, Gradients<Self>) {
+    fn attention_backward(kept: attention::SavedAttention<Self>, dy: TchTensor) -> (TchTensor, Gradients<Self>) {
         if !is_single(&dy) {
             return attention::backward::<Self>(kept, dy);
         }
-        let attention::Kept { x, qkv, mixed, gamma, beta, qkv_feedback, proj_feedback, heads } = kept;
+        let attention::SavedAttention { x, qkv, mixed, gamma, beta, qkv_feedback, proj_feedback, heads } = kept;
         let (n, d) = sizes(&x.tensor);
         let (qkv_feedback, proj_feedback) = (qkv_feedback.tensor.tr(), proj_feedback.tensor.tr());
         let dy = writable(dy);

@@ -1,8 +1,7 @@
 //! The analytic side of memory: what a step must hold, followed layer by layer through forward pass, backward pass and
 //! update, from shapes alone. Tests hold it against the measured bytes.
 
-use super::StepBytes;
-use crate::memory::MemoryUse;
+use crate::memory::{LayerMemory, MemoryUse, StandingBytes, StepBytes};
 use crate::network::Network;
 use crate::optim::OptimizerConfig;
 use std::ops::Range;
@@ -14,24 +13,6 @@ const CODE_MATRICES: u64 = 3;
 /// The same at the most, while losses and their slopes are computed.
 const HEAD_MATRICES: u64 = 14;
 
-/// What one layer holds for a batch, in values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LayerMemory {
-    /// Its output.
-    pub output: u64,
-    /// Kept for the backward pass besides the layer's input and output.
-    pub kept: u64,
-    /// The most temporaries of the forward pass, above what is kept.
-    pub forward: u64,
-    /// The most temporaries of the backward pass while everything kept is still there, above it and the signal.
-    pub backward: u64,
-    /// Gradients of its parameters that exist at that moment.
-    pub early_gradients: u64,
-    /// Whether the signal at the input takes the place of the signal at the output.
-    pub in_place: bool,
-    /// Whether its backward pass needs nothing of its input, which is free once it has run.
-    pub frees_input: bool,
-}
 /// How a rule trains a chain.
 #[derive(Clone, Debug)]
 pub enum Pattern {
@@ -229,12 +210,12 @@ impl MemoryUse {
             Pattern::Feedback(units) => chain.feedback(units),
         }
         let trained = (net.num_params() + learned) as u64;
-        Some(Self {
+        let standing = StandingBytes {
             parameters: VALUE * net.num_params() as u64,
             optimizer_state: VALUE * optimizer.moments() * trained,
             fixed: VALUE * (fixed + learned) as u64,
-            library: 0,
-            step: chain.timeline.peak,
-        })
+            ..StandingBytes::default()
+        };
+        Some(Self { standing, step: chain.timeline.peak })
     }
 }

@@ -1,0 +1,98 @@
+//! Options of batch systems.
+
+use crate::engine::{Cluster, EngineName};
+use crate::error::Result;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Who makes the runs. What a cluster is asked for stands in cluster.toml, too (docs/cluster.md); flags beat it.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Batch systems")]
+pub struct EngineArgs {
+    /// Who makes the runs.
+    #[arg(long, value_enum, default_value = "local")]
+    pub engine: EngineName,
+    /// What to ask of the cluster; cluster.toml here if it is there.
+    #[arg(long, value_name = "FILE")]
+    cluster: Option<PathBuf>,
+    /// Slurm's partition.
+    #[arg(long, value_name = "NAME")]
+    partition: Option<String>,
+    /// Slurm's account.
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+    /// A task's generic resources, like gpu:1 (Slurm) or gpus/nvidia=1 (HyperQueue).
+    #[arg(long, value_name = "WHAT")]
+    gres: Option<String>,
+    /// The most time of a task, as the batch system writes it; one that does not end in it goes on in another.
+    #[arg(long, value_name = "TIME")]
+    time: Option<String>,
+    /// A task's memory, as the batch system writes it.
+    #[arg(long, value_name = "SIZE")]
+    mem: Option<String>,
+    /// A task's cores.
+    #[arg(long, value_name = "N")]
+    cpus: Option<usize>,
+    /// Tasks that run at once, where Slurm has room for more.
+    #[arg(long, value_name = "N")]
+    tasks: Option<usize>,
+    /// Minutes that a task should take: short runs share one.
+    #[arg(long, value_name = "N")]
+    task_minutes: Option<f64>,
+    /// Wait until all is done, hand over again what a job leaves, then write the page.
+    #[arg(long)]
+    pub wait: bool,
+}
+
+impl EngineArgs {
+    /// Whether this machine makes the runs.
+    pub fn is_local(&self) -> bool {
+        self.engine == EngineName::Local
+    }
+
+    /// The cluster's file with the flags over it; `jobs` runs side by side, if that is given.
+    pub fn asked(&self, jobs: Option<u64>) -> Result<Cluster> {
+        let file = Cluster::read(self.cluster.as_deref())?;
+        let text = |flag: &Option<String>, file: Option<String>| flag.clone().or(file);
+        let cluster = Cluster {
+            partition: text(&self.partition, file.partition),
+            account: text(&self.account, file.account),
+            gres: text(&self.gres, file.gres),
+            time: text(&self.time, file.time),
+            mem: text(&self.mem, file.mem),
+            cpus: self.cpus.or(file.cpus),
+            tasks: self.tasks.or(file.tasks),
+            task_minutes: self.task_minutes.unwrap_or(file.task_minutes),
+            jobs: jobs.map_or(file.jobs, |jobs| jobs as usize),
+            ..file
+        };
+        cluster.validate()?;
+        Ok(cluster)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        engine: EngineArgs,
+    }
+
+    #[test]
+    fn flags_beat_the_clusters_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("cluster.toml");
+        std::fs::write(&file, "partition = \"cpu\"\ncpus = 2\njobs = 2\nsetup = [\"x\"]").unwrap();
+        let file = file.display().to_string();
+        let line =
+            Line::parse_from(["x", "--engine", "slurm", "--cluster", &file, "--partition", "gpu", "--mem", "8G"]);
+        let cluster = line.engine.asked(None).unwrap();
+        let found = (cluster.partition.as_deref(), cluster.mem.as_deref(), cluster.cpus, cluster.jobs);
+        assert_eq!(found, (Some("gpu"), Some("8G"), Some(2), 2));
+        assert_eq!((cluster.setup.len(), line.engine.asked(Some(4)).unwrap().jobs), (1, 4));
+    }
+}
