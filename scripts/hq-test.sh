@@ -86,7 +86,7 @@ until_true two_run || fail "no other task took its place"
 say "killing a worker"
 before=$(programs | sort)
 kill -KILL "${workers[one]}"
-wait "${workers[one]}" || true
+{ wait "${workers[one]}"; } 2>/dev/null || true
 one_is_gone() { [[ $(comm -12 <(echo "$before") <(programs | sort) | wc -l) -le 1 ]]; }
 until_true one_is_gone || fail "the worker's task outlived it"
 start_worker three
@@ -106,7 +106,7 @@ told " 0 running" || fail "something still runs"
 told "waiting after [0-9]+ of 20 epochs" || fail "no run kept its state"
 
 say "replacing the server by one with another's job of the same number"
-hq server stop
+hq server stop 2>>"$folder/log/client.log"
 wait "$server" "${workers[@]}" || true
 start_server
 start_worker five
@@ -114,7 +114,7 @@ hq submit --stdout=none --stderr=none --cpus 1 -- sleep 600 >/dev/null
 "$program" cancel --results "$folder/results" 2>>"$folder/log/cancel.log" || fail "it cannot be cancelled"
 # Only jobs that wait or run are listed.
 grep -q '"id": 1' <<<"$(hq --output-mode=json job list)" || fail "another's job was cancelled"
-hq job cancel all >/dev/null
+hq job cancel all >>"$folder/log/client.log" 2>&1
 start_worker six
 "${handed[@]}" --wait >"$folder/page.md" 2>"$folder/log/last.log" || fail "the sweep failed"
 say "the sweep is done; the same without HyperQueue"

@@ -1,8 +1,8 @@
 //! HyperQueue: an array of tasks on workers that somebody has started, or that `hq alloc` starts.
 //!
-//! A task whose worker is lost is queued again by HyperQueue; one that fails is not. What HyperQueue ends hears
-//! SIGINT and is killed a second later; where a worker is killed, what it started hears SIGTERM. So the program takes the
-//! place of its script, which would hear them instead.
+//! A task whose worker is lost is queued again by HyperQueue; one that fails is not. What HyperQueue ends hears SIGINT
+//! and is killed a second later; where a worker is killed, what it started hears SIGTERM. So the program takes its
+//! script's place, which would hear them instead.
 
 use super::{Queue, Work, ask, quoted};
 use crate::error::{Error, Result};
