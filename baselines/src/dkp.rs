@@ -167,6 +167,25 @@ mod tests {
     }
 
     #[test]
+    fn from_its_random_start_the_feedback_turns_towards_the_weights() {
+        let mut net = laws::plain_mlp(6, 16, 4);
+        let mut dkp = DkpConfig::default().init(&net, 3).unwrap();
+        let cosine = |net: &Network, dkp: &Dkp| {
+            let w: Vec<f32> = net.params()[1][0].clone().try_to_vec().unwrap();
+            let b = laws::floats(dkp.feedback[0].get().plain().transpose());
+            let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(x * y)).sum::<f64>();
+            dot(&w, &b) / (dot(&w, &w) * dot(&b, &b)).sqrt()
+        };
+        let before = cosine(&net, &dkp);
+        for step in 0..200 {
+            let batch = laws::batch(&net, step);
+            laws::moved(&mut net, &mut dkp, &batch);
+        }
+        let after = cosine(&net, &dkp);
+        assert!(before.abs() < 0.5 && after > 0.8, "{before} to {after}");
+    }
+
+    #[test]
     fn repeats_resumes_and_learns() {
         laws::repeats(|| laws::small_mlp(3), DKP);
         laws::resumes(|| laws::small_mlp(3), DKP);

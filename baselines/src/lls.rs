@@ -1,4 +1,4 @@
-//! LLS: local learning signals from fixed periodic bases (Apolinario, Roy & Frenkel 2024).
+//! LLS: local learning signals from fixed periodic bases (Apolinario, Roy & Roy 2025).
 //!
 //! ```text
 //! s = pool(h), a = s / ‖s‖,   v = Φ a / T,   L = CE(softmax(v), y),   Φ_kt = sin(f_k t), f_k from 50 to 512
@@ -110,21 +110,21 @@ impl Rule for LlsConfig {
         Variant {
             title: "LLS",
             equation: "L_l = CE(softmax(Phi a_l / T), y), a_l = pool(h_l) / |pool(h_l)|, Phi_kt = sin(f_k t)",
-            paper: "Apolinario, Roy & Frenkel 2024",
+            paper: "Apolinario, Roy & Roy 2025",
             stores: "fixed: Phi, K values a pooled feature",
             ..Variant::local(Self::default)
         },
         Variant {
             title: "LLS-M",
             equation: "as LLS with logits m (.) Phi a_l / T",
-            paper: "Apolinario, Roy & Frenkel 2024",
+            paper: "Apolinario, Roy & Roy 2025",
             stores: "fixed: Phi; learned: m, K values a layer",
             ..Variant::local(|| Self { mix: Mix::M, ..Self::default() })
         },
         Variant {
             title: "LLS-MxM",
             equation: "as LLS with logits (Phi a_l / T) M",
-            paper: "Apolinario, Roy & Frenkel 2024",
+            paper: "Apolinario, Roy & Roy 2025",
             stores: "fixed: Phi; learned: M, K^2 values a layer",
             ..Variant::local(|| Self { mix: Mix::MxM, ..Self::default() })
         },
@@ -331,6 +331,19 @@ mod tests {
             total += (0..k).map(|c| logit(c).exp()).sum::<f64>().ln() - logit(label);
         }
         total / b as f64
+    }
+
+    #[test]
+    fn mixes_start_as_normal_draws_of_the_authors_size() {
+        let net = laws::plain_mlp(6, 5, 40);
+        let rule = LlsConfig { mix: Mix::MxM, ..LlsConfig::default() }.init(&net, 3).unwrap();
+        let values = floats(rule.objective().mixes[0].get().plain());
+        // Of 1,600 draws with deviation 0.01: the mean square to within five of its standard errors, the fourth moment
+        // three times its square, where a uniform law has 1.8.
+        let moment = |power| values.iter().map(|v| f64::from(*v).powi(power)).sum::<f64>() / values.len() as f64;
+        assert_eq!(values.len(), 1600);
+        assert!((moment(2) / 1e-4 - 1.0).abs() < 5.0 * (2.0f64 / 1600.0).sqrt(), "{}", moment(2));
+        assert!((moment(4) / moment(2).powi(2) - 3.0).abs() < 0.6, "{}", moment(4) / moment(2).powi(2));
     }
 
     #[test]

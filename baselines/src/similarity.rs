@@ -298,6 +298,17 @@ mod tests {
         &|net| Ok(Box::new(SimilarityConfig { beta: 0.0, ..SimilarityConfig::default() }.init(net, 3)?));
     const SIM: Build = &|net| Ok(Box::new(SimilarityConfig { beta: 1.0, ..SimilarityConfig::default() }.init(net, 3)?));
 
+    #[test]
+    fn heads_start_at_zero_and_projections_do_not() {
+        let net = laws::small_mlp(2);
+        let rule = SimilarityConfig::default().init(&net, 3).unwrap();
+        let losses = rule.objective();
+        assert!(losses.heads.iter().all(|head| floats(head.get().plain()).iter().all(|value| *value == 0.0)));
+        let projections = losses.projections.iter().flatten();
+        assert!(projections.clone().count() == 2 && losses.heads.len() == 2);
+        assert!(projections.clone().all(|p| floats(p.get().plain()).iter().any(|value| *value != 0.0)));
+    }
+
     /// Centred cosines of `b` rows in plain loops.
     fn cosines(x: &[f64], b: usize) -> Vec<f64> {
         let n = x.len() / b;

@@ -120,6 +120,15 @@ impl News {
         line.starts_with('{').then(|| serde_json::from_str(line).ok()).flatten()
     }
 
+    /// The same of a run that is called `name` by whoever shows it.
+    pub fn called(mut self, name: &str) -> Self {
+        match &mut self {
+            News::Start { title, .. } | News::Epoch { title, .. } | News::End { title, .. } => name.clone_into(title),
+            News::Plan { .. } | News::Step { .. } | News::Whole { .. } | News::Note { .. } => {}
+        }
+        self
+    }
+
     /// Sentences for people; none of what only a bar shows.
     pub fn sentences(&self) -> Vec<String> {
         match self {
@@ -203,6 +212,14 @@ mod tests {
         assert!(news.line().starts_with("{\"event\":\"epoch\",\"run\":\"a1\""), "{}", news.line());
         assert_eq!(News::parse(&news.line()), Some(news));
         assert_eq!((News::parse("error: no"), News::parse("{\"event\":\"other\"}")), (None, None));
+    }
+
+    #[test]
+    fn a_run_is_called_what_its_row_is_called() {
+        let called = epoch(1, None).called("SLL, tuned");
+        assert!(called.sentences()[0].starts_with("SLL, tuned: epoch 1/4"), "{called:?}");
+        let note = News::Note { text: "x".into() };
+        assert_eq!(note.clone().called("SLL"), note);
     }
 
     #[test]

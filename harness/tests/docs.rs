@@ -15,6 +15,16 @@ fn blocks(document: &str, heading: &str, language: &str) -> Vec<String> {
 }
 
 #[test]
+fn every_rule_stands_beside_its_authors_code() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/rules.md")).unwrap();
+    for info in baselines::rules() {
+        // A variant's title has its setting behind the comma.
+        let name = info.title.split(',').next().unwrap();
+        assert!(page.contains(name), "docs/rules.md says nothing of {name}");
+    }
+}
+
+#[test]
 fn the_calibration_that_is_shown_is_one() {
     let shown = blocks("docs/formats.md", "A calibration", "toml");
     let experiment = harness::experiment::parse(&shown[0], "docs/formats.md").unwrap();

@@ -249,8 +249,11 @@ fn cell<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::catalogue::names;
     use crate::experiment::find;
     use crate::spec::Request;
+    use baselines::Usual;
+    use sll_core::layer::Activation;
 
     fn choices(profile: Profile) -> Choices {
         Choices {
@@ -378,6 +381,48 @@ mod tests {
             assert_eq!((sound.specs.len(), sound.missing.as_ref()), (1, None));
             assert_eq!(sound.specs[0].data_digest, None, "an embedded sample keeps its name");
         }
+    }
+
+    #[test]
+    fn every_built_in_experiment_can_be_asked_for_at_the_papers_sizes() {
+        // Feedback between whole maps of 160 x 160 pixels is 47 GB: asking whether a rule can run may not make it.
+        let of = |name, profile| {
+            let device = DeviceName::CpuTch;
+            let choices = Choices { assume_present: true, epochs: None, device, ..choices(profile) };
+            expand(find(name, &Kind::TRAINING).unwrap(), &choices, &nowhere()).unwrap()
+        };
+        for name in names(&Kind::TRAINING) {
+            let plans = [Profile::Short, Profile::Paper].map(|profile| of(name, profile));
+            assert!(plans.iter().flat_map(|plan| &plan.cells).any(|cell| !cell.specs.is_empty()), "{name}");
+        }
+    }
+
+    #[test]
+    fn rows_run_the_rules_that_they_are_called_in_the_form_that_these_want() {
+        let of = |name: &str| {
+            let choices = Choices { assume_present: true, ..choices(Profile::Paper) };
+            expand(find(name, &Kind::TRAINING).unwrap(), &choices, &nowhere()).unwrap()
+        };
+        // What the paper cites for its row TP, Lee et al. 2015, is the difference rule.
+        let plan = of("table1");
+        let row = plan.experiment.rows.iter().position(|row| row.label == "TP").unwrap();
+        let (columns, mut seen) = (plan.columns.len(), 0);
+        for spec in plan.cells[row * columns..(row + 1) * columns].iter().flat_map(|cell| &cell.specs) {
+            let found = (spec.rule.title(), spec.network.activation, spec.network.dropout);
+            assert_eq!(found, ("DTP".into(), Activation::Tanh, 0.0));
+            seen += 1;
+        }
+        assert!(seen > 0);
+        let mut particular = std::collections::HashSet::new();
+        for spec in of("table2").cells.iter().flat_map(|cell| &cell.specs) {
+            let usual = spec.rule.usual();
+            if (usual.activation, usual.batch_norm) != (Usual::default().activation, Usual::default().batch_norm) {
+                let found = (spec.network.activation, spec.network.batch_norm);
+                assert_eq!(found, (usual.activation, usual.batch_norm), "{}", spec.rule.title());
+                particular.insert(spec.rule.name());
+            }
+        }
+        assert!(["softhebb", "tff"].iter().all(|name| particular.contains(name)), "{particular:?}");
     }
 
     #[test]

@@ -26,6 +26,8 @@ const LAST_LINES: Duration = Duration::from_secs(5);
 pub(super) struct Process<R> {
     child: Child,
     title: String,
+    /// What the request is called here; its process knows no rows.
+    name: String,
     request: R,
     pub need: Option<u64>,
     number: usize,
@@ -66,9 +68,9 @@ pub(super) fn start<R: Request>(
     drop(stdin);
     let listener = lines.listen(number, child.stderr.take().expect("stderr is piped"));
     let bar = bars.map(|bars| bars.add(progress::bar(title.clone())));
-    let (request, need) = (job.request.clone(), job.need);
+    let (name, request, need) = (job.title.clone(), job.request.clone(), job.need);
     let last_words = String::new();
-    Ok(Process { child, title, request, need, number, listener, bar, last_words, share: 0.0, ended: None })
+    Ok(Process { child, title, name, request, need, number, listener, bar, last_words, share: 0.0, ended: None })
 }
 
 /// What all processes say.
@@ -152,7 +154,7 @@ impl<R> Drop for Running<R> {
 impl<R> Process<R> {
     /// Takes in a line: news, or the words of a program that has none.
     fn heard(&mut self, line: &str) {
-        let news = News::parse(line).unwrap_or_else(|| News::Note { text: line.into() });
+        let news = News::parse(line).map_or_else(|| News::Note { text: line.into() }, |news| news.called(&self.name));
         self.share = news.share().unwrap_or(self.share);
         let sentences = news.sentences();
         if let Some(last) = sentences.iter().rfind(|sentence| sentence.starts_with("error: ")).or(sentences.last())

@@ -74,6 +74,11 @@ impl RunResult {
         super::stamp(&self.run_id, self.provenance.finished_unix, self.seconds)
     }
 
+    /// Whether its rule has changed since: then it says nothing of the rule as it is now.
+    pub fn is_of_a_former_rule(&self) -> bool {
+        self.numerics < self.spec.rule.numerics(&self.spec.network)
+    }
+
     /// Takes away the 0, or the last sound epoch's accuracy, that records of before give to a run that diverged.
     #[must_use]
     pub fn without_accuracy_if_diverged(mut self) -> Self {

@@ -2,7 +2,7 @@
 
 use super::grid::{Grid, escape};
 use super::stats::{Aggregate, CellStats, aggregate_text, quoted_text};
-use super::{Cell, Report, calibration, details, distinct, paired, representations, theorem};
+use super::{Cell, Report, calibration, chosen, details, distinct, paired, representations, theorem};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::shown;
@@ -36,6 +36,7 @@ pub fn render(report: &Report, figures: &[String]) -> String {
     });
     let sections = [
         reading(report),
+        chosen::section(report),
         paired::section(report),
         theorem::section(report),
         representations::section(report),
@@ -173,7 +174,7 @@ fn legend(report: &Report) -> String {
              within the noise between seeds unless a note says more.",
             earlier.len()
         ));
-        let changed = |run: &&RunResult| run.numerics < run.spec.rule.numerics(&run.spec.network);
+        let changed = |run: &&RunResult| run.is_of_a_former_rule();
         let changed = distinct(earlier.iter().copied().filter(changed), |run| run.spec.rule.title());
         if !changed.is_empty() {
             lines.push(format!(

@@ -2,6 +2,7 @@
 
 pub mod axis;
 mod calibration;
+pub mod chosen;
 pub mod claims;
 pub mod curves;
 mod details;

@@ -56,6 +56,8 @@ pub trait Request: Clone + PartialEq + Serialize + DeserializeOwned + Send {
 pub(crate) const MOST_SAMPLES: usize = 1_000_000;
 /// A width that every named network can have: a multiple of every transformer's heads.
 const NARROW: usize = 24;
+/// The sides of images that are quick to build for: what a rule keeps of whole maps grows with their fourth power.
+const SMALL: usize = 32;
 
 /// Checks that a count lies between `least` and `most`, so that nothing that is made of it leaves its type.
 pub(crate) fn within(key: &str, value: usize, least: usize, most: usize) -> Result<()> {
@@ -138,9 +140,23 @@ pub(crate) fn narrow(network: &NetworkSpec, image: [usize; 3], classes: usize) -
     Ok(spec.build(image, classes, 0, &burn::tensor::Device::flex())?)
 }
 
-/// Why `rule` cannot run on the network, if it cannot. Other mistakes are errors.
-fn refusal(rule: &RuleSpec, net: &mut Network, settings_too: bool) -> Result<Option<String>> {
-    match rule.init(net, 0) {
+/// Why `rule` cannot run on the network, if it cannot. Other mistakes are errors. Refusals go by the kinds and numbers
+/// of layers, not by their width; those that go by the sides of maps are asked for again at the images' own.
+fn refusal(
+    rule: &RuleSpec,
+    network: &NetworkSpec,
+    image: [usize; 3],
+    classes: usize,
+    settings_too: bool,
+) -> Result<Option<String>> {
+    let small = [image[0], image[1].min(SMALL), image[2].min(SMALL)];
+    if small != image
+        && let Ok(mut net) = narrow(network, small, classes)
+        && rule.init(&mut net, 0).is_ok()
+    {
+        return Ok(None);
+    }
+    match rule.init(&mut narrow(network, image, classes)?, 0) {
         Ok(_) => Ok(None),
         Err(error @ sll_core::Error::Unsupported { .. }) => Ok(Some(error.to_string())),
         Err(error @ sll_core::Error::Setting { .. }) if settings_too => Ok(Some(error.to_string())),

@@ -1,6 +1,6 @@
 //! One run, described completely: what is trained, how, on what. Its digest is the run's name.
 
-use super::{DeviceName, MOST_SAMPLES, check_optimizer, check_precision, name_of, narrow, refusal, typed, within};
+use super::{DeviceName, MOST_SAMPLES, check_optimizer, check_precision, name_of, refusal, typed, within};
 use crate::error::{Error, Result};
 use baselines::RuleSpec;
 use datasets::{Augment, DataError, Normalise, Policy};
@@ -290,9 +290,7 @@ impl RunSpec {
             return Ok(Some(reason));
         }
         let manifest = datasets::manifest(&self.dataset)?;
-        // Refusals go by the kinds of layers, not by their width.
-        let mut net = narrow(&self.network, manifest.shape, manifest.classes)?;
-        refusal(&self.rule, &mut net, false)
+        refusal(&self.rule, &self.network, manifest.shape, manifest.classes, false)
     }
 
     /// The version of the numerics, which is the later one of the device's and the rule's: within one, the same spec

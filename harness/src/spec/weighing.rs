@@ -89,7 +89,7 @@ impl MemorySpec {
 
     /// Why the rule cannot run on the network, if it cannot: one that needs other layers, or more of them.
     pub fn unsupported(&self) -> Result<Option<String>> {
-        refusal(&self.rule, &mut narrow(&self.network, self.image, self.classes)?, true)
+        refusal(&self.rule, &self.network, self.image, self.classes, true)
     }
 }
 

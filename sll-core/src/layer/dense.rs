@@ -25,6 +25,8 @@ pub enum Activation {
     StraightThroughRelu,
     /// `tanh z`.
     Tanh,
+    /// `1 / (1 + exp(-z))`.
+    Sigmoid,
     /// `max(z - mean of z over the units or channels, 0)` (Coates & Ng 2011; SoftHebb's).
     Triangle,
     /// `z`: a classifier's output.
@@ -43,6 +45,7 @@ impl Activation {
             // What is added is without a graph, and both sums are exact.
             Activation::StraightThroughRelu => z.clone() + activation::relu(z.neg()).detach(),
             Activation::Tanh => z.tanh(),
+            Activation::Sigmoid => activation::sigmoid(z),
             Activation::Triangle => activation::relu(z.clone() - z.mean_dim(1)),
             Activation::None => z,
         }
@@ -145,7 +148,10 @@ impl Layer for Dense {
         let kept = match (self.activation, dropped) {
             (Activation::Relu, _) | (Activation::Tanh | Activation::None, false) => 0,
             (Activation::Tanh, true) => 2 * output,
-            (Activation::LeakyRelu | Activation::StraightThroughRelu | Activation::Triangle, _)
+            (
+                Activation::LeakyRelu | Activation::StraightThroughRelu | Activation::Sigmoid | Activation::Triangle,
+                _,
+            )
             | (Activation::None, true) => return None,
         };
         Some(LayerMemory {
@@ -225,6 +231,20 @@ impl Stages for Dense {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sigmoid_units_have_their_value_and_slope() {
+        let z = Tensor::<2>::from_floats([[-2.0, 0.0, 3.0]], &Device::flex().autodiff()).require_grad();
+        let h = Activation::Sigmoid.forward(z.clone());
+        let values = |tensor: Tensor<2>| tensor.into_data().try_to_vec::<f32>().unwrap();
+        let slopes = values(Tensor::from_inner(z.grad(&h.clone().sum().backward()).unwrap()));
+        for ((z, h), slope) in [-2.0f64, 0.0, 3.0].into_iter().zip(values(h)).zip(slopes) {
+            let expected = 1.0 / (1.0 + (-z).exp());
+            assert!(
+                (f64::from(h) - expected).abs() < 1e-6 && (f64::from(slope) - expected * (1.0 - expected)).abs() < 1e-6
+            );
+        }
+    }
 
     #[test]
     fn rectifiers_differ_below_zero_alone() {

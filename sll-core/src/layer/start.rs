@@ -27,6 +27,8 @@ pub enum Initial {
     XavierUniform,
     /// `N(0, 2/(n + m))`.
     XavierNormal,
+    /// `N(0, 1/(n + m))` (weight mirrors' in the code of Akrout et al. 2019).
+    BothFansNormal,
     /// `N(0, 1/m)` (forward-forward's in the code of Löwe 2023).
     FanOutNormal,
     /// Rows or columns, whichever are fewer, are orthogonal and of length 1 (Saxe, McClelland & Ganguli 2014).
@@ -43,6 +45,7 @@ impl Initial {
             Initial::HeNormal => stream.normal(count, gain * (2.0 / n).sqrt()),
             Initial::XavierUniform => stream.uniform(count, gain * (6.0 / both).sqrt()),
             Initial::XavierNormal => stream.normal(count, gain * (2.0 / both).sqrt()),
+            Initial::BothFansNormal => stream.normal(count, gain / both.sqrt()),
             Initial::FanOutNormal => stream.normal(count, gain / (fans.outputs as f64).sqrt()),
             Initial::Orthogonal => {
                 let (few, many) = (rows.min(columns), rows.max(columns));
@@ -118,6 +121,7 @@ mod tests {
             (Initial::HeNormal, 2.0 / 50.0),
             (Initial::XavierUniform, 2.0 / 200.0),
             (Initial::XavierNormal, 2.0 / 200.0),
+            (Initial::BothFansNormal, 1.0 / 200.0),
             (Initial::FanOutNormal, 1.0 / 150.0),
         ] {
             let values = draw(law, [200, 300], fans);
@@ -125,7 +129,7 @@ mod tests {
             assert!((mean / variance - 1.0).abs() < 0.03, "{law:?}: {mean}, not {variance}");
             let most = values.iter().fold(0f32, |most, v| most.max(v.abs()));
             let uniform = f64::from(most) <= (3.0 * variance).sqrt() * 1.0001;
-            let normal = matches!(law, Initial::HeNormal | Initial::XavierNormal | Initial::FanOutNormal);
+            let normal = !matches!(law, Initial::Pytorch | Initial::HeUniform | Initial::XavierUniform);
             assert_eq!(uniform, !normal, "{law:?}: {most}");
         }
     }

@@ -213,6 +213,17 @@ mod tests {
     }
 
     #[test]
+    fn table_3s_imagenette_has_the_401_tokens_that_the_printed_gigabytes_point_to() {
+        let Experiment::MemoryTable(table) = find("table3").unwrap() else { panic!("it is a table") };
+        let column = table.columns.iter().find(|column| column.label == "Imagenette, 160 px").unwrap();
+        let [size] = column.sizes.as_slice() else { panic!("{} sizes", column.sizes.len()) };
+        let [_, side, _] = column.input.image;
+        let patch = size.network.patch.unwrap();
+        assert_eq!(((side / patch) * (side / patch) + 1, size.batch), (401, 128));
+        assert_eq!(size.network.name, "vit-7");
+    }
+
+    #[test]
     fn a_wrong_name_gets_the_right_ones_and_a_wrong_file_its_name() {
         assert!(find("figure9").unwrap_err().to_string().contains("figure2a, figure2b"));
         assert!(find("nowhere.toml").unwrap_err().to_string().contains("nowhere.toml"));

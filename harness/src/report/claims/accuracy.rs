@@ -42,9 +42,9 @@ fn accuracy(run: &RunResult) -> f64 {
     run.test_accuracy.unwrap_or(f64::NAN)
 }
 
-/// The runs of every page that did not diverge.
+/// The runs of every page that did not diverge, of rules as they are now.
 fn runs<'a>(pages: &[&'a Page]) -> Result<Vec<(&'a Page, Vec<LabelledRun>)>> {
-    let sound = |run: &LabelledRun| run.run.test_accuracy.is_some();
+    let sound = |run: &LabelledRun| run.run.test_accuracy.is_some() && !run.run.is_of_a_former_rule();
     let of = |page: &&'a Page| Ok((*page, read_labelled(&page.folder)?.into_iter().filter(sound).collect()));
     pages.iter().map(of).collect()
 }
@@ -178,6 +178,21 @@ mod tests {
         let verdict = |bound| above(&[&many], "MNIST", ["TP", "BP"], bound).unwrap().1.verdict;
         assert_eq!([verdict(-2.0), verdict(-1.1)], [Verdict::Holds, Verdict::Open]);
         assert_eq!(above(&[&many], "CIFAR-100", ["TP", "BP"], 0.0).unwrap().1.verdict, Verdict::NotDone);
+    }
+
+    #[test]
+    fn a_rule_that_has_changed_since_is_not_judged_by_its_former_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let tff = baselines::rules().iter().find(|info| info.title == "TFF").unwrap().settings;
+        let judged = |numerics: u32| {
+            let mut report = table(&[98.0, 98.1], &[97.0, 97.1]);
+            for run in &mut report.cells[2].runs {
+                (run.spec.rule, run.numerics) = (tff, numerics);
+            }
+            let page = page(dir.path(), &numerics.to_string(), &report);
+            above(&[&page], "MNIST", ["TP", "BP"], 0.0).unwrap().1.verdict
+        };
+        assert_eq!((judged(9), judged(10)), (Verdict::NotDone, Verdict::Fails));
     }
 
     #[test]
