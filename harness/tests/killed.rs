@@ -106,12 +106,6 @@ fn weights(path: &Path) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-fn quiet(results: &Path, args: &[&str]) -> Command {
-    let mut command = harness(results);
-    command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
-    command
-}
-
 /// The processes that `pid` has started.
 fn children(pid: u32) -> Vec<u32> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
@@ -150,67 +144,68 @@ fn spoil(results: &Path, moments: &mut Moments) {
     }
 }
 
+/// Starts `command` and lets it go on until `moment`, with what it says in `said`; gives it if it has not come to its
+/// end by then.
+fn started(mut command: Command, said: &Path, moment: Duration) -> Option<Child> {
+    let file = fs::File::options().create(true).append(true).open(said).unwrap();
+    let mut child = command.stdout(Stdio::null()).stderr(file).spawn().unwrap();
+    std::thread::sleep(moment);
+    let ended = child.try_wait().unwrap();
+    assert!(ended.is_none_or(|status| status.success()), "{}", fs::read_to_string(said).unwrap());
+    ended.is_none().then_some(child)
+}
+
 /// Kills the run `args` `times` times at random, now and then spoils its latest state, and holds what comes out, the
 /// trained weights included, to what an uninterrupted one gives.
 fn run_survives(args: &[&str], times: usize, seed: u64) {
     let (folder, whole) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let saved = |folder: &Path| folder.join("saved.safetensors").display().to_string();
     let last = |results: &Path| run(results, &[args, &["--keep-state", "--save", &saved(results)]].concat());
+    let started_with = |results: &Path, args: &[&str], moment: Duration| {
+        let mut command = harness(results);
+        command.args(args);
+        started(command, &folder.path().join("said"), moment)
+    };
     let began = Instant::now();
     let expected = json(&last(whole.path()));
     let took = began.elapsed();
-    let (mut moments, mut kills, mut within) = (Moments(seed), 0, 0);
-    loop {
+    let (mut moments, mut kills) = (Moments(seed), 0);
+    while kills < times {
         // A store for each pass, so that all moments of a run have their kills.
         let store = folder.path().join(kills.to_string());
         while kills < times {
-            let mut child = quiet(&store, args).spawn().unwrap();
-            std::thread::sleep(moments.before(took));
-            if child.try_wait().unwrap().is_some_and(|status| status.success()) {
-                break;
-            }
+            let Some(child) = started_with(&store, args, moments.before(took)) else { break };
             kill(child);
             kills += 1;
             if moments.below(4) == 0 {
                 spoil(&store, &mut moments);
             }
         }
-        let ended = run(&store, args);
-        within += usize::from(stderr(&ended).contains("resumes after step"));
-        assert_eq!(numbers(&json(&ended)), numbers(&expected), "{kills} kills, seed {seed}");
-        if kills == times {
-            break;
-        }
+        assert_eq!(numbers(&json(&run(&store, args))), numbers(&expected), "{kills} kills, seed {seed}");
     }
-    assert!(within > 0, "no run went on within an epoch");
-    // Weights, once more with a kill.
+    // Weights, once more with a kill, and with its state kept, in case it is faster than the first time.
     let store = folder.path().join("weights");
-    // With its state kept, in case it is faster than the first time.
-    let mut command = quiet(&store, &[args, &["--keep-state"]].concat());
-    let child = command.spawn().unwrap();
-    std::thread::sleep(took / 3);
-    kill(child);
+    started_with(&store, &[args, &["--keep-state"]].concat(), took / 3).map(kill);
     json(&last(&store));
     assert!(weights(Path::new(&saved(&store))) == weights(Path::new(&saved(whole.path()))), "other weights");
+    let said = fs::read_to_string(folder.path().join("said")).unwrap();
+    assert!(said.contains("resumes after step"), "no run went on within an epoch: {said}");
 }
 
+/// Fifty kills of four runs at once: SLL on an MLP, a rule that trains in phases, one whose feedback learns, and one
+/// with running statistics.
 #[test]
-fn a_run_killed_at_random_moments_gives_the_bits_of_an_uninterrupted_one() {
-    run_survives(STEPS, 5, 1);
-}
-
-/// A rule that trains in phases, one whose feedback learns, one with running statistics.
-#[test]
-#[ignore = "minutes; `cargo test --workspace --test killed -- --ignored`"]
 fn runs_killed_at_fifty_random_moments_give_the_bits_of_uninterrupted_ones() {
-    run_survives(STEPS, 50, 2);
     let softhebb = ["run", "--rule", "softhebb", "--width", "32", "--train-limit", "512", "--lr", "0.003"];
-    let mirror = ["run", "--rule", "fa", "--set", "rule.mode=mirror", "--width", "16", "--train-limit", "512"];
+    let mirror = ["run", "--rule", "fa", "--set", "rule.mode=weight-mirror", "--width", "16", "--train-limit", "512"];
     let sll = ["run", "--rule", "sll", "--network", "cnn-1", "--width", "8", "--batch-norm", "--train-limit", "320"];
-    for args in [&softhebb[..], &mirror, &sll] {
-        let more = ["--epochs", "3", "--batch", "32", "--checkpoint-minutes", "0"];
-        run_survives(&[args, &more].concat(), 50, 3);
-    }
+    let more = ["--epochs", "3", "--batch", "32", "--checkpoint-minutes", "0"];
+    std::thread::scope(|scope| {
+        scope.spawn(|| run_survives(STEPS, 14, 2));
+        for (seed, args) in (3..).zip([&softhebb[..], &mirror, &sll]) {
+            scope.spawn(move || run_survives(&[args, &more].concat(), 12, seed));
+        }
+    });
 }
 
 /// Kills the whole sweep, or one of its runs, `times` times at random, and holds all results to uninterrupted ones.
@@ -225,11 +220,9 @@ fn sweep_survives(times: usize, seed: u64) {
     while kills < times {
         let store = folder.path().join(kills.to_string());
         while kills < times {
-            let mut child = quiet(&store, SWEEP).spawn().unwrap();
-            std::thread::sleep(moments.before(took));
-            if child.try_wait().unwrap().is_some_and(|status| status.success()) {
-                break;
-            }
+            let mut command = harness(&store);
+            command.args(SWEEP);
+            let Some(child) = started(command, &folder.path().join("said"), moments.before(took)) else { break };
             let runs = children(child.id());
             let chosen = moments.below(3) as usize;
             kills += 1;
@@ -251,14 +244,12 @@ fn sweep_survives(times: usize, seed: u64) {
 }
 
 #[test]
-fn a_sweep_whose_processes_are_killed_gives_the_bits_of_an_uninterrupted_one() {
-    sweep_survives(4, 1);
-}
-
-#[test]
-#[ignore = "minutes; `cargo test --workspace --test killed -- --ignored`"]
-fn a_sweep_killed_at_fifty_random_moments_gives_the_bits_of_an_uninterrupted_one() {
-    sweep_survives(50, 2);
+fn sweeps_killed_at_fifty_random_moments_give_the_bits_of_uninterrupted_ones() {
+    std::thread::scope(|scope| {
+        for seed in [1, 2] {
+            scope.spawn(move || sweep_survives(25, seed));
+        }
+    });
 }
 
 #[test]

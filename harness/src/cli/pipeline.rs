@@ -28,7 +28,7 @@ pub struct PipelineArgs {
     /// The local rule, by its title in `harness rules`.
     #[arg(long, value_name = "TITLE", default_value = "SLL")]
     rule: String,
-    /// Numbers of workers, comma-separated; more than a network has units and one are left out.
+    /// Numbers of workers, comma-separated; one always is, and more than a network has units and one are left out.
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,2,3,4",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Vec<u16>,

@@ -1,12 +1,18 @@
 //! HyperQueue: an array of tasks on workers that somebody has started, or that `hq alloc` starts.
 //!
-//! A task whose worker is lost is queued again by HyperQueue.
+//! A task whose worker is lost is queued again by HyperQueue; one that fails is not. What HyperQueue ends hears SIGINT
+//! and is killed a second later; where a worker is killed, what it started hears SIGTERM. So the program takes its
+//! script's place, which would hear them instead.
 
-use super::queue::{Queue, Work, answer, ask};
+use super::queue::{Queue, Work, ask, quoted};
 use crate::error::{Error, Result};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
+
+/// Variables that say where things are, by the beginnings of their names: tasks have their worker's surroundings, not
+/// those of whoever submits them.
+const HANDED_ON: [&str; 4] = ["SLL_", "HF_", "LIBTORCH", "LD_LIBRARY_PATH"];
 
 /// The batch system.
 pub struct HyperQueue;
@@ -14,73 +20,131 @@ pub struct HyperQueue;
 impl Queue for HyperQueue {
     fn script(&self, work: &Work) -> String {
         let cluster = &work.cluster;
-        let log = work.folder.join("%{JOB_ID}_%{TASK_ID}.log").display().to_string();
         let own = [
             Some(format!("--name={}", work.name)),
             Some(format!("--array=0-{}", work.tasks.len() - 1)),
-            Some(format!("--stdout=\"{log}\"")),
-            Some(format!("--stderr=\"{log}\"")),
+            // A task that is started again would begin its log anew.
+            Some("--stdout=none --stderr=none".into()),
             cluster.cpus.map(|cpus| format!("--cpus={cpus}")),
             cluster.gres.as_ref().map(|what| format!("--resource={what}")),
             cluster.time.as_ref().map(|time| format!("--time-limit={time}")),
         ];
         let options = own.into_iter().flatten().chain(cluster.options.iter().cloned());
         let options: String = options.map(|option| format!("#HQ {option}\n")).collect();
-        format!("#!/bin/bash\n{options}\n{}exit \"$code\"\n", work.body("HQ_TASK_ID"))
+        let folder = quoted(&work.folder.display().to_string());
+        let (before, program) = work.script("HQ_TASK_ID");
+        format!(
+            "#!/bin/bash\n{options}\nexec >>{folder}/\"${{HQ_JOB_ID}}_$HQ_TASK_ID.log\" 2>&1\n{before}exec {program}\n"
+        )
     }
 
     fn submit(&self, path: &Path) -> Result<String> {
-        let said = answer("hq submit", &ask(hq().arg("submit").arg(path))?)?;
-        let id = serde_json::from_str::<Value>(&said).ok().and_then(|told| told["id"].as_u64());
-        id.map(|id| id.to_string()).ok_or_else(|| Error::Failed(format!("hq submit gave no job's id: {said}")))
+        let variables = std::env::vars().filter(|(name, _)| HANDED_ON.iter().any(|start| name.starts_with(start)));
+        let variables = variables.flat_map(|(name, value)| ["--env".to_string(), format!("{name}={value}")]);
+        let server = server()?;
+        let told = told(hq(&["submit", "--directives=file"]).args(variables).arg(path))?;
+        let id = told["id"].as_u64().ok_or_else(|| Error::Failed(format!("hq submit gave no job's id: {told}")))?;
+        Ok(format!("{id}@{server}"))
     }
 
     fn alive(&self, job: &str) -> Result<usize> {
-        let said = answer("hq job info", &ask(hq().args(["job", "info", job]))?)?;
-        tasks_left(&said).ok_or_else(|| Error::Failed(format!("hq job info tells no numbers of tasks: {said}")))
+        let Some(id) = of_this_server(job)? else { return Ok(0) };
+        let told = told(&mut hq(&["job", "info", id]))?;
+        tasks_left(&told).ok_or_else(|| Error::Failed(format!("hq job info tells no numbers of tasks: {told}")))
     }
 
     fn cancel(&self, job: &str) -> Result<()> {
-        answer("hq job cancel", &ask(hq().args(["job", "cancel", job]))?).map(drop)
+        match of_this_server(job)? {
+            Some(id) => told(&mut hq(&["job", "cancel", id])).map(drop),
+            None => Ok(()),
+        }
     }
 }
 
-fn hq() -> Command {
+/// The server's own name, which it keeps only where it restarts from a journal.
+fn server() -> Result<String> {
+    let told = told(&mut hq(&["server", "info"]))?;
+    let name = told["server_uid"].as_str().map(String::from);
+    name.ok_or_else(|| Error::Failed(format!("hq server info tells no server_uid: {told}")))
+}
+
+/// The number of a job that the present server has. Another server's jobs are gone with it, and their numbers are other
+/// jobs' now.
+fn of_this_server(job: &str) -> Result<Option<&str>> {
+    let (id, submitted_to) = job.split_once('@').unwrap_or((job, ""));
+    Ok((server()? == submitted_to).then_some(id))
+}
+
+fn hq(words: &[&str]) -> Command {
     let mut command = Command::new("hq");
-    command.arg("--output-mode=json");
+    command.arg("--output-mode=json").args(words);
     command
+}
+
+/// What `command` tells as JSON, or why it failed.
+fn told(command: &mut Command) -> Result<Value> {
+    let output = ask(command)?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    match (output.status.success(), serde_json::from_str(&said)) {
+        (true, Ok(told)) => Ok(told),
+        (_, told) => {
+            let words = command.get_args().skip(1).map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+            let heard = String::from_utf8_lossy(&output.stderr);
+            let error = told.ok().and_then(|told: Value| told["error"].as_str().map(String::from));
+            let why = error.unwrap_or_else(|| format!("{said} {heard}"));
+            Err(Error::Failed(format!("hq {words}: {}", why.trim())))
+        }
+    }
 }
 
 /// Tasks that wait or run, of `[{"info": {"task_stats": {"running": 1, "waiting": 2, ..}}}]`. A job that the server
 /// does not know has no entry.
-fn tasks_left(said: &str) -> Option<usize> {
-    let told: Value = serde_json::from_str(said).ok()?;
-    let jobs = told.as_array()?;
+fn tasks_left(told: &Value) -> Option<usize> {
     let left = |job: &Value| {
         let stats = &job["info"]["task_stats"];
         Some((stats["running"].as_u64()? + stats["waiting"].as_u64()?) as usize)
     };
-    jobs.iter().map(left).sum()
+    told.as_array()?.iter().map(left).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::queue::example;
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_script_has_its_options_as_directives_and_is_a_shells() {
-        let script = HyperQueue.script(&example());
-        for option in ["--array=0-1", "--cpus=8", "--resource=gpu:1", "--name=table2"] {
+        let mut work = example();
+        work.cluster.gres = Some("gpus/nvidia=1".into());
+        work.cluster.options = vec!["--crash-limit=9".into()];
+        let script = HyperQueue.script(&work);
+        for option in ["--array=0-1", "--cpus=8", "--resource=gpus/nvidia=1", "--name=table2", "--crash-limit=9"] {
             assert!(script.contains(&format!("#HQ {option}\n")), "no {option} in {script}");
         }
-        assert!(script.contains("${lines[HQ_TASK_ID]}") && script.ends_with("exit \"$code\"\n"), "{script}");
+        assert!(
+            script.contains("exec >>'/shared/my results/plans/table2'/\"${HQ_JOB_ID}_$HQ_TASK_ID.log\""),
+            "{script}"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        // In the place of its script, a program tells its words, and what it is told is in the log.
+        let work = Work { folder: folder.path().into(), command: vec!["echo".into(), "it's".into()], ..example() };
+        let work = Work { cluster: Default::default(), ..work };
+        let path = folder.path().join("hq.sh");
+        std::fs::write(&path, HyperQueue.script(&work)).unwrap();
+        for _ in 0..2 {
+            let mut command = Command::new("bash");
+            command.arg(&path).env("HQ_JOB_ID", "7").env("HQ_TASK_ID", "1");
+            assert!(command.status().unwrap().success());
+        }
+        let log = std::fs::read_to_string(folder.path().join("7_1.log")).unwrap();
+        assert_eq!(log, "it's --line 4,9\n".repeat(2));
     }
 
     #[test]
     fn tasks_that_wait_or_run_are_counted() {
-        let stats = r#"{"running": 1, "waiting": 2, "finished": 4, "failed": 0, "canceled": 0}"#;
-        assert_eq!(tasks_left(&format!(r#"[{{"info": {{"id": 3, "task_stats": {stats}}}}}]"#)), Some(3));
-        assert_eq!((tasks_left("[]"), tasks_left("{}"), tasks_left("")), (Some(0), None, None));
+        let stats = json!({"running": 1, "waiting": 2, "finished": 4, "failed": 0, "canceled": 0, "aborted": 1});
+        assert_eq!(tasks_left(&json!([{"info": {"id": 3, "task_stats": stats}}])), Some(3));
+        assert_eq!((tasks_left(&json!([])), tasks_left(&json!({}))), (Some(0), None));
     }
 }

@@ -36,33 +36,18 @@ pub struct Work {
 }
 
 impl Work {
-    /// The lines of a script that run the task whose number the shell expression `number` gives, and wait for it.
-    /// Signals are passed on to the program, which keeps its state and ends.
-    pub fn body(&self, number: &str) -> String {
-        let tasks: String = self.tasks.iter().map(|lines| format!(" {}", quoted(lines))).collect();
+    /// The lines of a script before its program, and the program's own, which makes the task whose number the shell
+    /// expression `number` gives.
+    pub fn script(&self, number: &str) -> (String, String) {
+        let tasks: Vec<String> = self.tasks.iter().map(|lines| quoted(lines)).collect();
         let setup: String = self.cluster.setup.iter().map(|line| format!("{line}\n")).collect();
         let command: String = self.command.iter().map(|word| format!("{} ", quoted(word))).collect();
-        format!(
-            r#"lines=({} )
-{setup}{command}--line "${{lines[{number}]}}" &
-child=$!
-over= asked=
-trap 'over=1; kill -TERM "$child" 2>/dev/null' USR1
-trap 'asked=1; kill -TERM "$child" 2>/dev/null' TERM INT HUP
-code=0
-wait "$child" || code=$?
-while kill -0 "$child" 2>/dev/null; do
-  code=0
-  wait "$child" || code=$?
-done
-"#,
-            tasks.trim_start()
-        )
+        (format!("lines=({})\n{setup}", tasks.join(" ")), format!("{command}--line \"${{lines[{number}]}}\""))
     }
 }
 
 /// A word as the shell takes it.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
         true => word.into(),

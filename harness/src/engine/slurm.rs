@@ -38,11 +38,23 @@ impl Queue for Slurm {
         ];
         let options = own.into_iter().flatten().chain(cluster.options.iter().cloned());
         let options: String = options.map(|option| format!("#SBATCH {option}\n")).collect();
-        let body = work.body("SLURM_ARRAY_TASK_ID");
+        let (before, program) = work.script("SLURM_ARRAY_TASK_ID");
         format!(
             r#"#!/bin/bash
 {options}
-{body}
+{before}{program} &
+child=$!
+over= asked=
+# The program keeps its state and ends.
+trap 'over=1; kill -TERM "$child" 2>/dev/null' USR1
+trap 'asked=1; kill -TERM "$child" 2>/dev/null' TERM INT HUP
+code=0
+wait "$child" || code=$?
+while kill -0 "$child" 2>/dev/null; do
+  code=0
+  wait "$child" || code=$?
+done
+
 # 130: its state is kept. Slurm itself queues what it preempted; what was cancelled stays so.
 again=
 [[ -n $over && $code -eq 130 ]] && again=1

@@ -35,6 +35,8 @@ pub fn write(found: &PipelineBench, dir: &Path) -> Result<PathBuf> {
         .add("step_upper_quartile", |(_, line)| line.step.high)
         .add("bursts", |(_, line)| line.step.n as u64)
         .add("gain", |(network, line)| network.gain(line))
+        .add("bound", |(network, line)| network.bound(line))
+        .add("slowed", |(network, line)| network.slowed(line))
         .add("step_peak_bytes", |(_, line)| line.peak)
         .add("unit_seconds", |(network, _)| units(network))
         .add("device", |_| place.device.to_string())
@@ -61,6 +63,8 @@ mod tests {
             (count("workers", 1), count("workers", 3), count("step_peak_bytes", 3)),
             (None, Some(2), Some(6 << 20))
         );
-        assert_eq!(frame.column("gain").unwrap().f64().unwrap().get(3), Some(1.4));
+        let times = |column: &str, row| frame.column(column).unwrap().f64().unwrap().get(row);
+        assert_eq!((times("gain", 3), times("bound", 3), times("bound", 1)), (Some(1.4), Some(1.4), None));
+        assert!((times("slowed", 3).unwrap() - 1.1).abs() < 1e-9);
     }
 }
