@@ -191,6 +191,8 @@ fn run_survives(args: &[&str], times: usize, seed: u64) {
     }
     // Weights, once more with a kill, and with its state kept, in case it is faster than the first time.
     let store = folder.path().join("weights");
+    // Killed early, it has made no folder that weights could be saved in.
+    fs::create_dir(&store).unwrap();
     started_with(&store, &[args, &["--keep-state"]].concat(), took / 3).map(kill);
     json(&last(&store));
     assert!(weights(Path::new(&saved(&store))) == weights(Path::new(&saved(whole.path()))), "other weights");
