@@ -64,7 +64,8 @@ mod tests {
             (None, Some(2), Some(6 << 20))
         );
         let times = |column: &str, row| frame.column(column).unwrap().f64().unwrap().get(row);
-        assert_eq!((times("gain", 3), times("bound", 3), times("bound", 1)), (Some(1.4), Some(1.4), None));
-        assert!((times("slowed", 3).unwrap() - 1.1).abs() < 1e-9);
+        assert_eq!((times("gain", 3), times("bound", 1)), (Some(1.4), None));
+        let close = |column: &str, expected: f64| (times(column, 3).unwrap() - expected).abs() < 1e-9;
+        assert!(close("bound", 1.4) && close("slowed", 1.1));
     }
 }

@@ -127,7 +127,7 @@ mod tests {
         for part in [
             "BP, ",
             "SLL, 2 workers",
-            "| 1.40 | 1.40 | 1.10 | 6.0 |",
+            "| 1.40 | 1.40  | 1.10   | 6.0 |",
             "4.00, 5.00, 1.00",
             "at most 2 x 7.00 / 10.00 = 1.40, since 2 threads make a serial step 1.43 times as fast",
             "at most 7.00 / 5.00 = 1.40 by the slowest unit",
