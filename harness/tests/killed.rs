@@ -241,6 +241,8 @@ fn sweep_survives(times: usize, seed: u64) {
         }
         assert_eq!(found.len(), expected.len(), "{kills} kills, seed {seed}");
     }
+    let said = fs::read_to_string(folder.path().join("said")).unwrap();
+    assert!(said.contains("resumes after"), "no run of a sweep went on from its state: {said}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Parameters that an optimiser moves, outside the network or in it: a burn module that can be updated, saved and
-//! restored. [`Learned::update`] is the one place where parameters change.
+//! restored. [`Learned::update`] is the one place where an optimiser moves parameters.
 
 use crate::error::{Error, Result};
 use crate::memory::{gradients_made, gradients_used};

@@ -249,7 +249,7 @@ fn verify(name: Option<String>, options: &LoadOptions) -> Result<()> {
             Err(error @ DataError::Missing { .. }) if only => return Err(error.into()),
             Err(error) => {
                 print(&format!("{name}: {}", remedy::explain(&error)))?;
-                wrong.push(name.clone());
+                wrong.push((name, name.clone()));
                 continue;
             }
             Ok(verification) => verification,
@@ -263,14 +263,15 @@ fn verify(name: Option<String>, options: &LoadOptions) -> Result<()> {
                 let problem = file.problem.as_ref().map(|problem| format!("it {problem}"));
                 let found = file.found.as_ref().map(|found| format!("found {found}"));
                 print(&format!("        {}", problem.or(found).unwrap_or_default()))?;
-                wrong.push(format!("{name}: {}", file.file));
+                wrong.push((name, format!("{name}: {}", file.file)));
             }
         }
     }
     if wrong.is_empty() {
         return Ok(());
     }
-    let own = names.iter().filter_map(|name| datasets::manifest(name).ok()).find_map(|manifest| manifest.own.as_ref());
+    let manifests = wrong.iter().filter_map(|(name, _)| datasets::manifest(name).ok());
+    let own = manifests.filter_map(|manifest| manifest.own.as_ref()).next();
     let (what, next) = match own {
         Some(own) => ("not the content that was described", remedy::advice(&Next::Describe(own.dir.clone()).into())),
         None => (
@@ -278,6 +279,6 @@ fn verify(name: Option<String>, options: &LoadOptions) -> Result<()> {
             "replace them with the official files (what was fetched, `harness data fetch NAME` replaces)".into(),
         ),
     };
-    let wrong = wrong.join(", ");
+    let wrong = wrong.into_iter().map(|(_, file)| file).collect::<Vec<_>>().join(", ");
     Err(Error::Failed(format!("{what}: {wrong}; {next}, or run with --allow-unverified, which marks every result")))
 }

@@ -23,7 +23,7 @@ const MOST_SECONDS: f64 = 3600.0;
 #[derive(Args, Debug)]
 pub struct PipelineArgs {
     /// Networks of the bench, comma-separated.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "mlp-3x1000,vit-7")]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "mlp-2x800,mlp-3x1000,vit-7")]
     networks: Vec<String>,
     /// The local rule, by its title in `harness rules`.
     #[arg(long, value_name = "TITLE", default_value = "SLL")]

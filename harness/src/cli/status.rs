@@ -124,9 +124,14 @@ fn told_of(handed: &Handed, store: &Store) -> String {
 /// Ends the work on plans: jobs of batch systems, and processes of this machine as a signal ends them.
 pub fn cancel(args: StatusArgs) -> Result<()> {
     let store = Store::at(&args.results.results);
-    let mut asked = BTreeSet::new();
+    let (mut asked, mut failed) = (BTreeSet::new(), None);
     for handed in chosen(&args)? {
-        let tasks = handed.cancel()?;
+        // One batch system that cannot be asked keeps no other work alive.
+        let tasks = handed.cancel().unwrap_or_else(|error| {
+            say!("{}: {error}", handed.name);
+            failed.get_or_insert(error);
+            0
+        });
         if tasks > 0 {
             say!("{}: ended {tasks} tasks of the batch system", handed.name);
         }
@@ -149,7 +154,7 @@ pub fn cancel(args: StatusArgs) -> Result<()> {
             }
         }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }
 
 /// The plans that are named, or all that are kept.

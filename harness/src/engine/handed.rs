@@ -82,10 +82,21 @@ impl Handed {
     /// # Errors
     /// If one of them cannot be asked.
     pub fn alive(&self) -> Result<usize> {
+        self.alive_beside(None)
+    }
+
+    /// The same for work that is for `engine`: jobs of other batch systems that cannot be asked are taken to be gone.
+    fn alive_beside(&self, engine: Option<EngineName>) -> Result<usize> {
         let mut alive = 0;
-        for Submitted { engine, job } in self.jobs()? {
-            if let Some(queue) = EngineName::named(&engine).and_then(EngineName::queue) {
-                alive += queue.alive(&job)?;
+        for Submitted { engine: name, job } in self.jobs()? {
+            let other = EngineName::named(&name);
+            let Some(queue) = other.and_then(EngineName::queue) else { continue };
+            match queue.alive(&job) {
+                Ok(tasks) => alive += tasks,
+                Err(error) if engine.is_some() && engine != other => {
+                    say!("{error}\njob {job} of {name} is taken to be gone");
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(alive)
@@ -122,7 +133,12 @@ impl Handed {
 /// Hands `work` of a plan to `engine`, unless tasks of it wait or run there already; says which job it is.
 pub fn hand_over(engine: EngineName, handed: &Handed, work: &Work) -> Result<()> {
     let queue = engine.queue().ok_or_else(|| Error::Input("this machine is no batch system".into()))?;
-    if let alive @ 1.. = handed.alive()? {
+    let unused = queue.unused(&work.cluster);
+    if !unused.is_empty() {
+        let keys = unused.join("`, `");
+        return Err(Error::Input(format!("`{keys}` of a cluster: not for --engine {}; leave it out", engine.name())));
+    }
+    if let alive @ 1.. = handed.alive_beside(Some(engine))? {
         say!("{alive} tasks of {} wait or run already; nothing is submitted", handed.name);
         return Ok(());
     }

@@ -1,23 +1,48 @@
 //! HyperQueue: an array of tasks on workers that somebody has started, or that `hq alloc` starts.
 //!
 //! A task whose worker is lost is queued again by HyperQueue; one that fails is not. What HyperQueue ends hears SIGINT
-//! and is killed a second later; where a worker is killed, what it started hears SIGTERM. So the program takes its
-//! script's place, which would hear them instead.
+//! and is killed a second later; where a worker is killed, what it started hears SIGTERM. The script ends in `exec`, so
+//! that the program hears these signals and not a shell around it.
 
+use super::cluster::Cluster;
 use super::queue::{Queue, Work, ask, quoted};
 use crate::error::{Error, Result};
 use serde_json::Value;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
-/// Variables that say where things are, by the beginnings of their names: tasks have their worker's surroundings, not
-/// those of whoever submits them.
-const HANDED_ON: [&str; 4] = ["SLL_", "HF_", "LIBTORCH", "LD_LIBRARY_PATH"];
+/// Variables that say where things are: tasks have their worker's surroundings, not those of whoever submits them. What
+/// is handed on stands in the list of processes and in the server's description of the job, so that no token is.
+const HANDED_ON: [&str; 12] = [
+    "SLL_DATA_DIR",
+    "SLL_CACHE",
+    "SLL_OFFLINE",
+    "XDG_CACHE_HOME",
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "HUGGINGFACE_HUB_CACHE",
+    "HF_ENDPOINT",
+    "HF_TOKEN_PATH",
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN",
+    "LIBTORCH",
+    "LD_LIBRARY_PATH",
+];
 
 /// The batch system.
 pub struct HyperQueue;
 
 impl Queue for HyperQueue {
+    fn unused(&self, cluster: &Cluster) -> Vec<&'static str> {
+        let asked = [
+            ("partition", cluster.partition.is_some()),
+            ("account", cluster.account.is_some()),
+            ("mem", cluster.mem.is_some()),
+            ("tasks", cluster.tasks.is_some()),
+        ];
+        asked.into_iter().filter_map(|(key, asked)| asked.then_some(key)).collect()
+    }
+
     fn script(&self, work: &Work) -> String {
         let cluster = &work.cluster;
         let own = [
@@ -32,47 +57,59 @@ impl Queue for HyperQueue {
         let options = own.into_iter().flatten().chain(cluster.options.iter().cloned());
         let options: String = options.map(|option| format!("#HQ {option}\n")).collect();
         let folder = quoted(&work.folder.display().to_string());
-        let (before, program) = work.script("HQ_TASK_ID");
+        let (before, program) = work.parts("HQ_TASK_ID");
         format!(
             "#!/bin/bash\n{options}\nexec >>{folder}/\"${{HQ_JOB_ID}}_$HQ_TASK_ID.log\" 2>&1\n{before}exec {program}\n"
         )
     }
 
     fn submit(&self, path: &Path) -> Result<String> {
-        let variables = std::env::vars().filter(|(name, _)| HANDED_ON.iter().any(|start| name.starts_with(start)));
-        let variables = variables.flat_map(|(name, value)| ["--env".to_string(), format!("{name}={value}")]);
         let server = server()?;
-        let told = told(hq(&["submit", "--directives=file"]).args(variables).arg(path))?;
+        let told = told(hq(&["submit", "--directives=file"]).args(handed_on(|name| std::env::var_os(name))).arg(path))?;
         let id = told["id"].as_u64().ok_or_else(|| Error::Failed(format!("hq submit gave no job's id: {told}")))?;
         Ok(format!("{id}@{server}"))
     }
 
     fn alive(&self, job: &str) -> Result<usize> {
-        let Some(id) = of_this_server(job)? else { return Ok(0) };
+        let server = server()?;
+        let Some(id) = of_server(job, &server) else { return Ok(0) };
         let told = told(&mut hq(&["job", "info", id]))?;
         tasks_left(&told).ok_or_else(|| Error::Failed(format!("hq job info tells no numbers of tasks: {told}")))
     }
 
     fn cancel(&self, job: &str) -> Result<()> {
-        match of_this_server(job)? {
+        match of_server(job, &server()?) {
             Some(id) => told(&mut hq(&["job", "cancel", id])).map(drop),
             None => Ok(()),
         }
     }
 }
 
+/// The options that hand on what `value` has of [`HANDED_ON`].
+fn handed_on(value: impl Fn(&str) -> Option<OsString>) -> Vec<OsString> {
+    let option = |name: &&str| {
+        let mut assignment = OsString::from(format!("{name}="));
+        assignment.push(value(name)?);
+        Some(["--env".into(), assignment])
+    };
+    HANDED_ON.iter().filter_map(option).flatten().collect()
+}
+
 /// The server's own name, which it keeps only where it restarts from a journal.
 fn server() -> Result<String> {
-    let told = told(&mut hq(&["server", "info"]))?;
+    let next = "start one (`hq server start`), name its folder in HQ_SERVER_DIR, or take another --engine";
+    let told = told(&mut hq(&["server", "info"])).map_err(|error| Error::Missing(format!("{error}; {next}")))?;
     let name = told["server_uid"].as_str().map(String::from);
     name.ok_or_else(|| Error::Failed(format!("hq server info tells no server_uid: {told}")))
 }
 
-/// The number of a job that the present server has. Another server's jobs are gone with it, and their numbers are other
-/// jobs' now.
-fn of_this_server(job: &str) -> Result<Option<&str>> {
-    let (id, submitted_to) = job.split_once('@').unwrap_or((job, ""));
-    Ok((server()? == submitted_to).then_some(id))
+/// The number of a job that `server` has. Another server's jobs are gone with it, and their numbers are other jobs' now;
+/// a job that does not say whose it is may be this one's.
+fn of_server<'a>(job: &'a str, server: &str) -> Option<&'a str> {
+    match job.split_once('@') {
+        Some((id, submitted_to)) => (submitted_to == server).then_some(id),
+        None => Some(job),
+    }
 }
 
 fn hq(words: &[&str]) -> Command {
@@ -139,6 +176,29 @@ mod tests {
         }
         let log = std::fs::read_to_string(folder.path().join("7_1.log")).unwrap();
         assert_eq!(log, "it's --line 4,9\n".repeat(2));
+    }
+
+    #[test]
+    fn places_are_handed_on_and_no_token() {
+        let value = |name: &str| (name != "HF_HOME").then(|| OsString::from(format!("of {name}")));
+        let options = handed_on(value);
+        let options: Vec<&str> = options.iter().map(|option| option.to_str().unwrap()).collect();
+        assert_eq!(options[..2], ["--env", "SLL_DATA_DIR=of SLL_DATA_DIR"]);
+        assert!(!options.iter().any(|option| option.starts_with("HF_HOME=") || option.starts_with("HF_TOKEN=")));
+    }
+
+    #[test]
+    fn jobs_of_another_server_are_gone() {
+        assert_eq!(
+            (of_server("3@abc", "abc"), of_server("3@abc", "def"), of_server("3", "def")),
+            (Some("3"), None, Some("3"))
+        );
+    }
+
+    #[test]
+    fn what_has_no_use_here_is_named() {
+        let cluster = Cluster { mem: Some("64G".into()), cpus: Some(4), ..Cluster::default() };
+        assert_eq!(HyperQueue.unused(&cluster), ["mem"]);
     }
 
     #[test]

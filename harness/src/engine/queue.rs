@@ -7,6 +7,11 @@ use std::process::{Command, Output};
 
 /// A batch system.
 pub trait Queue {
+    /// What `cluster` asks for that it has no use for, by key.
+    fn unused(&self, cluster: &Cluster) -> Vec<&'static str> {
+        let _ = cluster;
+        Vec::new()
+    }
     /// The script of an array with a task for each of `work`'s tasks.
     fn script(&self, work: &Work) -> String;
     /// Submits the script at `path`; gives the job's name.
@@ -38,7 +43,7 @@ pub struct Work {
 impl Work {
     /// The lines of a script before its program, and the program's own, which makes the task whose number the shell
     /// expression `number` gives.
-    pub fn script(&self, number: &str) -> (String, String) {
+    pub fn parts(&self, number: &str) -> (String, String) {
         let tasks: Vec<String> = self.tasks.iter().map(|lines| quoted(lines)).collect();
         let setup: String = self.cluster.setup.iter().map(|line| format!("{line}\n")).collect();
         let command: String = self.command.iter().map(|word| format!("{} ", quoted(word))).collect();

@@ -38,7 +38,7 @@ impl Queue for Slurm {
         ];
         let options = own.into_iter().flatten().chain(cluster.options.iter().cloned());
         let options: String = options.map(|option| format!("#SBATCH {option}\n")).collect();
-        let (before, program) = work.script("SLURM_ARRAY_TASK_ID");
+        let (before, program) = work.parts("SLURM_ARRAY_TASK_ID");
         format!(
             r#"#!/bin/bash
 {options}

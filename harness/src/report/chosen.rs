@@ -1,10 +1,10 @@
 //! What a sweep on held-out images says of each row: its best value, how sure that is, and whether it lies at the edge
 //! of what was tried, where a better one may lie beyond.
 
-use super::Report;
 use super::grid::{Grid, escape};
 use super::stats::{Aggregate, CellStats, aggregate_text};
-use crate::experiment::PlannedColumn;
+use super::{Cell, Report};
+use std::collections::HashSet;
 
 /// A row's accuracies over the swept values.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,9 +17,10 @@ pub struct Chosen {
     pub best: Aggregate,
     /// The standard error of one accuracy `a` in percent on `N` images, `√(a (100 - a) / N)`, in points.
     pub error: f64,
-    /// Columns whose accuracy is within twice the standard error of a difference, `√2` times that, of the best.
+    /// Columns whose accuracy is within twice the standard error of a difference, `2 √2` times `error`, of the best. It
+    /// does not shrink with seeds, which see the same images.
     pub level: Vec<usize>,
-    /// Which edge of the values that have runs the best one lies at.
+    /// Which edge of the values that were run, diverged or not, the best one lies at.
     pub edge: Option<Edge>,
 }
 
@@ -33,7 +34,7 @@ pub enum Edge {
 }
 
 /// Of each row of a sweep over one number whose runs were all evaluated on held-out training images; rows that do not
-/// see the number, or were run at one value alone, are left out.
+/// see the number, or were run at one value alone, are left out, and of equal values the one that stands first is best.
 pub fn all(report: &Report) -> Vec<Chosen> {
     let held_out = report.runs().all(|run| run.evaluated_on == "validation");
     match held_out && report.is_sweep() && !report.is_grid() {
@@ -43,20 +44,25 @@ pub fn all(report: &Report) -> Vec<Chosen> {
 }
 
 fn of(report: &Report, row: usize) -> Option<Chosen> {
-    let tried = report.columns.iter().map(PlannedColumn::number).enumerate();
-    let tried: Vec<(usize, f64, Aggregate)> = tried
-        .filter_map(|(column, number)| Some((column, number?, CellStats::of(report.cell(row, column)).accuracy?)))
-        .collect();
-    let ids = tried.iter().flat_map(|(column, ..)| report.cell(row, *column).runs.iter().map(|run| &run.run_id));
-    let distinct = ids.collect::<std::collections::HashSet<_>>().len();
-    if tried.len() < 2 || distinct < tried.len() {
+    let columns = report.columns.iter().enumerate().filter_map(|(column, planned)| {
+        let cell = report.cell(row, column);
+        Some((column, planned.number().filter(|_| !cell.runs.is_empty())?, cell))
+    });
+    let tried: Vec<(usize, f64, &Cell)> = columns.collect();
+    let ids: Vec<&String> = tried.iter().flat_map(|(.., cell)| cell.runs.iter().map(|run| &run.run_id)).collect();
+    // The runs of a row that does not see the number are the same in every column.
+    if tried.len() < 2 || ids.iter().collect::<HashSet<_>>().len() < ids.len() {
         return None;
     }
-    let &(column, number, best) = tried.iter().max_by(|a, b| a.2.mean.total_cmp(&b.2.mean))?;
+    // A value at which a run diverged was tried and is no choice.
+    let sound = |cell: &Cell| Some(CellStats::of(cell)).filter(|stats| stats.diverged == 0)?.accuracy;
+    let sound = tried.iter().filter_map(|(column, number, cell)| Some((*column, *number, sound(cell)?)));
+    let sound: Vec<(usize, f64, Aggregate)> = sound.collect();
+    let (column, number, best) = sound.iter().copied().reduce(|a, b| if b.2.mean > a.2.mean { b } else { a })?;
     let images = report.cell(row, column).runs.first()?.data.test as f64;
     let error = (best.mean * (100.0 - best.mean) / images).sqrt();
-    let near = 2.0 * error * (2.0 / best.n as f64).sqrt();
-    let level = tried.iter().filter(|(other, _, found)| *other != column && found.mean >= best.mean - near);
+    let near = best.mean - 2.0 * 2.0f64.sqrt() * error;
+    let level = sound.iter().filter(|(other, _, found)| *other != column && found.mean >= near);
     let level = level.map(|(column, ..)| *column).collect();
     let bounds = tried.iter().fold((f64::MAX, f64::MIN), |(low, high), (_, n, _)| (low.min(*n), high.max(*n)));
     let edge = match number {
@@ -104,6 +110,7 @@ pub(super) fn section(report: &Report) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::RunResult;
     use crate::report::example;
 
     fn held_out(accuracies: [f64; 2], images: usize) -> Report {
@@ -122,24 +129,39 @@ mod tests {
 
     #[test]
     fn the_best_value_its_equals_and_its_place_are_told() {
-        // Standard error of 90 % on 10,000: sqrt(90 * 10 / 10000) = 0.3; of a difference of means of two 0.3.
-        let report = held_out([90.0, 89.5], 10_000);
+        // Standard error of 90 % on 10,000: sqrt(90 * 10 / 10000) = 0.3; twice that of a difference is 0.849.
+        let report = held_out([90.0, 89.2], 10_000);
         let found = all(&report);
         assert!(!found.is_empty());
         for chosen in &found {
             assert_eq!((chosen.column, chosen.edge), (0, Some(Edge::Smallest)));
             assert!((chosen.error - 0.3).abs() < 1e-9 && !chosen.level.is_empty(), "{chosen:?}");
         }
-        assert!(all(&held_out([90.0, 88.0], 10_000)).iter().all(|chosen| chosen.level.is_empty()));
         let page = section(&report).unwrap();
         assert!(page.contains("**the smallest tried**") && page.contains("| 0.30"), "{page}");
+        assert!(all(&held_out([90.0, 89.1], 10_000)).iter().all(|chosen| chosen.level.is_empty()));
+    }
+
+    #[test]
+    fn a_value_that_diverged_was_tried_and_is_not_chosen() {
+        // Of the first row 100 is best at first; of equals the first.
+        let mut report = held_out([90.0, 91.0], 10_000);
+        let first = |report: &Report| all(report).into_iter().find(|chosen| chosen.row == 0).unwrap();
+        assert_eq!((first(&report).column, first(&report).edge), (1, None));
+        report.cells[2].runs.iter_mut().for_each(|run| run.test_accuracy = Some(92.0));
+        assert_eq!((first(&report).column, first(&report).edge), (2, Some(Edge::Largest)));
+        let diverged = RunResult { run_id: "2-0".into(), evaluated_on: "validation".into(), ..example::diverged(0) };
+        report.cells[2].runs[0] = diverged;
+        assert_eq!((first(&report).column, first(&report).edge), (1, None));
     }
 
     #[test]
     fn what_was_seen_on_test_images_and_rows_that_do_not_change_choose_nothing() {
         assert_eq!(section(&example::sweep()), None);
         let mut alike = held_out([90.0, 89.0], 100);
-        alike.cells.iter_mut().flat_map(|cell| &mut cell.runs).for_each(|run| run.run_id = "one".into());
+        for run in alike.cells.iter_mut().flat_map(|cell| &mut cell.runs) {
+            run.run_id = run.spec.seed.to_string();
+        }
         assert_eq!(section(&alike), None);
     }
 }

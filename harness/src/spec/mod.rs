@@ -143,7 +143,8 @@ pub(crate) fn narrow(network: &NetworkSpec, image: [usize; 3], classes: usize) -
 }
 
 /// Why `rule` cannot run on the network, if it cannot. Other mistakes are errors. Refusals go by the kinds and numbers
-/// of layers, not by their width; those that go by the sides of maps are asked for again at the images' own.
+/// of layers, not by their width, and none but those of a network's own by images being large: the rule is made for
+/// small ones first, and for the images' own only where it refuses those.
 fn refusal(
     rule: &RuleSpec,
     network: &NetworkSpec,
@@ -151,6 +152,7 @@ fn refusal(
     classes: usize,
     settings_too: bool,
 ) -> Result<Option<String>> {
+    let mut net = narrow(network, image, classes)?;
     let small = [image[0], image[1].min(SMALL), image[2].min(SMALL)];
     if small != image
         && let Ok(mut net) = narrow(network, small, classes)
@@ -158,7 +160,7 @@ fn refusal(
     {
         return Ok(None);
     }
-    match rule.init(&mut narrow(network, image, classes)?, 0) {
+    match rule.init(&mut net, 0) {
         Ok(_) => Ok(None),
         Err(error @ sll_core::Error::Unsupported { .. }) => Ok(Some(error.to_string())),
         Err(error @ sll_core::Error::Setting { .. }) if settings_too => Ok(Some(error.to_string())),

@@ -112,6 +112,17 @@ mod tests {
     }
 
     #[test]
+    fn a_network_that_the_images_do_not_fit_is_an_error_whatever_smaller_ones_do() {
+        let vit = |side: usize| {
+            let network = "network = { name = \"vit-7\", patch = 8 }\nrule = { name = \"bp\" }";
+            let text = format!("image = [3, {side}, {side}]\nclasses = 10\nbatch = 4\n{network}");
+            MemorySpec::from_table(text.parse().unwrap(), "test.toml").unwrap().unsupported()
+        };
+        assert_eq!(vit(104).unwrap(), None);
+        assert!(vit(100).unwrap_err().to_string().contains("patch"));
+    }
+
+    #[test]
     fn mistakes_name_their_key() {
         let error = |text: &str| spec(text).unwrap_err().to_string();
         assert!(error("rule = { name = \"slll\" }").contains("test.toml"));

@@ -1,4 +1,4 @@
-//! Optimisers and schedules by name, and the one place where parameters change.
+//! Optimisers and schedules by name, and the updater that rules are handed.
 
 mod adam;
 mod adamax;

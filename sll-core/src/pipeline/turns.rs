@@ -4,21 +4,17 @@ use crate::chain::{Chain, Handed, Link};
 use crate::error::Result;
 use crate::network::Network;
 use crate::optim::Updater;
-use std::sync::atomic::{
-    AtomicBool, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-/// How long a worker looks for its turn before it sleeps until it is woken, which can take as long.
-const PATIENCE: Duration = Duration::from_micros(300);
 
 /// A unit with its layers and its share of the rule and of the optimiser.
 pub(super) struct Unit<'a> {
     link: Box<dyn Link + 'a>,
     net: Network,
     updater: Updater,
+    /// Batches that it has been trained on.
+    done: u64,
     took: Duration,
 }
 
@@ -39,28 +35,21 @@ impl Unit<'_> {
 pub(super) struct Place<'a> {
     unit: Mutex<Unit<'a>>,
     turned: Condvar,
-    /// Batches that the unit has been trained on: changes under its lock.
-    done: AtomicU64,
 }
 
 impl<'a> Place<'a> {
     /// Does `step` when the unit has done all batches before `number`; `None` if the workers are to stop.
     pub fn turn<T>(&self, number: u64, turns: &Turns, step: impl FnOnce(&mut Unit<'a>) -> T) -> Option<T> {
-        let came = Instant::now();
-        while self.done.load(Acquire) < number && !turns.stopped() && came.elapsed() < PATIENCE {
-            // Somebody may need this core.
-            std::thread::yield_now();
-        }
         // A lock that somebody panicked with is one to stop at.
         let mut unit = self.unit.lock().ok()?;
-        while self.done.load(Acquire) < number && !turns.stopped() {
+        while unit.done < number && !turns.stopped() {
             unit = self.turned.wait(unit).ok()?;
         }
         if turns.stopped() {
             return None;
         }
         let found = step(&mut unit);
-        self.done.store(number + 1, Release);
+        unit.done += 1;
         drop(unit);
         self.turned.notify_all();
         Some(found)
@@ -84,8 +73,8 @@ impl<'a> Turns<'a> {
             assert_eq!(link.layers().end, end, "links follow on each other");
             end = link.layers().start;
             let net = net.split_off(end);
-            let unit = Unit { link, net, updater: updater.share(), took: Duration::ZERO };
-            Place { unit: Mutex::new(unit), turned: Condvar::new(), done: AtomicU64::new(0) }
+            let unit = Unit { link, net, updater: updater.share(), done: 0, took: Duration::ZERO };
+            Place { unit: Mutex::new(unit), turned: Condvar::new() }
         };
         let mut places: Vec<_> = chain.into_iter().rev().map(place).collect();
         assert_eq!(end, 0, "the first link has the first layer");

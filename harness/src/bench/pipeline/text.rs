@@ -47,7 +47,8 @@ const MEANING: &str = "\n## What a number means\n
   of bursts, in brackets the quartiles; filling and emptying the pipeline is in it. All ways were measured in turns.
 - **Gain:** times as many images a second as the same rule's serial step with all threads.
 - **Bound:** the gain if units took no longer than one worker alone takes in them, and no worker waited: the serial
-  step's time over the larger of all units' by as many cores as the serial step has threads, and the slowest unit's.
+  step's time divided by the larger of two times, all units' shared among as many cores as there are workers (as there
+  are threads, if workers are more), and the slowest unit's.
 - **Slowed:** times as long that a unit takes while the other workers run, as it takes one worker alone: what cores
   share, such as memory and caches. The gain is below the bound by that, and by what workers wait.
 - **Step memory:** the most bytes held at once above parameters, optimiser state and fixed matrices: activations,

@@ -6,6 +6,7 @@ use crate::record::RunResult;
 use crate::report::paired::pairs;
 use crate::report::parquet::{LabelledRun, read_labelled};
 use crate::report::stats::{half_width_95, mean};
+use std::collections::BTreeSet;
 
 /// Two sets of runs of one page, seed by seed.
 struct Compared<'a> {
@@ -42,11 +43,35 @@ fn accuracy(run: &RunResult) -> f64 {
     run.test_accuracy.unwrap_or(f64::NAN)
 }
 
-/// The runs of every page that did not diverge, of rules as they are now.
-fn runs<'a>(pages: &[&'a Page]) -> Result<Vec<(&'a Page, Vec<LabelledRun>)>> {
-    let sound = |run: &LabelledRun| run.run.test_accuracy.is_some() && !run.run.is_of_a_former_rule();
-    let of = |page: &&'a Page| Ok((*page, read_labelled(&page.folder)?.into_iter().filter(sound).collect()));
-    pages.iter().map(of).collect()
+/// The runs of pages that did not diverge.
+struct Runs<'a> {
+    /// Of rules as they are now.
+    now: Vec<(&'a Page, Vec<LabelledRun>)>,
+    /// Of rules that have changed since, which nothing is judged by.
+    former: Vec<LabelledRun>,
+}
+
+impl<'a> Runs<'a> {
+    fn of(pages: &[&'a Page]) -> Result<Self> {
+        let (mut now, mut former) = (Vec::new(), Vec::new());
+        for page in pages {
+            let sound = read_labelled(&page.folder)?.into_iter().filter(|run| run.run.test_accuracy.is_some());
+            let (changed, same): (Vec<_>, Vec<_>) = sound.partition(|run| run.run.is_of_a_former_rule());
+            former.extend(changed);
+            now.push((*page, same));
+        }
+        Ok(Self { now, former })
+    }
+
+    /// What there is of former rules among the runs that `accepts` takes, behind a sentence that misses them.
+    fn left_out(&self, accepts: impl Fn(&LabelledRun) -> bool) -> String {
+        let left_out = self.former.iter().filter(|run| accepts(run));
+        let titles: BTreeSet<String> = left_out.clone().map(|run| run.run.spec.rule.title()).collect();
+        match left_out.count() {
+            0 => String::new(),
+            n => format!(" ({n} of {} as it was before it changed)", titles.into_iter().collect::<Vec<_>>().join(", ")),
+        }
+    }
 }
 
 /// Of every page the pairs of runs of one seed, data set and number of epochs, of which `left` and `right` accept one
@@ -87,8 +112,11 @@ fn interval(differences: &[f64]) -> String {
 /// `row` at least `at_least` points above `against`.
 pub fn above<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2], at_least: f64) -> Found<'a> {
     let of = |label: &str, run: &LabelledRun| run.row == label && run.is_of(column);
-    let Some(best) = best(&runs(pages)?, &|run| of(row, run), &|run| of(against, run)) else {
-        return Ok((None, Finding::not_done(format!("{row} and {against} on {column}: no two runs of one seed"))));
+    let runs = Runs::of(pages)?;
+    let Some(best) = best(&runs.now, &|run| of(row, run), &|run| of(against, run)) else {
+        let left_out = runs.left_out(|run| of(row, run) || of(against, run));
+        let said = format!("{row} and {against} on {column}: no two runs of one seed{left_out}");
+        return Ok((None, Finding::not_done(said)));
     };
     let ([a, b], differences) = (best.means(), best.differences());
     let asked = if at_least == 0.0 { String::new() } else { format!("; asked: {at_least:+.1}") };
@@ -99,13 +127,13 @@ pub fn above<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2], at
 
 /// `row` above every other of `rows` in its column. One without runs to compare leaves it open.
 pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String]) -> Found<'a> {
-    let runs = runs(pages)?;
+    let runs = Runs::of(pages)?;
     let of = |label: &str, run: &LabelledRun| run.row == label && run.is_of(column);
     let (mut parts, mut lacking) = (Vec::new(), Vec::new());
     for other in rows.iter().filter(|label| *label != row) {
-        match best(&runs, &|run| of(row, run), &|run| of(other, run)) {
+        match best(&runs.now, &|run| of(row, run), &|run| of(other, run)) {
             Some(best) => parts.push((other, best)),
-            None => lacking.push(other.as_str()),
+            None => lacking.push(format!("{other}{}", runs.left_out(|run| of(other, run)))),
         }
     }
     let Some((_, first)) = parts.iter().max_by_key(|(_, best)| best.epochs()) else {
@@ -130,7 +158,7 @@ pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String
 /// From the swept value `from` to `to` the accuracy of `row` rises by at least `at_least` points.
 pub fn rises<'a>(pages: &[&'a Page], row: &str, [from, to]: [f64; 2], at_least: f64) -> Found<'a> {
     let of = |value: f64, run: &LabelledRun| run.row == row && run.value == Some(value);
-    let Some(best) = best(&runs(pages)?, &|run| of(to, run), &|run| of(from, run)) else {
+    let Some(best) = best(&Runs::of(pages)?.now, &|run| of(to, run), &|run| of(from, run)) else {
         return Ok((None, Finding::not_done(format!("{row} at {from} and {to}: no two runs of one seed"))));
     };
     let ([a, b], differences) = (best.means(), best.differences());
@@ -184,16 +212,18 @@ mod tests {
     fn a_rule_that_has_changed_since_is_not_judged_by_its_former_runs() {
         let dir = tempfile::tempdir().unwrap();
         let tff = baselines::rules().iter().find(|info| info.title == "TFF").unwrap().settings;
-        let judged = |numerics: u32| {
+        let judged = |before: u32| {
             let mut report = table(&[98.0, 98.1], &[97.0, 97.1]);
             for run in &mut report.cells[2].runs {
-                (run.spec.rule, run.numerics) = (tff, numerics);
-                run.run_id = run.spec.id_under(numerics);
+                run.numerics = tff.numerics(&run.spec.network) - before;
+                run.spec.rule = tff;
             }
-            let page = page(dir.path(), &numerics.to_string(), &report);
-            above(&[&page], "MNIST", ["TP", "BP"], 0.0).unwrap().1.verdict
+            let page = page(dir.path(), &before.to_string(), &report);
+            above(&[&page], "MNIST", ["TP", "BP"], 0.0).unwrap().1
         };
-        assert_eq!((judged(9), judged(10)), (Verdict::NotDone, Verdict::Fails));
+        assert_eq!(judged(0).verdict, Verdict::Fails);
+        let former = judged(1);
+        assert!(former.verdict == Verdict::NotDone && former.said.contains("2 of TFF as it was"), "{former:?}");
     }
 
     #[test]

@@ -19,9 +19,10 @@ pub fn gains<'a>(pages: &[&'a Page], network: &str, workers: u64, at_least: f64)
             if !named || row.count("workers") != Some(workers) {
                 continue;
             }
+            let bound = row.number("bound").map_or(String::new(), |bound| format!(" (units bound it to {bound:.2})"));
             let finding = Finding {
                 verdict: if gain >= at_least { Verdict::Holds } else { Verdict::Fails },
-                said: format!("{rule}: {gain:.2} times the serial step with all threads; asked: {at_least}"),
+                said: format!("{rule}: {gain:.2} times the serial step with all threads{bound}; asked: {at_least}"),
                 scale: format!("{network}, {workers} workers of one thread"),
                 source: None,
             };
@@ -47,11 +48,14 @@ mod tests {
             .add("rule", |_| "SLL".to_string())
             .add("workers", |line| line.1)
             .add("gain", |line| line.2)
+            .add("bound", |line| line.2.map(|gain| 1.5 * gain))
             .columns;
         file::write(&dir.path().join("pipeline.parquet"), columns).unwrap();
         let page = Page { experiment: "pipeline".into(), folder: dir.path().into(), about: About::default() };
         let verdict = |network, workers| gains(&[&page], network, workers, 1.0).unwrap().1.verdict;
         assert_eq!([verdict("mlp", 2), verdict("vit", 2)], [Verdict::Holds, Verdict::Fails]);
+        let said = gains(&[&page], "mlp", 2, 1.0).unwrap().1.said;
+        assert_eq!(said, "SLL: 1.40 times the serial step with all threads (units bound it to 2.10); asked: 1");
         assert_eq!([verdict("mlp", 3), verdict("cnn", 2)], [Verdict::NotDone; 2]);
     }
 }

@@ -128,7 +128,10 @@ fn footprint(row: &FrameRow) -> Option<std::result::Result<Footprint, Error>> {
 /// Where the file cannot be read as Parquet, lacks a column, or has a spec that is none today.
 pub fn read(path: &Path) -> Result<Vec<(String, String, Footprint)>> {
     let frame = file::read(path)?;
-    let lacks = || Error::Failed(format!("{} lacks columns; make its page again", path.display()));
+    let lacks = || {
+        let wrong = "lacks columns, or its bytes by category do not add up to their totals";
+        Error::Failed(format!("{} {wrong}; make its page again", path.display()))
+    };
     let one = |index: usize| {
         let row = FrameRow { frame: &frame, index };
         let found = footprint(&row).ok_or_else(lacks)??;
