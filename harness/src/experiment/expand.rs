@@ -381,7 +381,8 @@ mod tests {
     #[test]
     fn rows_run_the_rules_that_they_are_called_in_the_form_that_these_want() {
         let of = |name: &str| {
-            let choices = Choices { assume_present: true, ..choices(Profile::Paper) };
+            // In one epoch SoftHebb would only prepare.
+            let choices = Choices { assume_present: true, epochs: None, ..choices(Profile::Paper) };
             expand(find(name, &Kind::TRAINING).unwrap(), &choices, &nowhere()).unwrap()
         };
         // What the paper cites for its row TP, Lee et al. 2015, is the difference rule.
