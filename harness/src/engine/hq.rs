@@ -103,8 +103,8 @@ fn server() -> Result<String> {
     name.ok_or_else(|| Error::Failed(format!("hq server info tells no server_uid: {told}")))
 }
 
-/// The number of a job that `server` has. Another server's jobs are gone with it, and their numbers are other jobs' now;
-/// a job that does not say whose it is may be this one's.
+/// The number of a job that `server` has. Another server's jobs are gone with it, and their numbers are other jobs'
+/// now; a job that does not say whose it is may be this one's.
 fn of_server<'a>(job: &'a str, server: &str) -> Option<&'a str> {
     match job.split_once('@') {
         Some((id, submitted_to)) => (submitted_to == server).then_some(id),
