@@ -48,7 +48,11 @@ fn of(report: &Report, row: usize) -> Option<Chosen> {
         let cell = report.cell(row, column);
         Some((column, planned.number().filter(|_| !cell.runs.is_empty())?, cell))
     });
-    let tried: Vec<(usize, f64, &Cell)> = columns.collect();
+    choose(row, &columns.collect::<Vec<_>>())
+}
+
+/// Of `row`, from its columns that have runs, each with its number.
+fn choose(row: usize, tried: &[(usize, f64, &Cell)]) -> Option<Chosen> {
     let ids: Vec<&String> = tried.iter().flat_map(|(.., cell)| cell.runs.iter().map(|run| &run.run_id)).collect();
     // The runs of a row that does not see the number are the same in every column.
     if tried.len() < 2 || ids.iter().collect::<HashSet<_>>().len() < ids.len() {
@@ -59,7 +63,7 @@ fn of(report: &Report, row: usize) -> Option<Chosen> {
     let sound = tried.iter().filter_map(|(column, number, cell)| Some((*column, *number, sound(cell)?)));
     let sound: Vec<(usize, f64, Aggregate)> = sound.collect();
     let (column, number, best) = sound.iter().copied().reduce(|a, b| if b.2.mean > a.2.mean { b } else { a })?;
-    let images = report.cell(row, column).runs.first()?.data.test as f64;
+    let images = tried.iter().find(|(other, ..)| *other == column)?.2.runs.first()?.data.test as f64;
     let error = (best.mean * (100.0 - best.mean) / images).sqrt();
     let near = best.mean - 2.0 * 2.0f64.sqrt() * error;
     let level = sound.iter().filter(|(other, _, found)| *other != column && found.mean >= near);
@@ -110,8 +114,12 @@ pub(super) fn section(report: &Report) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::{Kind, find};
     use crate::record::RunResult;
     use crate::report::example;
+    use crate::report::parquet::read_labelled;
+    use std::collections::BTreeMap;
+    use std::path::Path;
 
     fn held_out(accuracies: [f64; 2], images: usize) -> Report {
         let mut report = example::sweep();
@@ -140,6 +148,34 @@ mod tests {
         let page = section(&report).unwrap();
         assert!(page.contains("**the smallest tried**") && page.contains("| 0.30"), "{page}");
         assert!(all(&held_out([90.0, 89.1], 10_000)).iter().all(|chosen| chosen.level.is_empty()));
+    }
+
+    /// The rates of Table 2 are the best ones of the committed sweep, or level with those, with a rate tried on either
+    /// side.
+    #[test]
+    fn table_2s_rates_are_the_sweeps_and_none_lies_at_its_edge() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/tune_cnn/short-flex");
+        let table = find("table2", &[Kind::Table]).unwrap();
+        let usual = table.columns[0].recipe["lr"].as_float().unwrap();
+        let mut cells: BTreeMap<String, Vec<(f64, Cell)>> = BTreeMap::new();
+        for run in read_labelled(&page).unwrap() {
+            let row = cells.entry(run.row).or_default();
+            row.push((run.value.unwrap(), Cell { runs: vec![run.run], ..Cell::default() }));
+        }
+        let mut seen = 0;
+        for row in &table.rows {
+            // The sweep calls the reference rows by their rules alone.
+            let Some(found) = cells.get(row.label.trim_end_matches("-CNN")).or(cells.get(&row.label)) else { continue };
+            let tried: Vec<_> = found.iter().enumerate().map(|(i, (number, cell))| (i, *number, cell)).collect();
+            let chosen = choose(0, &tried).unwrap();
+            let rate = row.recipe.get("lr").map_or(usual, |lr| lr.as_float().unwrap());
+            let at = tried.iter().position(|(_, number, _)| *number == rate).unwrap();
+            let inside = tried.iter().any(|tried| tried.1 < rate) && tried.iter().any(|tried| tried.1 > rate);
+            assert!(inside && (at == chosen.column || chosen.level.contains(&at)), "{}: {rate}, {chosen:?}", row.label);
+            seen += 1;
+        }
+        // All but PEPITA, whose rates are those of another optimiser.
+        assert_eq!(seen, table.rows.len() - 1);
     }
 
     #[test]

@@ -217,6 +217,7 @@ mod tests {
             for run in &mut report.cells[2].runs {
                 run.numerics = tff.numerics(&run.spec.network) - before;
                 run.spec.rule = tff;
+                run.run_id = run.spec.id_under(run.numerics);
             }
             let page = page(dir.path(), &before.to_string(), &report);
             above(&[&page], "MNIST", ["TP", "BP"], 0.0).unwrap().1
