@@ -192,7 +192,7 @@ fn a_batch_system_is_handed_what_is_missing_once() {
     let asked = || fs::read_to_string(tools.path().join("asked")).unwrap_or_default();
     let dry = sweep(&["--dry-run"]);
     let script = String::from_utf8_lossy(&dry.stdout).into_owned();
-    assert!(script.contains("#SBATCH --partition=p") && script.contains("lines=(1-4 )"), "{script}");
+    assert!(script.contains("#SBATCH --partition=p") && script.contains("lines=(1-4)"), "{script}");
     assert!(asked().is_empty() && !place.results().join("plans").exists());
     assert!(sweep(&[]).status.success());
     let second = sweep(&[]);

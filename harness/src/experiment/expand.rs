@@ -88,7 +88,14 @@ pub fn expand(mut experiment: Experiment, choices: &Choices, data: &LoadOptions)
         settled.retain(|column| column.missing.is_none());
     }
     if experiment.kind == Kind::Sweep && settled.len() > 1 {
-        return Err(Error::Input(format!("{}: a sweep has one data set in a profile", experiment.origin)));
+        let labels: Vec<&str> = settled.iter().map(|column| column.label.as_str()).collect();
+        return Err(Error::Input(format!(
+            "{}: a sweep has one data set in a profile, and columns {} all have runs in {}; take `profile.{2}` from all \
+             but one, or make a file for each",
+            experiment.origin,
+            labels.join(", "),
+            choices.profile.name()
+        )));
     }
     let parameters = experiment.sweep.as_ref().map_or_else(Vec::new, Sweep::parameters);
     let points = points(&parameters);
