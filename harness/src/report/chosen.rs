@@ -85,7 +85,7 @@ pub(super) fn section(report: &Report) -> Option<String> {
     }
     let axis = escape(&report.column_axis);
     let header =
-        [&escape(&report.row_axis), &format!("best {axis}"), "accuracy", "standard error", "level with it", ""];
+        [&escape(&report.row_axis), &format!("best {axis}"), "accuracy", "standard error", "level with it", "edge"];
     let mut grid = Grid::new(header.map(String::from));
     for chosen in &found {
         let label = |column: &usize| escape(&report.columns[*column].label);
