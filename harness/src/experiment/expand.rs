@@ -90,8 +90,8 @@ pub fn expand(mut experiment: Experiment, choices: &Choices, data: &LoadOptions)
     if experiment.kind == Kind::Sweep && settled.len() > 1 {
         let labels: Vec<&str> = settled.iter().map(|column| column.label.as_str()).collect();
         return Err(Error::Input(format!(
-            "{}: a sweep has one data set in a profile, and columns {} all have runs in {}; take `profile.{2}` from all \
-             but one, or make a file for each",
+            "{}: a sweep has one data set in a profile, and columns {} all have runs in {}; take `profile.{2}` from \
+             all but one, or make a file for each",
             experiment.origin,
             labels.join(", "),
             choices.profile.name()
