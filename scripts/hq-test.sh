@@ -10,6 +10,8 @@
 set -euo pipefail
 
 program=$(realpath "${1:?which program}")
+# shellcheck source=scripts/same-runs.sh
+source "$(dirname "$(realpath "$0")")/same-runs.sh"
 say() { printf 'hq-test (%ss): %s\n' "$SECONDS" "$*" >&2; }
 fail() {
   say "$*"
@@ -123,17 +125,7 @@ start_worker six
 say "the sweep is done; the same without HyperQueue"
 "${sweep[@]}" --results "$folder/local" --jobs 2 >"$folder/local.md" 2>"$folder/log/local.log"
 
-rows() { "$program" runs --results "$1" export "$folder/rows.csv" 2>/dev/null && tail -n +2 "$folder/rows.csv" | sort; }
-names() { find "$1/runs" -name result.json | sed 's|/result.json||; s|.*/||' | sort; }
-curve() {
-  for name in $(names "$1"); do
-    echo "$name"
-    grep -E '"(train_loss|test_accuracy)"' "$1/runs/$name/result.json"
-  done
-}
-[[ $(names "$folder/results" | wc -l) -eq 6 && $(rows "$folder/results" | wc -l) -eq 6 ]] ||
-  fail "there are not six runs: $(names "$folder/results" | tr '\n' ' ')"
-diff <(curve "$folder/results") <(curve "$folder/local") >&2 || fail "other numbers than without HyperQueue"
+same_six_runs "$folder/results" "$folder/local" || fail "other runs than without HyperQueue"
 cat "$folder"/results/plans/*/*.log >"$folder/log/tasks"
 grep -q "resumes after step" "$folder/log/tasks" || fail "no run went on from its state"
 "${handed[@]}" >/dev/null 2>"$folder/log/again.log"

@@ -9,6 +9,8 @@
 set -euo pipefail
 
 program=$(realpath "${1:?which program}")
+# shellcheck source=scripts/same-runs.sh
+source "$(dirname "$(realpath "$0")")/same-runs.sh"
 say() { printf 'slurm-test (%ss): %s\n' "$SECONDS" "$*" >&2; }
 cannot() {
   say "CANNOT RUN SLURM HERE: $*"
@@ -163,17 +165,7 @@ say "the sweep is done; the same without Slurm"
 "${sweep[@]}" --results "$folder/local" --jobs 2 >"$folder/local.md" 2>"$folder/local.log"
 
 # One core a task: one thread, as two runs at once have here.
-rows() { "$program" runs --results "$1" export "$folder/rows.csv" 2>/dev/null && tail -n +2 "$folder/rows.csv" | sort; }
-names() { find "$1/runs" -name result.json | sed 's|/result.json||; s|.*/||' | sort; }
-curve() {
-  for name in $(names "$1"); do
-    echo "$name"
-    grep -E '"(train_loss|test_accuracy)"' "$1/runs/$name/result.json"
-  done
-}
-[[ $(names "$folder/results" | wc -l) -eq 6 && $(rows "$folder/results" | wc -l) -eq 6 ]] ||
-  { say "there are not six runs"; names "$folder/results" >&2; exit 1; }
-diff <(curve "$folder/results") <(curve "$folder/local") >&2 || { say "other numbers than without Slurm"; exit 1; }
+same_six_runs "$folder/results" "$folder/local" || { say "other runs than without Slurm"; exit 1; }
 "${sweep[@]}" --results "$folder/results" --engine slurm >/dev/null 2>"$folder/again.log"
 grep -q "submitted" "$folder/again.log" && { say "the same command submitted something again"; exit 1; }
 say "all six runs are there, once, with the same numbers; $(grep -c submitted "$folder/sweep.log") jobs were submitted"

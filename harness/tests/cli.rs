@@ -54,11 +54,11 @@ fn a_run_prints_one_object_and_the_second_time_comes_from_the_store() {
 fn an_interrupted_run_goes_on_with_the_same_numbers() {
     let (whole, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let args =
-        ["run", "--width", "32", "--dropout", "0.2", "--epochs", "200", "--train-limit", "500", "--schedule", "cosine"];
+        ["run", "--width", "32", "--dropout", "0.2", "--epochs", "60", "--train-limit", "1000", "--schedule", "cosine"];
     let expected = json(&run(whole.path(), &args));
     let mut child = harness(broken.path()).args(args).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    lines.find(|line| line.as_ref().unwrap().contains("epoch 2/200")).expect("the second epoch ends").unwrap();
+    lines.find(|line| line.as_ref().unwrap().contains("epoch 2/60")).expect("the second epoch ends").unwrap();
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     let rest: Vec<String> = lines.map_while(Result::ok).collect();
     let status = child.wait().unwrap();

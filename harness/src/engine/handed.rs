@@ -133,11 +133,6 @@ impl Handed {
 /// Hands `work` of a plan to `engine`, unless tasks of it wait or run there already; says which job it is.
 pub fn hand_over(engine: EngineName, handed: &Handed, work: &Work) -> Result<()> {
     let queue = engine.queue().ok_or_else(|| Error::Input("this machine is no batch system".into()))?;
-    let unused = queue.unused(&work.cluster);
-    if !unused.is_empty() {
-        let keys = unused.join("`, `");
-        return Err(Error::Input(format!("`{keys}` of a cluster: not for --engine {}; leave it out", engine.name())));
-    }
     if let alive @ 1.. = handed.alive_beside(Some(engine))? {
         say!("{alive} tasks of {} wait or run already; nothing is submitted", handed.name);
         return Ok(());

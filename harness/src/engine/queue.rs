@@ -8,10 +8,10 @@ use std::process::{Command, Output};
 /// A batch system.
 pub trait Queue {
     /// What `cluster` asks for that it has no use for, by key.
-    fn unused(&self, cluster: &Cluster) -> Vec<&'static str> {
-        let _ = cluster;
+    fn unused(&self, _cluster: &Cluster) -> Vec<&'static str> {
         Vec::new()
     }
+
     /// The script of an array with a task for each of `work`'s tasks.
     fn script(&self, work: &Work) -> String;
     /// Submits the script at `path`; gives the job's name.
@@ -67,14 +67,6 @@ pub fn ask(command: &mut Command) -> Result<Output> {
         Error::Missing(format!("cannot start `{name}`: {e}; call this where jobs are submitted, like a login node"))
     };
     command.output().map_err(missing)
-}
-
-/// The words of `output`, or what it says went wrong.
-pub fn answer(doing: &str, output: &Output) -> Result<String> {
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_string()),
-        false => Err(Error::Failed(format!("{doing}: {}", String::from_utf8_lossy(&output.stderr).trim()))),
-    }
 }
 
 #[cfg(test)]

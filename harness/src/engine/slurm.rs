@@ -3,10 +3,10 @@
 //! A task that is preempted, or whose node fails, is queued again by Slurm; one whose time is nearly over hears
 //! SIGUSR1, keeps its state and queues itself again, and so does one that was killed, three times at most.
 
-use super::queue::{Queue, Work, answer, ask};
+use super::queue::{Queue, Work, ask};
 use crate::error::{Error, Result};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// How often a task that was killed is queued again.
 const TRIES: u32 = 3;
@@ -85,6 +85,14 @@ exit "$code"
             Err(other @ Error::Missing(_)) => Err(other),
             _ => Ok(()),
         }
+    }
+}
+
+/// The words of `output`, or what it says went wrong.
+fn answer(doing: &str, output: &Output) -> Result<String> {
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_string()),
+        false => Err(Error::Failed(format!("{doing}: {}", String::from_utf8_lossy(&output.stderr).trim()))),
     }
 }
 

@@ -28,7 +28,7 @@ pub use trainer::train;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::room;
-use crate::spec::{RunSpec, narrow};
+use crate::spec::{RunSpec, made_small};
 use baselines::bp::Bp;
 use sll_core::rule::LearningRule;
 use sll_core::{NetworkSpec, Precision};
@@ -46,10 +46,8 @@ pub fn macs_of_bp(spec: &RunSpec) -> Result<u64> {
 pub fn check_pipeline(spec: &RunSpec, workers: Option<usize>) -> Result<()> {
     let Some(workers) = workers else { return Ok(()) };
     let manifest = datasets::manifest(&spec.dataset)?;
-    // Refusals go by the kinds and numbers of layers, not by their width.
-    let mut net = narrow(&spec.network, manifest.shape, manifest.classes)?;
-    let mut rule = spec.rule.init(&mut net, 0)?;
-    pipelined::refusal(spec, &net, &mut *rule, workers).map_or(Ok(()), |why| Err(Error::Input(why)))
+    let (net, rule) = made_small(&spec.rule, &spec.network, manifest.shape, manifest.classes)?;
+    pipelined::refusal(spec, &net, &mut *rule?, workers).map_or(Ok(()), |why| Err(Error::Input(why)))
 }
 
 /// Checks all of a run that can be checked without its data: device, sizes, and whether the rule runs on the network.

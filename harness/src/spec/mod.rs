@@ -22,6 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use sll_core::optim::{OptimizerConfig, OptimizerKind};
+use sll_core::rule::LearningRule;
 use sll_core::{Network, NetworkSpec, Precision};
 use std::ffi::OsString;
 
@@ -137,14 +138,33 @@ fn check_precision(network: &NetworkSpec, device: DeviceName) -> Result<()> {
 }
 
 /// The network on flex at a width that is quick to build: for questions of kinds and numbers of layers.
-pub(crate) fn narrow(network: &NetworkSpec, image: [usize; 3], classes: usize) -> Result<Network> {
+fn narrow(network: &NetworkSpec, image: [usize; 3], classes: usize) -> Result<Network> {
     let spec = NetworkSpec { width: Some(NARROW), precision: Precision::F32, ..network.clone() };
     Ok(spec.build(image, classes, 0, &burn::tensor::Device::flex())?)
 }
 
-/// Why `rule` cannot run on the network, if it cannot. Other mistakes are errors. Refusals go by the kinds and numbers
-/// of layers, not by their width, and none but those of a network's own by images being large: the rule is made for
-/// small ones first, and for the images' own only where it refuses those.
+/// A narrow network with `rule` made for it, or why it cannot be: for questions of what a rule can do. Refusals go by
+/// the kinds and numbers of layers, not by their width, and none but those of a network's own by images being large:
+/// the rule is made for small ones first, and for the images' own only where it refuses those.
+pub(crate) fn made_small(
+    rule: &RuleSpec,
+    network: &NetworkSpec,
+    image: [usize; 3],
+    classes: usize,
+) -> Result<(Network, sll_core::Result<Box<dyn LearningRule>>)> {
+    let mut net = narrow(network, image, classes)?;
+    let small = [image[0], image[1].min(SMALL), image[2].min(SMALL)];
+    if small != image
+        && let Ok(mut net) = narrow(network, small, classes)
+        && let Ok(made) = rule.init(&mut net, 0)
+    {
+        return Ok((net, Ok(made)));
+    }
+    let made = rule.init(&mut net, 0);
+    Ok((net, made))
+}
+
+/// Why `rule` cannot run on the network, if it cannot. Other mistakes are errors.
 fn refusal(
     rule: &RuleSpec,
     network: &NetworkSpec,
@@ -152,15 +172,7 @@ fn refusal(
     classes: usize,
     settings_too: bool,
 ) -> Result<Option<String>> {
-    let mut net = narrow(network, image, classes)?;
-    let small = [image[0], image[1].min(SMALL), image[2].min(SMALL)];
-    if small != image
-        && let Ok(mut net) = narrow(network, small, classes)
-        && rule.init(&mut net, 0).is_ok()
-    {
-        return Ok(None);
-    }
-    match rule.init(&mut net, 0) {
+    match made_small(rule, network, image, classes)?.1 {
         Ok(_) => Ok(None),
         Err(error @ sll_core::Error::Unsupported { .. }) => Ok(Some(error.to_string())),
         Err(error @ sll_core::Error::Setting { .. }) if settings_too => Ok(Some(error.to_string())),

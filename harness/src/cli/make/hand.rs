@@ -33,6 +33,12 @@ impl EngineArgs {
     pub fn hand_over(&self, handed: &Handed, finder: &Finder, args: &MakeArgs) -> Result<Way> {
         let Some(queue) = self.engine.queue() else { return Ok(Way::Here) };
         let cluster = self.asked(args.jobs)?;
+        let unused = queue.unused(&cluster);
+        if !unused.is_empty() {
+            let keys = unused.join("`, `");
+            let name = self.engine.name();
+            return Err(Error::Input(format!("`{keys}` of a cluster: not for --engine {name}; leave it out")));
+        }
         let command = command(args, &cluster)?;
         let mut before = usize::MAX;
         for _ in 0..ROUNDS {
