@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Four epochs of 32 steps, with what draws at random; its state is kept after every step.
 const STEPS: &[&str] = &[
@@ -44,9 +44,11 @@ const SWEEP: &[&str] = &[
     "--jobs",
     "2",
     "--set",
-    "recipe.train_limit=256",
+    "recipe.train_limit=1024",
     "--epochs",
     "3",
+    "--batch",
+    "16",
     "--checkpoint-minutes",
     "0",
 ];
@@ -94,6 +96,12 @@ fn results(folder: &Path) -> BTreeMap<String, Value> {
         Some((name, numbers(&serde_json::from_str(&text).unwrap())))
     };
     runs.filter_map(read).collect()
+}
+
+/// How long the finished run in `folder` trained.
+fn seconds(folder: &Path) -> f64 {
+    let result: Value = serde_json::from_slice(&fs::read(folder.join("result.json")).unwrap()).unwrap();
+    result["seconds"].as_f64().unwrap()
 }
 
 /// The weights of a saved network as they lie in the file, without what it says about them.
@@ -144,11 +152,21 @@ fn spoil(results: &Path, moments: &mut Moments) {
     }
 }
 
+/// When the states under `results` were last kept.
+fn states(results: &Path) -> Vec<SystemTime> {
+    let runs = fs::read_dir(results.join("runs")).into_iter().flatten().flatten();
+    runs.filter_map(|run| fs::metadata(run.path().join("checkpoint.bin")).ok()?.modified().ok()).collect()
+}
+
 /// Starts `command` and lets it go on until `moment`, with what it says in `said`; gives it if it has not come to its
-/// end by then.
-fn started(mut command: Command, said: &Path, moment: Duration) -> Option<Child> {
+/// end by then. With `kept`, a store, the moment counts from the first state that the command keeps there.
+fn started(mut command: Command, said: &Path, kept: Option<&Path>, moment: Duration) -> Option<Child> {
     let file = fs::File::options().create(true).append(true).open(said).unwrap();
+    let before = kept.map(states);
     let mut child = command.stdout(Stdio::null()).stderr(file).spawn().unwrap();
+    while kept.map(states) == before && kept.is_some() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     std::thread::sleep(moment);
     let ended = child.try_wait().unwrap();
     assert!(ended.is_none_or(|status| status.success()), "{}", fs::read_to_string(said).unwrap());
@@ -167,20 +185,27 @@ fn run_survives(args: &[&str], times: usize, seed: u64) {
     let (folder, whole) = (folder(), folder());
     let saved = |folder: &Path| folder.join("saved.safetensors").display().to_string();
     let last = |results: &Path| run(results, &[args, &["--keep-state", "--save", &saved(results)]].concat());
-    let started_with = |results: &Path, args: &[&str], moment: Duration| {
+    let started_with = |results: &Path, args: &[&str], training: bool, moment: Duration| {
         let mut command = harness(results);
         command.args(args);
-        started(command, &folder.path().join("said"), moment)
+        started(command, &folder.path().join("said"), training.then_some(results), moment)
     };
     let began = Instant::now();
     let expected = json(&last(whole.path()));
     let took = began.elapsed();
+    let trained = Duration::from_secs_f64(expected["seconds"].as_f64().unwrap());
     let (mut moments, mut kills) = (Moments(seed), 0);
-    while kills < times {
-        // A store for each pass, so that all moments of a run have their kills.
-        let store = folder.path().join(kills.to_string());
+    // A store for each pass, so that all moments of a run have their kills.
+    for pass in 0.. {
+        if kills == times {
+            break;
+        }
+        let store = folder.path().join(pass.to_string());
         while kills < times {
-            let Some(child) = started_with(&store, args, moments.before(took)) else { break };
+            // By turns while it trains and while it starts, where a short run spends most of its time.
+            let training = kills % 2 == 0;
+            let moment = moments.before(if training { trained } else { took.saturating_sub(trained) });
+            let Some(child) = started_with(&store, args, training, moment) else { break };
             kill(child);
             kills += 1;
             if moments.below(4) == 0 {
@@ -193,7 +218,7 @@ fn run_survives(args: &[&str], times: usize, seed: u64) {
     let store = folder.path().join("weights");
     // Killed early, it has made no folder that weights could be saved in.
     fs::create_dir(&store).unwrap();
-    if let Some(running) = started_with(&store, &[args, &["--keep-state"]].concat(), took / 3) {
+    if let Some(running) = started_with(&store, &[args, &["--keep-state"]].concat(), true, trained / 3) {
         kill(running);
     }
     json(&last(&store));
@@ -226,13 +251,22 @@ fn sweep_survives(times: usize, seed: u64) {
     assert!(first.status.success(), "{}", stderr(&first));
     let (took, expected) = (began.elapsed(), results(whole.path()));
     assert_eq!(expected.len(), 4);
+    let seconds: f64 = fs::read_dir(whole.path().join("runs")).unwrap().map(|run| seconds(&run.unwrap().path())).sum();
+    // Two runs at once.
+    let trained = Duration::from_secs_f64(seconds / 2.0);
     let (mut moments, mut kills) = (Moments(seed), 0);
-    while kills < times {
-        let store = folder.path().join(kills.to_string());
+    for pass in 0.. {
+        if kills == times {
+            break;
+        }
+        let store = folder.path().join(pass.to_string());
         while kills < times {
             let mut command = harness(&store);
             command.args(SWEEP);
-            let Some(child) = started(command, &folder.path().join("said"), moments.before(took)) else { break };
+            let training = kills % 2 == 0;
+            let moment = moments.before(if training { trained } else { took.saturating_sub(trained) });
+            let kept = training.then_some(&*store);
+            let Some(child) = started(command, &folder.path().join("said"), kept, moment) else { break };
             let runs = children(child.id());
             let chosen = moments.below(3) as usize;
             kills += 1;
