@@ -130,6 +130,19 @@ fn what_is_wrong_with_ones_own_data_is_said_before_a_run() {
     let describe = || run(results.path(), &["data", "describe", dir.to_str().unwrap()]);
     text(&describe());
     text(&trained());
+    // What somebody wrote into the manifest stays, and a manifest that is none is not written over.
+    let manifest = dir.join("dataset.toml");
+    let first = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, first.replace("\"none stated\"", "\"CC0\"")).unwrap();
+    let again = describe();
+    assert!(stderr(&again).contains("`licence` stay as the manifest that was there has them"), "{}", stderr(&again));
+    assert!(std::fs::read_to_string(&manifest).unwrap().contains("licence = \"CC0\""));
+    std::fs::write(&manifest, "name = ").unwrap();
+    fails(&describe(), 2, &["dataset.toml is there and is no manifest", "remove it to start afresh"]);
+    assert_eq!(std::fs::read_to_string(&manifest).unwrap(), "name = ");
+    std::fs::write(&manifest, first).unwrap();
+    let nowhere = ["data", "describe", dir.to_str().unwrap(), "--out", "no/such/own.toml"];
+    fails(&run(results.path(), &nowhere), 2, &["no/such cannot hold a manifest", "make that folder first"]);
     // Changed content of an image, an image more, a damaged one, a class that is gone.
     let victim = dir.join("val/down/198.jpg");
     let sound = std::fs::read(&victim).unwrap();

@@ -264,8 +264,8 @@ impl DataError {
         self
     }
 
-    /// The same of a data set of one's own, which is nobody else's to replace.
-    pub(crate) fn of_own(self, dir: &Path) -> Self {
+    /// The same of a data set of one's own in `dir`, which is nobody else's to replace; `other` is what else helps.
+    pub(crate) fn of_own(self, dir: &Path, other: Option<Next>) -> Self {
         match self {
             Self::Corrupt { file, problem, .. } => {
                 let problem = match file {
@@ -273,10 +273,11 @@ impl DataError {
                     Some(file) if Path::new(&file) == dir => problem,
                     Some(file) => format!("has a file that cannot be used: {file} {problem}"),
                 };
-                let next = Advice::from("replace or remove what is wrong").or(Next::Describe(dir.to_owned()));
+                let next = Advice::from("replace or remove what is wrong");
+                let next = if let Some(other) = other { next.or(other) } else { next };
                 Self::Own { path: dir.to_owned(), problem, next }
             }
-            other => other,
+            error => error,
         }
     }
 

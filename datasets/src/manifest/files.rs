@@ -114,8 +114,8 @@ pub struct TestSplit {
 }
 
 impl TestSplit {
-    /// How many of a class's `images` are test images.
+    /// How many of a class's `images` are test images: one at least, and not all of several.
     pub(crate) fn held_out(self, images: usize) -> usize {
-        ((images * usize::from(self.percent) + 50) / 100).max(1)
+        ((images * usize::from(self.percent) + 50) / 100).min(images.saturating_sub(1)).max(1)
     }
 }

@@ -1,5 +1,6 @@
 //! From a folder of class folders to its manifest.
 
+use super::notes;
 use crate::augment::evaluate::{Shape, evaluation};
 use crate::error::{Advice, DataError};
 use crate::format::picture::Picture;
@@ -10,7 +11,6 @@ use crate::place::cache::Cache;
 use crate::place::encoded::{Content, Store};
 use crate::place::folder::is_image;
 use crate::place::trust;
-use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,25 +18,30 @@ use std::path::{Path, PathBuf};
 pub(super) const MANIFEST: &str = "dataset.toml";
 /// The largest side of an image that is taken by itself.
 const LARGEST: usize = 224;
-/// More decoded bytes than this are streamed.
-const MOST_BYTES: usize = 2 << 30;
 /// What a folder of test images may be called; the first that is there is taken.
 const TEST_FOLDERS: [&str; 4] = ["test", "val", "valid", "validation"];
 
-/// What a folder does not say by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a folder does not say by itself. What is left out is as `before` says, and otherwise the default.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct HowToDescribe {
     /// The data set's name; by default the folder's.
     pub name: Option<String>,
     /// Height and width of the images; by default the shortest side of any of them, at most 224.
     pub side: Option<usize>,
-    /// How test images are chosen where there is one folder a class and no more.
-    pub test_split: TestSplit,
+    /// Where there is one folder a class and no more: test images in a hundred; by default 20.
+    pub test_percent: Option<u8>,
+    /// Which images these are; by default 0.
+    pub split_seed: Option<u64>,
+    /// An earlier manifest of the folder. All of it stays that somebody may have chosen: name, title, licence,
+    /// homepage, names of classes, size of the images, split.
+    pub before: Option<Manifest>,
 }
 
-impl Default for HowToDescribe {
-    fn default() -> Self {
-        Self { name: None, side: None, test_split: TestSplit { seed: 0, percent: 20 } }
+impl HowToDescribe {
+    pub(super) fn test_split(&self) -> TestSplit {
+        let before = self.before.as_ref().and_then(|before| before.images.as_ref()?.test_split);
+        let TestSplit { seed, percent } = before.unwrap_or(TestSplit { seed: 0, percent: 20 });
+        TestSplit { seed: self.split_seed.unwrap_or(seed), percent: self.test_percent.unwrap_or(percent) }
     }
 }
 
@@ -58,8 +63,11 @@ impl Described {
     /// [`DataError::Own`] if the folder of `file` is not there.
     pub fn in_file(&self, file: &Path) -> Result<String, DataError> {
         let beside = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let beside =
-            fs::canonicalize(beside).map_err(|error| wrong(beside, format!("cannot hold a manifest ({error})")))?;
+        let beside = fs::canonicalize(beside).map_err(|error| DataError::Own {
+            path: beside.to_owned(),
+            problem: format!("cannot hold a manifest ({error})"),
+            next: "make that folder first, or write the manifest elsewhere".into(),
+        })?;
         let folder = match self.dir.strip_prefix(&beside) {
             Ok(below) if below.as_os_str().is_empty() => Path::new("."),
             Ok(below) => below,
@@ -88,7 +96,7 @@ pub(super) fn described(dir: &Path, how: &HowToDescribe, options: &LoadOptions) 
     let manifest = found.manifest(how, &Values::default())?;
     let Some(cache) = Cache::of(options) else { return found.described(how, options) };
     let fingerprint = Store::in_folder(&manifest, dir).and_then(|store| store.fingerprint(&manifest));
-    let fingerprint = fingerprint.map_err(|error| error.of_own(dir))?;
+    let fingerprint = fingerprint.map_err(|error| error.of_own(dir, None))?;
     let key = Digest::sha256(dir.as_os_str().as_encoded_bytes()).hex;
     if let Some(text) = cache.described(&key, &fingerprint) {
         return Ok(Described { text, dir: dir.to_owned(), notes: Vec::new() });
@@ -101,7 +109,7 @@ pub(super) fn described(dir: &Path, how: &HowToDescribe, options: &LoadOptions) 
     Ok(described)
 }
 
-fn wrong(dir: &Path, problem: String) -> DataError {
+pub(super) fn wrong(dir: &Path, problem: String) -> DataError {
     let next = Advice::from(
         "make it hold a folder of images (PNG, JPEG) for each class, or `train` and `test` with one for each class",
     );
@@ -109,30 +117,30 @@ fn wrong(dir: &Path, problem: String) -> DataError {
 }
 
 /// A folder that was looked at; no image was read.
-struct Found {
-    dir: PathBuf,
-    name: String,
-    classes: Vec<String>,
+pub(super) struct Found {
+    pub(super) dir: PathBuf,
+    pub(super) name: String,
+    pub(super) classes: Vec<String>,
     /// The folder of test images beside `train`, if there are these.
-    test: Option<&'static str>,
+    pub(super) test: Option<&'static str>,
     /// Images in each split.
-    counts: [usize; 2],
-    notes: Vec<String>,
+    pub(super) counts: [usize; 2],
+    pub(super) notes: Vec<String>,
 }
 
 /// What reading the images tells.
-struct Values {
-    channels: usize,
-    side: usize,
-    mean: Vec<f64>,
-    std: Vec<f64>,
-    digest: Option<String>,
+pub(super) struct Values {
+    pub(super) shape: Shape,
+    pub(super) mean: Vec<f64>,
+    pub(super) std: Vec<f64>,
+    pub(super) digest: Option<String>,
 }
 
 impl Default for Values {
     /// Of a manifest by which images are only found.
     fn default() -> Self {
-        Self { channels: 3, side: 1, mean: vec![0.0; 3], std: vec![1.0; 3], digest: None }
+        let shape = Shape { shape: [3, 1, 1], resize: 1 };
+        Self { shape, mean: vec![0.0; 3], std: vec![1.0; 3], digest: None }
     }
 }
 
@@ -153,22 +161,34 @@ fn folders(dir: &Path) -> Result<Vec<String>, DataError> {
     Ok(names)
 }
 
-/// The number of images in a class's folder, of which there must be `least`.
-fn count(dir: &Path, least: usize) -> Result<usize, DataError> {
+/// The number of images in a class's folder, of which there must be `least`; what else lies there goes to `others`.
+fn count(dir: &Path, least: usize, others: &mut Vec<PathBuf>) -> Result<usize, DataError> {
     let unreadable = |error| wrong(dir, format!("cannot be read ({error})"));
-    let entries = fs::read_dir(dir).map_err(unreadable)?.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
-    match entries.iter().filter(|entry| is_image(&entry.path())).count() {
-        few if few < least => Err(wrong(dir, format!("has {few} images (*.png, *.jpg, *.jpeg), not at least {least}"))),
-        count => Ok(count),
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir).map_err(unreadable)? {
+        paths.push(entry.map_err(unreadable)?.path());
     }
+    paths.sort_unstable();
+    let hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let (images, rest): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| is_image(path));
+    others.extend(rest.into_iter().filter(|path| !hidden(path)));
+    if images.len() < least {
+        let noun = if images.len() == 1 { "image" } else { "images" };
+        let why = if least == 1 { "one" } else { "two, one of them for testing" };
+        let problem = format!("has {} {noun} (*.png, *.jpg, *.jpeg); a class needs at least {why}", images.len());
+        let next = "add images to it, or remove the folder if it is no class".into();
+        return Err(DataError::Own { path: dir.to_owned(), problem, next });
+    }
+    Ok(images.len())
 }
 
 impl Found {
     fn look(dir: &Path, how: &HowToDescribe) -> Result<Self, DataError> {
         let own = dir.file_name().map_or("images".into(), |name| name.to_string_lossy().into_owned());
-        let name = how.name.clone().unwrap_or(own);
+        let before = how.before.as_ref().map(|before| before.name.clone());
+        let name = how.name.clone().or(before).unwrap_or(own);
         let inside = folders(dir)?;
-        let mut notes = Vec::new();
+        let (mut notes, mut others) = (Vec::new(), Vec::new());
         let (classes, test, counts) = if inside.iter().any(|name| name == "train") {
             let there: Vec<_> = TEST_FOLDERS.into_iter().filter(|name| inside.iter().any(|i| i == name)).collect();
             let Some(&test) = there.first() else {
@@ -186,38 +206,43 @@ impl Found {
             };
             lacks(test, &tested, "train", &classes)?;
             lacks("train", &classes, test, &tested)?;
-            let sum = |split: &str| classes.iter().map(|class| count(&dir.join(split).join(class), 1)).sum();
-            let counts: [Result<usize, DataError>; 2] = [sum("train"), sum(test)];
-            let [train, tested] = counts;
-            (classes, Some(test), [train?, tested?])
+            let mut sum = |split: &str| -> Result<usize, DataError> {
+                classes.iter().map(|class| count(&dir.join(split).join(class), 1, &mut others)).sum()
+            };
+            let counts = [sum("train")?, sum(test)?];
+            (classes, Some(test), counts)
         } else {
-            let all: Vec<usize> = inside.iter().map(|class| count(&dir.join(class), 2)).collect::<Result<_, _>>()?;
-            let held = |&n: &usize| how.test_split.held_out(n);
+            let mut count = |class| count(&dir.join(class), 2, &mut others);
+            let all: Vec<usize> = inside.iter().map(&mut count).collect::<Result<_, _>>()?;
+            let held = |&n: &usize| how.test_split().held_out(n);
             let test: usize = all.iter().map(held).sum();
             (inside, None, [all.iter().sum::<usize>() - test, test])
         };
         if classes.len() < 2 {
             return Err(wrong(dir, format!("has {} class folders, not at least two", classes.len())));
         }
+        notes.extend(notes::passed_over(dir, &others));
         Ok(Self { dir: dir.to_owned(), name, classes, test, counts, notes })
     }
 
     /// Reads all images.
     fn described(mut self, how: &HowToDescribe, options: &LoadOptions) -> Result<Described, DataError> {
-        let failed = |error: DataError| error.of_own(&self.dir);
+        // It is being described: that is no advice.
+        let failed = |error: DataError| error.of_own(&self.dir, None);
         let manifest = self.manifest(how, &Values::default())?;
         let store = Store::in_folder(&manifest, &self.dir).map_err(failed)?;
         let seen = trust::digest_all(&store, &manifest, options, Picture::size).map_err(failed)?;
-        let sizes = || seen.train.made.iter().chain(&seen.test.made);
-        let shortest = sizes().map(|[height, width, _]| *height.min(width)).min().unwrap_or(1);
-        let side = how.side.unwrap_or(shortest.min(LARGEST));
-        let channels = if sizes().all(|size| size[2] == 1) { 1 } else { 3 };
-        let shape = Shape { shape: [channels, side, side], resize: side };
+        let channels = if seen.train.made.iter().chain(&seen.test.made).all(|size| size[2] == 1) { 1 } else { 3 };
+        let sizes = notes::Sides::of(&seen);
+        let afresh = HowToDescribe { before: None, ..how.clone() };
+        let [shape, fresh] = [how, &afresh].map(|how| self.shape(how, channels, sizes.shortest().min(LARGEST)));
+        self.notes.extend(sizes.note(&store, &self.dir, &shape));
+        let [_, height, width] = shape.shape;
         // Of one split at a time: sums of whole numbers, which no order changes.
         let measured = store.train.content(&options.stop, |encoded| {
-            let mut planes = vec![0; channels * side * side];
+            let mut planes = vec![0; channels * height * width];
             evaluation(&shape, encoded, &mut planes)?;
-            let sums = planes.chunks_exact(side * side).map(|plane| {
+            let sums = planes.chunks_exact(height * width).map(|plane| {
                 let square = |&value: &u8| u64::from(value) * u64::from(value);
                 [plane.iter().map(|&value| u64::from(value)).sum::<u64>(), plane.iter().map(square).sum()]
             });
@@ -227,7 +252,7 @@ impl Found {
             true => DataError::Interrupted { dataset: self.name.clone() },
             false => wrong(&self.dir, format!("changed while it was read: {problem}")),
         })?;
-        let pixels = (measured.made.len() * side * side) as f64;
+        let pixels = (measured.made.len() * height * width) as f64;
         let (mut mean, mut std) = (Vec::new(), Vec::new());
         for channel in 0..channels {
             let total = |at: usize| measured.made.iter().map(|sums| sums[channel][at]).sum::<u64>() as f64 / pixels;
@@ -238,60 +263,13 @@ impl Found {
         if std.iter().any(|&std| std < 5e-5) {
             return Err(wrong(&self.dir, "has training images that are all of one colour".to_owned()));
         }
-        let twice = twice(&seen.train, &seen.test);
-        if twice > 0 {
-            self.notes.push(format!("{twice} test images of {} are training images, too", self.name));
-        }
-        let values = Values { channels, side, mean, std, digest: Some(seen.digest) };
+        self.notes.extend(notes::twice(&self.name, &seen));
+        self.notes.extend(self.kept(how, &afresh, shape != fresh));
+        let values = Values { shape, mean, std, digest: Some(seen.digest) };
         let text = self.text(how, &values);
         self.manifest(how, &values)?;
         Ok(Described { text, dir: self.dir, notes: self.notes })
     }
-
-    fn manifest(&self, how: &HowToDescribe, values: &Values) -> Result<Manifest, DataError> {
-        Manifest::parse(&self.text(how, values))
-            .map_err(|problem| wrong(&self.dir, format!("cannot be used: {problem}")))
-    }
-
-    fn text(&self, how: &HowToDescribe, values: &Values) -> String {
-        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-        let classes = self.classes.iter().map(|class| quoted(class)).collect::<Vec<_>>().join(", ");
-        let list = |values: &[f64]| values.iter().map(|value| format!("{value:.4}")).collect::<Vec<_>>().join(", ");
-        let ([train, test], side, channels) = (self.counts, values.side, values.channels);
-        let stream = (train + test).saturating_mul(channels * side * side) > MOST_BYTES;
-        let digest =
-            values.digest.as_ref().map_or_else(String::new, |digest| format!("digest = \"sha256:{digest}\"\n"));
-        let tested = match self.test {
-            Some(folder) => format!("test_folder = {}", quoted(folder)),
-            None => format!(
-                "# In each class, by the SHA-256 of `<seed>/<class>/<file name>`.\ntest_split = {{ seed = {}, \
-                 percent = {} }}",
-                how.test_split.seed, how.test_split.percent
-            ),
-        };
-        format!(
-            "# Found by reading every image; `folder` is relative to this file.\nname = {}\ntitle = {}\n\
-             licence = \"none stated\"\nhomepage = \"\"\nlayout = \"class-folders\"\nfolder = \".\"\nclasses = {}\n\
-             class_names = [{classes}]\nshape = [{channels}, {side}, {side}]\nmean = [{}]\nstd = [{}]\n\
-             normalisation = \"mean and standard deviation of pixel/255 over the training images, at this shape\"\n\
-             {digest}\n\
-             [counts]\ntrain = {train}\ntest = {test}\n\n[images]\nclass_ids = [{classes}]\n\
-             # The shorter side becomes this, then the centre is cut out.\nresize = {side}\n{tested}\nstream = \
-             {stream}\n",
-            quoted(&self.name),
-            quoted(&self.name),
-            self.classes.len(),
-            list(&values.mean),
-            list(&values.std),
-        )
-    }
-}
-
-/// How many test images are training images, too.
-fn twice<T>(train: &Content<T>, test: &Content<T>) -> usize {
-    let hash = |line: &'_ str| line.split(' ').next().map(str::to_owned);
-    let trained: HashSet<_> = train.lines.lines().map(hash).collect();
-    test.lines.lines().filter(|line| trained.contains(&hash(line))).count()
 }
 
 #[cfg(test)]
@@ -350,7 +328,7 @@ mod tests {
             names.iter().enumerate().map(|(i, name)| (name.as_str(), 50 + 7 * i as u8)).collect();
         let dir = folder(parent.path(), "own-one-folder", &images);
         let split = |seed, percent| {
-            let how = HowToDescribe { test_split: TestSplit { seed, percent }, ..HowToDescribe::default() };
+            let how = HowToDescribe { test_percent: Some(percent), split_seed: Some(seed), ..HowToDescribe::default() };
             let text = describe(&dir, &how, &options_in(parent.path())).unwrap().text;
             let manifest = Manifest::parse(&text).unwrap();
             let store = Store::in_folder(&manifest, &dir).unwrap();
@@ -362,6 +340,74 @@ mod tests {
         assert_eq!(held, split(0, 20));
         assert_eq!(split(0, 1).len(), 2, "at least one of each class");
         assert!((1..5).any(|seed| split(seed, 20) != held), "no seed decides");
+    }
+
+    #[test]
+    fn what_somebody_chose_stays_when_a_folder_is_described_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let names = ["x/1.png", "x/2.png", "x/3.png", "y/1.png", "y/2.png", "y/3.png"];
+        let images: Vec<(&str, u8)> = names.into_iter().zip(50..).collect();
+        let dir = folder(parent.path(), "own-again", &images);
+        let options = options_in(parent.path());
+        let described = |how: &HowToDescribe| describe(&dir, how, &options).unwrap();
+        let first = described(&HowToDescribe::default());
+        assert_eq!(first.notes, [""; 0]);
+        let mut text = first.text;
+        for (from, to) in [
+            ("name = \"own-again\"", "name = \"squares\""),
+            ("licence = \"none stated\"", "licence = \"CC0\""),
+            ("class_names = [\"x\", \"y\"]", "class_names = [\"dark\", \"light\"]"),
+            ("shape = [1, 4, 4]", "shape = [1, 3, 2]"),
+            ("resize = 4", "resize = 3"),
+            ("percent = 20", "percent = 60"),
+        ] {
+            assert!(text.contains(from), "{from} in {text}");
+            text = text.replace(from, to);
+        }
+        folder(parent.path(), "own-again", &[("x/4.png", 99)]);
+        let how = HowToDescribe { before: Some(Manifest::parse(&text).unwrap()), ..HowToDescribe::default() };
+        let again = described(&how);
+        let kept = "`name`, `title`, `licence`, `class_names`, `shape`, `test_split` stay as the manifest";
+        assert!(again.notes.iter().any(|note| note.contains(kept)), "{:?}", again.notes);
+        let manifest = Manifest::parse(&again.text).unwrap();
+        assert_eq!((manifest.name.as_str(), manifest.title.as_str()), ("squares", "own-again"));
+        assert_eq!((manifest.licence.as_str(), manifest.shape), ("CC0", [1, 3, 2]));
+        assert_eq!(manifest.class_names, ["dark", "light"]);
+        // 60 % of 4 and of 3 images, rounded.
+        assert_eq!((manifest.counts.train, manifest.counts.test), (3, 4));
+        // What is asked for beats it.
+        let (name, side) = (Some("other".to_owned()), Some(4));
+        let asked = described(&HowToDescribe { name, side, test_percent: Some(20), split_seed: Some(7), ..how });
+        let manifest = Manifest::parse(&asked.text).unwrap();
+        assert_eq!((manifest.name.as_str(), manifest.shape, manifest.counts.test), ("other", [1, 4, 4], 2));
+        assert_eq!(manifest.images.unwrap().test_split, Some(TestSplit { seed: 7, percent: 20 }));
+    }
+
+    #[test]
+    fn what_is_odd_about_a_folder_is_told() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = folder(parent.path(), "own-odd", &SPLIT);
+        let notes = |side| {
+            let how = HowToDescribe { side, ..HowToDescribe::default() };
+            describe(&dir, &how, &options_in(parent.path())).unwrap().notes
+        };
+        assert_eq!(notes(None), [""; 0]);
+        fs::write(dir.join("train/a/scan.tiff"), "II*").unwrap();
+        fs::write(dir.join("train/a/.DS_Store"), "").unwrap();
+        assert_eq!(notes(None), ["train/a/scan.tiff is not used: it is no file *.png, *.jpg or *.jpeg"]);
+        fs::create_dir(dir.join("val/b/more")).unwrap();
+        assert_eq!(
+            notes(None),
+            ["train/a/scan.tiff and 1 more are not used: they are no files *.png, *.jpg or *.jpeg"]
+        );
+        let small = Picture { width: 2, height: 9, channels: 1, pixels: vec![7; 18] };
+        fs::write(dir.join("val/a/thin.png"), small.encode_png()).unwrap();
+        let why = "all images become 2x2 since val/a/thin.png is that small; half of them have 4 pixels or more on \
+                   their shorter side: remove it, or choose the size";
+        assert_eq!(notes(None)[1], why);
+        let why = "1 of 5 images are smaller than 4x4 and are enlarged; the smallest is val/a/thin.png with 2 pixels \
+                   on its shorter side";
+        assert_eq!(notes(Some(4))[1], why);
     }
 
     #[test]
@@ -378,9 +424,19 @@ mod tests {
         let strange = problem(&|dir| fs::create_dir(dir.join("val/c")).unwrap());
         assert!(strange.contains("has no class `c` in `train`, which `val` has"), "{strange}");
         let empty = problem(&|dir| fs::remove_file(dir.join("val/b/0.png")).unwrap());
-        assert!(empty.contains("val/b has 0 images (*.png, *.jpg, *.jpeg), not at least 1"), "{empty}");
+        assert!(
+            empty.contains("val/b has 0 images (*.png, *.jpg, *.jpeg); a class needs at least one; add images"),
+            "{empty}"
+        );
         let damaged = problem(&|dir| fs::write(dir.join("train/a/0.png"), "<html>").unwrap());
-        assert!(damaged.contains("train/a/0.png") && damaged.contains("replace or remove what is wrong"), "{damaged}");
+        assert!(damaged.contains("train/a/0.png") && damaged.ends_with("replace or remove what is wrong"), "{damaged}");
+        let alone = problem(&|dir| {
+            fs::remove_dir_all(dir.join("val")).unwrap();
+            fs::rename(dir.join("train/a"), dir.join("a")).unwrap();
+            fs::rename(dir.join("train/b"), dir.join("b")).unwrap();
+            fs::remove_dir_all(dir.join("train")).unwrap();
+        });
+        assert!(alone.contains("/a has 1 image (*.png, *.jpg, *.jpeg); a class needs at least two"), "{alone}");
         let untested = problem(&|dir| fs::remove_dir_all(dir.join("val")).unwrap());
         assert!(untested.contains("has a folder `train`, and none called `test` or `val`"), "{untested}");
         let twice = problem(&|dir| fs::copy(dir.join("train/a/0.png"), dir.join("val/a/1.png")).map(|_| ()).unwrap());

@@ -1,6 +1,8 @@
 //! Data sets of one's own: a folder of class folders, or a manifest.
 
 pub(crate) mod describe;
+mod notes;
+mod text;
 
 use crate::error::{Advice, DataError};
 use crate::manifest::registry::{manifest, named_by, register};

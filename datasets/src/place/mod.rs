@@ -125,7 +125,7 @@ impl Located {
     /// `error` of these files, with what helps where they lie.
     pub(crate) fn blamed(&self, manifest: &Manifest, options: &LoadOptions, error: DataError) -> DataError {
         match &manifest.own {
-            Some(own) => error.of_own(&own.dir),
+            Some(own) => error.of_own(&own.dir, Some(Next::Describe(own.dir.clone()))),
             None if self.is_fetched(manifest, options) => error.in_cache(),
             None => error,
         }

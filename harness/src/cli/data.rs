@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::remedy;
 use crate::talk::say;
 use clap::{Args, Subcommand};
-use datasets::{Augment, DataError, HowToDescribe, Known, LoadOptions, Manifest, Next, Policy, Status, TestSplit};
+use datasets::{Augment, DataError, HowToDescribe, Known, LoadOptions, Manifest, Next, Policy, Status};
 use std::path::{Path, PathBuf};
 
 const SOURCES: &str = "\
@@ -54,6 +54,8 @@ enum DataCommand {
     },
     /// Write the manifest of a folder of your own: counts, classes, image size, mean, standard deviation, digest. The
     /// folder holds a folder of images (PNG, JPEG) for each class, or `train` and `test` (or `val`) with one for each.
+    /// Of a manifest that is there already, what you may choose stays: name, title, licence, homepage, names of
+    /// classes, image size, split; flags here beat it.
     Describe(DescribeArgs),
 }
 
@@ -71,13 +73,12 @@ struct DescribeArgs {
     /// Height and width of the images; by default the shortest side of any of them, at most 224.
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u64).range(1..=4096))]
     size: Option<u64>,
-    /// Test images in a hundred of each class, where the folder has no test images of its own.
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=99))]
-    test_percent: u8,
-    /// Which images these are.
-    #[arg(long, value_name = "SEED", default_value_t = 0)]
-    #[arg(value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
-    split_seed: u64,
+    /// Test images in a hundred of each class, where the folder has no test images of its own; 20 by default.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=99))]
+    test_percent: Option<u8>,
+    /// Which images these are; 0 by default.
+    #[arg(long, value_name = "SEED", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    split_seed: Option<u64>,
 }
 
 /// What `data show` draws.
@@ -142,14 +143,24 @@ pub fn main(args: DataArgs) -> Result<()> {
 }
 
 fn write_manifest(args: &DescribeArgs, options: &LoadOptions) -> Result<()> {
+    let path = args.out.clone().unwrap_or_else(|| args.dir.join("dataset.toml"));
+    let unread = |problem: String| {
+        Error::Input(format!("{} is there and {problem}; mend it, or remove it to start afresh", path.display()))
+    };
+    let before = match std::fs::read_to_string(&path) {
+        Ok(text) => Some(Manifest::parse(&text).map_err(|e| unread(format!("is no manifest: {}", e.problem())))?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(unread(format!("cannot be read ({error})"))),
+    };
     let how = HowToDescribe {
         name: args.name.clone(),
         side: args.size.map(|side| side as usize),
-        test_split: TestSplit { seed: args.split_seed, percent: args.test_percent },
+        test_percent: args.test_percent,
+        split_seed: args.split_seed,
+        before,
     };
     let described = datasets::describe(&args.dir, &how, options)?;
     described.notes.iter().for_each(|note| say!("{note}"));
-    let path = args.out.clone().unwrap_or_else(|| args.dir.join("dataset.toml"));
     let text = described.in_file(&path)?;
     crate::atomic::write_atomically(&path, text.as_bytes())?;
     let manifest = Manifest::parse(&text)?;

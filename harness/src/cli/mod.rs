@@ -132,7 +132,7 @@ enum Command {
 /// The command line of this process. A variable that is set to nothing counts as not set. Ends the process where the
 /// command line is wrong or asks for help.
 pub fn parse() -> Cli {
-    let matches = without_empty_variables(Cli::command()).get_matches();
+    let matches = with_negative_numbers(without_empty_variables(Cli::command())).get_matches();
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
@@ -141,6 +141,14 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
     command
         .mut_args(|arg| if empty(&arg) { arg.env(None::<&'static str>) } else { arg })
         .mut_subcommands(without_empty_variables)
+}
+
+/// Takes `-1` behind a flag for its value, so that what checks the value says what is wrong with it.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let valued = |arg: &clap::Arg| !arg.is_positional() && arg.get_action().takes_values();
+    command
+        .mut_args(|arg| if valued(&arg) { arg.allow_negative_numbers(true) } else { arg })
+        .mut_subcommands(with_negative_numbers)
 }
 
 /// Runs the command.

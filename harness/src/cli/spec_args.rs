@@ -20,7 +20,7 @@ pub struct SpecArgs {
     /// A run's spec in TOML, as results/runs/<id>/spec.toml; - reads it from stdin.
     #[arg(long, value_name = "FILE")]
     pub spec: Option<PathBuf>,
-    /// Rule or variant, in any case: `harness rules` lists them.
+    /// Rule or variant, in any case: `harness rules` lists them; SLL7+ is sll with --units 7.
     #[arg(long)]
     rule: Option<String>,
     /// Network: `harness networks` lists them.

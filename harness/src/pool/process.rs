@@ -25,9 +25,10 @@ const LAST_LINES: Duration = Duration::from_secs(5);
 /// A process that works on a request.
 pub(super) struct Process<R> {
     child: Child,
-    title: String,
+    /// The number of the request before its title.
+    heading: String,
     /// What the request is called here; its process knows no rows.
-    name: String,
+    title: String,
     request: R,
     pub need: Option<u64>,
     number: usize,
@@ -53,7 +54,7 @@ pub(crate) fn this_program() -> Result<PathBuf> {
 /// Starts `command` and hands it `job`'s spec on its stdin: nothing is written that could fail or be left behind.
 pub(super) fn start<R: Request>(
     job: &Job<R>,
-    title: String,
+    heading: String,
     number: usize,
     command: Result<Command>,
     bars: Option<&MultiProgress>,
@@ -67,10 +68,10 @@ pub(super) fn start<R: Request>(
     let _ = stdin.write_all(job.request.to_toml().as_bytes());
     drop(stdin);
     let listener = lines.listen(number, child.stderr.take().expect("stderr is piped"));
-    let bar = bars.map(|bars| bars.add(progress::bar(title.clone())));
-    let (name, request, need) = (job.title.clone(), job.request.clone(), job.need);
+    let bar = bars.map(|bars| bars.add(progress::bar(heading.clone())));
+    let (title, request, need) = (job.title.clone(), job.request.clone(), job.need);
     let last_words = String::new();
-    Ok(Process { child, title, name, request, need, number, listener, bar, last_words, share: 0.0, ended: None })
+    Ok(Process { child, heading, title, request, need, number, listener, bar, last_words, share: 0.0, ended: None })
 }
 
 /// What all processes say.
@@ -154,7 +155,7 @@ impl<R> Drop for Running<R> {
 impl<R> Process<R> {
     /// Takes in a line: news, or the words of a program that has none.
     fn heard(&mut self, line: &str) {
-        let news = News::parse(line).map_or_else(|| News::Note { text: line.into() }, |news| news.called(&self.name));
+        let news = News::parse(line).map_or_else(|| News::Note { text: line.into() }, |news| news.called(&self.title));
         self.share = news.share().unwrap_or(self.share);
         let sentences = news.sentences();
         if let Some(last) = sentences.iter().rfind(|sentence| sentence.starts_with("error: ")).or(sentences.last())
@@ -189,7 +190,7 @@ impl<R: Request> Process<R> {
         let why = match &self.ended {
             Some(Ok(status)) if status.success() => match store.find(&self.request) {
                 Ok(Some(record)) => {
-                    R::summary(&record).into_iter().for_each(|summary| say!("{}: {summary}", self.title));
+                    R::summary(&record).into_iter().for_each(|summary| say!("{}: {summary}", self.heading));
                     return Ok(());
                 }
                 Ok(None) => "it left no result".into(),
@@ -203,9 +204,9 @@ impl<R: Request> Process<R> {
         if !self.was_interrupted() {
             store.note_failure::<R>(&self.request.id(), &why);
         }
-        let (run, title) = (self.request.id(), self.title.clone());
+        let (run, title) = (self.request.id(), self.heading.clone());
         talk::report(&News::End { run, title, outcome: Outcome::Failed, why: Some(why.clone()) });
-        Err(format!("  {}: {why}", self.title))
+        Err(format!("  {}: {why}", self.heading))
     }
 }
 

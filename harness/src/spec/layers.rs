@@ -1,6 +1,7 @@
 //! Layers of TOML: a spec is a base with changes on top; of a command line defaults, a file over them, flags over both,
 //! and `--set` over all.
 
+use super::{RunSpec, typed};
 use crate::error::{Error, Result};
 use std::io;
 use std::path::Path;
@@ -79,8 +80,20 @@ fn replace_named(base: &mut Table, file: &Table) {
     merge(base, file);
 }
 
-/// Values between commas, those inside of brackets and quotes aside, each as in `--set`.
-pub fn values(text: &str) -> Vec<Value> {
+/// `rule.align_weight` for `align_weight`: where a spec like `table` has this key of its network, rule or recipe.
+pub(crate) fn full_key(table: &Table, key: &str) -> Option<String> {
+    let fits = |full: &String| {
+        let mut table = table.clone();
+        table.remove(key);
+        let placed = set(&mut table, full, Value::Table(Table::new()));
+        let outcome = placed.and_then(|()| typed::<RunSpec>(table, ""));
+        outcome.map_or_else(|error| !error.to_string().contains("unknown field"), |_| true)
+    };
+    ["network", "rule", "recipe"].map(|part| format!("{part}.{key}")).into_iter().find(fits)
+}
+
+/// Values between commas, those inside of brackets and quotes aside, each as in `--set`; none where one is empty.
+pub fn values(text: &str) -> Option<Vec<Value>> {
     let mut depth = 0;
     let mut quote = None;
     let mut parts = vec![String::new()];
@@ -97,7 +110,8 @@ pub fn values(text: &str) -> Vec<Value> {
             false => parts.last_mut().expect("one at least").push(c),
         }
     }
-    parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).map(parse_value).collect()
+    let value = |part: &String| Some(part.trim()).filter(|part| !part.is_empty()).map(parse_value);
+    parts.iter().map(value).collect()
 }
 
 /// A TOML value; anything else is a string, and so is a value with more behind it.

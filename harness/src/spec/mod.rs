@@ -9,6 +9,7 @@ mod weighing;
 
 pub(crate) use data::{name_dataset, own_settings, unpublished};
 pub use device::DeviceName;
+pub(crate) use layers::full_key;
 pub use layers::{assemble, merge, set, values};
 pub use recipe::{Inputs, Recipe};
 pub(crate) use run::MOST_EPOCHS;
@@ -90,7 +91,8 @@ pub fn name_of(content: &impl Serialize) -> String {
     Sha256::digest(canonical).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Takes a rule's name whatever its case, and its title in tables (`predsim`, `usf`) for the settings it stands for.
+/// Takes a rule's name whatever its case, and its title in tables (`predsim`, `usf`, `SLL7+`) for the settings it
+/// stands for.
 pub(crate) fn name_rule(rule: &mut toml::Table) {
     let Some(toml::Value::String(name)) = rule.get_mut("name") else { return };
     *name = name.to_lowercase();
@@ -104,6 +106,18 @@ pub(crate) fn name_rule(rule: &mut toml::Table) {
         settings.into_iter().for_each(|(key, value)| {
             rule.entry(key).or_insert(value);
         });
+        return;
+    }
+    // A title that says its number of units.
+    let start = name.trim_end_matches('+').trim_end_matches(|c: char| c.is_ascii_digit());
+    let settings: toml::Table = match name[start.len()..].trim_end_matches('+').parse::<u16>() {
+        Ok(units) => [("name".into(), start.into()), ("units".into(), i64::from(units).into())].into_iter().collect(),
+        Err(_) => return,
+    };
+    let spec = settings.clone().try_into::<RuleSpec>();
+    if spec.is_ok_and(|spec| spec.title().eq_ignore_ascii_case(name)) {
+        rule.remove("name");
+        merge(rule, &settings);
     }
 }
 

@@ -1,7 +1,7 @@
 //! One run, described completely: what is trained, how, on what. Its digest is the run's name.
 
 use super::recipe::Recipe;
-use super::{DeviceName, MOST_SAMPLES, check_optimizer, check_precision, name_of, refusal, typed, within};
+use super::{DeviceName, MOST_SAMPLES, check_optimizer, check_precision, full_key, name_of, refusal, typed, within};
 use crate::error::{Error, Result};
 use baselines::RuleSpec;
 use datasets::DataError;
@@ -57,6 +57,8 @@ pub enum SmallData {
 
 /// No run is this long: a million passes.
 pub(crate) const MOST_EPOCHS: usize = 1_000_000;
+/// No layer is this wide: a million units or channels.
+const MOST_WIDTH: usize = 1_000_000;
 /// No data set has this many images.
 const MOST_IMAGES: usize = 1_000_000_000;
 
@@ -69,7 +71,14 @@ impl RunSpec {
 
     /// A spec from parsed TOML.
     pub fn from_table(table: toml::Table, origin: &str) -> Result<Self> {
-        let spec: Self = typed(table, origin)?;
+        let top_level = |key: &&String| full_key(&table, key).is_some();
+        let misplaced = || table.keys().find(top_level).and_then(|key| full_key(&table, key));
+        let spec: Self = typed(table.clone(), origin).map_err(|error| match (error, misplaced()) {
+            (Error::Input(problem), Some(key)) if problem.contains("unknown field") => {
+                Error::Input(format!("{problem}; did you mean `{key}`?"))
+            }
+            (error, _) => error,
+        })?;
         spec.validate().map_err(|error| error.within(origin))?;
         Ok(spec)
     }
@@ -83,6 +92,7 @@ impl RunSpec {
     /// Checks what can be checked without data or network.
     pub fn validate(&self) -> Result<()> {
         let recipe = &self.recipe;
+        within("network.width", self.network.width.unwrap_or(1), 1, MOST_WIDTH)?;
         within("epochs", recipe.epochs, 1, MOST_EPOCHS)?;
         within("warmup", recipe.warmup, 0, recipe.epochs)?;
         within("batch", recipe.batch, 1, MOST_SAMPLES)?;
@@ -246,6 +256,10 @@ mod tests {
         assert!(unknown_rule.contains("did you mean `sll`?"), "{unknown_rule}");
         let named = RunSpec::from_toml(&SPEC.replace("\"sll\"", "\"SLL\""), "test").unwrap();
         assert_eq!(named, RunSpec::from_toml(SPEC, "test").unwrap());
+        let by_title = |title: &str| RunSpec::from_toml(&SPEC.replace("\"sll\", units = 2", title), "test");
+        assert_eq!(by_title("\"sLl2+\"").unwrap(), named);
+        assert_eq!(by_title("\"SGR3+\"").unwrap().rule.title(), "SGR3+");
+        assert!(by_title("\"bp2+\"").unwrap_err().to_string().contains("unknown variant `bp2+`"));
         let unknown_data = error("mnist-sample", "minst");
         assert!(unknown_data.contains("minst") && unknown_data.contains("cifar-10"), "{unknown_data}");
         assert!(unknown_data.contains("did you mean `mnist`?"), "{unknown_data}");

@@ -5,7 +5,7 @@ use super::whole::{called, make};
 use crate::cli::spec_args::SpecArgs;
 use crate::error::{Error, Result};
 use crate::experiment::{Amount, Column, Experiment, Kind, Parameter, Row, Sweep, find};
-use crate::spec::{DeviceName, Request, RunSpec, name_dataset, values};
+use crate::spec::{DeviceName, Request, RunSpec, full_key, name_dataset, values};
 use clap::Args;
 use std::collections::BTreeMap;
 
@@ -56,6 +56,11 @@ fn described(args: &SweepArgs) -> Result<(Experiment, String)> {
     name_dataset(&mut table, &args.make.select.data.load_options()?)?;
     let spec = RunSpec::from_table(table.clone(), &origin)?;
     let parameters: Vec<Parameter> = args.over.iter().map(|over| parameter(over)).collect::<Result<_>>()?;
+    for Parameter { parameter: key, .. } in &parameters {
+        if let Some(full) = full_key(&table, key).filter(|_| !key.contains('.')) {
+            return Err(Error::Input(format!("--over {key}: write the whole key, `{full}`")));
+        }
+    }
     let mut part = |key: &str| table.remove(key).and_then(|part| part.as_table().cloned()).unwrap_or_default();
     let (rule, network, recipe) = (part("rule"), part("network"), part("recipe"));
     let keys: Vec<&str> = parameters.iter().map(|parameter| parameter.parameter.as_str()).collect();
@@ -112,10 +117,7 @@ fn described(args: &SweepArgs) -> Result<(Experiment, String)> {
 fn parameter(over: &str) -> Result<Parameter> {
     let wrong = || Error::Input(format!("--over {over}: write it as KEY=VALUE,VALUE,..., like network.width=50,100"));
     let (key, text) = over.split_once('=').ok_or_else(wrong)?;
-    let values = values(text);
-    if key.is_empty() || values.is_empty() {
-        return Err(wrong());
-    }
+    let values = values(text).filter(|_| !key.is_empty()).ok_or_else(wrong)?;
     Ok(Parameter { parameter: key.to_string(), label: key.to_string(), values })
 }
 
@@ -128,7 +130,7 @@ mod tests {
         let parameter = parameter("rule.x=0,0.3,[1, 2],fan_in").unwrap();
         let expected = [0.into(), 0.3.into(), vec![1, 2].into(), "fan_in".into()];
         assert_eq!((parameter.parameter.as_str(), parameter.values), ("rule.x", expected.to_vec()));
-        for wrong in ["rule.x", "=1", "rule.x="] {
+        for wrong in ["rule.x", "=1", "rule.x=", "rule.x=1,,2", "rule.x=1,"] {
             assert!(super::parameter(wrong).unwrap_err().to_string().contains("KEY=VALUE"), "{wrong}");
         }
     }

@@ -5,6 +5,7 @@ use super::file;
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochDiagnostics, LayerDiagnostics, PeakBytes, Provenance, RunResult, stamp};
 use crate::spec::{DeviceName, Request, RunSpec};
+use crate::talk::say;
 use polars::prelude::DataFrame;
 use sll_core::memory::{ByCategory, StepBytes};
 use sll_core::posterior::{Affinity, UnitPosterior};
@@ -65,18 +66,30 @@ impl LabelledRun {
 }
 
 /// The runs of the page in `folder` in their places; none where it is no page of runs. Those that cannot be read are
-/// left out.
+/// left out, and told.
 pub fn read_labelled(folder: &Path) -> Result<Vec<LabelledRun>> {
     let path = folder.join("runs.parquet");
     if !path.is_file() {
         return Ok(Vec::new());
     }
     let frame = frame_of_runs(&path)?;
-    let of = |row: FrameRow| {
-        let run = row.run().ok()?;
-        Some(LabelledRun { row: row.text("row")?, column: row.text("column")?, value: row.number("value"), run })
+    let of = |row: &FrameRow| {
+        let place = |name| row.text(name).ok_or_else(|| format!("it has no `{name}`"));
+        Ok(LabelledRun { row: place("row")?, column: place("column")?, value: row.number("value"), run: row.run()? })
     };
-    Ok((0..frame.height()).filter_map(|index| of(FrameRow { frame: &frame, index })).collect())
+    let (mut runs, mut wrong) = (Vec::new(), Vec::new());
+    for index in 0..frame.height() {
+        let row = FrameRow { frame: &frame, index };
+        let outcome: std::result::Result<LabelledRun, String> = of(&row);
+        match outcome {
+            Ok(run) => runs.push(run),
+            Err(why) => wrong.push(format!("run {}: {why}", row.text("run_id").unwrap_or_default())),
+        }
+    }
+    if let Some(first) = wrong.first() {
+        say!("{}: {} of {} runs cannot be read and are left out; {first}", path.display(), wrong.len(), frame.height());
+    }
+    Ok(runs)
 }
 
 /// Adds what was measured of each layer, which files of before have beside them: `x.layers.parquet` beside `x.parquet`.
