@@ -11,6 +11,11 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
     close.map_or(String::new(), |(_, known)| format!("; did you mean `{known}`?"))
 }
 
+/// The key that serde's message says is unknown.
+pub fn unknown_field(message: &str) -> Option<&str> {
+    Some(message.split_once("unknown field `")?.1.split_once('`')?.0)
+}
+
 /// Serde's message about an unknown key or value, which lists the known ones, with the closest of them behind it.
 pub fn of_serde(message: &str) -> String {
     let suggested = |line: &str| {

@@ -367,19 +367,26 @@ fn a_refused_run_leaves_nothing_in_the_store_and_says_what_was_meant() {
         (vec!["--set", "recipe.epoch=3"], vec!["did you mean `epochs`?"]),
         (vec!["--set", "rule.align_weigth=1"], vec!["did you mean `align_weight`?"]),
         (vec!["--set", "align_weight=1"], vec!["did you mean `rule.align_weight`?"]),
+        (vec!["--set", "width=3"], vec!["did you mean `network.width`?"]),
+        (vec!["--set", "rule.train_limit=9"], vec!["did you mean `recipe.train_limit`?"]),
+        (vec!["--set", "zzz=1"], vec!["unknown field `zzz`"]),
+        (vec!["--set", "network.rule=1"], vec!["unknown field `rule`"]),
         (vec!["--lr", "-1"], vec!["`lr` = -1", "positive"]),
         (vec!["--train-limit", "-1"], vec!["'-1'", "--train-limit"]),
-        (vec!["--width", "0"], vec!["`network.width` = 0", "at least 1"]),
+        (vec!["--width", "0"], vec!["`width` = 0", "at least 1"]),
     ] {
         for more in [&["--epochs", "1"][..], &["--epochs", "1", "--dry-run"]] {
-            fails(&run(folder.path(), &[&["run"], &args[..], more].concat()), 2, &words);
+            let output = run(folder.path(), &[&["run"], &args[..], more].concat());
+            fails(&output, 2, &words);
+            let suggested = stderr(&output).matches("did you mean").count();
+            assert_eq!(suggested, words.iter().filter(|word| word.contains("did you mean")).count(), "{args:?}");
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{args:?}");
         }
     }
     let over = |over: &str| run(folder.path(), &["sweep", "--over", over]);
     fails(&over("align_weight=0,1"), 2, &["--over align_weight", "`rule.align_weight`"]);
     fails(&over("rule.align_weight=0,,1"), 2, &["--over rule.align_weight=0,,1", "KEY=VALUE,VALUE"]);
-    let (output, said) = (over("network.width=0,16"), "`network.width` = 0: must be at least 1");
+    let (output, said) = (over("network.width=0,16"), "`width` = 0: must be at least 1");
     fails(&output, 2, &["row SLL", said]);
     assert_eq!(stderr(&output).matches(said).count(), 1, "{}", stderr(&output));
     fails(&run(folder.path(), &["table", "tabel1"]), 2, &["did you mean `table1`?"]);

@@ -135,7 +135,7 @@ fn what_is_wrong_with_ones_own_data_is_said_before_a_run() {
     let first = std::fs::read_to_string(&manifest).unwrap();
     std::fs::write(&manifest, first.replace("\"none stated\"", "\"CC0\"")).unwrap();
     let again = describe();
-    assert!(stderr(&again).contains("`licence` stay as the manifest that was there has them"), "{}", stderr(&again));
+    assert!(stderr(&again).contains("kept of the manifest that was there: `licence`"), "{}", stderr(&again));
     assert!(std::fs::read_to_string(&manifest).unwrap().contains("licence = \"CC0\""));
     std::fs::write(&manifest, "name = ").unwrap();
     fails(&describe(), 2, &["dataset.toml is there and is no manifest", "remove it to start afresh"]);

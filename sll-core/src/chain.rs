@@ -44,6 +44,51 @@ impl Handed {
 }
 
 /// One unit's part of a rule, with all that the rule keeps and learns for that unit.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use sll_core::chain::{Handed, Link, in_order};
+/// use sll_core::divergence::cross_entropy;
+/// use sll_core::op::inject;
+/// use sll_core::optim::{OptimizerConfig, Updater};
+/// use sll_core::rule::Batch;
+/// use sll_core::{Network, NetworkSpec, Result};
+/// use std::ops::Range;
+///
+/// /// The first K outputs of a layer are its class scores `v`: `dv = (softmax(v) - y) / b`.
+/// struct Scores(Range<usize>);
+///
+/// impl Link for Scores {
+///     fn layers(&self) -> Range<usize> {
+///         self.0.clone()
+///     }
+///
+///     fn step(&mut self, mut handed: Handed, net: &mut Network, updater: &mut Updater) -> Result<Handed> {
+///         let (batch, classes) = (&handed.batch, net.classes());
+///         let output = net.forward_range(self.layers(), Tensor::from_inner(batch.x.clone()), &batch.pass());
+///         let h = output.clone().inner();
+///         let v = h.clone().narrow(1, 0, classes);
+///         let (loss, _, error) = cross_entropy(v, batch.targets(classes, &h.device()));
+///         let rest = Tensor::zeros([h.dims()[0], h.dims()[1] - classes], &h.device());
+///         let signal = if h.dims()[1] == classes { error } else { Tensor::cat(vec![error, rest], 1) };
+///         updater.step(net, self.layers(), inject(output, signal * batch.share()));
+///         (handed.batch.x, handed.loss) = (h, Some(loss.mean()));
+///         Ok(handed)
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let mut net = NetworkSpec { width: Some(8), ..NetworkSpec::named("mlp-2x800") }.build([1, 2, 2], 3, 0, &device)?;
+/// let mut updater = OptimizerConfig::default().init()?;
+/// updater.set_lr(0.1);
+/// let batch = Batch::new(Tensor::ones([2, 4], &device), vec![1, 1], 0);
+/// let mut loss = || {
+///     let chain = (0..net.depth()).map(|layer| Box::new(Scores(layer..layer + 1)) as Box<dyn Link>);
+///     Ok(in_order(chain, &mut net, &batch, &mut updater)?.loss.into_scalar::<f32>())
+/// };
+/// assert!(loss()? > loss()?);
+/// # Ok::<(), sll_core::Error>(())
+/// ```
 pub trait Link: Send {
     /// The unit: the only layers that [`Link::step`] runs and moves.
     fn layers(&self) -> Range<usize>;

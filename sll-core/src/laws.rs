@@ -125,7 +125,7 @@ pub fn repeats(net: impl Fn() -> Network, build: Build) {
     assert_eq!(train(&mut net(), build, 0..3), train(&mut net(), build, 0..3));
 }
 
-/// Saving after two steps and going on in new objects gives the bits of four steps in one go.
+/// Saving after two steps and resuming in new objects gives the bits of four steps in one go.
 pub fn resumes(net: impl Fn() -> Network, build: Build) {
     let whole = train(&mut net(), build, 0..4);
     let (mut first, mut updater_1) = (net(), updater(OptimizerKind::Adam, 1e-2));

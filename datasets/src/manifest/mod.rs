@@ -14,6 +14,9 @@ use crate::manifest::digest::{Algorithm, Digest};
 use serde::Deserialize;
 use std::path::PathBuf;
 
+/// Pixels that a side of encoded images may have once they are decoded and cut.
+pub(crate) const SIDES: std::ops::RangeInclusive<usize> = 1..=4096;
+
 /// What a data set officially is.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -147,6 +150,12 @@ impl Manifest {
             }
             (Some(images), true) if images.class_ids.len() != self.classes => {
                 Some(format!("`class_ids` has {} names, `classes` says {}", images.class_ids.len(), self.classes))
+            }
+            (Some(images), true)
+                if [self.shape[1], self.shape[2], images.resize].iter().any(|side| !SIDES.contains(side)) =>
+            {
+                let ([least, most], resize) = ([SIDES.start(), SIDES.end()], images.resize);
+                Some(format!("`shape` {:?} and `resize` = {resize} take {least} to {most} pixels a side", self.shape))
             }
             (Some(images), true) if images.resize < self.shape[1].max(self.shape[2]) => {
                 Some(format!("`resize` = {} is less than `shape` {:?}", images.resize, self.shape))

@@ -9,7 +9,7 @@ use crate::options::LoadOptions;
 use std::path::Path;
 use ureq::http::Method;
 
-/// Downloads `url` to `part`, going on where an earlier try stopped. At most `max_bytes`; checked against `digest` if
+/// Downloads `url` to `part`, resuming where an earlier try stopped. At most `max_bytes`; checked against `digest` if
 /// there is one.
 pub(crate) fn fetch_archive(
     url: &str,

@@ -1,11 +1,12 @@
 //! From a folder of class folders to its manifest.
 
+use super::before::{self, Before};
 use super::notes;
 use crate::augment::evaluate::{Shape, evaluation};
 use crate::error::{Advice, DataError};
 use crate::format::picture::Picture;
+use crate::manifest::Manifest;
 use crate::manifest::digest::Digest;
-use crate::manifest::{Manifest, TestSplit};
 use crate::options::LoadOptions;
 use crate::place::cache::Cache;
 use crate::place::encoded::{Content, Store};
@@ -21,9 +22,12 @@ const LARGEST: usize = 224;
 /// What a folder of test images may be called; the first that is there is taken.
 const TEST_FOLDERS: [&str; 4] = ["test", "val", "valid", "validation"];
 
-/// What a folder does not say by itself. What is left out is as `before` says, and otherwise the default.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What a folder does not say by itself. What is left out is as somebody wrote it into the manifest that is there
+/// already, and else the default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HowToDescribe {
+    /// Where the manifest is to stand; by default `dataset.toml` in the folder.
+    pub file: Option<PathBuf>,
     /// The data set's name; by default the folder's.
     pub name: Option<String>,
     /// Height and width of the images; by default the shortest side of any of them, at most 224.
@@ -32,59 +36,27 @@ pub struct HowToDescribe {
     pub test_percent: Option<u8>,
     /// Which images these are; by default 0.
     pub split_seed: Option<u64>,
-    /// An earlier manifest of the folder. All of it stays that somebody may have chosen: name, title, licence,
-    /// homepage, names of classes, size of the images, split.
-    pub before: Option<Manifest>,
-}
-
-impl HowToDescribe {
-    pub(super) fn test_split(&self) -> TestSplit {
-        let before = self.before.as_ref().and_then(|before| before.images.as_ref()?.test_split);
-        let TestSplit { seed, percent } = before.unwrap_or(TestSplit { seed: 0, percent: 20 });
-        TestSplit { seed: self.split_seed.unwrap_or(seed), percent: self.test_percent.unwrap_or(percent) }
-    }
 }
 
 /// A manifest, and what is worth knowing about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Described {
-    /// The manifest in TOML, as it is to stand in the folder itself.
+    /// The manifest in TOML.
     pub text: String,
-    /// The folder, absolute.
-    pub dir: PathBuf,
+    /// Where it is to stand.
+    pub file: PathBuf,
     /// Sentences about the folder.
     pub notes: Vec<String>,
 }
 
-impl Described {
-    /// The manifest as it is to stand in `file`: with the way from there to the images.
-    ///
-    /// # Errors
-    /// [`DataError::Own`] if the folder of `file` is not there.
-    pub fn in_file(&self, file: &Path) -> Result<String, DataError> {
-        let beside = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let beside = fs::canonicalize(beside).map_err(|error| DataError::Own {
-            path: beside.to_owned(),
-            problem: format!("cannot hold a manifest ({error})"),
-            next: "make that folder first, or write the manifest elsewhere".into(),
-        })?;
-        let folder = match self.dir.strip_prefix(&beside) {
-            Ok(below) if below.as_os_str().is_empty() => Path::new("."),
-            Ok(below) => below,
-            Err(_) => &self.dir,
-        };
-        let folder = toml::Value::String(folder.to_string_lossy().into_owned());
-        Ok(self.text.replacen("folder = \".\"", &format!("folder = {folder}"), 1))
-    }
-}
-
 /// Makes the manifest of the images in `dir`, which holds a folder a class, or `train` and `test` (or `val`) with a
 /// folder a class each: counts, classes, image size, mean, standard deviation and the digest of the content. Reads and
-/// decodes every image.
+/// decodes every image. Where there is a manifest of the folder already, what somebody may have written into it stays:
+/// name, title, licence, homepage, names of classes, split, a shape that is no square or cut out of larger images.
 ///
 /// # Errors
-/// [`DataError::Own`] for a folder that is not so or an image that cannot be used, [`DataError::Interrupted`] if
-/// `options.stop` says so.
+/// [`DataError::Own`] for a folder that is not so, an image that cannot be used or a file in the manifest's place that
+/// is none of this folder, [`DataError::Interrupted`] if `options.stop` says so.
 pub fn describe(dir: &Path, how: &HowToDescribe, options: &LoadOptions) -> Result<Described, DataError> {
     let dir = fs::canonicalize(dir).map_err(|error| wrong(dir, format!("cannot be found ({error})")))?;
     Found::look(&dir, how)?.described(how, options)
@@ -99,7 +71,7 @@ pub(super) fn described(dir: &Path, how: &HowToDescribe, options: &LoadOptions) 
     let fingerprint = fingerprint.map_err(|error| error.of_own(dir, None))?;
     let key = Digest::sha256(dir.as_os_str().as_encoded_bytes()).hex;
     if let Some(text) = cache.described(&key, &fingerprint) {
-        return Ok(Described { text, dir: dir.to_owned(), notes: Vec::new() });
+        return Ok(Described { text, file: found.file, notes: Vec::new() });
     }
     let described = found.described(how, options)?;
     if let Err(problem) = cache.remember_described(&key, &fingerprint, &described.text) {
@@ -119,10 +91,16 @@ pub(super) fn wrong(dir: &Path, problem: String) -> DataError {
 /// A folder that was looked at; no image was read.
 pub(super) struct Found {
     pub(super) dir: PathBuf,
+    /// Where its manifest is to stand.
+    pub(super) file: PathBuf,
+    /// The way to the folder from there.
+    pub(super) way: PathBuf,
+    /// The manifest that stands there already.
+    pub(super) before: Option<Manifest>,
     pub(super) name: String,
     pub(super) classes: Vec<String>,
     /// The folder of test images beside `train`, if there are these.
-    pub(super) test: Option<&'static str>,
+    pub(super) test: Option<String>,
     /// Images in each split.
     pub(super) counts: [usize; 2],
     pub(super) notes: Vec<String>,
@@ -175,8 +153,10 @@ fn count(dir: &Path, least: usize, others: &mut Vec<PathBuf>) -> Result<usize, D
     if images.len() < least {
         let noun = if images.len() == 1 { "image" } else { "images" };
         let why = if least == 1 { "one" } else { "two, one of them for testing" };
-        let problem = format!("has {} {noun} (*.png, *.jpg, *.jpeg); a class needs at least {why}", images.len());
-        let next = "add images to it, or remove the folder if it is no class".into();
+        let folders = others.iter().any(|path| path.parent() == Some(dir) && path.is_dir());
+        let deep = if folders { ", and folders in it, which are not looked into" } else { "" };
+        let problem = format!("has {} {noun} (*.png, *.jpg, *.jpeg){deep}; a class needs at least {why}", images.len());
+        let next = "put images into it, or remove it if it is no class".into();
         return Err(DataError::Own { path: dir.to_owned(), problem, next });
     }
     Ok(images.len())
@@ -184,13 +164,18 @@ fn count(dir: &Path, least: usize, others: &mut Vec<PathBuf>) -> Result<usize, D
 
 impl Found {
     fn look(dir: &Path, how: &HowToDescribe) -> Result<Self, DataError> {
-        let own = dir.file_name().map_or("images".into(), |name| name.to_string_lossy().into_owned());
-        let before = how.before.as_ref().map(|before| before.name.clone());
-        let name = how.name.clone().or(before).unwrap_or(own);
+        let file = how.file.clone().unwrap_or_else(|| dir.join(MANIFEST));
+        let way = before::way(&file, dir)?;
+        let manifest = before::earlier(&file, dir)?;
+        let before = Before::of(manifest.as_ref());
+        let own = before::folder_name(dir);
+        let name = how.name.as_deref().or(before.name()).map_or(own, str::to_owned);
         let inside = folders(dir)?;
         let (mut notes, mut others) = (Vec::new(), Vec::new());
         let (classes, test, counts) = if inside.iter().any(|name| name == "train") {
-            let there: Vec<_> = TEST_FOLDERS.into_iter().filter(|name| inside.iter().any(|i| i == name)).collect();
+            let is_there = |name: &&str| inside.iter().any(|inside| inside == name);
+            let mut there: Vec<&str> = before.test_folder().into_iter().filter(is_there).collect();
+            there.extend(TEST_FOLDERS.into_iter().filter(|name| is_there(name) && before.test_folder() != Some(name)));
             let Some(&test) = there.first() else {
                 return Err(wrong(dir, "has a folder `train`, and none called `test` or `val`".to_owned()));
             };
@@ -210,11 +195,12 @@ impl Found {
                 classes.iter().map(|class| count(&dir.join(split).join(class), 1, &mut others)).sum()
             };
             let counts = [sum("train")?, sum(test)?];
-            (classes, Some(test), counts)
+            (classes, Some(test.to_owned()), counts)
         } else {
             let mut count = |class| count(&dir.join(class), 2, &mut others);
             let all: Vec<usize> = inside.iter().map(&mut count).collect::<Result<_, _>>()?;
-            let held = |&n: &usize| how.test_split().held_out(n);
+            let split = before.split(how);
+            let held = |&n: &usize| split.held_out(n);
             let test: usize = all.iter().map(held).sum();
             (inside, None, [all.iter().sum::<usize>() - test, test])
         };
@@ -222,21 +208,22 @@ impl Found {
             return Err(wrong(dir, format!("has {} class folders, not at least two", classes.len())));
         }
         notes.extend(notes::passed_over(dir, &others));
-        Ok(Self { dir: dir.to_owned(), name, classes, test, counts, notes })
+        Ok(Self { dir: dir.to_owned(), file, way, before: manifest, name, classes, test, counts, notes })
     }
 
     /// Reads all images.
     fn described(mut self, how: &HowToDescribe, options: &LoadOptions) -> Result<Described, DataError> {
-        // It is being described: that is no advice.
+        // Nobody is told to describe a folder that is being described.
         let failed = |error: DataError| error.of_own(&self.dir, None);
         let manifest = self.manifest(how, &Values::default())?;
         let store = Store::in_folder(&manifest, &self.dir).map_err(failed)?;
         let seen = trust::digest_all(&store, &manifest, options, Picture::size).map_err(failed)?;
         let channels = if seen.train.made.iter().chain(&seen.test.made).all(|size| size[2] == 1) { 1 } else { 3 };
-        let sizes = notes::Sides::of(&seen);
-        let afresh = HowToDescribe { before: None, ..how.clone() };
-        let [shape, fresh] = [how, &afresh].map(|how| self.shape(how, channels, sizes.shortest().min(LARGEST)));
-        self.notes.extend(sizes.note(&store, &self.dir, &shape));
+        let sides = notes::Sides::of(&store, &seen);
+        let shape = self.shape(how, channels, sides.shortest().min(LARGEST));
+        let before = Before::of(self.before.as_ref());
+        let chosen = how.side.is_some() || before.shape().is_some();
+        self.notes.extend(sides.note(&self.dir, &shape, chosen));
         let [_, height, width] = shape.shape;
         // Of one split at a time: sums of whole numbers, which no order changes.
         let measured = store.train.content(&options.stop, |encoded| {
@@ -264,11 +251,11 @@ impl Found {
             return Err(wrong(&self.dir, "has training images that are all of one colour".to_owned()));
         }
         self.notes.extend(notes::twice(&self.name, &seen));
-        self.notes.extend(self.kept(how, &afresh, shape != fresh));
+        self.notes.extend(self.told_of_before(how, &shape));
         let values = Values { shape, mean, std, digest: Some(seen.digest) };
         let text = self.text(how, &values);
         self.manifest(how, &values)?;
-        Ok(Described { text, dir: self.dir, notes: self.notes })
+        Ok(Described { text, file: self.file, notes: self.notes })
     }
 }
 
@@ -276,6 +263,7 @@ impl Found {
 mod tests {
     use super::*;
     use crate::load::load;
+    use crate::manifest::TestSplit;
     use crate::own::resolve;
     use crate::testing::options_in;
 
@@ -342,45 +330,105 @@ mod tests {
         assert!((1..5).any(|seed| split(seed, 20) != held), "no seed decides");
     }
 
+    /// Writes `text` changed by these words into the folder, with an image more, and gives what comes of it.
+    fn described_again(dir: &Path, text: &str, changes: &[(&str, &str)], how: &HowToDescribe) -> (Manifest, String) {
+        let mut text = text.to_owned();
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from} in {text}");
+            text = text.replace(from, to);
+        }
+        fs::write(dir.join(MANIFEST), text).unwrap();
+        let again = describe(dir, how, &options_in(dir.parent().unwrap())).unwrap();
+        (Manifest::parse(&again.text).unwrap(), again.notes.join("\n"))
+    }
+
     #[test]
-    fn what_somebody_chose_stays_when_a_folder_is_described_again() {
+    fn what_somebody_wrote_stays_when_a_folder_is_described_again() {
         let parent = tempfile::tempdir().unwrap();
         let names = ["x/1.png", "x/2.png", "x/3.png", "y/1.png", "y/2.png", "y/3.png"];
         let images: Vec<(&str, u8)> = names.into_iter().zip(50..).collect();
         let dir = folder(parent.path(), "own-again", &images);
-        let options = options_in(parent.path());
-        let described = |how: &HowToDescribe| describe(&dir, how, &options).unwrap();
-        let first = described(&HowToDescribe::default());
-        assert_eq!(first.notes, [""; 0]);
-        let mut text = first.text;
-        for (from, to) in [
+        let first = describe(&dir, &HowToDescribe::default(), &options_in(parent.path())).unwrap();
+        assert_eq!((&first.notes[..], first.file), (&[][..], dir.join(MANIFEST)));
+        let again = |changes: &[(&str, &str)], how: &HowToDescribe| described_again(&dir, &first.text, changes, how);
+        folder(parent.path(), "own-again", &[("x/4.png", 99), ("z/1.png", 9), ("z/2.png", 8)]);
+        let changes = [
             ("name = \"own-again\"", "name = \"squares\""),
             ("licence = \"none stated\"", "licence = \"CC0\""),
             ("class_names = [\"x\", \"y\"]", "class_names = [\"dark\", \"light\"]"),
             ("shape = [1, 4, 4]", "shape = [1, 3, 2]"),
             ("resize = 4", "resize = 3"),
             ("percent = 20", "percent = 60"),
-        ] {
-            assert!(text.contains(from), "{from} in {text}");
-            text = text.replace(from, to);
-        }
-        folder(parent.path(), "own-again", &[("x/4.png", 99)]);
-        let how = HowToDescribe { before: Some(Manifest::parse(&text).unwrap()), ..HowToDescribe::default() };
-        let again = described(&how);
-        let kept = "`name`, `title`, `licence`, `class_names`, `shape`, `test_split` stay as the manifest";
-        assert!(again.notes.iter().any(|note| note.contains(kept)), "{:?}", again.notes);
-        let manifest = Manifest::parse(&again.text).unwrap();
+            ("stream = false", "stream = true"),
+        ];
+        let (manifest, told) = again(&changes, &HowToDescribe::default());
+        let kept = "kept of the manifest that was there: `name`, `title`, `licence`, `class_names`, `shape`, `resize`, \
+                    `test_split`, `stream`;";
+        assert!(told.contains(kept), "{told}");
         assert_eq!((manifest.name.as_str(), manifest.title.as_str()), ("squares", "own-again"));
         assert_eq!((manifest.licence.as_str(), manifest.shape), ("CC0", [1, 3, 2]));
-        assert_eq!(manifest.class_names, ["dark", "light"]);
-        // 60 % of 4 and of 3 images, rounded.
-        assert_eq!((manifest.counts.train, manifest.counts.test), (3, 4));
+        assert_eq!(manifest.class_names, ["dark", "light", "z"]);
+        // 60 % of 4, 3 and 2 images, rounded.
+        assert_eq!((manifest.counts.train, manifest.counts.test), (4, 5));
+        assert!(manifest.images.unwrap().stream);
         // What is asked for beats it.
         let (name, side) = (Some("other".to_owned()), Some(4));
-        let asked = described(&HowToDescribe { name, side, test_percent: Some(20), split_seed: Some(7), ..how });
-        let manifest = Manifest::parse(&asked.text).unwrap();
-        assert_eq!((manifest.name.as_str(), manifest.shape, manifest.counts.test), ("other", [1, 4, 4], 2));
+        let asked = HowToDescribe { name, side, test_percent: Some(20), split_seed: Some(7), file: None };
+        let (manifest, told) = again(&changes, &asked);
+        assert!(told.contains("there: `title`, `licence`, `class_names`, `stream`;"), "{told}");
+        assert_eq!((manifest.name.as_str(), manifest.shape, manifest.counts.test), ("other", [1, 4, 4], 3));
         assert_eq!(manifest.images.unwrap().test_split, Some(TestSplit { seed: 7, percent: 20 }));
+        // A title that nobody wrote follows the name; a square's side is found anew.
+        let (manifest, told) =
+            again(&[("shape = [1, 4, 4]", "shape = [1, 2, 2]"), ("resize = 4", "resize = 2")], &asked);
+        assert_eq!((manifest.title.as_str(), told.as_str()), ("other", ""));
+        let (manifest, told) = again(
+            &[("shape = [1, 4, 4]", "shape = [1, 2, 2]"), ("resize = 4", "resize = 2")],
+            &HowToDescribe::default(),
+        );
+        assert_eq!(manifest.shape, [1, 4, 4]);
+        assert!(told.starts_with("images become 4x4 now; they became 2x2 by the manifest that was there"), "{told}");
+        // The name of a class that is gone.
+        fs::remove_dir_all(dir.join("y")).unwrap();
+        let (manifest, told) = again(&changes[2..3], &HowToDescribe::default());
+        assert_eq!(manifest.class_names, ["dark", "z"]);
+        assert!(told.contains("no class has the name `light` now, since the folder `y` is gone"), "{told}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_manifest_of_the_folder_is_not_written_over() {
+        let parent = tempfile::tempdir().unwrap();
+        let (dir, other) = (folder(parent.path(), "one", &SPLIT), folder(parent.path(), "two", &SPLIT));
+        let options = options_in(parent.path());
+        let into = |file: PathBuf| {
+            let how = HowToDescribe { file: Some(file), ..HowToDescribe::default() };
+            describe(&dir, &how, &options).map_or_else(|error| error.to_string(), |described| described.text)
+        };
+        let mine = parent.path().join("mine.toml");
+        let text = into(mine.clone());
+        assert!(text.contains("folder = \"one\""), "{text}");
+        fs::write(&mine, &text).unwrap();
+        assert_eq!(into(mine), text);
+        let others = other.join(MANIFEST);
+        fs::write(&others, describe(&other, &HowToDescribe::default(), &options).unwrap().text).unwrap();
+        let refused = into(others);
+        assert!(refused.contains("is there and describes") && refused.contains("another place"), "{refused}");
+        for (text, word) in [("name = ", "is no manifest"), ("", "is no manifest")] {
+            fs::write(parent.path().join("wrong.toml"), text).unwrap();
+            let refused = into(parent.path().join("wrong.toml"));
+            assert!(refused.contains(word) && refused.contains("remove it to start afresh"), "{refused}");
+        }
+        let refused = into(parent.path().join("no/such.toml"));
+        assert!(refused.contains("no cannot hold a manifest") && refused.contains("make that folder"), "{refused}");
+        let refused = into(other);
+        assert!(refused.contains("two cannot be a manifest") && refused.ends_with("another place for it"), "{refused}");
+        // Of two folders of test images the one that somebody chose.
+        folder(parent.path(), "one", &[("test/a/0.png", 77), ("test/b/0.png", 78)]);
+        let first = describe(&dir, &HowToDescribe::default(), &options).unwrap().text;
+        let chosen = [("test_folder = \"test\"", "test_folder = \"val\"")];
+        let (manifest, told) = described_again(&dir, &first, &chosen, &HowToDescribe::default());
+        assert_eq!(manifest.images.unwrap().test_folder.as_deref(), Some("val"));
+        assert!(told.contains("the images in `test` are not used") && told.contains("`test_folder`"), "{told}");
     }
 
     #[test]
@@ -394,20 +442,30 @@ mod tests {
         assert_eq!(notes(None), [""; 0]);
         fs::write(dir.join("train/a/scan.tiff"), "II*").unwrap();
         fs::write(dir.join("train/a/.DS_Store"), "").unwrap();
-        assert_eq!(notes(None), ["train/a/scan.tiff is not used: it is no file *.png, *.jpg or *.jpeg"]);
+        assert_eq!(
+            notes(None),
+            ["only files *.png, *.jpg and *.jpeg in a class's folder are used: not train/a/scan.tiff"]
+        );
         fs::create_dir(dir.join("val/b/more")).unwrap();
         assert_eq!(
             notes(None),
-            ["train/a/scan.tiff and 1 more are not used: they are no files *.png, *.jpg or *.jpeg"]
+            ["only files *.png, *.jpg and *.jpeg in a class's folder are used: not train/a/scan.tiff (and 1 more)"]
         );
-        let small = Picture { width: 2, height: 9, channels: 1, pixels: vec![7; 18] };
-        fs::write(dir.join("val/a/thin.png"), small.encode_png()).unwrap();
-        let why = "all images become 2x2 since val/a/thin.png is that small; half of them have 4 pixels or more on \
-                   their shorter side: remove it, or choose the size";
-        assert_eq!(notes(None)[1], why);
-        let why = "1 of 5 images are smaller than 4x4 and are enlarged; the smallest is val/a/thin.png with 2 pixels \
-                   on its shorter side";
-        assert_eq!(notes(Some(4))[1], why);
+        // The small image is named wherever its content puts it.
+        for (name, value) in [("val/a/thin.png", 7), ("train/b/thin.png", 8), ("train/a/thin.png", 9)] {
+            let small = Picture { width: 2, height: 9, channels: 1, pixels: vec![value; 18] };
+            fs::write(dir.join(name), small.encode_png()).unwrap();
+            let why = format!(
+                "all images become 2x2 since {name} is that small; half of them have 4 pixels or more on their shorter \
+                 side: remove it and describe the folder again, or choose the size"
+            );
+            assert_eq!(notes(None)[1], why);
+            let why =
+                format!("1 of 5 images are enlarged to 4 pixels on their shorter side; the smallest is {name} with 2");
+            assert_eq!(notes(Some(4))[1], why);
+            assert_eq!(notes(Some(2)).len(), 1);
+            fs::remove_file(dir.join(name)).unwrap();
+        }
     }
 
     #[test]
@@ -425,7 +483,7 @@ mod tests {
         assert!(strange.contains("has no class `c` in `train`, which `val` has"), "{strange}");
         let empty = problem(&|dir| fs::remove_file(dir.join("val/b/0.png")).unwrap());
         assert!(
-            empty.contains("val/b has 0 images (*.png, *.jpg, *.jpeg); a class needs at least one; add images"),
+            empty.contains("val/b has 0 images (*.png, *.jpg, *.jpeg); a class needs at least one; put images"),
             "{empty}"
         );
         let damaged = problem(&|dir| fs::write(dir.join("train/a/0.png"), "<html>").unwrap());
@@ -448,7 +506,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let dir = folder(parent.path(), "own-changed", &SPLIT);
         let options = options_in(parent.path());
-        let text = describe(&dir, &HowToDescribe::default(), &options).unwrap().in_file(&dir.join(MANIFEST)).unwrap();
+        let text = describe(&dir, &HowToDescribe::default(), &options).unwrap().text;
         fs::write(dir.join(MANIFEST), text).unwrap();
         let manifest = resolve(dir.to_str().unwrap(), &options).unwrap();
         assert!(load(&manifest.name, &options).unwrap().verified);
@@ -463,11 +521,12 @@ mod tests {
         // A name that another data set has is no name.
         for name in ["mnist", "own-changed"] {
             let other = folder(parent.path(), "other", &SPLIT);
-            let how = HowToDescribe { name: Some(name.to_owned()), ..HowToDescribe::default() };
             let file = parent.path().join(format!("{name}.toml"));
-            fs::write(&file, describe(&other, &how, &options).unwrap().in_file(&file).unwrap()).unwrap();
+            let (name, at) = (Some(name.to_owned()), Some(file.clone()));
+            let how = HowToDescribe { name, file: at, ..HowToDescribe::default() };
+            fs::write(&file, describe(&other, &how, &options).unwrap().text).unwrap();
             let taken = resolve(file.to_str().unwrap(), &options).unwrap_err().to_string();
-            assert!(taken.contains(&format!("has the name `{name}`, which")), "{taken}");
+            assert!(taken.contains(&format!("has the name `{}`, which", how.name.unwrap())), "{taken}");
         }
     }
 }

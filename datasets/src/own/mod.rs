@@ -1,5 +1,6 @@
 //! Data sets of one's own: a folder of class folders, or a manifest.
 
+mod before;
 pub(crate) mod describe;
 mod notes;
 mod text;

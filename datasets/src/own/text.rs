@@ -1,5 +1,6 @@
-//! A described folder as the text of a manifest, and what of an earlier one stays in it.
+//! A described folder as the text of a manifest.
 
+use super::before::{Before, folder_name};
 use super::describe::{Found, HowToDescribe, Values, wrong};
 use crate::augment::evaluate::Shape;
 use crate::error::DataError;
@@ -8,7 +9,12 @@ use crate::manifest::Manifest;
 /// More decoded bytes than this are streamed.
 const MOST_BYTES: usize = 2 << 30;
 /// What nobody has stated yet.
-const NO_LICENCE: &str = "none stated";
+pub(super) const NO_LICENCE: &str = "none stated";
+
+/// Whether so many images of this shape are read while they are used.
+pub(super) fn streams(images: usize, shape: [usize; 3]) -> bool {
+    images.saturating_mul(shape.iter().product()) > MOST_BYTES
+}
 
 impl Found {
     pub(super) fn manifest(&self, how: &HowToDescribe, values: &Values) -> Result<Manifest, DataError> {
@@ -16,57 +22,66 @@ impl Found {
             .map_err(|problem| wrong(&self.dir, format!("cannot be used: {problem}")))
     }
 
-    /// The shape that images get: `how`'s side, or the earlier manifest's shape, or `side`.
+    /// The shape that images get: of `how`'s side, one that somebody wrote by hand, or of `side`.
     pub(super) fn shape(&self, how: &HowToDescribe, channels: usize, side: usize) -> Shape {
         let square = |side| Shape { shape: [channels, side, side], resize: side };
-        match (how.side, &how.before) {
+        match (how.side, Before::of(self.before.as_ref()).shape()) {
             (Some(side), _) => square(side),
-            (None, Some(Manifest { shape: [_, height, width], images: Some(images), .. })) => {
-                Shape { shape: [channels, *height, *width], resize: images.resize }
+            (None, Some(Shape { shape: [_, height, width], resize })) => {
+                Shape { shape: [channels, height, width], resize }
             }
-            (None, _) => square(side),
+            (None, None) => square(side),
         }
     }
 
-    /// The names of the classes: the folders', or other ones of an earlier manifest of the same folders.
-    fn class_names<'a>(&'a self, how: &'a HowToDescribe) -> &'a [String] {
-        let before = how.before.as_ref();
-        let same = |before: &&Manifest| before.images.as_ref().is_some_and(|images| images.class_ids == self.classes);
-        before.filter(same).map_or(&self.classes, |before| &before.class_names)
-    }
-
-    /// What stays of an earlier manifest though it would be other `afresh`, as the shape of images would or not.
-    pub(super) fn kept(&self, how: &HowToDescribe, afresh: &HowToDescribe, other_shape: bool) -> Option<String> {
-        let before = how.before.as_ref()?;
-        let folder = self.dir.file_name().unwrap_or_default().to_string_lossy();
-        let split = |how: &HowToDescribe| self.test.is_none().then(|| how.test_split());
+    /// What is told of the manifest that was there: what stays of it, and a size that does not.
+    pub(super) fn told_of_before(&self, how: &HowToDescribe, shape: &Shape) -> Vec<String> {
+        let before = Before::of(self.before.as_ref());
+        let classes: Vec<&str> = self.classes.iter().map(String::as_str).collect();
+        let by_hand = how.side.is_none() && before.shape().is_some();
+        let (default, split) = (Before::of(None).split(&HowToDescribe::default()), before.split(how));
         let kept = [
-            ("name", how.name.is_none() && before.name != folder),
-            ("title", before.title != self.name),
-            ("licence", before.licence != NO_LICENCE),
-            ("homepage", !before.homepage.is_empty()),
-            ("class_names", self.class_names(how) != self.classes),
-            ("shape", other_shape),
-            ("test_split", split(how) != split(afresh)),
+            ("name", how.name.is_none() && before.name().is_some_and(|name| name != folder_name(&self.dir))),
+            ("title", before.title().is_some()),
+            ("licence", before.licence().is_some()),
+            ("homepage", before.homepage().is_some()),
+            ("class_names", before.class_names(&classes) != classes),
+            ("shape", by_hand),
+            ("resize", by_hand),
+            ("test_folder", self.test.is_some() && self.test.as_deref() == before.test_folder()),
+            ("test_split", self.test.is_none() && split != default && Some(split) == before.test_split()),
+            ("stream", before.stream().is_some()),
         ];
         let kept: Vec<_> = kept.iter().filter(|(_, kept)| *kept).map(|(key, _)| format!("`{key}`")).collect();
-        (!kept.is_empty()).then(|| {
-            format!("{} stay as the manifest that was there has them; remove it to start afresh", kept.join(", "))
-        })
+        let mut told = Vec::new();
+        if !kept.is_empty() {
+            told.push(format!("kept of the manifest that was there: {}; remove it to start afresh", kept.join(", ")));
+        }
+        let gone = before.names_of_gone(&classes).into_iter();
+        told.extend(
+            gone.map(|[folder, name]| {
+                format!("no class has the name `{name}` now, since the folder `{folder}` is gone")
+            }),
+        );
+        let side = before.side().filter(|side| how.side.is_none() && *side != shape.resize);
+        told.extend(side.map(|side| {
+            let [_, height, width] = shape.shape;
+            format!("images become {height}x{width} now; they became {side}x{side} by the manifest that was there")
+        }));
+        told
     }
 
     pub(super) fn text(&self, how: &HowToDescribe, values: &Values) -> String {
         let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-        let names = |names: &[String]| names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+        let names = |names: &[&str]| names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
         let list = |values: &[f64]| values.iter().map(|value| format!("{value:.4}")).collect::<Vec<_>>().join(", ");
         let ([train, test], [channels, height, width]) = (self.counts, values.shape.shape);
-        let before = how.before.as_ref();
-        let large = (train + test).saturating_mul(channels * height * width) > MOST_BYTES;
-        let stream = large || before.and_then(|before| before.images.as_ref()).is_some_and(|images| images.stream);
+        let before = Before::of(self.before.as_ref());
+        let stream = before.stream().unwrap_or_else(|| streams(train + test, values.shape.shape));
         let digest =
             values.digest.as_ref().map_or_else(String::new, |digest| format!("digest = \"sha256:{digest}\"\n"));
-        let split = how.test_split();
-        let tested = match self.test {
+        let split = before.split(how);
+        let tested = match &self.test {
             Some(folder) => format!("test_folder = {}", quoted(folder)),
             None => format!(
                 "# In each class, by the SHA-256 of `<seed>/<class>/<file name>`.\ntest_split = {{ seed = {}, \
@@ -74,10 +89,11 @@ impl Found {
                 split.seed, split.percent
             ),
         };
+        let classes: Vec<&str> = self.classes.iter().map(String::as_str).collect();
         format!(
-            "# Found by reading every image; `folder` is relative to this file. Describing the folder again keeps \
-             name, title,\n# licence, homepage, class_names, shape, resize and test_split as they stand here.\n\
-             name = {}\ntitle = {}\nlicence = {}\nhomepage = {}\nlayout = \"class-folders\"\nfolder = \".\"\n\
+            "# Found by reading every image; `folder` is relative to this file. Who describes the folder again keeps \
+             what is\n# written here by hand of all but counts, mean, std, digest and channels.\n\
+             name = {}\ntitle = {}\nlicence = {}\nhomepage = {}\nlayout = \"class-folders\"\nfolder = {}\n\
              classes = {}\nclass_names = [{}]\nshape = [{channels}, {height}, {width}]\nmean = [{}]\nstd = [{}]\n\
              normalisation = \"mean and standard deviation of pixel/255 over the training images, at this shape\"\n\
              {digest}\n\
@@ -85,14 +101,15 @@ impl Found {
              # The shorter side becomes this, then the centre is cut out.\nresize = {}\n{tested}\nstream = \
              {stream}\n",
             quoted(&self.name),
-            quoted(before.map_or(&self.name, |before| &before.title)),
-            quoted(before.map_or(NO_LICENCE, |before| &before.licence)),
-            quoted(before.map_or("", |before| &before.homepage)),
+            quoted(before.title().unwrap_or(&self.name)),
+            quoted(before.licence().unwrap_or(NO_LICENCE)),
+            quoted(before.homepage().unwrap_or_default()),
+            quoted(&self.way.to_string_lossy()),
             self.classes.len(),
-            names(self.class_names(how)),
+            names(&before.class_names(&classes)),
             list(&values.mean),
             list(&values.std),
-            names(&self.classes),
+            names(&classes),
             values.shape.resize,
         )
     }

@@ -124,11 +124,16 @@ impl EncodedSplit {
         });
         let mut all: Vec<_> = read.collect::<Result<Vec<_>, String>>()?.into_iter().flatten().collect();
         all.par_sort_unstable_by(|a, b| (&a.0, a.1, a.2).cmp(&(&b.0, b.1, b.2)));
-        let mut content =
-            Content { lines: String::with_capacity(all.len() * 70), labels: Vec::new(), made: Vec::new() };
-        for (hash, class, _, made) in all {
+        let mut content = Content {
+            lines: String::with_capacity(all.len() * 70),
+            labels: Vec::new(),
+            at: Vec::new(),
+            made: Vec::new(),
+        };
+        for (hash, class, index, made) in all {
             content.lines += &format!("{} {class}\n", hex(&hash));
             content.labels.push(class);
+            content.at.push(index);
             content.made.push(made);
         }
         Ok(content)
@@ -141,6 +146,8 @@ pub(crate) struct Content<T> {
     pub(crate) lines: String,
     /// Their classes.
     pub(crate) labels: Vec<u16>,
+    /// Their places in the split as it lies there.
+    pub(crate) at: Vec<u32>,
     /// What was made of each.
     pub(crate) made: Vec<T>,
 }

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::remedy;
 use crate::talk::say;
 use clap::{Args, Subcommand};
-use datasets::{Augment, DataError, HowToDescribe, Known, LoadOptions, Manifest, Next, Policy, Status};
+use datasets::{Augment, DataError, Described, HowToDescribe, Known, LoadOptions, Manifest, Next, Policy, Status};
 use std::path::{Path, PathBuf};
 
 const SOURCES: &str = "\
@@ -54,8 +54,7 @@ enum DataCommand {
     },
     /// Write the manifest of a folder of your own: counts, classes, image size, mean, standard deviation, digest. The
     /// folder holds a folder of images (PNG, JPEG) for each class, or `train` and `test` (or `val`) with one for each.
-    /// Of a manifest that is there already, what you may choose stays: name, title, licence, homepage, names of
-    /// classes, image size, split; flags here beat it.
+    /// Of a manifest that is there already, what somebody wrote into it stays and is told; flags here beat it.
     Describe(DescribeArgs),
 }
 
@@ -143,25 +142,15 @@ pub fn main(args: DataArgs) -> Result<()> {
 }
 
 fn write_manifest(args: &DescribeArgs, options: &LoadOptions) -> Result<()> {
-    let path = args.out.clone().unwrap_or_else(|| args.dir.join("dataset.toml"));
-    let unread = |problem: String| {
-        Error::Input(format!("{} is there and {problem}; mend it, or remove it to start afresh", path.display()))
-    };
-    let before = match std::fs::read_to_string(&path) {
-        Ok(text) => Some(Manifest::parse(&text).map_err(|e| unread(format!("is no manifest: {}", e.problem())))?),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(unread(format!("cannot be read ({error})"))),
-    };
     let how = HowToDescribe {
+        file: args.out.clone(),
         name: args.name.clone(),
         side: args.size.map(|side| side as usize),
         test_percent: args.test_percent,
         split_seed: args.split_seed,
-        before,
     };
-    let described = datasets::describe(&args.dir, &how, options)?;
-    described.notes.iter().for_each(|note| say!("{note}"));
-    let text = described.in_file(&path)?;
+    let Described { text, file: path, notes } = datasets::describe(&args.dir, &how, options)?;
+    notes.iter().for_each(|note| say!("{note}"));
     crate::atomic::write_atomically(&path, text.as_bytes())?;
     let manifest = Manifest::parse(&text)?;
     let ([c, h, w], counts) = (manifest.shape, manifest.counts);

@@ -6,6 +6,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A batch system.
+///
+/// ```
+/// use harness::engine::{Cluster, EngineName, Work};
+///
+/// let work = Work {
+///     name: "table1".into(),
+///     folder: "/scratch/plans".into(),
+///     // Two tasks: lines of the plan.
+///     tasks: vec!["1-8".into(), "9-12".into()],
+///     command: vec!["harness".into(), "work".into(), "/scratch/plans/table1.jsonl".into()],
+///     cluster: Cluster { gres: Some("gpu:1".into()), ..Cluster::default() },
+/// };
+/// let slurm = EngineName::Slurm.queue().expect("a batch system");
+/// let script = slurm.script(&work);
+/// assert!(script.contains("--array=0-1") && script.contains("--gres=gpu:1"));
+/// ```
 pub trait Queue {
     /// What `cluster` asks for that it has no use for, by key.
     fn unused(&self, _cluster: &Cluster) -> Vec<&'static str> {

@@ -76,6 +76,7 @@ const BUILTIN: &[(&str, &str)] = builtin![
     "tune_ff",
     "tune_ff_cnn",
     "tune_lls",
+    "tune_mlp",
     "tune_pepita",
     "tune_pepita_cnn",
     "tune_similarity",

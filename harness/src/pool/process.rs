@@ -200,7 +200,7 @@ impl<R: Request> Process<R> {
             Some(Err(error)) => format!("it cannot be followed: {error}"),
             None => "it has not ended".into(),
         };
-        // What was asked to end has its state and waits for whoever goes on with it.
+        // What was asked to end has its state and waits for whoever resumes it.
         if !self.was_interrupted() {
             store.note_failure::<R>(&self.request.id(), &why);
         }

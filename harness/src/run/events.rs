@@ -22,6 +22,41 @@ pub struct Place {
 }
 
 /// What a run tells its caller while it works, and asks it.
+///
+/// ```
+/// use harness::record::DataInfo;
+/// use harness::run::{EpochNews, Events, Place, train};
+/// use harness::spec::RunSpec;
+///
+/// /// Keeps the accuracy after every epoch.
+/// #[derive(Default)]
+/// struct Curve(Vec<Option<f64>>);
+///
+/// impl Events for Curve {
+///     fn step(&mut self, _epoch: usize, _step: usize, _steps: usize) {}
+///     fn epoch(&mut self, news: &EpochNews) {
+///         self.0.push(Some(news.point.test_accuracy));
+///     }
+///     fn start(&mut self, _from: Place, data: &DataInfo) {
+///         assert_eq!(data.train, 64);
+///     }
+///     fn note(&mut self, _sentence: &str) {}
+///     fn interrupted(&self) -> bool {
+///         false
+///     }
+/// }
+///
+/// let text = r#"
+///     dataset = "mnist-sample"
+///     network = { name = "mlp-2x800", width = 8 }
+///     rule = { name = "sll" }
+///     recipe = { epochs = 2, batch = 32, train_limit = 64 }
+/// "#;
+/// let (spec, mut curve) = (RunSpec::from_toml(text, "my.toml")?, Curve::default());
+/// let trained = train(&spec, &datasets::LoadOptions::default(), None, None, &mut curve)?;
+/// assert_eq!((curve.0.len(), curve.0[1]), (2, trained.result.test_accuracy));
+/// # Ok::<(), harness::error::Error>(())
+/// ```
 pub trait Events {
     /// A step is done.
     fn step(&mut self, epoch: usize, step: usize, steps: usize);

@@ -56,6 +56,13 @@ pub struct Subject<'a> {
     pub updater: &'a mut Updater,
 }
 
+/// Which steps of an epoch.
+pub struct Stretch<'a> {
+    pub loader: &'a Loader,
+    pub images: &'a Epoch,
+    pub steps: Range<usize>,
+}
+
 /// Why steps ended before their time.
 enum Ended<T> {
     Early(T),
@@ -68,17 +75,17 @@ impl<T> From<sll_core::Error> for Ended<T> {
     }
 }
 
-/// Makes the steps `range` of an epoch, each with its learning rate `lr`, and begins none once `halt` is set; gives
-/// what `done` gave if it ended them.
+/// Makes the steps of a stretch, each with its learning rate `lr`, and begins none once `halt` is set; gives what
+/// `done` gave if it ended them.
 pub fn steps<T: Send>(
     pipeline: &Pipeline,
     Subject { net, rule, updater }: Subject,
-    (loader, images, range): (&Loader, &Epoch, Range<usize>),
-    (lr, halt): (impl Fn(usize) -> f64 + Sync, &AtomicBool),
+    Stretch { loader, images, mut steps }: Stretch,
+    lr: impl Fn(usize) -> f64 + Sync,
+    halt: &AtomicBool,
     mut done: impl FnMut(StepReport) -> Result<Option<T>>,
 ) -> Result<(Option<T>, Spent)> {
-    let mut range = range;
-    let source = || match range.next().filter(|_| !halt.load(Relaxed)) {
+    let source = || match steps.next().filter(|_| !halt.load(Relaxed)) {
         Some(step) => {
             let _activations = scope(Category::Activations);
             Ok(Some((loader.batch(images, step).map_err(Ended::Failed)?, lr(step))))

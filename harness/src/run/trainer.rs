@@ -32,6 +32,13 @@ const WATCHED: usize = 1024;
 /// the second of these.
 const FEWEST_STEPS: usize = 2;
 
+/// Some steps of an epoch, with its images.
+struct EpochPart<'a> {
+    epoch: usize,
+    images: &'a Epoch,
+    steps: Range<usize>,
+}
+
 /// A run under way.
 struct Training {
     net: Network,
@@ -284,7 +291,8 @@ impl Training {
             done = match self.pipeline.is_some() && !booked && !unsound {
                 true => {
                     let end = steps.min((done / WATCHED + 1) * WATCHED);
-                    match self.together(spec, (epoch, &images, done..end), (keeping, &mut losses), events)? {
+                    let part = EpochPart { epoch, images: &images, steps: done..end };
+                    match self.together(spec, part, keeping, &mut losses, events)? {
                         Ok(done) => done,
                         Err(diverged) => return Ok((diverged.loss, Some(diverged.step))),
                     }
@@ -370,13 +378,14 @@ impl Training {
         Ok(loss)
     }
 
-    /// Steps `range` by the pipeline, up to a signal or until the state is to be kept; gives how many are done, or the
-    /// first loss that is no number.
+    /// Steps of an epoch by the pipeline, up to a signal or until the state is to be kept; gives how many are done, or
+    /// the first loss that is no number.
     fn together(
         &mut self,
         spec: &RunSpec,
-        (epoch, images, range): (usize, &Epoch, Range<usize>),
-        (keeping, losses): (Option<Keeping>, &mut Losses),
+        EpochPart { epoch, images, steps: range }: EpochPart,
+        keeping: Option<Keeping>,
+        losses: &mut Losses,
         events: &mut dyn Events,
     ) -> Result<std::result::Result<usize, Diverged>> {
         let Some(pipeline) = &self.pipeline else { return Ok(Ok(range.start)) };
@@ -397,7 +406,8 @@ impl Training {
             Ok(if losses.is_full() { losses.look() } else { None })
         };
         let lr = |step| base_lr * spec.recipe.lr_factor(epoch, step, steps);
-        let (diverged, spent) = pipelined::steps(pipeline, subject, (&self.loader, images, range), (lr, &halt), done)?;
+        let stretch = pipelined::Stretch { loader: &self.loader, images, steps: range };
+        let (diverged, spent) = pipelined::steps(pipeline, subject, stretch, lr, &halt, done)?;
         let found = self.state.pipeline.get_or_insert_with(Pipelined::default);
         found.workers = pipeline.workers();
         found.book(&*self.books.meter, &spent);

@@ -86,8 +86,8 @@ pub(crate) fn full_key(table: &Table, key: &str) -> Option<String> {
         let mut table = table.clone();
         table.remove(key);
         let placed = set(&mut table, full, Value::Table(Table::new()));
-        let outcome = placed.and_then(|()| typed::<RunSpec>(table, ""));
-        outcome.map_or_else(|error| !error.to_string().contains("unknown field"), |_| true)
+        let problem = placed.and_then(|()| typed::<RunSpec>(table, "")).err().map(|error| error.to_string());
+        problem.is_none_or(|problem| !["unknown field", "missing field"].iter().any(|why| problem.contains(why)))
     };
     ["network", "rule", "recipe"].map(|part| format!("{part}.{key}")).into_iter().find(fits)
 }

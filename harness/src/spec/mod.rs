@@ -28,6 +28,17 @@ use sll_core::{Network, NetworkSpec, Precision};
 use std::ffi::OsString;
 
 /// A request: described by a spec, named by its digest, made by a process of its own, kept as one JSON file.
+///
+/// ```
+/// use harness::spec::{Request, RunSpec};
+///
+/// let text = "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\" }\nrule = { name = \"sll\" }";
+/// let spec = RunSpec::from_toml(text, "my.toml")?;
+/// // The name is the content's: the whole spec, with what the text leaves to defaults, has the same.
+/// assert_eq!(RunSpec::from_toml(&spec.to_toml(), "again")?.id(), spec.id());
+/// assert_ne!(spec.with_seed(1).id(), spec.id());
+/// # Ok::<(), harness::error::Error>(())
+/// ```
 pub trait Request: Clone + PartialEq + Serialize + DeserializeOwned + Send {
     /// What it leaves.
     type Record: Clone + PartialEq + Serialize + DeserializeOwned;
@@ -100,25 +111,22 @@ pub(crate) fn name_rule(rule: &mut toml::Table) {
     if known.clone().any(|info| info.settings.name() == name.as_str()) {
         return;
     }
-    if let Some(info) = known.find(|info| info.title.eq_ignore_ascii_case(name)) {
-        let settings = toml::Table::try_from(info.settings).expect("plain data");
-        rule.remove("name");
-        settings.into_iter().for_each(|(key, value)| {
-            rule.entry(key).or_insert(value);
-        });
-        return;
-    }
-    // A title that says its number of units.
-    let start = name.trim_end_matches('+').trim_end_matches(|c: char| c.is_ascii_digit());
-    let settings: toml::Table = match name[start.len()..].trim_end_matches('+').parse::<u16>() {
-        Ok(units) => [("name".into(), start.into()), ("units".into(), i64::from(units).into())].into_iter().collect(),
-        Err(_) => return,
-    };
-    let spec = settings.clone().try_into::<RuleSpec>();
-    if spec.is_ok_and(|spec| spec.title().eq_ignore_ascii_case(name)) {
-        rule.remove("name");
-        merge(rule, &settings);
-    }
+    let titled = known.find(|info| info.title.eq_ignore_ascii_case(name)).map(|info| info.settings);
+    let Some(settings) = titled.or_else(|| with_units(name)) else { return };
+    rule.remove("name");
+    let settings = toml::Table::try_from(settings).expect("plain data");
+    settings.into_iter().for_each(|(key, value)| {
+        rule.entry(key).or_insert(value);
+    });
+}
+
+/// The rule whose title says its number of units, like `SLL7+`.
+fn with_units(title: &str) -> Option<RuleSpec> {
+    let numbered = title.strip_suffix('+')?;
+    let name = numbered.trim_end_matches(|c: char| c.is_ascii_digit());
+    let units: i64 = numbered[name.len()..].parse().ok()?;
+    let settings: toml::Table = [("name".into(), name.into()), ("units".into(), units.into())].into_iter().collect();
+    settings.try_into().ok().filter(|spec: &RuleSpec| spec.title().eq_ignore_ascii_case(title))
 }
 
 /// Parsed TOML as what it should be; `origin` names it in errors.

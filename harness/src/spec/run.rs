@@ -3,6 +3,7 @@
 use super::recipe::Recipe;
 use super::{DeviceName, MOST_SAMPLES, check_optimizer, check_precision, full_key, name_of, refusal, typed, within};
 use crate::error::{Error, Result};
+use crate::suggest::unknown_field;
 use baselines::RuleSpec;
 use datasets::DataError;
 use serde::{Deserialize, Serialize};
@@ -71,13 +72,13 @@ impl RunSpec {
 
     /// A spec from parsed TOML.
     pub fn from_table(table: toml::Table, origin: &str) -> Result<Self> {
-        let top_level = |key: &&String| full_key(&table, key).is_some();
-        let misplaced = || table.keys().find(top_level).and_then(|key| full_key(&table, key));
-        let spec: Self = typed(table.clone(), origin).map_err(|error| match (error, misplaced()) {
-            (Error::Input(problem), Some(key)) if problem.contains("unknown field") => {
-                Error::Input(format!("{problem}; did you mean `{key}`?"))
-            }
-            (error, _) => error,
+        let elsewhere = |problem: &str| full_key(&table, unknown_field(problem)?);
+        let spec: Self = typed(table.clone(), origin).map_err(|error| match error {
+            Error::Input(problem) => Error::Input(match elsewhere(&problem) {
+                Some(key) => format!("{problem}; did you mean `{key}`?"),
+                None => problem,
+            }),
+            error => error,
         })?;
         spec.validate().map_err(|error| error.within(origin))?;
         Ok(spec)
@@ -92,7 +93,7 @@ impl RunSpec {
     /// Checks what can be checked without data or network.
     pub fn validate(&self) -> Result<()> {
         let recipe = &self.recipe;
-        within("network.width", self.network.width.unwrap_or(1), 1, MOST_WIDTH)?;
+        within("width", self.network.width.unwrap_or(1), 1, MOST_WIDTH)?;
         within("epochs", recipe.epochs, 1, MOST_EPOCHS)?;
         within("warmup", recipe.warmup, 0, recipe.epochs)?;
         within("batch", recipe.batch, 1, MOST_SAMPLES)?;
@@ -259,6 +260,8 @@ mod tests {
         let by_title = |title: &str| RunSpec::from_toml(&SPEC.replace("\"sll\", units = 2", title), "test");
         assert_eq!(by_title("\"sLl2+\"").unwrap(), named);
         assert_eq!(by_title("\"SGR3+\"").unwrap().rule.title(), "SGR3+");
+        // What is written beside a title beats it.
+        assert_eq!(by_title("\"SLL7+\", units = 2").unwrap(), named);
         assert!(by_title("\"bp2+\"").unwrap_err().to_string().contains("unknown variant `bp2+`"));
         let unknown_data = error("mnist-sample", "minst");
         assert!(unknown_data.contains("minst") && unknown_data.contains("cifar-10"), "{unknown_data}");

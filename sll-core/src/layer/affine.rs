@@ -231,7 +231,7 @@ impl WeightSlot<'_> {
     }
 
     /// Replaces the weights by rows as [`WeightSlot::rows`] gives them. They lie in memory as a loaded matrix does, not
-    /// as a view of the rows: products round by how their factors lie, and a resumed run would go on with other
+    /// as a view of the rows: products round by how their factors lie, and a resumed run would have other
     /// numbers.
     pub fn set_rows(self, rows: Tensor<2>) {
         match self {

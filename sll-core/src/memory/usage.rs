@@ -31,6 +31,15 @@ impl<B: ByCategory> CategoryOf<B> {
 }
 
 /// Bytes by category.
+///
+/// ```
+/// use sll_core::memory::{ByCategory, StandingBytes};
+///
+/// let bytes = StandingBytes { parameters: 400, fixed: 20, ..StandingBytes::default() };
+/// let held = StandingBytes::CATEGORIES.iter().filter(|category| category.of(bytes) > 0);
+/// assert_eq!(held.map(|category| category.of(bytes)).collect::<Vec<_>>(), [400, 20]);
+/// assert_eq!(StandingBytes::of_each(|category| 2 * category.of(bytes)).total(), 840);
+/// ```
 pub trait ByCategory: Copy + Default + 'static {
     /// Every category, in the order in which they are shown.
     const CATEGORIES: &'static [CategoryOf<Self>];

@@ -132,7 +132,7 @@ pub trait BatchNormOps: Backend {
         pool: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
-    /// By statistics from elsewhere.
+    /// By statistics from elsewhere. An extension takes tensors one by one, and so more than six arguments.
     fn norm_rectify_with(
         z: FloatTensor<Self>,
         gamma: FloatTensor<Self>,

@@ -1,11 +1,10 @@
 //! Claims about accuracy, from the runs of a table or sweep.
 
-use super::finding::{Finding, Found, Page, Verdict};
-use crate::error::Result;
+use super::finding::{Finding, Found, Page, Verdict, interval, judge};
 use crate::record::RunResult;
 use crate::report::paired::pairs;
-use crate::report::parquet::{LabelledRun, read_labelled};
-use crate::report::stats::{half_width_95, mean};
+use crate::report::parquet::LabelledRun;
+use crate::report::stats::mean;
 use std::collections::BTreeSet;
 
 /// Two sets of runs of one page, seed by seed.
@@ -46,26 +45,26 @@ fn accuracy(run: &RunResult) -> f64 {
 /// The runs of pages that did not diverge.
 struct Runs<'a> {
     /// Of rules as they are now.
-    now: Vec<(&'a Page, Vec<LabelledRun>)>,
+    now: Vec<(&'a Page, Vec<&'a LabelledRun>)>,
     /// Of rules that have changed since, which nothing is judged by.
-    former: Vec<LabelledRun>,
+    former: Vec<&'a LabelledRun>,
 }
 
 impl<'a> Runs<'a> {
-    fn of(pages: &[&'a Page]) -> Result<Self> {
+    fn of(pages: &[&'a Page]) -> Self {
         let (mut now, mut former) = (Vec::new(), Vec::new());
         for page in pages {
-            let sound = read_labelled(&page.folder)?.into_iter().filter(|run| run.run.test_accuracy.is_some());
+            let sound = page.runs.iter().filter(|run| run.run.test_accuracy.is_some());
             let (changed, same): (Vec<_>, Vec<_>) = sound.partition(|run| run.run.is_of_a_former_rule());
             former.extend(changed);
             now.push((*page, same));
         }
-        Ok(Self { now, former })
+        Self { now, former }
     }
 
     /// What there is of former rules among the runs that `accepts` takes, behind a sentence that misses them.
     fn left_out(&self, accepts: impl Fn(&LabelledRun) -> bool) -> String {
-        let left_out = self.former.iter().filter(|run| accepts(run));
+        let left_out = self.former.iter().copied().filter(|run| accepts(run));
         let titles: BTreeSet<String> = left_out.clone().map(|run| run.run.spec.rule.title()).collect();
         match left_out.count() {
             0 => String::new(),
@@ -77,7 +76,7 @@ impl<'a> Runs<'a> {
 /// Of every page the pairs of runs of one seed, data set and number of epochs, of which `left` and `right` accept one
 /// each; the page with the most epochs, and of those the one with the most pairs.
 fn best<'a>(
-    found: &[(&'a Page, Vec<LabelledRun>)],
+    found: &[(&'a Page, Vec<&'a LabelledRun>)],
     left: &dyn Fn(&LabelledRun) -> bool,
     right: &dyn Fn(&LabelledRun) -> bool,
 ) -> Option<Compared<'a>> {
@@ -92,27 +91,10 @@ fn best<'a>(
     compared.filter(|compared| !compared.pairs.is_empty()).max_by_key(most)
 }
 
-/// Whether differences lie above `bound`, by their 95 % interval.
-fn judge(differences: &[f64], bound: f64) -> Verdict {
-    match (mean(differences), half_width_95(differences)) {
-        (Some(mean), Some(half)) if mean - half >= bound => Verdict::Holds,
-        (Some(mean), Some(half)) if mean + half < bound => Verdict::Fails,
-        _ => Verdict::Open,
-    }
-}
-
-/// `+0.40 (-0.10 to +0.90, n=3)`.
-fn interval(differences: &[f64]) -> String {
-    let (centre, n) = (mean(differences).unwrap_or(f64::NAN), differences.len());
-    half_width_95(differences).map_or(format!("{centre:+.2} (n={n})"), |half| {
-        format!("{centre:+.2} ({:+.2} to {:+.2}, n={n})", centre - half, centre + half)
-    })
-}
-
 /// `row` at least `at_least` points above `against`.
 pub fn above<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2], at_least: f64) -> Found<'a> {
     let of = |label: &str, run: &LabelledRun| run.row == label && run.is_of(column);
-    let runs = Runs::of(pages)?;
+    let runs = Runs::of(pages);
     let Some(best) = best(&runs.now, &|run| of(row, run), &|run| of(against, run)) else {
         let left_out = runs.left_out(|run| of(row, run) || of(against, run));
         let said = format!("{row} and {against} on {column}: no two runs of one seed{left_out}");
@@ -127,7 +109,7 @@ pub fn above<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2], at
 
 /// `row` above every other of `rows` in its column. One without runs to compare leaves it open.
 pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String]) -> Found<'a> {
-    let runs = Runs::of(pages)?;
+    let runs = Runs::of(pages);
     let of = |label: &str, run: &LabelledRun| run.row == label && run.is_of(column);
     let (mut parts, mut lacking) = (Vec::new(), Vec::new());
     for other in rows.iter().filter(|label| *label != row) {
@@ -158,7 +140,7 @@ pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String
 /// From the swept value `from` to `to` the accuracy of `row` rises by at least `at_least` points.
 pub fn rises<'a>(pages: &[&'a Page], row: &str, [from, to]: [f64; 2], at_least: f64) -> Found<'a> {
     let of = |value: f64, run: &LabelledRun| run.row == row && run.value == Some(value);
-    let Some(best) = best(&Runs::of(pages)?.now, &|run| of(to, run), &|run| of(from, run)) else {
+    let Some(best) = best(&Runs::of(pages).now, &|run| of(to, run), &|run| of(from, run)) else {
         return Ok((None, Finding::not_done(format!("{row} at {from} and {to}: no two runs of one seed"))));
     };
     let ([a, b], differences) = (best.means(), best.differences());
@@ -178,7 +160,7 @@ mod tests {
         let folder = folder.join(name);
         std::fs::create_dir(&folder).unwrap();
         parquet::write(report, &folder).unwrap();
-        Page { experiment: "table1".into(), folder, about: About::default() }
+        Page::read("table1".into(), folder, About::default()).unwrap()
     }
 
     fn table(bp: &[f64], tp: &[f64]) -> Report {

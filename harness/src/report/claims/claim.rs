@@ -1,5 +1,6 @@
 //! What the paper claims, and what would decide it.
 
+use super::layers::Layers;
 use super::theorem::Assumption;
 use serde::Deserialize;
 
@@ -43,6 +44,8 @@ pub enum Evidence {
     Saves { experiment: String, column: String, row: String, against: String, at_least: f64 },
     /// An assumption of Theorem 1 held in every measurement of `row` on `column`.
     Theorem { experiment: String, column: String, row: String, assumption: Assumption },
+    /// Something measured of every hidden layer.
+    Layers(Layers),
     /// Steps by `workers` that train units at once are at least `at_least` times as fast as serial ones.
     Gains { experiment: String, network: String, workers: u64, at_least: f64 },
     /// A page has numbers, of which no single one decides.

@@ -1,7 +1,9 @@
 //! What the numbers say of a claim.
 
 use crate::error::Result;
+use crate::report::parquet::{LabelledRun, read_labelled};
 use crate::report::place::About;
+use crate::report::stats::{half_width_95, mean};
 use std::path::PathBuf;
 
 /// What the numbers say of one piece of evidence.
@@ -40,7 +42,36 @@ pub struct Page {
     pub experiment: String,
     pub folder: PathBuf,
     pub about: About,
+    /// Its runs that can be read.
+    pub runs: Vec<LabelledRun>,
+    /// What is wrong with the others.
+    pub wrong: Vec<String>,
+}
+
+impl Page {
+    /// The page in `folder`.
+    pub fn read(experiment: String, folder: PathBuf, about: About) -> Result<Self> {
+        let (runs, wrong) = read_labelled(&folder)?;
+        Ok(Self { experiment, folder, about, runs, wrong })
+    }
 }
 
 /// What was found, with the page it stands on.
 pub type Found<'a> = Result<(Option<&'a Page>, Finding)>;
+
+/// Whether values over seeds lie above `bound`, by their 95 % interval.
+pub fn judge(values: &[f64], bound: f64) -> Verdict {
+    match (mean(values), half_width_95(values)) {
+        (Some(mean), Some(half)) if mean - half >= bound => Verdict::Holds,
+        (Some(mean), Some(half)) if mean + half < bound => Verdict::Fails,
+        _ => Verdict::Open,
+    }
+}
+
+/// `+0.40 (-0.10 to +0.90, n=3)`.
+pub fn interval(values: &[f64]) -> String {
+    let (centre, n) = (mean(values).unwrap_or(f64::NAN), values.len());
+    half_width_95(values).map_or(format!("{centre:+.2} (n={n})"), |half| {
+        format!("{centre:+.2} ({:+.2} to {:+.2}, n={n})", centre - half, centre + half)
+    })
+}

@@ -65,7 +65,7 @@ mod tests {
         let all = [sized("bp", 2, 100), sized("bp", 8, 1000), sized("name = \"sll\"", 8, 300), sized("bp", 16, 2000)];
         write("table3", &[of("BP", &all[0]), of("BP", &all[1]), of("SLL", &all[2]), of("BP", &all[3])], dir.path())
             .unwrap();
-        let page = Page { experiment: "table3".into(), folder: dir.path().into(), about: About::default() };
+        let page = Page::read("table3".into(), dir.path().into(), About::default()).unwrap();
         let found = |at_least| saves(&[&page], "CIFAR-10", ["SLL", "BP"], at_least).unwrap().1;
         assert_eq!((found(70.0).verdict, found(70.1).verdict), (Verdict::Holds, Verdict::Fails));
         assert!(found(64.0).said.contains("70.0 % less") && found(64.0).scale.contains("batch 8"));

@@ -7,6 +7,7 @@ mod accuracy;
 mod claim;
 mod depth;
 mod finding;
+mod layers;
 mod memory;
 mod pipeline;
 mod text;
@@ -16,6 +17,7 @@ use super::place::{About, pages};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::{Kind, find};
+use crate::talk::say;
 use claim::{Evidence, claims};
 use finding::{Finding, Page, Verdict};
 use std::path::{Path, PathBuf};
@@ -28,7 +30,7 @@ fn kept(results: &Path) -> Result<Vec<Page>> {
     let mut found = Vec::new();
     for (experiment, folder) in pages(results)? {
         if let Some(about) = About::read(&folder)? {
-            found.push(Page { experiment, folder, about });
+            found.push(Page::read(experiment, folder, about)?);
         }
     }
     Ok(found)
@@ -61,6 +63,7 @@ impl Evidence {
             Evidence::Theorem { experiment, column, row, assumption } => {
                 theorem::held(&of(experiment), column, row, *assumption)?
             }
+            Evidence::Layers(asked) => asked.judged(&of(&asked.experiment))?,
             Evidence::Read { experiment, why } => match of(experiment).first() {
                 Some(page) => (Some(*page), Finding { verdict: Verdict::Open, ..Finding::not_done(why.clone()) }),
                 None => (None, Finding::not_done(format!("{why} (`{experiment}` has not been run)"))),
@@ -78,6 +81,10 @@ impl Evidence {
 /// Writes `CLAIMS.md` from what is kept below `results` and says where it is; nothing where no claim has a number.
 pub fn write(results: &Path) -> Result<Option<PathBuf>> {
     let pages = kept(results)?;
+    for page in pages.iter().filter(|page| !page.wrong.is_empty()) {
+        let (n, first) = (page.wrong.len(), &page.wrong[0]);
+        say!("{}: runs that cannot be read are left out, {n} of them; {first}", page.folder.display());
+    }
     let mut judged = Vec::new();
     for claim in claims() {
         let found = claim.evidence.iter().map(|evidence| evidence.find(&pages, results));
@@ -94,6 +101,7 @@ pub fn write(results: &Path) -> Result<Option<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use super::layers::Layers;
     use super::*;
     use crate::experiment::{catalogue, memory as weighed};
 
@@ -129,6 +137,12 @@ mod tests {
                 }
                 Evidence::Rises { experiment, row, .. } => has(&tables(experiment).0, row),
                 Evidence::Theorem { experiment, row, .. } => has(&tables(experiment).0, row),
+                Evidence::Layers(Layers { experiment, column, row, against, at_least, at_most, .. }) => {
+                    let (rows, columns) = tables(experiment);
+                    against.iter().chain([row]).for_each(|word| has(&rows, word));
+                    has(&columns, column);
+                    assert!(at_least.is_some() != at_most.is_some(), "{row}: one bound");
+                }
                 Evidence::Flat { experiment, column, row } => {
                     has(&memory(experiment).0, row);
                     has(&memory(experiment).1, column);

@@ -51,7 +51,7 @@ mod tests {
             .add("bound", |line| line.2.map(|gain| 1.5 * gain))
             .columns;
         file::write(&dir.path().join("pipeline.parquet"), columns).unwrap();
-        let page = Page { experiment: "pipeline".into(), folder: dir.path().into(), about: About::default() };
+        let page = Page::read("pipeline".into(), dir.path().into(), About::default()).unwrap();
         let verdict = |network, workers| gains(&[&page], network, workers, 1.0).unwrap().1.verdict;
         assert_eq!([verdict("mlp", 2), verdict("vit", 2)], [Verdict::Holds, Verdict::Fails]);
         let said = gains(&[&page], "mlp", 2, 1.0).unwrap().1.said;

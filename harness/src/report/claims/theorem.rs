@@ -1,7 +1,6 @@
 //! Claims about Theorem 1's assumptions, from what was measured of every layer.
 
 use super::finding::{Finding, Found, Page, Verdict};
-use crate::report::parquet::read_labelled;
 use serde::Deserialize;
 use sll_core::bound::Bound;
 
@@ -22,8 +21,8 @@ pub fn held<'a>(pages: &[&'a Page], column: &str, row: &str, assumption: Assumpt
         Assumption::KlBudget => Bound::budget_holds,
     };
     for page in pages {
-        let all = read_labelled(&page.folder)?;
-        let own: Vec<_> = all.iter().filter(|run| run.row == row && run.is_of(column)).map(|run| &run.run).collect();
+        let own = page.runs.iter().filter(|run| run.row == row && run.is_of(column));
+        let own: Vec<_> = own.map(|run| &run.run).collect();
         let trained = own.iter().flat_map(|run| &run.diagnostics).filter(|epoch| epoch.epoch > 0);
         let bounds: Vec<Bound> =
             trained.filter_map(|epoch| epoch.bound(|a| a.kl)).filter(|bound| bound.gains.len() > 1).collect();
@@ -52,7 +51,7 @@ mod tests {
     fn each_assumption_is_counted_over_seeds() {
         let dir = tempfile::tempdir().unwrap();
         parquet::write(&example::measured(), dir.path()).unwrap();
-        let page = Page { experiment: "theorem1".into(), folder: dir.path().into(), about: About::default() };
+        let page = Page::read("theorem1".into(), dir.path().into(), About::default()).unwrap();
         let found = |assumption| held(&[&page], "MNIST", "SLL", assumption).unwrap().1;
         assert_eq!(found(Assumption::MonotoneGain).verdict, Verdict::Holds);
         assert_eq!(found(Assumption::KlBudget).verdict, Verdict::Fails);

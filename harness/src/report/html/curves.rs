@@ -167,7 +167,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         parquet::write(report, folder.path()).unwrap();
         let page = page(folder.path());
-        of_page(&page, &parquet::read_labelled(&page.folder).unwrap())
+        of_page(&page, &parquet::read_labelled(&page.folder).unwrap().0)
     }
 
     #[test]

@@ -5,7 +5,6 @@ use super::file;
 use crate::error::{Error, Result};
 use crate::record::{DataInfo, EpochDiagnostics, LayerDiagnostics, PeakBytes, Provenance, RunResult, stamp};
 use crate::spec::{DeviceName, Request, RunSpec};
-use crate::talk::say;
 use polars::prelude::DataFrame;
 use sll_core::memory::{ByCategory, StepBytes};
 use sll_core::posterior::{Affinity, UnitPosterior};
@@ -65,31 +64,27 @@ impl LabelledRun {
     }
 }
 
-/// The runs of the page in `folder` in their places; none where it is no page of runs. Those that cannot be read are
-/// left out, and told.
-pub fn read_labelled(folder: &Path) -> Result<Vec<LabelledRun>> {
+/// The runs of the page in `folder` in their places, none where it is no page of runs; and what is wrong with those
+/// that cannot be read.
+pub fn read_labelled(folder: &Path) -> Result<(Vec<LabelledRun>, Vec<String>)> {
+    let (mut runs, mut wrong) = (Vec::new(), Vec::new());
     let path = folder.join("runs.parquet");
     if !path.is_file() {
-        return Ok(Vec::new());
+        return Ok((runs, wrong));
     }
     let frame = frame_of_runs(&path)?;
-    let of = |row: &FrameRow| {
+    let labelled = |row: &FrameRow| -> std::result::Result<LabelledRun, String> {
         let place = |name| row.text(name).ok_or_else(|| format!("it has no `{name}`"));
         Ok(LabelledRun { row: place("row")?, column: place("column")?, value: row.number("value"), run: row.run()? })
     };
-    let (mut runs, mut wrong) = (Vec::new(), Vec::new());
     for index in 0..frame.height() {
         let row = FrameRow { frame: &frame, index };
-        let outcome: std::result::Result<LabelledRun, String> = of(&row);
-        match outcome {
+        match labelled(&row) {
             Ok(run) => runs.push(run),
             Err(why) => wrong.push(format!("run {}: {why}", row.text("run_id").unwrap_or_default())),
         }
     }
-    if let Some(first) = wrong.first() {
-        say!("{}: {} of {} runs cannot be read and are left out; {first}", path.display(), wrong.len(), frame.height());
-    }
-    Ok(runs)
+    Ok((runs, wrong))
 }
 
 /// Adds what was measured of each layer, which files of before have beside them: `x.layers.parquet` beside `x.parquet`.

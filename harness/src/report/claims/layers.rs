@@ -1,0 +1,175 @@
+//! Claims about what hidden layers represent, from what was measured of them after the last epoch.
+
+use super::finding::{Finding, Found, Page, Verdict, interval, judge};
+use crate::record::{LayerRepresentation, RunResult};
+use serde::Deserialize;
+
+/// What is measured of a layer's output `h` and its projection `v = R h`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Quantity {
+    /// Scatter between classes over scatter within, of `v` less that of `h`.
+    Sharpening,
+    /// Effective rank of `h`.
+    EffectiveRank,
+    /// Mean relative error of the squared distances in a minibatch under the rule's own `R`.
+    OwnDistortion,
+    /// The same under a fresh Gaussian `R` of the fewest codes that were tried.
+    FreshDistortion,
+}
+
+impl Quantity {
+    fn of(self, layer: &LayerRepresentation) -> Option<f64> {
+        match self {
+            Self::Sharpening => Some(layer.v.scatter_ratio? - layer.h.scatter_ratio?),
+            Self::EffectiveRank => layer.effective_rank,
+            Self::OwnDistortion => Some(layer.own_distortion?.mean),
+            Self::FreshDistortion => Some(layer.fresh.iter().min_by_key(|fresh| fresh.codes)?.distortion.mean),
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Sharpening => "scatter ratio of v less that of h",
+            Self::EffectiveRank => "effective rank of h",
+            Self::OwnDistortion => "mean relative error of squared distances under the rule's R",
+            Self::FreshDistortion => "mean relative error of squared distances under a fresh R",
+        }
+    }
+}
+
+/// In every hidden layer a quantity of `row`, less that of `against` where that is given, is at least or at most
+/// something.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layers {
+    pub experiment: String,
+    pub column: String,
+    pub row: String,
+    pub quantity: Quantity,
+    pub against: Option<String>,
+    pub at_least: Option<f64>,
+    pub at_most: Option<f64>,
+}
+
+impl Layers {
+    /// By the page with the most seeds. One seed leaves it open; one layer that is not so decides.
+    pub fn judged<'a>(&self, pages: &[&'a Page]) -> Found<'a> {
+        let measured = pages.iter().map(|page| (*page, self.values(page)));
+        let measured = measured.filter(|(_, (_, layers))| layers.first().is_some_and(|values| !values.is_empty()));
+        let Some((page, (run, layers))) = measured.max_by_key(|(_, (_, layers))| layers[0].len()) else {
+            let said = format!("{} on {}: no layer was measured", self.row, self.column);
+            return Ok((None, Finding::not_done(said)));
+        };
+        let (bound, asked) = match (self.at_least, self.at_most) {
+            (Some(least), _) => (least, format!("at least {least}")),
+            (None, most) => (most.unwrap_or_default(), format!("at most {}", most.unwrap_or_default())),
+        };
+        let verdict = |values: &Vec<f64>| match self.at_least {
+            Some(_) => judge(values, bound),
+            None => judge(&values.iter().map(|value| -value).collect::<Vec<_>>(), -bound),
+        };
+        let verdicts: Vec<Verdict> = layers.iter().map(verdict).collect();
+        let verdict = match verdicts.iter().all(|verdict| *verdict == Verdict::Holds) {
+            true => Verdict::Holds,
+            false if verdicts.contains(&Verdict::Fails) => Verdict::Fails,
+            false => Verdict::Open,
+        };
+        let numbered = layers.iter().enumerate();
+        let list = numbered.map(|(layer, values)| format!("layer {} {}", layer + 1, interval(values)));
+        let less = self.against.as_ref().map_or(String::new(), |against| format!(", less that of {against}"));
+        let list = list.collect::<Vec<_>>().join(", ");
+        let said = format!("{}, {}{less}: {list}; asked: {asked}", self.row, self.quantity.title());
+        let scale = run.map_or(String::new(), |run| {
+            format!("{}: {}, {} epochs", run.data.name, run.spec.network.name, run.epochs)
+        });
+        Ok((Some(page), Finding { verdict, said, scale, source: None }))
+    }
+
+    /// Of each layer the values over seeds, and a run they are from.
+    fn values<'a>(&self, page: &'a Page) -> (Option<&'a RunResult>, Vec<Vec<f64>>) {
+        let of = |label: &str| {
+            let own = page.runs.iter().filter(|run| run.row == label && run.is_of(&self.column));
+            own.map(|run| &run.run).filter(|run| !run.is_of_a_former_rule()).collect::<Vec<_>>()
+        };
+        let quantities = |run: &RunResult| -> Option<Vec<f64>> {
+            run.representations.last()?.layers.iter().map(|layer| self.quantity.of(layer)).collect()
+        };
+        let others = self.against.as_deref().map(of);
+        let own = of(&self.row);
+        let differences = own.iter().filter_map(|run| {
+            let values = quantities(run)?;
+            let Some(others) = &others else { return Some(values) };
+            let other = quantities(others.iter().find(|other| other.spec.seed == run.spec.seed)?)?;
+            Some(values.iter().zip(&other).map(|(a, b)| a - b).collect())
+        });
+        let differences: Vec<Vec<f64>> = differences.collect();
+        let layers = differences.iter().map(Vec::len).min().unwrap_or(0);
+        let of_layer = |layer| differences.iter().map(|values| values[layer]).collect();
+        (own.first().copied(), (0..layers).map(of_layer).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{EpochRepresentations, Separation};
+    use crate::report::place::About;
+    use crate::report::{Cell, example, parquet};
+
+    /// A page whose BP has these scatter ratios of `v` in its two layers, a row a seed; those of `h` are 1, and the
+    /// effective ranks are ten times as much. TP has ranks of 20.
+    fn page(folder: &std::path::Path, seeds: &[[f64; 2]]) -> Page {
+        let layer = |ratio: f64, rank: f64| LayerRepresentation {
+            name: "dense".into(),
+            effective_rank: Some(rank),
+            h: Separation { scatter_ratio: Some(1.0), nearest_mean: None },
+            v: Separation { scatter_ratio: Some(ratio), nearest_mean: None },
+            own: false,
+            own_distortion: None,
+            fresh: Vec::new(),
+        };
+        let run = |seed: usize, layers: Vec<LayerRepresentation>| {
+            let representations = vec![EpochRepresentations { epoch: 3, seconds: 0.1, layers }];
+            RunResult { representations, ..example::run(seed as u64, 90.0) }
+        };
+        let mut report = example::table();
+        let own = |(seed, ratios): (usize, &[f64; 2])| run(seed, ratios.map(|r| layer(r, 10.0 * r)).to_vec());
+        let other = |seed: usize| run(seed, vec![layer(1.0, 20.0), layer(1.0, 20.0)]);
+        report.cells[0] = Cell { runs: seeds.iter().enumerate().map(own).collect(), ..Cell::default() };
+        report.cells[2] = Cell { runs: (0..seeds.len()).map(other).collect(), ..Cell::default() };
+        parquet::write(&report, folder).unwrap();
+        Page::read("representations".into(), folder.into(), About::default()).unwrap()
+    }
+
+    #[test]
+    fn every_layer_has_to_be_so_and_one_seed_decides_nothing() {
+        let asked = |quantity, against: Option<&str>, at_least, at_most| {
+            let (experiment, column, row) = ("representations".into(), "MNIST".into(), "BP".into());
+            Layers { experiment, column, row, quantity, against: against.map(str::to_owned), at_least, at_most }
+        };
+        let sharper = asked(Quantity::Sharpening, None, Some(0.0), None);
+        let dir = tempfile::tempdir().unwrap();
+        let found = |name: &str, seeds: &[[f64; 2]], asked: &Layers| {
+            let folder = dir.path().join(name);
+            std::fs::create_dir_all(&folder).unwrap();
+            asked.judged(&[&page(&folder, seeds)]).unwrap().1
+        };
+        assert_eq!(found("one", &[[3.0, 4.0]], &sharper).verdict, Verdict::Open);
+        // Differences 2.0, 2.1, 2.2 and 3.0, 3.1, 3.2; s 0.1, half-width 4.3027 * 0.1 / sqrt 3 = 0.248.
+        let three = [[3.0, 4.0], [3.1, 4.1], [3.2, 4.2]];
+        let holds = found("three", &three, &sharper);
+        assert_eq!(holds.verdict, Verdict::Holds);
+        let said = "BP, scatter ratio of v less that of h: layer 1 +2.10 (+1.85 to +2.35, n=3), layer 2 +3.10 (+2.85 \
+                    to +3.35, n=3); asked: at least 0";
+        assert_eq!(holds.said, said);
+        assert_eq!(found("half", &[[3.0, 0.5], [3.1, 0.6], [3.2, 0.7]], &sharper).verdict, Verdict::Fails);
+        // Ranks 30, 31, 32 and 40, 41, 42 less 20.
+        let rank = |at_least, at_most| asked(Quantity::EffectiveRank, Some("TP"), at_least, at_most);
+        assert_eq!(found("least", &three, &rank(Some(5.0), None)).verdict, Verdict::Holds);
+        assert_eq!(found("most", &three, &rank(None, Some(24.0))).verdict, Verdict::Holds);
+        assert_eq!(found("less", &three, &rank(None, Some(15.0))).verdict, Verdict::Fails);
+        let none = asked(Quantity::OwnDistortion, None, None, Some(0.3));
+        assert_eq!(found("none", &three, &none).verdict, Verdict::NotDone);
+    }
+}
