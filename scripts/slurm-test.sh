@@ -154,7 +154,8 @@ until_true running_one || true
 job=$(running | tail -n 1 | cut -d' ' -f2)
 if [[ -n $job ]]; then
   say "killing all of job $job, which nobody queues again but the sweep"
-  script=$(script_of "$job") work=$(program_of "$job")
+  # It may have ended since it was seen.
+  script=$(script_of "$job" || true) work=$(program_of "$job" || true)
   kill -KILL "$script" "$work" "$(pgrep -P "$work" | head -n 1)" || say "a part of it has just ended"
 fi
 # One that has come back by itself is not brought back.
