@@ -50,7 +50,7 @@ pub use manifest::digest::{Algorithm, Digest};
 pub use manifest::registry::{manifest, manifests};
 pub use manifest::{
     ArchiveFormat, ArchiveSource, Counts, EncodedImages, FileContent, FileSpec, HubSource, Layout, Manifest, Own,
-    Split, SystemPackage, TestSplit,
+    SIDES, Split, SystemPackage, TestSplit,
 };
 pub use options::{Hook, HubOptions, LoadOptions, Notice, Progress, Stop};
 pub use own::describe::{Described, HowToDescribe, describe};

@@ -69,6 +69,26 @@ impl Moments {
     }
 }
 
+/// How long a run takes until it trains, and from then on.
+struct Lengths {
+    start: Duration,
+    training: Duration,
+}
+
+impl Lengths {
+    fn of(took: Duration, training: f64) -> Self {
+        let training = Duration::from_secs_f64(training);
+        Self { start: took.saturating_sub(training), training }
+    }
+
+    /// The moment of the next kill, and whether it counts from when the run trains: by turns, since a short run spends
+    /// most of its time on its start.
+    fn moment(&self, kills: usize, moments: &mut Moments) -> (bool, Duration) {
+        let training = kills.is_multiple_of(2);
+        (training, moments.before(if training { self.training } else { self.start }))
+    }
+}
+
 fn json(output: &Output) -> Value {
     assert!(output.status.success(), "{}", stderr(output));
     serde_json::from_slice(&output.stdout).expect("one JSON object on stdout")
@@ -159,7 +179,8 @@ fn states(results: &Path) -> Vec<SystemTime> {
 }
 
 /// Starts `command` and lets it go on until `moment`, with what it says in `said`; gives it if it has not come to its
-/// end by then. With `kept`, a store, the moment counts from the first state that the command keeps there.
+/// end by then. With `kept`, a store, the moment counts from the first state that is kept there: the command's, or that
+/// of a run which outlived the sweep that was killed before.
 fn started(mut command: Command, said: &Path, kept: Option<&Path>, moment: Duration) -> Option<Child> {
     let file = fs::File::options().create(true).append(true).open(said).unwrap();
     let before = kept.map(states);
@@ -192,8 +213,7 @@ fn run_survives(args: &[&str], times: usize, seed: u64) {
     };
     let began = Instant::now();
     let expected = json(&last(whole.path()));
-    let took = began.elapsed();
-    let trained = Duration::from_secs_f64(expected["seconds"].as_f64().unwrap());
+    let lengths = Lengths::of(began.elapsed(), expected["seconds"].as_f64().unwrap());
     let (mut moments, mut kills) = (Moments(seed), 0);
     // A store for each pass, so that all moments of a run have their kills.
     for pass in 0.. {
@@ -202,9 +222,7 @@ fn run_survives(args: &[&str], times: usize, seed: u64) {
         }
         let store = folder.path().join(pass.to_string());
         while kills < times {
-            // By turns while it trains and while it starts, where a short run spends most of its time.
-            let training = kills % 2 == 0;
-            let moment = moments.before(if training { trained } else { took.saturating_sub(trained) });
+            let (training, moment) = lengths.moment(kills, &mut moments);
             let Some(child) = started_with(&store, args, training, moment) else { break };
             kill(child);
             kills += 1;
@@ -218,7 +236,7 @@ fn run_survives(args: &[&str], times: usize, seed: u64) {
     let store = folder.path().join("weights");
     // Killed early, it has made no folder that weights could be saved in.
     fs::create_dir(&store).unwrap();
-    if let Some(running) = started_with(&store, &[args, &["--keep-state"]].concat(), true, trained / 3) {
+    if let Some(running) = started_with(&store, &[args, &["--keep-state"]].concat(), true, lengths.training / 3) {
         kill(running);
     }
     json(&last(&store));
@@ -249,11 +267,12 @@ fn sweep_survives(times: usize, seed: u64) {
     let began = Instant::now();
     let first = run(whole.path(), SWEEP);
     assert!(first.status.success(), "{}", stderr(&first));
-    let (took, expected) = (began.elapsed(), results(whole.path()));
+    let took = began.elapsed();
+    let expected = results(whole.path());
     assert_eq!(expected.len(), 4);
     let seconds: f64 = fs::read_dir(whole.path().join("runs")).unwrap().map(|run| seconds(&run.unwrap().path())).sum();
     // Two runs at once.
-    let trained = Duration::from_secs_f64(seconds / 2.0);
+    let lengths = Lengths::of(took, seconds / 2.0);
     let (mut moments, mut kills) = (Moments(seed), 0);
     for pass in 0.. {
         if kills == times {
@@ -263,8 +282,7 @@ fn sweep_survives(times: usize, seed: u64) {
         while kills < times {
             let mut command = harness(&store);
             command.args(SWEEP);
-            let training = kills % 2 == 0;
-            let moment = moments.before(if training { trained } else { took.saturating_sub(trained) });
+            let (training, moment) = lengths.moment(kills, &mut moments);
             let kept = training.then_some(&*store);
             let Some(child) = started(command, &folder.path().join("said"), kept, moment) else { break };
             let runs = children(child.id());

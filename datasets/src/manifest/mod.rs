@@ -15,7 +15,7 @@ use serde::Deserialize;
 use std::path::PathBuf;
 
 /// Pixels that a side of encoded images may have once they are decoded and cut.
-pub(crate) const SIDES: std::ops::RangeInclusive<usize> = 1..=4096;
+pub const SIDES: std::ops::RangeInclusive<usize> = 1..=4096;
 
 /// What a data set officially is.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

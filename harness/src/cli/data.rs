@@ -6,7 +6,9 @@ use crate::error::{Error, Result};
 use crate::remedy;
 use crate::talk::say;
 use clap::{Args, Subcommand};
-use datasets::{Augment, DataError, Described, HowToDescribe, Known, LoadOptions, Manifest, Next, Policy, Status};
+use datasets::{
+    Augment, DataError, Described, HowToDescribe, Known, LoadOptions, Manifest, Next, Policy, SIDES, Status,
+};
 use std::path::{Path, PathBuf};
 
 const SOURCES: &str = "\
@@ -70,8 +72,8 @@ struct DescribeArgs {
     #[arg(long)]
     name: Option<String>,
     /// Height and width of the images; by default the shortest side of any of them, at most 224.
-    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u64).range(1..=4096))]
-    size: Option<u64>,
+    #[arg(long, value_name = "PIXELS", value_parser = side)]
+    size: Option<usize>,
     /// Test images in a hundred of each class, where the folder has no test images of its own; 20 by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=99))]
     test_percent: Option<u8>,
@@ -103,6 +105,12 @@ struct ShowArgs {
     /// AutoAugment's policy: cifar or imagenet.
     #[arg(long, value_name = "POLICY", value_parser = policy)]
     auto_augment: Option<Policy>,
+}
+
+fn side(text: &str) -> std::result::Result<usize, String> {
+    let (least, most) = (SIDES.start(), SIDES.end());
+    let inside = text.parse().ok().filter(|side| SIDES.contains(side));
+    inside.ok_or_else(|| format!("{text} is not in {least}..={most}"))
 }
 
 fn policy(name: &str) -> std::result::Result<Policy, String> {
@@ -145,7 +153,7 @@ fn write_manifest(args: &DescribeArgs, options: &LoadOptions) -> Result<()> {
     let how = HowToDescribe {
         file: args.out.clone(),
         name: args.name.clone(),
-        side: args.size.map(|side| side as usize),
+        side: args.size,
         test_percent: args.test_percent,
         split_seed: args.split_seed,
     };

@@ -132,23 +132,25 @@ enum Command {
 /// The command line of this process. A variable that is set to nothing counts as not set. Ends the process where the
 /// command line is wrong or asks for help.
 pub fn parse() -> Cli {
-    let matches = with_negative_numbers(without_empty_variables(Cli::command())).get_matches();
+    let change = |arg| with_negative_numbers(without_empty_variable(arg));
+    let matches = with_arguments(Cli::command(), change).get_matches();
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-fn without_empty_variables(command: clap::Command) -> clap::Command {
-    let empty = |arg: &clap::Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
-    command
-        .mut_args(|arg| if empty(&arg) { arg.env(None::<&'static str>) } else { arg })
-        .mut_subcommands(without_empty_variables)
+/// The command with every argument, of its subcommands too, as `change` makes it.
+fn with_arguments(command: clap::Command, change: fn(clap::Arg) -> clap::Arg) -> clap::Command {
+    command.mut_args(change).mut_subcommands(|command| with_arguments(command, change))
+}
+
+fn without_empty_variable(arg: clap::Arg) -> clap::Arg {
+    let empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    if empty { arg.env(None::<&'static str>) } else { arg }
 }
 
 /// Takes `-1` behind a flag for its value, so that what checks the value says what is wrong with it.
-fn with_negative_numbers(command: clap::Command) -> clap::Command {
-    let valued = |arg: &clap::Arg| !arg.is_positional() && arg.get_action().takes_values();
-    command
-        .mut_args(|arg| if valued(&arg) { arg.allow_negative_numbers(true) } else { arg })
-        .mut_subcommands(with_negative_numbers)
+fn with_negative_numbers(arg: clap::Arg) -> clap::Arg {
+    let valued = !arg.is_positional() && arg.get_action().takes_values();
+    if valued { arg.allow_negative_numbers(true) } else { arg }
 }
 
 /// Runs the command.

@@ -56,10 +56,9 @@ fn described(args: &SweepArgs) -> Result<(Experiment, String)> {
     name_dataset(&mut table, &args.make.select.data.load_options()?)?;
     let spec = RunSpec::from_table(table.clone(), &origin)?;
     let parameters: Vec<Parameter> = args.over.iter().map(|over| parameter(over)).collect::<Result<_>>()?;
-    for Parameter { parameter: key, .. } in &parameters {
-        if let Some(full) = full_key(&table, key).filter(|_| !key.contains('.')) {
-            return Err(Error::Input(format!("--over {key}: write the whole key, `{full}`")));
-        }
+    let partial = parameters.iter().map(|of| &of.parameter).filter(|key| !key.contains('.'));
+    if let Some((key, full)) = partial.filter_map(|key| Some((key, full_key(&table, key)?))).next() {
+        return Err(Error::Input(format!("--over {key}: write the whole key, `{full}`")));
     }
     let mut part = |key: &str| table.remove(key).and_then(|part| part.as_table().cloned()).unwrap_or_default();
     let (rule, network, recipe) = (part("rule"), part("network"), part("recipe"));

@@ -127,11 +127,9 @@ pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String
         list.push(format!("{label} {}{after}", interval(&best.differences())));
         verdicts.push(judge(&best.differences(), 0.0));
     }
-    let verdict = match verdicts.iter().all(|verdict| *verdict == Verdict::Holds) && lacking.is_empty() {
-        true => Verdict::Holds,
-        false if verdicts.contains(&Verdict::Fails) => Verdict::Fails,
-        false => Verdict::Open,
-    };
+    // A row without runs leaves it open.
+    verdicts.extend(lacking.iter().map(|_| Verdict::Open));
+    let verdict = Verdict::of_all(&verdicts);
     let lacking = if lacking.is_empty() { String::new() } else { format!("; no runs of {}", lacking.join(", ")) };
     let said = format!("{row} {:.2}, less: {}{lacking}", first.means()[0], list.join("; "));
     Ok((Some(first.page), Finding { verdict, said, scale: first.scale(), source: None }))

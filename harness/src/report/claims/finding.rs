@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::report::parquet::{LabelledRun, read_labelled};
 use crate::report::place::About;
 use crate::report::stats::{half_width_95, mean};
+use crate::talk::say;
 use std::path::PathBuf;
 
 /// What the numbers say of one piece of evidence.
@@ -17,6 +18,17 @@ pub enum Verdict {
     Open,
     /// There are none.
     NotDone,
+}
+
+impl Verdict {
+    /// Of what has to be so in every part: one that is not so decides.
+    pub fn of_all(parts: &[Self]) -> Self {
+        match parts.iter().all(|verdict| *verdict == Self::Holds) {
+            true => Self::Holds,
+            false if parts.contains(&Self::Fails) => Self::Fails,
+            false => Self::Open,
+        }
+    }
 }
 
 /// A piece of evidence as it was found.
@@ -44,15 +56,13 @@ pub struct Page {
     pub about: About,
     /// Its runs that can be read.
     pub runs: Vec<LabelledRun>,
-    /// What is wrong with the others.
-    pub wrong: Vec<String>,
 }
 
 impl Page {
     /// The page in `folder`.
     pub fn read(experiment: String, folder: PathBuf, about: About) -> Result<Self> {
-        let (runs, wrong) = read_labelled(&folder)?;
-        Ok(Self { experiment, folder, about, runs, wrong })
+        let runs = read_labelled(&folder, &mut |sentence| say!("{sentence}"))?;
+        Ok(Self { experiment, folder, about, runs })
     }
 }
 

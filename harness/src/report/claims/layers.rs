@@ -69,12 +69,7 @@ impl Layers {
             Some(_) => judge(values, bound),
             None => judge(&values.iter().map(|value| -value).collect::<Vec<_>>(), -bound),
         };
-        let verdicts: Vec<Verdict> = layers.iter().map(verdict).collect();
-        let verdict = match verdicts.iter().all(|verdict| *verdict == Verdict::Holds) {
-            true => Verdict::Holds,
-            false if verdicts.contains(&Verdict::Fails) => Verdict::Fails,
-            false => Verdict::Open,
-        };
+        let verdict = Verdict::of_all(&layers.iter().map(verdict).collect::<Vec<_>>());
         let numbered = layers.iter().enumerate();
         let list = numbered.map(|(layer, values)| format!("layer {} {}", layer + 1, interval(values)));
         let less = self.against.as_ref().map_or(String::new(), |against| format!(", less that of {against}"));

@@ -17,7 +17,6 @@ use super::place::{About, pages};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::{Kind, find};
-use crate::talk::say;
 use claim::{Evidence, claims};
 use finding::{Finding, Page, Verdict};
 use std::path::{Path, PathBuf};
@@ -81,10 +80,6 @@ impl Evidence {
 /// Writes `CLAIMS.md` from what is kept below `results` and says where it is; nothing where no claim has a number.
 pub fn write(results: &Path) -> Result<Option<PathBuf>> {
     let pages = kept(results)?;
-    for page in pages.iter().filter(|page| !page.wrong.is_empty()) {
-        let (n, first) = (page.wrong.len(), &page.wrong[0]);
-        say!("{}: runs that cannot be read are left out, {n} of them; {first}", page.folder.display());
-    }
     let mut judged = Vec::new();
     for claim in claims() {
         let found = claim.evidence.iter().map(|evidence| evidence.find(&pages, results));

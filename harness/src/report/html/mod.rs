@@ -13,6 +13,7 @@ mod views;
 use crate::error::{Error, Result};
 use crate::provenance::VERSION;
 use crate::report::parquet::read_labelled;
+use crate::talk::say;
 use cells::CellRow;
 use curves::{Curves, Drawing};
 use escape::json;
@@ -44,8 +45,7 @@ pub fn page(results: &Path) -> Result<String> {
     let claims = claims(results, &links)?;
     let (mut cells, mut curves): (Vec<CellRow>, Vec<Curves>) = (Vec::new(), Vec::new());
     for page in &pages {
-        // What is wrong with others is told with the claims.
-        let (runs, _) = read_labelled(&page.folder)?;
+        let runs = read_labelled(&page.folder, &mut |sentence| say!("{sentence}"))?;
         cells.extend(cells::of_page(page, &runs)?);
         curves.extend(curves::of_page(page, &runs));
     }

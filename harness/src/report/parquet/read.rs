@@ -17,18 +17,22 @@ use std::path::Path;
 /// # Errors
 /// Where the file cannot be read as Parquet, or has no runs.
 pub fn read_runs(path: &Path) -> Result<(Vec<RunResult>, Vec<String>)> {
-    let frame = frame_of_runs(path)?;
-    let mut runs = Vec::new();
-    let mut wrong = Vec::new();
+    let (mut runs, wrong) = each_row(&frame_of_runs(path)?, |row| row.run());
+    with_layers(&mut runs, path)?;
+    Ok((runs, wrong))
+}
+
+/// What `read` makes of the rows, and what is wrong with the others.
+fn each_row<T>(frame: &DataFrame, read: impl Fn(&FrameRow) -> std::result::Result<T, String>) -> (Vec<T>, Vec<String>) {
+    let (mut found, mut wrong) = (Vec::new(), Vec::new());
     for index in 0..frame.height() {
-        let row = FrameRow { frame: &frame, index };
-        match row.run() {
-            Ok(run) => runs.push(run),
+        let row = FrameRow { frame, index };
+        match read(&row) {
+            Ok(value) => found.push(value),
             Err(why) => wrong.push(format!("run {}: {why}", row.text("run_id").unwrap_or_default())),
         }
     }
-    with_layers(&mut runs, path)?;
-    Ok((runs, wrong))
+    (found, wrong)
 }
 
 /// The table in the file at `path`, which is one of runs.
@@ -64,27 +68,22 @@ impl LabelledRun {
     }
 }
 
-/// The runs of the page in `folder` in their places, none where it is no page of runs; and what is wrong with those
-/// that cannot be read.
-pub fn read_labelled(folder: &Path) -> Result<(Vec<LabelledRun>, Vec<String>)> {
-    let (mut runs, mut wrong) = (Vec::new(), Vec::new());
+/// The runs of the page in `folder` in their places; none where it is no page of runs. Those that cannot be read are
+/// left out, and told to `say`.
+pub fn read_labelled(folder: &Path, say: &mut dyn FnMut(&str)) -> Result<Vec<LabelledRun>> {
     let path = folder.join("runs.parquet");
     if !path.is_file() {
-        return Ok((runs, wrong));
+        return Ok(Vec::new());
     }
-    let frame = frame_of_runs(&path)?;
-    let labelled = |row: &FrameRow| -> std::result::Result<LabelledRun, String> {
+    let (runs, wrong) = each_row(&frame_of_runs(&path)?, |row| {
         let place = |name| row.text(name).ok_or_else(|| format!("it has no `{name}`"));
         Ok(LabelledRun { row: place("row")?, column: place("column")?, value: row.number("value"), run: row.run()? })
-    };
-    for index in 0..frame.height() {
-        let row = FrameRow { frame: &frame, index };
-        match labelled(&row) {
-            Ok(run) => runs.push(run),
-            Err(why) => wrong.push(format!("run {}: {why}", row.text("run_id").unwrap_or_default())),
-        }
+    });
+    if let Some(first) = wrong.first() {
+        let all = wrong.len() + runs.len();
+        say(&format!("{}: {} of {all} runs cannot be read and are left out; {first}", path.display(), wrong.len()));
     }
-    Ok((runs, wrong))
+    Ok(runs)
 }
 
 /// Adds what was measured of each layer, which files of before have beside them: `x.layers.parquet` beside `x.parquet`.
@@ -359,5 +358,10 @@ mod tests {
         let (runs, wrong) = read_runs(&paths[0]).unwrap();
         assert_eq!(runs.len(), 5);
         assert!(wrong.len() == 1 && wrong[0].contains("spec"), "{wrong:?}");
+        let mut told = Vec::new();
+        let labelled = read_labelled(dir.path(), &mut |sentence| told.push(sentence.to_string())).unwrap();
+        assert!(labelled.iter().map(|run| &run.run).eq(&runs));
+        let start = format!("{}: 1 of 6 runs cannot be read and are left out; {}", paths[0].display(), wrong[0]);
+        assert_eq!(told, [start]);
     }
 }
