@@ -17,7 +17,7 @@ use crate::units::duration;
 use datasets::{Augment, LoadOptions};
 use pace::Paces;
 use sll_core::rng::mix;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 /// How long one plan's steps are timed, by all processes together.
@@ -27,13 +27,20 @@ const TIME: Duration = Duration::from_secs(5);
 const IMAGE_TIME: Duration = Duration::from_millis(2);
 const FEWEST_IMAGES: u64 = 16;
 
+/// What is known of a run, or why its step could not be tried.
+pub type Tried = std::result::Result<Load, String>;
+
 /// What is known of the runs of `specs`, which are timed for a moment.
-fn loads<'a>(specs: &[&'a RunSpec], crew: Crew, reading: &HashMap<String, f64>) -> Result<Vec<Load>> {
+fn loads<'a>(specs: &[&'a RunSpec], crew: Crew, reading: &HashMap<String, f64>) -> Result<Vec<Tried>> {
     let keys: Vec<MemorySpec> = specs.iter().map(|spec| step_of(spec, crew.threads)).collect::<Result<_>>()?;
     let paces = Paces::measure(&keys, crew, TIME)?;
     // Rules and seeds of one data set and augmentation share the time of an image.
     let mut made: Vec<((&str, Augment), f64)> = Vec::new();
     let load = |(spec, key): (&&'a RunSpec, &MemorySpec)| {
+        let pace = match paces.of(key) {
+            Ok(pace) => pace,
+            Err(why) => return Ok(Err(why)),
+        };
         let kind = (spec.dataset.as_str(), spec.recipe.augment());
         let image = match made.iter().find(|(of, _)| *of == kind) {
             Some((_, image)) => *image,
@@ -43,8 +50,8 @@ fn loads<'a>(specs: &[&'a RunSpec], crew: Crew, reading: &HashMap<String, f64>) 
             }
         };
         let (train, test) = images(spec)?;
-        Ok(Load {
-            pace: paces.of(key),
+        Ok(Ok(Load {
+            pace,
             reading: reading.get(&spec.dataset).copied().unwrap_or(0.0),
             batches: train as f64 * image,
             steps: train.div_ceil(spec.recipe.batch),
@@ -52,7 +59,7 @@ fn loads<'a>(specs: &[&'a RunSpec], crew: Crew, reading: &HashMap<String, f64>) 
             epochs: spec.recipe.epochs,
             preparation: spec.rule.preparation().1.min(spec.recipe.epochs),
             images: image_bytes(spec)?,
-        })
+        }))
     };
     specs.iter().zip(&keys).map(load).collect()
 }
@@ -118,23 +125,25 @@ fn reading(specs: &[&RunSpec], options: &LoadOptions) -> HashMap<String, f64> {
 }
 
 /// What each of `specs` will take: its steps are timed for a moment, its data read.
-pub fn measure(specs: &[&RunSpec], crew: Crew, options: &LoadOptions) -> Result<Vec<Load>> {
+pub fn measure(specs: &[&RunSpec], crew: Crew, options: &LoadOptions) -> Result<Vec<Tried>> {
     loads(specs, crew, &reading(specs, options))
 }
 
 /// One sentence: what the runs that are left to do will take, `loads` in the same order.
-pub fn command_cost(specs: &[&RunSpec], loads: &[Load], crew: Crew) -> Result<String> {
-    let seconds: Vec<f64> = loads.iter().map(Load::seconds).collect();
+pub fn command_cost(specs: &[&RunSpec], loads: &[Tried], crew: Crew) -> Result<String> {
+    let known: Vec<Load> = loads.iter().flatten().copied().collect();
+    let seconds: Vec<f64> = known.iter().map(Load::seconds).collect();
     let diagnosed = specs.iter().any(|spec| spec.recipe.diagnostics || spec.recipe.representations);
     Ok(format!(
-        "this command: {} of {}, {} at once: about {}{}, by steps just timed; data: {}; {}",
+        "this command: {} of {}, {} at once: about {}{}, by steps just timed{}; data: {}; {}",
         runs(specs.len()),
         epochs(specs.iter().map(|spec| spec.recipe.epochs)),
         crew.jobs.min(specs.len()).max(1),
         duration(makespan(&seconds, crew.jobs)),
         if diagnosed { " and what it takes to measure every layer" } else { "" },
+        without(specs, loads),
         data(specs)?,
-        disk(loads, crew)
+        disk(&known, crew)
     ))
 }
 
@@ -164,13 +173,27 @@ pub fn paper_cost(experiment: &Experiment, choices: &Choices, crew: Crew) -> Res
         return Ok("the paper's profile has no runs here".into());
     }
     let specs: Vec<&RunSpec> = specs.iter().collect();
-    let seconds: Vec<f64> = loads(&specs, crew, &HashMap::new())?.iter().map(Load::seconds).collect();
+    let loads = loads(&specs, crew, &HashMap::new())?;
+    let seconds: Vec<f64> = loads.iter().flatten().map(Load::seconds).collect();
     Ok(format!(
-        "the paper's recipe for all of it: {} of {}: about {} on this machine",
+        "the paper's recipe for all of it: {} of {}: about {} on this machine{}",
         runs(specs.len()),
         epochs(specs.iter().map(|spec| spec.recipe.epochs)),
-        duration(makespan(&seconds, crew.jobs))
+        duration(makespan(&seconds, crew.jobs)),
+        without(&specs, &loads)
     ))
+}
+
+/// Behind a time: the runs that are not in it, each rule with its data sets, and why.
+fn without(specs: &[&RunSpec], loads: &[Tried]) -> String {
+    let mut untried: BTreeMap<(&str, String), BTreeSet<&str>> = BTreeMap::new();
+    for (spec, why) in specs.iter().zip(loads).filter_map(|(spec, load)| Some((spec, load.as_ref().err()?))) {
+        untried.entry((why, spec.rule.title())).or_default().insert(&spec.dataset);
+    }
+    let told = |((why, rule), sets): ((&str, String), BTreeSet<&str>)| {
+        format!(", without {rule:?} on {} ({why})", sets.into_iter().collect::<Vec<_>>().join(", "))
+    };
+    untried.into_iter().map(told).collect()
 }
 
 /// Every run of the paper's profile. Sizes come from the manifests, so the data need not be here.

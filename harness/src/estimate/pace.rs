@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sll_core::Network;
 use std::collections::HashMap;
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -22,6 +23,11 @@ const FEWEST: usize = 8;
 const EACH: Duration = Duration::from_millis(150);
 /// Images predicted to time prediction.
 const PREDICTED: usize = 128;
+/// Bytes that a process may take to time steps. What needs more would be drawn for longer than an estimate is worth, and
+/// beside runs that are under way.
+pub const MOST: usize = 4 << 30;
+/// After so many processes in a row that ended at their first step the others of their share are left untried.
+const FAILURES: usize = 3;
 
 /// The pace of one network and rule, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -98,18 +104,23 @@ fn mean(stepper: &mut Stepper) -> Result<f64> {
     Ok(started.elapsed().as_secs_f64() / f64::from(steps))
 }
 
-/// In a process of its own: the pace of each of `specs` in turn for `seconds`, then of the others their work alone.
-pub fn times(specs: &[MemorySpec], seconds: f64, results: &Path) -> Result<Vec<Pace>> {
+/// In a process of its own: tells `each` the pace of every one of `specs` in turn for `seconds`, then of the others
+/// their work alone.
+pub fn times(
+    specs: &[MemorySpec],
+    seconds: f64,
+    results: &Path,
+    each: &mut dyn FnMut(Pace) -> Result<()>,
+) -> Result<()> {
     // Locked while it is in use: what a killed process leaves is swept up.
     let folder = tempfile::Builder::new().prefix(datasets::TEMPORARY).tempdir_in(results);
     let folder = folder.map_err(|e| Error::file("write in", results, e))?;
     let _held = std::fs::File::open(folder.path()).inspect(|folder| drop(folder.try_lock()));
     let started = Instant::now();
     let mut built: Option<(&MemorySpec, Network)> = None;
-    let mut found = Vec::new();
     for spec in specs {
         if started.elapsed().as_secs_f64() < seconds {
-            found.push(time(spec, folder.path())?);
+            each(time(spec, folder.path())?)?;
             continue;
         }
         let same = |of: &MemorySpec| (&of.network, of.image, of.classes) == (&spec.network, spec.image, spec.classes);
@@ -122,22 +133,24 @@ pub fn times(specs: &[MemorySpec], seconds: f64, results: &Path) -> Result<Vec<P
         let rule = spec.rule.init(&mut net, 0)?;
         let bytes = rule.memory(&net, spec.batch, &spec.optimizer()).map(|memory| memory.total());
         let macs = rule.cost(&net, spec.batch).total() as f64;
-        found.push(Pace { macs, bytes, ..Pace::default() });
+        each(Pace { macs, bytes, ..Pace::default() })?;
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The paces of a plan.
 pub struct Paces {
     found: HashMap<String, Pace>,
+    /// Why there is none.
+    untried: HashMap<String, String>,
 }
 
 /// A process that times; it ends with this value.
 struct Timer(Child);
 
 impl Timer {
-    /// All that it says, unless a signal comes first.
-    fn answer(&mut self) -> Result<String> {
+    /// The paces that it gives until it ends, unless a signal comes first.
+    fn answer(&mut self) -> Result<Vec<Pace>> {
         let output = self.0.stdout.take().expect("stdout is piped");
         let listener = std::thread::spawn(move || std::io::read_to_string(output).unwrap_or_default());
         while !listener.is_finished() {
@@ -146,13 +159,19 @@ impl Timer {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Ok(listener.join().unwrap_or_default())
+        let said = listener.join().unwrap_or_default();
+        Ok(said.lines().map_while(|line| serde_json::from_str(line).ok()).collect())
     }
 
-    /// That it gave no times, and how it ended.
-    fn failed(&mut self) -> Error {
-        let ended = self.0.wait().map_or_else(|error| error.to_string(), told);
-        Error::Failed(format!("the process that times steps gave no times: {ended}"))
+    /// Why it ended before it was done.
+    fn why(&mut self) -> String {
+        match self.0.wait() {
+            Ok(status) if status.signal() == Some(libc::SIGABRT) => {
+                format!("to try it takes more than {} GiB", MOST >> 30)
+            }
+            Ok(status) => format!("the process that tried it: {}", told(status)),
+            Err(error) => error.to_string(),
+        }
     }
 }
 
@@ -173,52 +192,70 @@ impl Paces {
             .map(|job| specs.iter().skip(job).step_by(crew.jobs.max(1)).collect())
             .filter(|share: &Vec<_>| !share.is_empty())
             .collect();
+        let started = Instant::now();
         let timers: Vec<Timer> = shares.iter().map(|share| start(share, crew, time)).collect::<Result<_>>()?;
-        let mut found = HashMap::new();
+        let (mut found, mut untried) = (HashMap::new(), HashMap::new());
         for (mut timer, share) in timers.into_iter().zip(&shares) {
-            let paces: Vec<Pace> = serde_json::from_str(&timer.answer()?).map_err(|_| timer.failed())?;
-            found.extend(share.iter().map(|spec| spec.id()).zip(paces));
+            let (mut left, mut failures) = (&share[..], 0);
+            // A process that ends early has lost the step that it was at, and another goes on behind that.
+            loop {
+                let paces = timer.answer()?;
+                let (done, rest) = left.split_at(paces.len().min(left.len()));
+                failures = if done.is_empty() { failures + 1 } else { 1 };
+                found.extend(done.iter().map(|spec| spec.id()).zip(paces));
+                let lost = if failures < FAILURES { rest.len().min(1) } else { rest.len() };
+                let (lost, rest) = rest.split_at(lost);
+                if let Some(why) = (!lost.is_empty()).then(|| timer.why()) {
+                    untried.extend(lost.iter().map(|spec| (spec.id(), why.clone())));
+                }
+                if rest.is_empty() {
+                    break;
+                }
+                left = rest;
+                timer = start(left, crew, time.saturating_sub(started.elapsed()))?;
+            }
         }
-        Ok(Self::of_found(&specs, found))
+        Ok(Self { found: filled(&specs, found), untried })
     }
 
-    /// Fills in what was not timed.
-    fn of_found(specs: &[MemorySpec], mut found: HashMap<String, Pace>) -> Self {
-        let timed: Vec<(&MemorySpec, Pace)> = specs
-            .iter()
-            .filter_map(|spec| Some((spec, *found.get(&spec.id())?)))
-            .filter(|(_, pace)| pace.is_timed())
-            .collect();
-        for spec in specs {
-            let (macs, bytes) = match found.get(&spec.id()) {
-                Some(pace) if !pace.is_timed() => (pace.macs, pace.bytes),
-                _ => continue,
-            };
-            let same =
-                |of: &MemorySpec| (&of.network, of.image, of.classes) == (&spec.network, spec.image, spec.classes);
-            let near: Vec<&(&MemorySpec, Pace)> = timed.iter().filter(|(of, _)| same(of)).collect();
-            let near = if near.is_empty() { timed.iter().collect() } else { near };
-            let scaled = near.iter().map(|(of, pace)| pace.scaled(macs, spec.batch as f64 / of.batch as f64));
-            let count = near.len() as f64;
-            let sum = scaled.fold(Pace::default(), |a, b| Pace {
-                step: a.step + b.step / count,
-                preparing: a.preparing + b.preparing / count,
-                image: a.image + b.image / count,
-                start: a.start + b.start / count,
-                checkpoint: a.checkpoint + b.checkpoint / count,
-                state: a.state.max(b.state),
-                bytes,
-                macs,
-            });
-            found.insert(spec.id(), sum);
-        }
-        Self { found }
+    /// The pace of `spec`, which was among those that were measured, or why there is none.
+    pub fn of(&self, spec: &MemorySpec) -> std::result::Result<Pace, String> {
+        let id = spec.id();
+        let why = || self.untried.get(&id).cloned().unwrap_or_else(|| "it was not timed".into());
+        self.found.get(&id).copied().ok_or_else(why)
     }
+}
 
-    /// The pace of `spec`, which was among those that were measured.
-    pub fn of(&self, spec: &MemorySpec) -> Pace {
-        self.found.get(&spec.id()).copied().unwrap_or_default()
+/// With what was only counted, not timed.
+fn filled(specs: &[MemorySpec], mut found: HashMap<String, Pace>) -> HashMap<String, Pace> {
+    let timed: Vec<(&MemorySpec, Pace)> = specs
+        .iter()
+        .filter_map(|spec| Some((spec, *found.get(&spec.id())?)))
+        .filter(|(_, pace)| pace.is_timed())
+        .collect();
+    for spec in specs {
+        let (macs, bytes) = match found.get(&spec.id()) {
+            Some(pace) if !pace.is_timed() => (pace.macs, pace.bytes),
+            _ => continue,
+        };
+        let same = |of: &MemorySpec| (&of.network, of.image, of.classes) == (&spec.network, spec.image, spec.classes);
+        let near: Vec<&(&MemorySpec, Pace)> = timed.iter().filter(|(of, _)| same(of)).collect();
+        let near = if near.is_empty() { timed.iter().collect() } else { near };
+        let scaled = near.iter().map(|(of, pace)| pace.scaled(macs, spec.batch as f64 / of.batch as f64));
+        let count = near.len() as f64;
+        let sum = scaled.fold(Pace::default(), |a, b| Pace {
+            step: a.step + b.step / count,
+            preparing: a.preparing + b.preparing / count,
+            image: a.image + b.image / count,
+            start: a.start + b.start / count,
+            checkpoint: a.checkpoint + b.checkpoint / count,
+            state: a.state.max(b.state),
+            bytes,
+            macs,
+        });
+        found.insert(spec.id(), sum);
     }
+    found
 }
 
 /// Each of `specs` once, the first of every network before the second of any, and so on.
@@ -240,7 +277,7 @@ fn start(share: &[&MemorySpec], crew: Crew, time: Duration) -> Result<Timer> {
     command.args(["pace", "--seconds", &time.as_secs_f64().to_string(), "--results"]).arg(crew.results);
     command.arg("--parent").arg(std::process::id().to_string());
     command.env("RAYON_NUM_THREADS", crew.threads.to_string());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(|e| Error::Missing(format!("cannot time steps: {e}")))?;
     let mut input = child.stdin.take().expect("stdin is piped");
     let timer = Timer(child);
@@ -284,20 +321,25 @@ mod tests {
         };
         let paces = [timed(1.0, 30.0), timed(99.0, 30.0), Pace { macs: 20.0, ..Pace::default() }];
         let found = all.iter().map(MemorySpec::id).zip(paces).collect();
-        let paces = Paces::of_found(&all, found);
+        let paces = filled(&all, found);
         // Two thirds of the work of a sample, and twice the samples.
-        let sll = paces.of(&all[2]);
+        let sll = paces[&all[2].id()];
         assert!((sll.step - 4.0 / 3.0).abs() < 1e-9 && sll.image == 0.1 && sll.macs == 20.0, "{sll:?}");
-        assert_eq!(paces.of(&all[1]).step, 99.0);
+        assert_eq!(paces[&all[1].id()].step, 99.0);
     }
 
     #[test]
     fn a_step_is_timed_with_what_is_around_it_and_after_the_time_only_counted() {
         let folder = tempfile::tempdir().unwrap();
         let all = [spec("16", "softhebb", 8), spec("16", "bp", 8)];
-        let [hebb, bp] = times(&all, f64::MIN_POSITIVE, folder.path()).unwrap()[..] else { panic!("two paces") };
+        let times = |seconds: f64| {
+            let mut found = Vec::new();
+            super::times(&all, seconds, folder.path(), &mut |pace| Ok(found.push(pace))).unwrap();
+            found
+        };
+        let [hebb, bp] = times(f64::MIN_POSITIVE)[..] else { panic!("two paces") };
         assert!(!hebb.is_timed() && hebb.macs > 0.0 && !bp.is_timed());
-        let timed = times(&all, 60.0, folder.path()).unwrap();
+        let timed = times(60.0);
         assert!(
             timed.iter().all(|p| p.step > 0.0 && p.image > 0.0 && p.start > 0.0 && p.checkpoint > 0.0),
             "{timed:?}"

@@ -9,8 +9,15 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 static HEAP: Ledger = Ledger::new();
 static BLOCKS: BlockCache = BlockCache::new();
 static REFUSED: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-/// Bytes of the last block that the system did not give, 0 where it gave all of them.
+/// From now on no block is given with which this process would hold more than `bytes`; a program that cannot go on
+/// without it ends.
+pub fn at_most(bytes: usize) {
+    MOST.store(bytes, Relaxed);
+}
+
+/// Bytes of the last block that was not given, 0 where all were.
 pub fn refused() -> usize {
     REFUSED.load(Relaxed)
 }
@@ -31,6 +38,20 @@ fn room(layout: Layout) -> usize {
 
 fn with_tag(layout: Layout, size: usize) -> Option<Layout> {
     Layout::from_size_align(size.checked_add(room(layout))?, room(layout)).ok()
+}
+
+/// Whether a block of `size` may be given.
+fn allowed(size: usize) -> bool {
+    let allowed = size <= MOST.load(Relaxed).saturating_sub(HEAP.live());
+    if !allowed {
+        REFUSED.store(size, Relaxed);
+    }
+    allowed
+}
+
+/// [`with_tag`] of a block that may be given.
+fn asked(layout: Layout, size: usize) -> Option<Layout> {
+    with_tag(layout, size).filter(|_| allowed(size))
 }
 
 /// Tags and counts a block whose tag's room starts at `base`.
@@ -55,12 +76,12 @@ unsafe fn tagged(base: *mut u8, layout: Layout, size: usize) -> *mut u8 {
 #[allow(unsafe_code, reason = "`GlobalAlloc` is an unsafe trait; there is no other way to see every byte")]
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let Some(whole) = with_tag(layout, layout.size()) else { return std::ptr::null_mut() };
+        let Some(whole) = asked(layout, layout.size()) else { return std::ptr::null_mut() };
         unsafe { tagged(BLOCKS.alloc(whole, false), layout, layout.size()) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        let Some(whole) = with_tag(layout, layout.size()) else { return std::ptr::null_mut() };
+        let Some(whole) = asked(layout, layout.size()) else { return std::ptr::null_mut() };
         unsafe { tagged(BLOCKS.alloc(whole, true), layout, layout.size()) }
     }
 
@@ -74,7 +95,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let tag = unsafe { pointer.cast::<usize>().sub(1).read() };
-        let (Some(whole), Some(new)) = (with_tag(layout, layout.size()), with_tag(layout, size)) else {
+        let (Some(whole), Some(new)) = (with_tag(layout, layout.size()), asked(layout, size)) else {
             return std::ptr::null_mut();
         };
         let moved = unsafe { BLOCKS.realloc(pointer.sub(room(layout)), whole, new.size()) };

@@ -16,7 +16,7 @@ mod ledger;
 pub mod libtorch;
 mod usage;
 
-pub use heap::{CountingAllocator, HeapMeter, refused};
+pub use heap::{CountingAllocator, HeapMeter, at_most, refused};
 pub use layer::LayerMemory;
 pub use usage::{ByCategory, CategoryOf, MemoryUse, StandingBytes, StepBytes};
 

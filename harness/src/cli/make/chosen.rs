@@ -3,7 +3,7 @@
 use super::args::SelectArgs;
 use crate::device;
 use crate::error::{Error, Result};
-use crate::estimate::{self, Crew, Load};
+use crate::estimate::{self, Crew, Tried};
 use crate::experiment::{Choices, Experiment, Plan, Profile, expand};
 use crate::plan::PlanLine;
 use crate::pool::Job;
@@ -86,8 +86,9 @@ fn nothing(plan: &Plan, choices: &Choices) -> Error {
 }
 
 /// The plan's lines: `jobs`, with what those of them take that are `left`, as `loads` has it in their order.
-pub fn lines(jobs: &[Job<RunSpec>], left: &[Job<RunSpec>], loads: &[Load]) -> Vec<PlanLine> {
-    let known: HashMap<String, &Load> = left.iter().map(|job| job.request.id()).zip(loads).collect();
+pub fn lines(jobs: &[Job<RunSpec>], left: &[Job<RunSpec>], loads: &[Tried]) -> Vec<PlanLine> {
+    let known = left.iter().zip(loads).filter_map(|(job, load)| Some((job.request.id(), load.as_ref().ok()?)));
+    let known: HashMap<String, _> = known.collect();
     let line = |job: &Job<RunSpec>| {
         let id = job.request.id();
         let load = known.get(&id);
@@ -118,7 +119,7 @@ fn choices(device: Option<DeviceName>, epochs: Option<usize>, args: &SelectArgs,
 
 /// Says what the runs that are left will take, and then what all of the paper's would; nothing where none is left.
 /// Gives what each of them takes.
-pub fn tell_time(chosen: &Chosen, left: &[Job<RunSpec>], crew: Crew) -> Result<Vec<Load>> {
+pub fn tell_time(chosen: &Chosen, left: &[Job<RunSpec>], crew: Crew) -> Result<Vec<Tried>> {
     if left.is_empty() {
         return Ok(Vec::new());
     }

@@ -33,8 +33,14 @@ impl Compared<'_> {
         let run = &self.pairs[0].0;
         let width = run.spec.network.width.map_or(String::new(), |width| format!(", width {width}"));
         let epochs = if run.epochs == 1 { "1 epoch".into() } else { format!("{} epochs", run.epochs) };
-        let images = format!("{} {} images", run.data.test, run.evaluated_on);
-        format!("{}: {}{width}, {epochs}, {images}", run.data.name, run.spec.network.name)
+        let images = format!("{} images, {} {} images", run.data.train, run.data.test, run.evaluated_on);
+        format!("{}: {}{width}, {epochs} of {images}", run.data.name, run.spec.network.name)
+    }
+
+    /// Images trained on, every epoch counted.
+    fn trained_on(&self) -> usize {
+        let run = &self.pairs[0].0;
+        run.epochs * run.data.train
     }
 }
 
@@ -74,7 +80,7 @@ impl<'a> Runs<'a> {
 }
 
 /// Of every page the pairs of runs of one seed, data set and number of epochs, of which `left` and `right` accept one
-/// each; the page with the most epochs, and of those the one with the most pairs.
+/// each; the page trained on the most images, and of those the one with the most pairs.
 fn best<'a>(
     found: &[(&'a Page, Vec<&'a LabelledRun>)],
     left: &dyn Fn(&LabelledRun) -> bool,
@@ -87,7 +93,7 @@ fn best<'a>(
         let pairs = pairs(of(left).into_iter(), of(right).into_iter());
         Compared { page, pairs: pairs.into_iter().map(|(a, b)| (a.clone(), b.clone())).collect() }
     });
-    let most = |compared: &Compared| (compared.pairs[0].0.epochs, compared.pairs.len());
+    let most = |compared: &Compared| (compared.trained_on(), compared.pairs.len());
     compared.filter(|compared| !compared.pairs.is_empty()).max_by_key(most)
 }
 
@@ -118,7 +124,7 @@ pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String
             None => lacking.push(format!("{other}{}", runs.left_out(|run| of(other, run)))),
         }
     }
-    let Some((_, first)) = parts.iter().max_by_key(|(_, best)| best.epochs()) else {
+    let Some((_, first)) = parts.iter().max_by_key(|(_, best)| best.trained_on()) else {
         return Ok((None, Finding::not_done(format!("{row} beside others on {column}: no two runs of one seed"))));
     };
     let (mut list, mut verdicts) = (Vec::new(), Vec::new());
