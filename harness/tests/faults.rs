@@ -331,7 +331,10 @@ fn a_resumed_run_has_the_numbers_and_bytes_of_one_in_one_go() {
     // A rule with a phase, and one with many units on convolutions.
     let softhebb = ["run", "--rule", "softhebb", "--width", "64", "--train-limit", "1000", "--lr", "0.003"];
     let sll = ["run", "--rule", "sll", "--network", "cnn-1", "--width", "8", "--batch-norm", "--train-limit", "320"];
-    for args in [&softhebb[..], &sll] {
+    // What is measured of layers is measured once an epoch, and once before training.
+    let measured = ["run", "--rule", "sll", "--width", "48", "--train-limit", "1000", "--representations"];
+    let both = [&measured[..], &["--diagnostics"]].concat();
+    for args in [&softhebb[..], &sll, &measured, &both] {
         resumes(&[args, &["--epochs", "4"]].concat());
     }
 }
@@ -349,6 +352,11 @@ fn resumes(args: &[&str]) {
         let result = json(&run(results.path(), args));
         assert_eq!(curve(&expected), curve(&result), "{args:?} after epoch {stop}");
         assert_eq!(expected["peak_bytes"], result["peak_bytes"], "{args:?} after epoch {stop}");
+        for list in ["diagnostics", "representations"] {
+            assert_eq!(expected[list], result[list], "{list} of {args:?} after epoch {stop}");
+            let points = result[list].as_array().map_or(0, Vec::len);
+            assert_eq!(points, if args.contains(&format!("--{list}").as_str()) { 5 } else { 0 }, "{list}");
+        }
     }
 }
 

@@ -86,7 +86,7 @@ impl Handed {
     }
 
     /// The same for work that is for `engine`: jobs of other batch systems that cannot be asked are taken to be gone.
-    fn alive_beside(&self, engine: Option<EngineName>) -> Result<usize> {
+    pub fn alive_beside(&self, engine: Option<EngineName>) -> Result<usize> {
         let mut alive = 0;
         for Submitted { engine: name, job } in self.jobs()? {
             let other = EngineName::named(&name);
@@ -102,20 +102,24 @@ impl Handed {
         Ok(alive)
     }
 
-    /// Ends its jobs; gives how many tasks that were.
+    /// Ends its jobs; gives how many tasks that were. One that cannot be asked or ended keeps no other alive.
     pub fn cancel(&self) -> Result<usize> {
-        let mut ended = 0;
+        let (mut ended, mut errors) = (0, Vec::new());
         for Submitted { engine, job } in self.jobs()? {
             let Some(queue) = EngineName::named(&engine).and_then(EngineName::queue) else { continue };
-            match queue.alive(&job)? {
-                0 => {}
-                alive => {
-                    queue.cancel(&job)?;
-                    ended += alive;
-                }
+            let cancelled = queue.alive(&job).and_then(|alive| match alive {
+                0 => Ok(0),
+                alive => queue.cancel(&job).map(|()| alive),
+            });
+            match cancelled {
+                Ok(tasks) => ended += tasks,
+                Err(error) => errors.push(format!("job {job} of {engine}: {error}")),
             }
         }
-        Ok(ended)
+        match errors.is_empty() {
+            true => Ok(ended),
+            false => Err(Error::Failed(format!("{ended} tasks ended, but {}", errors.join("\n")))),
+        }
     }
 
     /// What is handed over of it: those of its lines whose numbers, counted from 1, are `left`.

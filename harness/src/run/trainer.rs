@@ -190,7 +190,9 @@ impl Training {
 
     /// Trains the epochs that are left; gives the step at which loss or weights stopped being numbers.
     fn run(&mut self, spec: &RunSpec, keeping: Option<Keeping>, events: &mut dyn Events) -> Result<Option<u64>> {
-        if self.state.diagnostics.is_empty() {
+        // A state that was kept has been measured before its first step.
+        let measured = !self.state.diagnostics.is_empty() || !self.state.representations.is_empty();
+        if self.state.steps == 0 && !measured {
             self.diagnose(0, spec, events)?;
         }
         for epoch in self.state.epochs..spec.recipe.epochs {
@@ -257,16 +259,21 @@ impl Training {
     }
 
     /// Measures every layer after `epochs` epochs, where the recipe asks for it, outside of what is timed and weighed.
+    /// A signal in its midst leaves none of it, so that a resumed run measures each epoch once.
     fn diagnose(&mut self, epochs: usize, spec: &RunSpec, events: &dyn Events) -> Result<()> {
         let stop = || events.interrupted();
-        if spec.recipe.diagnostics {
-            let found = diagnostics::after(epochs, spec, &self.net, &*self.rule, &self.loader, &stop)?;
-            self.state.diagnostics.push(found);
-        }
-        if spec.recipe.representations {
-            let found = representations::after(epochs, spec.seed, &self.net, &*self.rule, &self.loader, &stop)?;
-            self.state.representations.push(found);
-        }
+        let layers = spec
+            .recipe
+            .diagnostics
+            .then(|| diagnostics::after(epochs, spec, &self.net, &*self.rule, &self.loader, &stop));
+        let layers = layers.transpose()?;
+        let represented = spec
+            .recipe
+            .representations
+            .then(|| representations::after(epochs, spec.seed, &self.net, &*self.rule, &self.loader, &stop));
+        let represented = represented.transpose()?;
+        self.state.diagnostics.extend(layers);
+        self.state.representations.extend(represented);
         Ok(())
     }
 

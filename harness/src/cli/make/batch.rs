@@ -1,7 +1,7 @@
 //! Options of batch systems.
 
 use crate::engine::{Cluster, EngineName};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -50,6 +50,32 @@ impl EngineArgs {
         self.engine == EngineName::Local
     }
 
+    /// Refuses what only a batch system would look at where none is asked for.
+    pub fn no_idle_flags(&self) -> Result<()> {
+        let Self { engine: _, cluster, partition, account, gres, time, mem, cpus, tasks, task_minutes, wait } = self;
+        let flags = [
+            ("--cluster", cluster.is_some()),
+            ("--partition", partition.is_some()),
+            ("--account", account.is_some()),
+            ("--gres", gres.is_some()),
+            ("--time", time.is_some()),
+            ("--mem", mem.is_some()),
+            ("--cpus", cpus.is_some()),
+            ("--tasks", tasks.is_some()),
+            ("--task-minutes", task_minutes.is_some()),
+            ("--wait", *wait),
+        ];
+        let given: Vec<&str> = flags.iter().filter(|(_, given)| *given).map(|(flag, _)| *flag).collect();
+        match given.is_empty() || !self.is_local() {
+            true => Ok(()),
+            false => Err(Error::Input(format!(
+                "{} asks something of a batch system, and --engine local, the default, has none: add --engine slurm or \
+                 --engine hq, or leave it out",
+                given.join(", ")
+            ))),
+        }
+    }
+
     /// The cluster's file with the flags over it; `jobs` runs side by side, if that is given.
     pub fn asked(&self, jobs: Option<u64>) -> Result<Cluster> {
         let file = Cluster::read(self.cluster.as_deref())?;
@@ -94,5 +120,13 @@ mod tests {
         let found = (cluster.partition.as_deref(), cluster.mem.as_deref(), cluster.cpus, cluster.jobs);
         assert_eq!(found, (Some("gpu"), Some("8G"), Some(2), 2));
         assert_eq!((cluster.setup.len(), line.engine.asked(Some(4)).unwrap().jobs), (1, 4));
+    }
+
+    #[test]
+    fn what_is_asked_of_a_batch_system_needs_one() {
+        let refused = |args: &[&str]| Line::parse_from([&["x"], args].concat()).engine.no_idle_flags();
+        let error = refused(&["--gres", "gpu:1", "--wait"]).unwrap_err().to_string();
+        assert!(error.contains("--gres, --wait") && error.contains("--engine slurm"), "{error}");
+        assert!(refused(&[]).is_ok() && refused(&["--engine", "slurm", "--gres", "gpu:1", "--wait"]).is_ok());
     }
 }

@@ -4,7 +4,7 @@ use super::args::MakeArgs;
 use super::batch::EngineArgs;
 use super::collect::Finder;
 use crate::cli::stdout::print;
-use crate::engine::{self, Cluster, Handed};
+use crate::engine::{self, Cluster, EngineName, Handed};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::spec::Request;
@@ -43,6 +43,10 @@ impl EngineArgs {
         let mut before = usize::MAX;
         for _ in 0..ROUNDS {
             let left = left(handed, finder);
+            if args.dry_run && left.is_empty() {
+                say!("all runs are done: there is nothing to hand over");
+                return Ok(Way::Over);
+            }
             if left.is_empty() || left.len() >= before {
                 break;
             }
@@ -57,7 +61,7 @@ impl EngineArgs {
                 say!("`harness status` tells how it goes; when it is done, the same command writes the page");
                 return Ok(Way::Over);
             }
-            wait(handed)?;
+            wait(handed, self.engine)?;
         }
         Ok(Way::Ended)
     }
@@ -72,10 +76,10 @@ fn left(handed: &Handed, finder: &Finder) -> Vec<usize> {
 
 /// Waits until no task of `handed` is left. A batch system that does not answer for a while, as when it is restarted,
 /// is asked again.
-fn wait(handed: &Handed) -> Result<()> {
+fn wait(handed: &Handed, engine: EngineName) -> Result<()> {
     let mut answered = Instant::now();
     loop {
-        match handed.alive() {
+        match handed.alive_beside(Some(engine)) {
             Ok(0) => return Ok(()),
             Ok(_) => answered = Instant::now(),
             Err(error) if answered.elapsed() > SILENCE => return Err(error),

@@ -15,6 +15,7 @@ use crate::run;
 use crate::spec::{DeviceName, Request, RunSpec};
 use crate::store::Store;
 use crate::talk::say;
+use std::collections::HashSet;
 
 /// An experiment as a command names it, without the folder of a file.
 pub fn called(name: &str) -> String {
@@ -30,6 +31,7 @@ pub fn make(
     args: &MakeArgs,
 ) -> Result<()> {
     args.part.no_other_engine(&args.engine)?;
+    args.engine.no_idle_flags()?;
     let select = &args.select;
     let store = Store::at(&select.results.results);
     // What is only written down, or handed to others, may be another machine's.
@@ -77,7 +79,13 @@ pub fn make(
             let pool = Pool { at_once, arguments, until: args.part.until(), ..Pool::default() };
             // Runs of earlier numerics that stand in are not the pool's business.
             match here {
-                true => pool.make(&args.part.of(if select.older { &left } else { jobs }), &store),
+                true => {
+                    // A part is one of all runs, done or not, so that machines that start at other times share alike.
+                    let ids: HashSet<String> = left.iter().map(|job| job.request.id()).collect();
+                    let mut part = args.part.of(jobs);
+                    part.retain(|job| !select.older || ids.contains(&job.request.id()));
+                    pool.make(&part, &store)
+                }
                 false => missing(&finder.left(jobs), &store),
             }
         }

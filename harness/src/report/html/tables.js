@@ -3,7 +3,7 @@
 
 /// The number that a cell begins with, its thousands set apart by spaces; none where it begins with something else.
 function numberOf(text) {
-  const found = /^[-−+]?\d[\d\u00a0\u2009\u202f ]*(\.\d+)?(e[-+]?\d+)?/i.exec(text);
+  const found = /^[-−+]?\d[\d\u00a0\u2009\u202f ]*(\.\d+)?(e[-+]?\d+)?/i.exec(text.replace(/^[<>≤≥~] ?/, ''));
   return found ? Number(found[0].replace('−', '-').replace(/[\u00a0\u2009\u202f ]/g, '')) : NaN;
 }
 
