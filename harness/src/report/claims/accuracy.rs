@@ -153,6 +153,36 @@ pub fn rises<'a>(pages: &[&'a Page], row: &str, [from, to]: [f64; 2], at_least: 
     Ok((Some(best.page), Finding { verdict, said, scale: best.scale(), source: None }))
 }
 
+/// From the swept value `over` to `to` the accuracy of `row` rises by less than from `from` to `over`, seed by seed.
+pub fn slows<'a>(pages: &[&'a Page], row: &str, [from, over, to]: [f64; 3]) -> Found<'a> {
+    let of = |value: f64, run: &LabelledRun| run.row == row && run.value == Some(value);
+    let runs = Runs::of(pages);
+    let rise = |low: f64, high: f64| best(&runs.now, &|run| of(high, run), &|run| of(low, run));
+    let not_done = || Finding::not_done(format!("{row} at {from}, {over} and {to}: no three runs of one seed"));
+    let (Some(first), Some(second)) = (rise(from, over), rise(over, to)) else { return Ok((None, not_done())) };
+    let later = |run: &RunResult| second.pairs.iter().find(|(_, low)| low.run_id == run.run_id);
+    let rises: Vec<[f64; 2]> = first
+        .pairs
+        .iter()
+        .filter_map(|(middle, low)| {
+            let (high, _) = later(middle)?;
+            Some([accuracy(middle) - accuracy(low), accuracy(high) - accuracy(middle)])
+        })
+        .collect();
+    if rises.is_empty() {
+        return Ok((None, not_done()));
+    }
+    let of_each = |index: usize| mean(&rises.iter().map(|rise| rise[index]).collect::<Vec<_>>()).unwrap_or(f64::NAN);
+    let less: Vec<f64> = rises.iter().map(|[first, second]| first - second).collect();
+    let said = format!(
+        "{row} from {from} to {over} {:+.2}, from {over} to {to} {:+.2}, less by {}; asked: less",
+        of_each(0),
+        of_each(1),
+        interval(&less)
+    );
+    Ok((Some(second.page), Finding { verdict: judge(&less, 0.0), said, scale: second.scale(), source: None }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,5 +267,34 @@ mod tests {
         assert_eq!(verdict([1.0, 10.0], 1.0).verdict, Verdict::Holds);
         assert_eq!(verdict([1.0, 10.0], 1.5).verdict, Verdict::Fails);
         assert_eq!(verdict([1.0, 7.0], 1.0).verdict, Verdict::NotDone);
+    }
+
+    #[test]
+    fn a_rise_slows_where_the_next_one_is_less_in_every_seed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut report = example::sweep();
+        let numbers: Vec<f64> = report.columns.iter().filter_map(|column| column.number()).collect();
+        let judged = |name: &str, report: &Report| {
+            let sweep = page(dir.path(), name, report);
+            slows(&[&sweep], "BP", [numbers[0], numbers[1], numbers[2]]).unwrap().1
+        };
+        let set = |report: &mut Report, column: usize, accuracies: [f64; 2]| {
+            let runs = accuracies.iter().enumerate().map(|(seed, a)| {
+                let mut run = example::run(seed as u64, *a);
+                run.spec.recipe.lr = 1e-3 * (column + 1) as f64;
+                RunResult { run_id: run.spec.id_under(run.numerics), ..run }
+            });
+            report.cells[column] = Cell { runs: runs.collect(), ..Cell::default() };
+        };
+        // Rises of 4 and 4.1, then of 1 and 1.1: less by 3 in both seeds.
+        for (column, accuracies) in [[80.0, 81.0], [84.0, 85.1], [85.0, 86.2]].into_iter().enumerate() {
+            set(&mut report, column, accuracies);
+        }
+        let slower = judged("slower", &report);
+        assert!(slower.verdict == Verdict::Holds && slower.said.contains("less by +3.00"), "{slower:?}");
+        set(&mut report, 2, [95.0, 96.1]);
+        assert_eq!(judged("faster", &report).verdict, Verdict::Fails);
+        report.cells[2].runs.clear();
+        assert_eq!(judged("none", &report).verdict, Verdict::NotDone);
     }
 }

@@ -38,6 +38,8 @@ pub enum Evidence {
     AboveAll { experiment: String, column: String, row: String, except: Vec<String> },
     /// From the swept value `from` to `to` the accuracy of `row` rises, by at least `at_least` points.
     Rises { experiment: String, row: String, from: f64, to: f64, at_least: f64 },
+    /// From the swept value `over` to `to` the accuracy of `row` rises by less than from `from` to `over`.
+    Slows { experiment: String, row: String, from: f64, over: f64, to: f64 },
     /// The step's peak of `row` does not grow with depth, as [`crate::experiment::memory::figure`] judges it.
     Flat { experiment: String, column: String, row: String },
     /// The peak of training of `row` is at least `at_least` percent below that of `against`.

@@ -52,6 +52,9 @@ impl Evidence {
             Evidence::Rises { experiment, row, from, to, at_least } => {
                 accuracy::rises(&of(experiment), row, [*from, *to], *at_least)?
             }
+            Evidence::Slows { experiment, row, from, over, to } => {
+                accuracy::slows(&of(experiment), row, [*from, *over, *to])?
+            }
             Evidence::Flat { experiment, column, row } => depth::flat(&of(experiment), column, row)?,
             Evidence::Saves { experiment, column, row, against, at_least } => {
                 memory::saves(&of(experiment), column, [row, against], *at_least)?
@@ -130,7 +133,9 @@ mod tests {
                     except.iter().chain([row]).for_each(|word| has(&rows, word));
                     has(&columns, column);
                 }
-                Evidence::Rises { experiment, row, .. } => has(&tables(experiment).0, row),
+                Evidence::Rises { experiment, row, .. } | Evidence::Slows { experiment, row, .. } => {
+                    has(&tables(experiment).0, row)
+                }
                 Evidence::Theorem { experiment, row, .. } => has(&tables(experiment).0, row),
                 Evidence::Layers(Layers { experiment, column, row, against, at_least, at_most, .. }) => {
                     let (rows, columns) = tables(experiment);
