@@ -334,7 +334,11 @@ mod tests {
         let all = [spec("16", "softhebb", 8), spec("16", "bp", 8)];
         let times = |seconds: f64| {
             let mut found = Vec::new();
-            super::times(&all, seconds, folder.path(), &mut |pace| Ok(found.push(pace))).unwrap();
+            super::times(&all, seconds, folder.path(), &mut |pace| {
+                found.push(pace);
+                Ok(())
+            })
+            .unwrap();
             found
         };
         let [hebb, bp] = times(f64::MIN_POSITIVE)[..] else { panic!("two paces") };

@@ -134,7 +134,7 @@ mod tests {
                     has(&columns, column);
                 }
                 Evidence::Rises { experiment, row, .. } | Evidence::Slows { experiment, row, .. } => {
-                    has(&tables(experiment).0, row)
+                    has(&tables(experiment).0, row);
                 }
                 Evidence::Theorem { experiment, row, .. } => has(&tables(experiment).0, row),
                 Evidence::Layers(Layers { experiment, column, row, against, at_least, at_most, .. }) => {
