@@ -1,5 +1,5 @@
-//! `harness pace`: times the steps that it is asked for on stdin, a line of JSON each. Tables start it to learn how long
-//! they will take.
+//! `harness pace`: times the steps that it is asked for on stdin, a line of JSON each. Tables start it to learn how
+//! long they will take.
 
 use super::options::ResultOptions;
 use super::stdout::print;

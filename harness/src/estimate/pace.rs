@@ -23,8 +23,8 @@ const FEWEST: usize = 8;
 const EACH: Duration = Duration::from_millis(150);
 /// Images predicted to time prediction.
 const PREDICTED: usize = 128;
-/// Bytes that a process may take to time steps. What needs more would be drawn for longer than an estimate is worth, and
-/// beside runs that are under way.
+/// Bytes that a process may take to time steps. What needs more would be drawn for longer than an estimate is worth,
+/// and beside runs that are under way.
 pub const MOST: usize = 4 << 30;
 /// After so many processes in a row that ended at their first step the others of their share are left untried.
 const FAILURES: usize = 3;
