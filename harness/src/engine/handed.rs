@@ -82,11 +82,12 @@ impl Handed {
     /// # Errors
     /// If one of them cannot be asked.
     pub fn alive(&self) -> Result<usize> {
-        self.alive_beside(None)
+        self.alive_beside(None, &mut |_| {})
     }
 
-    /// The same for work that is for `engine`: jobs of other batch systems that cannot be asked are taken to be gone.
-    pub fn alive_beside(&self, engine: Option<EngineName>) -> Result<usize> {
+    /// The same for work that is for `engine`: jobs of other batch systems that cannot be asked are taken to be gone,
+    /// which `say` tells.
+    pub fn alive_beside(&self, engine: Option<EngineName>, say: &mut dyn FnMut(&str)) -> Result<usize> {
         let mut alive = 0;
         for Submitted { engine: name, job } in self.jobs()? {
             let other = EngineName::named(&name);
@@ -94,7 +95,7 @@ impl Handed {
             match queue.alive(&job) {
                 Ok(tasks) => alive += tasks,
                 Err(error) if engine.is_some() && engine != other => {
-                    say!("{error}\njob {job} of {name} is taken to be gone");
+                    say(&format!("{error}\njob {job} of {name} is taken to be gone"));
                 }
                 Err(error) => return Err(error),
             }
@@ -137,7 +138,7 @@ impl Handed {
 /// Hands `work` of a plan to `engine`, unless tasks of it wait or run there already; says which job it is.
 pub fn hand_over(engine: EngineName, handed: &Handed, work: &Work) -> Result<()> {
     let queue = engine.queue().ok_or_else(|| Error::Input("this machine is no batch system".into()))?;
-    if let alive @ 1.. = handed.alive_beside(Some(engine))? {
+    if let alive @ 1.. = handed.alive_beside(Some(engine), &mut |told| say!("{told}"))? {
         say!("{alive} tasks of {} wait or run already; nothing is submitted", handed.name);
         return Ok(());
     }

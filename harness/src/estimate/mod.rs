@@ -135,11 +135,11 @@ pub fn command_cost(specs: &[&RunSpec], loads: &[Tried], crew: Crew) -> Result<S
     let seconds: Vec<f64> = known.iter().map(Load::seconds).collect();
     let diagnosed = specs.iter().any(|spec| spec.recipe.diagnostics || spec.recipe.representations);
     Ok(format!(
-        "this command: {} of {}, {} at once: about {}{}, by steps just timed{}; data: {}; {}",
+        "this command: {} of {}, {} at once: {}{}, by steps just timed{}; data: {}; {}",
         runs(specs.len()),
         epochs(specs.iter().map(|spec| spec.recipe.epochs)),
         crew.jobs.min(specs.len()).max(1),
-        duration(makespan(&seconds, crew.jobs)),
+        about(&seconds, crew.jobs),
         if diagnosed { " and what it takes to measure every layer" } else { "" },
         without(specs, loads),
         data(specs)?,
@@ -176,12 +176,17 @@ pub fn paper_cost(experiment: &Experiment, choices: &Choices, crew: Crew) -> Res
     let loads = loads(&specs, crew, &HashMap::new())?;
     let seconds: Vec<f64> = loads.iter().flatten().map(Load::seconds).collect();
     Ok(format!(
-        "the paper's recipe for all of it: {} of {}: about {} on this machine{}",
+        "the paper's recipe for all of it: {} of {}: {} on this machine{}",
         runs(specs.len()),
         epochs(specs.iter().map(|spec| spec.recipe.epochs)),
-        duration(makespan(&seconds, crew.jobs)),
+        about(&seconds, crew.jobs),
         without(&specs, &loads)
     ))
+}
+
+/// How long runs of `seconds` take, `jobs` at once.
+fn about(seconds: &[f64], jobs: usize) -> String {
+    if seconds.is_empty() { "an unknown time".into() } else { format!("about {}", duration(makespan(seconds, jobs))) }
 }
 
 /// Behind a time: the runs that are not in it, each rule with its data sets, and why.
@@ -221,6 +226,12 @@ fn epochs(values: impl Iterator<Item = usize> + Clone) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_of_runs_of_which_none_was_timed_is_not_known() {
+        assert_eq!(about(&[], 2), "an unknown time");
+        assert_eq!(about(&[60.0, 60.0], 1), format!("about {}", duration(120.0)));
+    }
 
     #[test]
     fn epochs_are_told_as_a_range() {

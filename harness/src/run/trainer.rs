@@ -190,9 +190,8 @@ impl Training {
 
     /// Trains the epochs that are left; gives the step at which loss or weights stopped being numbers.
     fn run(&mut self, spec: &RunSpec, keeping: Option<Keeping>, events: &mut dyn Events) -> Result<Option<u64>> {
-        // A state that was kept has been measured before its first step.
-        let measured = !self.state.diagnostics.is_empty() || !self.state.representations.is_empty();
-        if self.state.steps == 0 && !measured {
+        // A state that was kept has been measured before its first step, where that is asked for.
+        if self.state.diagnostics.is_empty() && self.state.representations.is_empty() {
             self.diagnose(0, spec, events)?;
         }
         for epoch in self.state.epochs..spec.recipe.epochs {

@@ -79,7 +79,8 @@ fn left(handed: &Handed, finder: &Finder) -> Vec<usize> {
 fn wait(handed: &Handed, engine: EngineName) -> Result<()> {
     let mut answered = Instant::now();
     loop {
-        match handed.alive_beside(Some(engine)) {
+        // What is taken to be gone was told where the work was handed over.
+        match handed.alive_beside(Some(engine), &mut |_| {}) {
             Ok(0) => return Ok(()),
             Ok(_) => answered = Instant::now(),
             Err(error) if answered.elapsed() > SILENCE => return Err(error),
