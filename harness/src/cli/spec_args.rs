@@ -57,7 +57,8 @@ pub struct SpecArgs {
     /// Weight decay.
     #[arg(long)]
     weight_decay: Option<f64>,
-    /// constant, cosine or step; step takes --set recipe.schedule.at=[60,90] --set recipe.schedule.factor=0.1.
+    /// constant, cosine, step or linear; step takes --set recipe.schedule.at=[60,90] --set recipe.schedule.factor=0.1,
+    /// linear --set recipe.schedule.from=50 --set recipe.schedule.to=100.
     #[arg(long)]
     schedule: Option<String>,
     /// Passes over the training data.
