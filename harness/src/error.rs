@@ -18,6 +18,9 @@ pub enum Error {
     /// Ctrl-C or a termination signal. Exit code 130.
     #[error("interrupted; what is finished is kept, and the same command resumes there")]
     Interrupted,
+    /// The same where no run made a step that could be kept: calling again may lead nowhere. Exit code 75.
+    #[error("interrupted before any run made a step that is kept; give it more time")]
+    NoStep,
     /// The same of a command that keeps nothing. Exit code 130.
     #[error("interrupted; nothing is kept, and the same command begins anew")]
     Abandoned,
@@ -33,6 +36,8 @@ impl Error {
             Error::Failed(_) => 1,
             Error::Input(_) => 2,
             Error::Missing(_) => 3,
+            // sysexits.h: EX_TEMPFAIL.
+            Error::NoStep => 75,
             Error::Interrupted | Error::Abandoned => 130,
         }
     }
@@ -46,6 +51,7 @@ impl Error {
             Error::Input(text) => Error::Input(said(text)),
             Error::Missing(text) => Error::Missing(said(text)),
             Error::Interrupted => Error::Interrupted,
+            Error::NoStep => Error::NoStep,
             Error::Abandoned => Error::Abandoned,
         }
     }

@@ -107,6 +107,8 @@ pub enum Outcome {
     Diverged,
     /// There is none.
     Failed,
+    /// There is none yet: it was asked to end, and the same command goes on.
+    Interrupted,
 }
 
 impl News {

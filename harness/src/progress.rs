@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::news::{News, Outcome, eta};
-use crate::record::{DataInfo, RunResult};
+use crate::record::{DataInfo, EpochPoint, RunResult};
 use crate::run::{EpochNews, Events, Place};
 use crate::talk::{self, say};
 use crate::tensorboard::Board;
@@ -38,8 +38,10 @@ pub struct RunProgress {
     title: String,
     epochs: usize,
     began: Instant,
-    /// The share of the run that was done when it began.
-    from: f64,
+    /// Where the run was when it began.
+    from: Place,
+    /// Steps of an epoch, from the first step on.
+    steps: usize,
     told: Instant,
 }
 
@@ -48,7 +50,7 @@ impl RunProgress {
     pub fn new(run: String, title: String, epochs: usize) -> Self {
         let bar = talk::draws().then(|| bar(title.clone()));
         let now = Instant::now();
-        Self { bar, run, title, epochs, began: now, from: 0.0, told: now }
+        Self { bar, run, title, epochs, began: now, from: Place::default(), steps: 0, told: now }
     }
 
     fn tell(&self, news: &News) {
@@ -62,7 +64,9 @@ impl RunProgress {
     }
 
     fn eta(&self, epochs_done: f64) -> Option<f64> {
-        eta(self.began.elapsed().as_secs_f64(), self.from, epochs_done / self.epochs.max(1) as f64)
+        let epochs = self.epochs.max(1) as f64;
+        let from = self.from.epochs as f64 + self.from.steps as f64 / self.steps.max(1) as f64;
+        eta(self.began.elapsed().as_secs_f64(), from / epochs, epochs_done / epochs)
     }
 
     /// Tells that the run is over, and why where it failed.
@@ -73,6 +77,7 @@ impl RunProgress {
 
 impl Events for RunProgress {
     fn step(&mut self, epoch: usize, step: usize, steps: usize) {
+        self.steps = steps;
         if self.told.elapsed() < STEPS_EVERY {
             return;
         }
@@ -108,7 +113,7 @@ impl Events for RunProgress {
             Err(_) => ", not verified".to_string(),
         };
         self.began = Instant::now();
-        self.from = from.epochs as f64 / self.epochs.max(1) as f64;
+        self.from = from;
         self.tell(&News::Start {
             run: self.run.clone(),
             title: self.title.clone(),
@@ -154,17 +159,21 @@ impl Watched {
 
     /// The run is in the store.
     pub fn end(mut self, result: &RunResult) {
-        let rest = self.board.as_mut().map_or(Ok(()), |board| board.rest(result));
-        self.logged(rest);
+        self.complete(&result.curve);
         let outcome = if result.diverged_at_step.is_some() { Outcome::Diverged } else { Outcome::Done };
         self.progress.end(outcome, None);
     }
 
     /// There is no result.
     pub fn failed(self, error: &Error) {
-        if !matches!(error, Error::Interrupted) {
-            self.progress.end(Outcome::Failed, Some(error.to_string()));
-        }
+        let outcome = if matches!(error, Error::Interrupted) { Outcome::Interrupted } else { Outcome::Failed };
+        self.progress.end(outcome, Some(error.to_string()));
+    }
+
+    /// Logs what is not logged of the run so far.
+    fn complete(&mut self, curve: &[EpochPoint]) {
+        let outcome = self.board.as_mut().map_or(Ok(()), |board| board.complete(curve));
+        self.logged(outcome);
     }
 
     /// A log that cannot be written harms no run.
@@ -188,10 +197,11 @@ impl Events for Watched {
     }
 
     fn start(&mut self, from: Place, data: &DataInfo) {
-        if let Some(board) = &mut self.board {
-            board.goes_on(from.epochs);
-        }
         self.progress.start(from, data);
+    }
+
+    fn before(&mut self, curve: &[EpochPoint]) {
+        self.complete(curve);
     }
 
     fn note(&mut self, sentence: &str) {

@@ -56,14 +56,18 @@ fn an_interrupted_run_goes_on_with_the_same_numbers() {
     let args =
         ["run", "--width", "32", "--dropout", "0.2", "--epochs", "60", "--train-limit", "1000", "--schedule", "cosine"];
     let expected = json(&run(whole.path(), &args));
-    let mut child = harness(broken.path()).args(args).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    lines.find(|line| line.as_ref().unwrap().contains("epoch 2/60")).expect("the second epoch ends").unwrap();
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let rest: Vec<String> = lines.map_while(Result::ok).collect();
-    let status = child.wait().unwrap();
-    assert_eq!(status.code(), Some(130), "{rest:?}");
-    assert!(rest.iter().any(|line| line.contains("interrupted")), "{rest:?}");
+    let interrupted = |more: &[&str]| {
+        let mut command = harness(broken.path());
+        let mut child = command.args(args).args(more).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        lines.find(|line| line.as_ref().unwrap().contains("epoch 2/60")).expect("the second epoch ends").unwrap();
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let rest: Vec<String> = lines.map_while(Result::ok).collect();
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), Some(130), "{rest:?}");
+        assert!(rest.iter().any(|line| line.contains("interrupted")), "{rest:?}");
+    };
+    interrupted(&[]);
     let resumed = run(broken.path(), &args);
     // By when the signal came, at an epoch's end or within one.
     let places = ["resumes after epoch", "resumes after step"];
@@ -77,6 +81,15 @@ fn an_interrupted_run_goes_on_with_the_same_numbers() {
     assert_eq!(expected["unit_accuracy"], resumed["unit_accuracy"]);
     let total = |r: &serde_json::Value| r["peak_bytes"]["total"].as_u64().unwrap() as f64;
     assert!((total(&expected) / total(&resumed) - 1.0).abs() < 0.01, "memory is told alike after a resume");
+    // So does one that was begun anew beside its result; and what was finished is begun anew once more.
+    let force = |more: &[&str]| run(broken.path(), &[&args[..], &["--force"], more].concat());
+    interrupted(&["--force"]);
+    let goes_on = force(&[]);
+    let said = stderr(&goes_on);
+    assert!(said.contains("begun anew before and goes on") && places.iter().any(|p| said.contains(p)), "{said}");
+    assert_eq!(losses(&expected), losses(&json(&goes_on)));
+    let anew = force(&[]);
+    assert!(!stderr(&anew).contains("goes on") && !stderr(&anew).contains("resumes"), "{}", stderr(&anew));
 }
 
 #[test]

@@ -121,6 +121,7 @@ fn mistakes_in_a_plan_are_named() {
 fn work_stops_in_time_or_when_it_is_cancelled_and_its_state_is_kept() {
     let place = Place::new();
     let plan = place.plan("short");
+    fails(&place.harness(&["work", &plan, "--max-time", "0s"]), 75, &["before any run made a step", "more time"]);
     let began = Instant::now();
     let stopped = place.harness(&["work", &plan, "--max-time", "3s", "--jobs", "2"]);
     fails(&stopped, 130, &["what is finished is kept"]);
@@ -161,20 +162,19 @@ fn a_run_that_failed_is_told_with_its_reason_until_it_is_begun_again() {
     assert!(place.status(&plan).contains("4 done, 0 running, 0 waiting, 0 failed"));
 }
 
-/// A stand-in of Slurm's commands in `folder`, which note what they are asked in `asked`; a job is alive while there is
-/// the file `alive`.
-fn stand_in(folder: &Path) {
+/// A stand-in of Slurm's commands in `folder`, which note what they are asked in `asked`; to submit a job is to do
+/// `submit`, and it is alive while there is the file `alive`.
+fn stand_in(folder: &Path, submit: &str) {
     let script = |name: &str, does: &str| {
         let path = folder.join(name);
         let home = folder.display();
         fs::write(&path, format!("#!/bin/sh\ncd '{home}'\necho \"{name} $*\" >> asked\n{does}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     };
-    script("sbatch", "touch alive; echo '42;cluster'");
-    script(
-        "squeue",
-        "if [ -e alive ]; then echo RUNNING; echo PENDING; else echo 'Invalid job id specified' >&2; exit 1; fi",
-    );
+    script("sbatch", &format!("{submit}; echo '42;cluster'"));
+    let told = "case $2 in *PENDING) echo Priority;; *) echo RUNNING; echo PENDING;; esac";
+    let squeue = format!("if [ -e alive ]; then {told}; else echo 'Invalid job id specified' >&2; exit 1; fi");
+    script("squeue", &squeue);
     script("scancel", "rm alive");
 }
 
@@ -182,7 +182,7 @@ fn stand_in(folder: &Path) {
 fn a_batch_system_is_handed_what_is_missing_once() {
     let place = Place::new();
     let tools = tempfile::tempdir().unwrap();
-    stand_in(tools.path());
+    stand_in(tools.path(), "touch alive");
     let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap());
     let call = |args: &[&str]| -> Output { harness(place.results()).args(args).env("PATH", &path).output().unwrap() };
     let file = place.path("widths.toml");
@@ -199,6 +199,7 @@ fn a_batch_system_is_handed_what_is_missing_once() {
     assert!(stderr(&second).contains("2 tasks of widths") && asked().matches("sbatch").count() == 1, "{}", asked());
     let status = call(&["status"]);
     assert!(String::from_utf8_lossy(&status.stdout).contains("4 waiting, 0 failed"), "{status:?}");
+    assert!(String::from_utf8_lossy(&status.stdout).contains("(waiting for: Priority)"), "{status:?}");
     assert!(String::from_utf8_lossy(&status.stdout).contains("2 tasks in the batch system"), "{status:?}");
     assert!(call(&["cancel"]).status.success() && asked().contains("scancel 42"), "{}", asked());
     // The script that was submitted does what it is for.
@@ -211,4 +212,55 @@ fn a_batch_system_is_handed_what_is_missing_once() {
     let last = sweep(&[]);
     assert!(last.status.success() && String::from_utf8_lossy(&last.stdout).contains("SLL"), "{}", stderr(&last));
     assert_eq!(asked().matches("sbatch").count(), 1, "all was there");
+}
+
+#[test]
+fn who_waits_for_a_batch_system_gets_the_page_and_passes_over_another_ones_lost_job() {
+    let place = Place::new();
+    let tools = tempfile::tempdir().unwrap();
+    // What is submitted is made at once: `sbatch --parsable SCRIPT`.
+    stand_in(tools.path(), "SLURM_ARRAY_TASK_ID=0 SLURM_JOB_ID=42 bash \"$2\" >&2");
+    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap());
+    let call = |args: &[&str]| -> Output { harness(place.results()).args(args).env("PATH", &path).output().unwrap() };
+    let file = place.path("widths.toml");
+    let sweep = |engine: &str, more: &[&str]| {
+        call(&[&["sweep", &file, "--profile", "quick", "--engine", engine], more].concat())
+    };
+    // HyperQueue has the plan, and is not there any more.
+    assert!(sweep("slurm", &[]).status.success());
+    let plan = fs::read_dir(place.results().join("plans")).unwrap().next().unwrap().unwrap().path();
+    fs::write(plan.join("jobs.jsonl"), "{\"engine\":\"hq\",\"job\":\"3@gone\"}\n").unwrap();
+    fs::write(tools.path().join("hq"), "#!/bin/sh\necho no server >&2\nexit 1\n").unwrap();
+    fs::set_permissions(tools.path().join("hq"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::remove_dir_all(place.results().join("runs")).unwrap();
+    fails(&sweep("hq", &[]), 3, &["hq server info", "no server"]);
+    let waited = sweep("slurm", &["--wait"]);
+    assert!(waited.status.success(), "{}", stderr(&waited));
+    assert_eq!(stderr(&waited).matches("is taken to be gone").count(), 1, "{}", stderr(&waited));
+    assert!(String::from_utf8_lossy(&waited.stdout).contains("SLL"), "{waited:?}");
+    // Nor does the lost job keep Slurm's alive.
+    fs::write(tools.path().join("alive"), "").unwrap();
+    let cancelled = call(&["cancel"]);
+    fails(&cancelled, 1, &["2 tasks ended", "job 3@gone of hq"]);
+    assert!(fs::read_to_string(tools.path().join("asked")).unwrap().contains("scancel 42"));
+}
+
+#[test]
+fn of_several_plans_under_way_cancel_wants_a_name() {
+    let place = Place::new();
+    let tools = tempfile::tempdir().unwrap();
+    stand_in(tools.path(), "touch alive");
+    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap());
+    let call = |args: &[&str]| -> Output { harness(place.results()).args(args).env("PATH", &path).output().unwrap() };
+    fails(&call(&["cancel"]), 2, &["no plan is under way"]);
+    for profile in ["quick", "short"] {
+        let file = place.path("widths.toml");
+        assert!(call(&["sweep", &file, "--profile", profile, "--engine", "slurm"]).status.success());
+    }
+    fails(&call(&["cancel"]), 2, &["widths-quick-flex-", "widths-short-flex-", "--all"]);
+    assert!(tools.path().join("alive").exists());
+    let named = call(&["cancel", "widths-short"]);
+    assert!(named.status.success() && stderr(&named).contains("widths-short"), "{}", stderr(&named));
+    fs::write(tools.path().join("alive"), "").unwrap();
+    assert!(call(&["cancel", "--all"]).status.success() && !tools.path().join("alive").exists());
 }

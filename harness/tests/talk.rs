@@ -115,6 +115,17 @@ fn event_files_have_every_epoch_once_of_a_run_that_is_made_and_of_one_that_is_fo
         assert!(has(&records[0], "brain.Event:2"));
         assert!(records[1..].iter().all(|record| has(record, "loss/train") && has(record, "accuracy/test")));
     }
+    // An epoch whose record was cut off, as where the run was killed, is there again.
+    let (folder, _) = records(results.path());
+    let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() - 3]).unwrap();
+    let again = run(results.path(), &logged);
+    assert!(again.status.success(), "{}", stderr(&again));
+    let files = std::fs::read_dir(&folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+    let accuracies: usize = files.map(|bytes| bytes.windows(13).filter(|part| *part == b"accuracy/test").count()).sum();
+    // One whole and one cut in the first file, and the second epoch anew in the other.
+    assert_eq!(accuracies, 3);
 }
 
 #[test]

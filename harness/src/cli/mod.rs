@@ -62,7 +62,8 @@ Examples:
   harness footprint figure2a figure2b figure2c          memory against depth
   harness check                                         fails if accuracy or memory got worse, or an update changed
 
-Exit codes: 0 done, 1 a check or run failed, 2 wrong input, 3 data, device or folder missing, 130 interrupted.";
+Exit codes: 0 done, 1 a check or run failed, 2 wrong input, 3 data, device or folder missing, 130 interrupted,
+75 interrupted before a step was made (work).";
 
 #[derive(Subcommand, Debug)]
 enum Command {
@@ -85,7 +86,7 @@ enum Command {
     /// Say how the runs of plans are: done, running, waiting, failed and why; and how long is to go.
     Status(status::StatusArgs),
     /// End the work on plans, here and in batch systems; what is unfinished keeps its state.
-    Cancel(status::StatusArgs),
+    Cancel(status::CancelArgs),
     /// List, compare, remove, export and import the runs that are kept.
     Runs(runs::RunsArgs),
     /// Draw learning curves of runs of one's own choice, as SVG or PNG.

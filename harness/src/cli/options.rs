@@ -110,8 +110,8 @@ impl LogOptions {
     /// Logs a run that was found, unless it is logged.
     pub fn of_found(self, run: &RunResult, results: &Path) -> Result<()> {
         match self.log {
-            Some(Log::Tensorboard) if !tensorboard::exists(&run.spec, results) => {
-                Board::open(&run.spec, results)?.rest(run)
+            Some(Log::Tensorboard) if tensorboard::lacks(run, results)? => {
+                Board::open(&run.spec, results)?.complete(&run.curve)
             }
             _ => Ok(()),
         }

@@ -41,7 +41,8 @@ pub struct RunArgs {
     /// rules.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pipeline: Option<u16>,
-    /// Run again from the start: drops the stored result or checkpoint first.
+    /// Run again from the start, whatever is stored; the new result takes the place of the old one when it is there.
+    /// Interrupted, the same command goes on.
     #[arg(long)]
     force: bool,
     /// The process that this run is made for: it ends when that one is gone.
@@ -112,7 +113,9 @@ pub fn main(args: RunArgs) -> Result<()> {
     let claim = store.claim(&spec, || say!("another process is working on {id}; waiting for it"))?;
     // The process waited for may have finished the very same run.
     if args.force {
-        claim.restart()?;
+        if claim.restart()? {
+            say!("{id} was begun anew before and goes on");
+        }
     } else if let Some(result) = claim.result(|sentence| say!("{sentence}"))? {
         return found(result, &store, save);
     }
@@ -129,6 +132,9 @@ pub fn main(args: RunArgs) -> Result<()> {
         Ok(trained) => trained,
         Err(error) => {
             progress.failed(&error);
+            if !matches!(error, Error::Interrupted) {
+                claim.give_up().unwrap_or_else(|other| say!("{other}"));
+            }
             // Nor does one that ended before there was anything to resume.
             if !kept.all().iter().any(|path| path.exists()) {
                 claim.remove_if_bare().unwrap_or_else(|other| say!("{other}"));

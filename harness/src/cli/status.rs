@@ -24,6 +24,38 @@ pub struct StatusArgs {
     results: ResultOptions,
 }
 
+/// Options of `cancel`.
+#[derive(Args, Debug)]
+pub struct CancelArgs {
+    /// End the work on every plan that is under way, where none is named and there are several.
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    of: StatusArgs,
+}
+
+impl CancelArgs {
+    /// The plans to end: those that are named, or the one that is under way.
+    fn chosen(&self, store: &Store) -> Result<Vec<Handed>> {
+        let mut found = chosen(&self.of)?;
+        if !self.of.plans.is_empty() {
+            return Ok(found);
+        }
+        // One whose batch system cannot be asked may be.
+        let works = |line: &PlanLine| store.holder::<RunSpec>(&line.id).is_some();
+        found.retain(|handed| handed.lines.iter().any(works) || !matches!(handed.alive(), Ok(0)));
+        match found.len() {
+            0 => Err(Error::Input("no plan is under way here".into())),
+            2.. if !self.all => {
+                let names: Vec<&str> = found.iter().map(|handed| handed.name.as_str()).collect();
+                let names = names.join(", ");
+                Err(Error::Input(format!("several plans are under way, {names}: name the one to end, or add --all")))
+            }
+            _ => Ok(found),
+        }
+    }
+}
+
 /// How a run is.
 enum State {
     Done { note: Option<&'static str> },
@@ -111,7 +143,11 @@ fn told_of(handed: &Handed, store: &Store) -> String {
     };
     let queued = match handed.alive() {
         Ok(0) => String::new(),
-        Ok(tasks) => format!("; {tasks} tasks in the batch system"),
+        Ok(tasks) => {
+            let words = handed.waits_for().unwrap_or_default().into_iter().collect::<Vec<_>>().join(", ");
+            let why = if words.is_empty() { String::new() } else { format!(" (waiting for: {words})") };
+            format!("; {tasks} tasks in the batch system{why}")
+        }
         Err(error) => format!("; {error}"),
     };
     let line = |(line, state): (&PlanLine, &State)| {
@@ -122,10 +158,10 @@ fn told_of(handed: &Handed, store: &Store) -> String {
 }
 
 /// Ends the work on plans: jobs of batch systems, and processes of this machine as a signal ends them.
-pub fn cancel(args: StatusArgs) -> Result<()> {
-    let store = Store::at(&args.results.results);
+pub fn cancel(args: CancelArgs) -> Result<()> {
+    let store = Store::at(&args.of.results.results);
     let (mut asked, mut failed) = (BTreeSet::new(), None);
-    for handed in chosen(&args)? {
+    for handed in args.chosen(&store)? {
         // One batch system that cannot be asked keeps no other work alive.
         let tasks = handed.cancel().unwrap_or_else(|error| {
             say!("{}: {error}", handed.name);

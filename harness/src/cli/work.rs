@@ -3,12 +3,15 @@
 use super::make::PartArgs;
 use super::options::{DataOptions, KeepOptions, LogOptions, ResultOptions};
 use crate::device;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plan::{self, LineNumbers};
-use crate::pool::Pool;
+use crate::pool::{Job, Pool};
+use crate::run::{Checkpoint, Place};
+use crate::spec::{Request, RunSpec};
 use crate::store::Store;
 use clap::Args;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Options of `work`.
 #[derive(Args, Debug)]
@@ -27,6 +30,9 @@ pub struct WorkArgs {
     /// Keep every run's state after its last epoch, so that one of more epochs resumes from it.
     #[arg(long)]
     keep_state: bool,
+    /// Seconds that processes may take to keep their state when they are asked to end; 30 by default.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    grace: Option<u64>,
     #[command(flatten)]
     keep: KeepOptions,
     #[command(flatten)]
@@ -39,7 +45,17 @@ pub struct WorkArgs {
     results: ResultOptions,
 }
 
-/// Makes those that the store lacks. Exit code 130 says that some are unfinished, with their state kept.
+/// How far the runs of `jobs` are in the store: those that are finished, and the places of the others.
+fn places(jobs: &[Job<RunSpec>], store: &Store) -> Vec<(bool, Option<Place>)> {
+    let of = |job: &Job<RunSpec>| {
+        let id = job.request.id();
+        (matches!(store.find(&job.request), Ok(Some(_))), Checkpoint::progress(&store.state(&id)))
+    };
+    jobs.iter().map(of).collect()
+}
+
+/// Makes those that the store lacks. Exit code 130 says that some are unfinished, with their state kept; 75 that none
+/// has got any further.
 pub fn main(args: WorkArgs) -> Result<()> {
     let lines = args.line.unwrap_or_default().of(&plan::read(&args.plan)?)?;
     let jobs: Vec<_> = args.part.of(&lines).iter().map(plan::PlanLine::job).collect();
@@ -50,6 +66,12 @@ pub fn main(args: WorkArgs) -> Result<()> {
     arguments.extend(args.log.arguments());
     arguments.extend(args.keep_state.then(|| "--keep-state".into()));
     let (at_once, threads) = (args.jobs as usize, args.threads.map(|threads| threads as usize));
-    let pool = Pool { at_once, threads, arguments, until: args.part.until(), ..Pool::default() };
-    pool.make(&jobs, &Store::open(&args.results.results)?)
+    let grace = args.grace.map(Duration::from_secs);
+    let pool = Pool { at_once, threads, arguments, until: args.part.until(), grace, ..Pool::default() };
+    let store = Store::open(&args.results.results)?;
+    let before = places(&jobs, &store);
+    match pool.make(&jobs, &store) {
+        Err(Error::Interrupted) if places(&jobs, &store) == before => Err(Error::NoStep),
+        outcome => outcome,
+    }
 }

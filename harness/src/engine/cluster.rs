@@ -78,6 +78,7 @@ impl Cluster {
             Self { jobs: 0, .. } => wrong("jobs", "at least 1"),
             Self { cpus: Some(0), .. } => wrong("cpus", "at least 1"),
             Self { tasks: Some(0), .. } => wrong("tasks", "at least 1"),
+            Self { grace: 0, .. } => wrong("grace", "at least 1"),
             Self { task_minutes, .. } if !(0.0..=1e6).contains(task_minutes) => {
                 wrong("task_minutes", "from 0 to 1000000")
             }

@@ -4,11 +4,14 @@
 use super::{Cluster, EngineName, Work, tasks};
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::plan::{self, LineNumbers, PlanLine};
 use crate::talk::say;
+use datasets::wait_for;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 const FOLDER: &str = "plans";
@@ -73,8 +76,29 @@ impl Handed {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             text => text.map_err(|e| Error::file("read", &path, e))?,
         };
-        // A line that a full disk cut is no job's.
+        // A line that somebody cut is no job's.
         Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+
+    /// Adds a job to its own.
+    fn book(&self, job: Submitted) -> Result<()> {
+        let mut jobs = self.jobs()?;
+        jobs.push(job);
+        let line = |job| serde_json::to_string(job).expect("plain data") + "\n";
+        write_atomically(&self.folder.join(JOBS), jobs.iter().map(line).collect::<String>().as_bytes())
+    }
+
+    /// The right to hand it over: whoever asks at the same time waits, and then sees the job.
+    fn lock(&self) -> Result<File> {
+        std::fs::create_dir_all(&self.folder).map_err(|e| Error::file("create", &self.folder, e))?;
+        let path = self.folder.join("lock");
+        let lock = File::options().create(true).append(true).open(&path);
+        let lock = lock.map_err(|e| Error::file("lock", &path, e))?;
+        let mut waiting = Some(|| say!("another process is handing {} over; waiting for it", self.name));
+        match wait_for(&lock, interrupt::requested, &mut waiting).map_err(|e| Error::file("lock", &path, e))? {
+            true => Ok(lock),
+            false => Err(Error::Interrupted),
+        }
     }
 
     /// How many tasks of it wait or run in batch systems.
@@ -101,6 +125,17 @@ impl Handed {
             }
         }
         Ok(alive)
+    }
+
+    /// What its tasks wait for, as batch systems call it, each word once.
+    pub fn waits_for(&self) -> Result<BTreeSet<String>> {
+        let mut words = BTreeSet::new();
+        for Submitted { engine, job } in self.jobs()? {
+            if let Some(queue) = EngineName::named(&engine).and_then(EngineName::queue) {
+                words.extend(queue.waits_for(&job)?);
+            }
+        }
+        Ok(words)
     }
 
     /// Ends its jobs; gives how many tasks that were. One that cannot be asked or ended keeps no other alive.
@@ -138,6 +173,7 @@ impl Handed {
 /// Hands `work` of a plan to `engine`, unless tasks of it wait or run there already; says which job it is.
 pub fn hand_over(engine: EngineName, handed: &Handed, work: &Work) -> Result<()> {
     let queue = engine.queue().ok_or_else(|| Error::Input("this machine is no batch system".into()))?;
+    let _one_at_a_time = handed.lock()?;
     if let alive @ 1.. = handed.alive_beside(Some(engine), &mut |told| say!("{told}"))? {
         say!("{alive} tasks of {} wait or run already; nothing is submitted", handed.name);
         return Ok(());
@@ -148,10 +184,7 @@ pub fn hand_over(engine: EngineName, handed: &Handed, work: &Work) -> Result<()>
     let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&script, executable).map_err(|e| Error::file("write", &script, e))?;
     let job = queue.submit(&script)?;
-    let path = handed.folder.join(JOBS);
-    let line = serde_json::to_string(&Submitted { engine: engine.name(), job: job.clone() }).expect("plain data");
-    let file = File::options().create(true).append(true).open(&path);
-    file.and_then(|mut file| writeln!(file, "{line}")).map_err(|e| Error::file("write", &path, e))?;
+    handed.book(Submitted { engine: engine.name(), job: job.clone() })?;
     say!(
         "submitted {} as job {job}: {} tasks; script and logs in {}",
         work.name,
@@ -188,5 +221,19 @@ mod tests {
         assert_eq!(work.tasks, ["2-3", "4"]);
         assert!(work.folder.is_absolute() && work.command[1].ends_with("plan.jsonl"));
         assert_eq!((handed.alive().unwrap(), handed.cancel().unwrap()), (0, 0));
+    }
+
+    #[test]
+    fn a_cut_line_of_the_jobs_costs_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let handed = place(folder.path(), "table1-quick-flex", &[]);
+        let job = |number: &str| Submitted { engine: "slurm".into(), job: number.into() };
+        handed.lock().unwrap();
+        handed.book(job("7")).unwrap();
+        let path = handed.folder.join(JOBS);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{text}{{\"engine\":\"sl")).unwrap();
+        handed.book(job("8")).unwrap();
+        assert_eq!(handed.jobs().unwrap(), [job("7"), job("8")]);
     }
 }

@@ -28,6 +28,11 @@ pub trait Queue {
         Vec::new()
     }
 
+    /// Refuses what `cluster` asks for where no task could ever be done with it.
+    fn check(&self, _cluster: &Cluster) -> Result<()> {
+        Ok(())
+    }
+
     /// The script of an array with a task for each of `work`'s tasks.
     fn script(&self, work: &Work) -> String;
     /// Submits the script at `path`; gives the job's name.
@@ -37,6 +42,10 @@ pub trait Queue {
     /// # Errors
     /// If the batch system cannot be asked.
     fn alive(&self, job: &str) -> Result<usize>;
+    /// What tasks of the job wait for, in the batch system's own words, where it tells.
+    fn waits_for(&self, _job: &str) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
     /// Ends the job's tasks, and those that wait.
     fn cancel(&self, job: &str) -> Result<()>;
 }

@@ -1,14 +1,16 @@
 //! Slurm: an array of jobs, one a task.
 //!
 //! A task that is preempted, or whose node fails, is queued again by Slurm; one whose time is nearly over hears
-//! SIGUSR1, keeps its state and queues itself again, and so does one that was killed, three times at most.
+//! SIGUSR1, keeps its state and queues itself again, and so does one that was killed, or that made no step in its time,
+//! three times at most.
 
+use super::cluster::Cluster;
 use super::queue::{Queue, Work, ask};
 use crate::error::{Error, Result};
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// How often a task that was killed is queued again.
+/// How often a task that was killed, or made no step, is queued again.
 const TRIES: u32 = 3;
 /// What Slurm says of a job that is over and forgotten.
 const FORGOTTEN: &str = "Invalid job id";
@@ -17,6 +19,17 @@ const FORGOTTEN: &str = "Invalid job id";
 pub struct Slurm;
 
 impl Queue for Slurm {
+    fn check(&self, cluster: &Cluster) -> Result<()> {
+        match cluster.time.as_deref().and_then(seconds) {
+            Some(time) if time <= u64::from(cluster.grace) => Err(Error::Input(format!(
+                "`time` of a cluster: a task of {time} seconds would be told to end as soon as it begins, since \
+                 `grace`, the time for keeping its state, is {}; ask for more time",
+                cluster.grace
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     fn script(&self, work: &Work) -> String {
         let cluster = &work.cluster;
         let log = work.folder.join("%A_%a.log").display().to_string();
@@ -55,10 +68,11 @@ while kill -0 "$child" 2>/dev/null; do
   wait "$child" || code=$?
 done
 
-# 130: its state is kept. Slurm itself queues what it preempted; what was cancelled stays so.
-again=
+# 130: its state is kept; 75: no step was made. Slurm itself queues what it preempted; what was cancelled stays so.
+again= tries=${{SLURM_RESTART_COUNT:-0}}
 [[ -n $over && $code -eq 130 ]] && again=1
-[[ -z $asked ]] && ((code > 128 && code != 130 && ${{SLURM_RESTART_COUNT:-0}} < {TRIES})) && again=1
+[[ -n $over && $code -eq 75 ]] && ((tries < {TRIES})) && again=1
+[[ -z $asked ]] && ((code > 128 && code != 130 && tries < {TRIES})) && again=1
 [[ -n $again ]] && exec scontrol requeue "$SLURM_JOB_ID"
 exit "$code"
 "#
@@ -66,7 +80,7 @@ exit "$code"
     }
 
     fn submit(&self, path: &Path) -> Result<String> {
-        let said = answer("sbatch", &ask(Command::new("sbatch").arg("--parsable").arg(path))?)?;
+        let said = answer("sbatch", &ask(Command::new("sbatch").arg("--parsable").arg(path))?).map_err(advised)?;
         // The cluster's name may follow.
         Ok(said.split(';').next().unwrap_or_default().to_string())
     }
@@ -79,6 +93,15 @@ exit "$code"
         Ok(answer("squeue", &output)?.lines().count())
     }
 
+    fn waits_for(&self, job: &str) -> Result<Vec<String>> {
+        let pending = ["--noheader", "--states=PENDING", "--format=%r", "--jobs", job];
+        let output = ask(Command::new("squeue").args(pending))?;
+        if String::from_utf8_lossy(&output.stderr).contains(FORGOTTEN) {
+            return Ok(Vec::new());
+        }
+        Ok(answer("squeue", &output)?.lines().map(|line| line.trim().to_string()).collect())
+    }
+
     fn cancel(&self, job: &str) -> Result<()> {
         match answer("scancel", &ask(Command::new("scancel").arg(job))?) {
             Err(Error::Failed(why)) if !why.contains(FORGOTTEN) => Err(Error::Failed(why)),
@@ -86,6 +109,31 @@ exit "$code"
             _ => Ok(()),
         }
     }
+}
+
+/// What to do about an array that is longer than the cluster takes (its `MaxArraySize`).
+fn advised(error: Error) -> Error {
+    match error {
+        Error::Failed(why) if why.contains("job array") => Error::Failed(format!(
+            "{why}; `scontrol show config` has the longest array as MaxArraySize: take a larger --task-minutes, for \
+             fewer tasks"
+        )),
+        other => other,
+    }
+}
+
+/// Slurm's times in seconds: minutes, minutes:seconds, hours:minutes:seconds, and days-hours with or without minutes
+/// and seconds; nothing of what is none.
+fn seconds(text: &str) -> Option<u64> {
+    let (days, rest) = text.split_once('-').map_or((None, text), |(days, rest)| (Some(days), rest));
+    let parts: Vec<u64> = rest.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let units: &[u64] = match (days, parts.len()) {
+        (None, 1 | 2) => &[60, 1],
+        (_, 1..=3) => &[3600, 60, 1],
+        _ => return None,
+    };
+    let days = days.map_or(Some(0), |days| days.parse::<u64>().ok())?;
+    Some(86_400 * days + parts.iter().zip(units).map(|(part, unit)| part * unit).sum::<u64>())
 }
 
 /// The words of `output`, or what it says went wrong.
@@ -130,8 +178,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         // A program that ends with 130 at a signal, and a `scontrol` that tells what it was asked.
         let program = folder.path().join("program");
-        std::fs::write(&program, "#!/bin/bash\ntrap 'exit 130' TERM\necho \"$@\"\nwhile :; do sleep 0.05; done\n")
-            .unwrap();
+        let ends = "#!/bin/bash\ntrap 'exit ${CODE:-130}' TERM\necho \"$@\"\nwhile :; do sleep 0.05; done\n";
+        std::fs::write(&program, ends).unwrap();
         std::fs::write(folder.path().join("scontrol"), "#!/bin/bash\necho scontrol \"$@\"\n").unwrap();
         let work = Work { command: vec![program.display().to_string()], cluster: Default::default(), ..example() };
         let script = folder.path().join("script.sh");
@@ -141,17 +189,36 @@ mod tests {
             std::fs::set_permissions(folder.path().join(file), mode).unwrap();
         }
         let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
-        for (signal, again) in [("-USR1", true), ("-TERM", false)] {
+        // What made a step goes on as often as it takes; what made none is tried three times.
+        for (signal, code, restarts, again) in
+            [("-USR1", 130, "9", true), ("-TERM", 130, "0", false), ("-USR1", 75, "2", true), ("-USR1", 75, "3", false)]
+        {
             let mut command = Command::new("bash");
             command.arg(&script).env("PATH", &path).env("SLURM_ARRAY_TASK_ID", "1").env("SLURM_JOB_ID", "77");
+            command.env("CODE", code.to_string()).env("SLURM_RESTART_COUNT", restarts);
             let child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
             std::thread::sleep(std::time::Duration::from_millis(500));
             assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
             let output = child.wait_with_output().unwrap();
             let said = String::from_utf8_lossy(&output.stdout);
             assert!(said.starts_with("--line 4,9"), "{said}");
-            assert_eq!(said.contains("scontrol requeue 77"), again, "{signal}: {said}");
-            assert_eq!(output.status.code(), Some(if again { 0 } else { 130 }), "{signal}");
+            assert_eq!(said.contains("scontrol requeue 77"), again, "{signal} {code} {restarts}: {said}");
+            assert_eq!(output.status.code(), Some(if again { 0 } else { code }), "{signal} {code} {restarts}");
         }
+    }
+
+    // sbatch(1), --time: the formats, and what each of them is.
+    #[test]
+    fn times_are_slurms_and_one_that_is_all_grace_is_refused() {
+        let times = ["90", "1:30", "1:00:00", "2-0", "1-1:1", "1-0:0:5", "UNLIMITED", "1h", "1:2:3:4", "-1"];
+        let expected = [5400, 90, 3600, 172_800, 90_060, 86_405].map(Some);
+        assert_eq!(times[..6].iter().map(|time| seconds(time)).collect::<Vec<_>>(), expected);
+        assert!(times[6..].iter().all(|time| seconds(time).is_none()));
+        let check = |time: &str| Slurm.check(&Cluster { time: Some(time.into()), ..Cluster::default() });
+        let error = check("2").unwrap_err().to_string();
+        assert!(error.contains("120 seconds") && error.contains("`grace`"), "{error}");
+        assert!(check("3").is_ok() && check("4:00:00").is_ok() && check("UNLIMITED").is_ok());
+        let told = advised(Error::Failed("sbatch: error: Invalid job array specification".into())).to_string();
+        assert!(told.contains("MaxArraySize") && told.contains("--task-minutes"), "{told}");
     }
 }

@@ -17,7 +17,7 @@ use crate::spec::Request;
 use crate::store::Store;
 use crate::talk;
 use indicatif::MultiProgress;
-use process::{Lines, Running, start};
+use process::{Lines, Process, Running, start};
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -25,6 +25,10 @@ use whole::Whole;
 
 /// What a request of unknown size is taken to need where memory is shared out.
 const ASSUMED: u64 = 3 << 30;
+
+/// How long processes that are to end may take for the step that they are in and for keeping their state, where nobody
+/// says.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// How far apart processes may hear of the same signal.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -40,13 +44,16 @@ pub struct Pool {
     pub memory: Option<u64>,
     /// When to stop as at a signal, with the state of what is unfinished kept.
     pub until: Option<Instant>,
+    /// How long processes may take to end when they are asked to; 30 seconds when absent.
+    pub grace: Option<Duration>,
     /// Handed on to every process.
     pub arguments: Vec<OsString>,
 }
 
 impl Pool {
-    /// Makes every one of `jobs` that `store` lacks, in this order. One that fails does not stop the others; the
-    /// failures come back as one error at the end, when all else is done and kept.
+    /// Makes every one of `jobs` that `store` lacks, in this order, but those that another process works on after all
+    /// others. One that fails does not stop the others; the failures come back as one error at the end, when all else
+    /// is done and kept.
     pub fn make<R: Request>(&self, jobs: &[Job<R>], store: &Store) -> Result<()> {
         let mut seen = HashSet::new();
         let mut pending = VecDeque::new();
@@ -56,6 +63,7 @@ impl Pool {
                 pending.push_back(job);
             }
         }
+        let grace = self.grace.unwrap_or(GRACE);
         let to_do = pending.len();
         let at_once = self.at_once.min(to_do).max(1);
         let done = seen.len() - to_do;
@@ -65,10 +73,16 @@ impl Pool {
         let mut lines = Lines::new();
         let mut running = Running(Vec::new());
         let mut failures = Vec::new();
-        let mut started = 0;
+        let (mut started, mut before) = (0, 0.0);
         while !(pending.is_empty() && running.0.is_empty()) {
-            while let Some(job) = pending.front().filter(|job| !interrupt::requested() && self.has_room(&running, job))
-            {
+            while !interrupt::requested() && self.has_a_place(&running) {
+                // Another harness may be at the same work: who waits for it makes nothing.
+                let free = pending.iter().position(|job| store.holder::<R>(&job.request.id()).is_none());
+                let next = free.unwrap_or_default();
+                if !pending.get(next).is_some_and(|job| self.has_room(&running, job)) {
+                    break;
+                }
+                let Some(job) = pending.remove(next) else { break };
                 started += 1;
                 let title = format!("[{started}/{to_do}] {}", job.title);
                 let threads = job.request.threads().or(self.threads).unwrap_or_else(|| share(at_once));
@@ -83,21 +97,22 @@ impl Pool {
                     Ok(process) => running.0.push(process),
                     Err(error) => failures.push(format!("  {title}: {error}")),
                 }
-                pending.pop_front();
             }
             lines.show(&mut running.0, Duration::from_millis(50));
-            whole.show(started - running.0.len(), running.0.iter().map(|process| process.share).sum());
+            let sum = |of: fn(&Process<R>) -> f64| running.0.iter().map(of).sum::<f64>();
+            whole.show(started - running.0.len(), sum(|process| process.share), before + sum(Process::done_before));
             if interrupt::requested() || self.out_of_time() {
-                running.stop();
+                running.stop(grace);
                 return Err(Error::Interrupted);
             }
             let ended = running.ended(&mut lines);
             // A signal that is for all may reach a run a moment before it reaches this process.
             if ended.iter().any(|process| process.was_interrupted()) && interrupt::requested_within(MOMENT) {
-                running.stop();
+                running.stop(grace);
                 return Err(Error::Interrupted);
             }
             for process in ended {
+                before += process.done_before();
                 failures.extend(process.outcome(store).err());
             }
         }
@@ -115,10 +130,14 @@ impl Pool {
         self.until.is_some_and(|until| Instant::now() >= until)
     }
 
+    fn has_a_place<R>(&self, running: &Running<R>) -> bool {
+        running.0.len() < self.at_once.max(1)
+    }
+
     fn has_room<R: Request>(&self, running: &Running<R>, job: &Job<R>) -> bool {
         let needs: u64 = running.0.iter().map(|process| process.need.unwrap_or(ASSUMED)).sum();
         let fits = self.memory.is_none_or(|memory| needs + job.need.unwrap_or(ASSUMED) <= memory);
-        running.0.is_empty() || (running.0.len() < self.at_once.max(1) && fits)
+        running.0.is_empty() || fits
     }
 
     fn command<R: Request>(&self, request: &R, threads: usize, store: &Store) -> Result<std::process::Command> {

@@ -17,8 +17,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long processes that are to end may take for the step that they are in and for keeping their state.
-const GRACE: Duration = Duration::from_secs(30);
 /// How long the last lines of a process that has ended are waited for: a child of its own may still hold its stderr.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
@@ -37,6 +35,8 @@ pub(super) struct Process<R> {
     bar: Option<ProgressBar>,
     /// How much of its work is done, from 0 to 1.
     pub share: f64,
+    /// How much of it was done when it began; known once it has made a step.
+    from: Option<f64>,
     /// Its last error, else its last line.
     last_words: String,
     /// How it ended, once it has.
@@ -71,7 +71,20 @@ pub(super) fn start<R: Request>(
     let bar = bars.map(|bars| bars.add(progress::bar(heading.clone())));
     let (title, request, need) = (job.title.clone(), job.request.clone(), job.need);
     let last_words = String::new();
-    Ok(Process { child, heading, title, request, need, number, listener, bar, last_words, share: 0.0, ended: None })
+    Ok(Process {
+        child,
+        heading,
+        title,
+        request,
+        need,
+        number,
+        listener,
+        bar,
+        last_words,
+        share: 0.0,
+        from: None,
+        ended: None,
+    })
 }
 
 /// What all processes say.
@@ -128,14 +141,19 @@ impl<R> Running<R> {
     }
 }
 
-impl<R> Running<R> {
-    /// Has every process end its work as a signal does, and gives it time to keep its state.
-    pub fn stop(&mut self) {
+impl<R: Request> Running<R> {
+    /// Has every process end its work as a signal does, and gives it so much time for the step that it is in and for
+    /// keeping its state.
+    pub fn stop(&mut self, grace: Duration) {
         self.0.iter().for_each(|process| interrupt::ask_to_end(process.child.id()));
-        let until = Instant::now() + GRACE;
+        let until = Instant::now() + grace;
         for process in &mut self.0 {
             while Instant::now() < until && matches!(process.child.try_wait(), Ok(None)) {
                 std::thread::sleep(Duration::from_millis(20));
+            }
+            process.ended = process.child.try_wait().transpose();
+            if process.was_interrupted() {
+                process.tell_end(None);
             }
         }
     }
@@ -156,7 +174,13 @@ impl<R> Process<R> {
     /// Takes in a line: news, or the words of a program that has none.
     fn heard(&mut self, line: &str) {
         let news = News::parse(line).map_or_else(|| News::Note { text: line.into() }, |news| news.called(&self.title));
-        self.share = news.share().unwrap_or(self.share);
+        if let Some(share) = news.share() {
+            self.share = share;
+            // The start knows of an epoch under way only that it is.
+            if !matches!(news, News::Start { .. }) {
+                self.from.get_or_insert(share);
+            }
+        }
         let sentences = news.sentences();
         if let Some(last) = sentences.iter().rfind(|sentence| sentence.starts_with("error: ")).or(sentences.last())
             && (last.starts_with("error: ") || !self.last_words.starts_with("error: "))
@@ -164,13 +188,21 @@ impl<R> Process<R> {
             self.last_words.clone_from(last);
         }
         match (&self.bar, &news) {
+            (Some(_), News::End { outcome: Outcome::Interrupted, .. }) => {}
             (Some(bar), News::End { .. }) => bar.set_position(progress::PARTS),
             (Some(bar), news) => progress::show(bar, news),
-            // Why it failed is told once, when it has ended.
-            (None, News::End { outcome: Outcome::Failed, .. }) => {}
+            // That there is no result, and why, is told once, when it has ended.
+            (None, News::End { outcome: Outcome::Failed | Outcome::Interrupted, .. }) => {}
             (None, news) if talk::manner() == Manner::Json && !matches!(news, News::Note { .. }) => talk::report(news),
             (None, _) => sentences.iter().for_each(|sentence| say!("[{}] {sentence}", self.number)),
         }
+    }
+}
+
+impl<R> Process<R> {
+    /// How much of its work was done when it began, from 0 to 1.
+    pub fn done_before(&self) -> f64 {
+        self.from.unwrap_or(self.share)
     }
 }
 
@@ -204,9 +236,14 @@ impl<R: Request> Process<R> {
         if !self.was_interrupted() {
             store.note_failure::<R>(&self.request.id(), &why);
         }
-        let (run, title) = (self.request.id(), self.heading.clone());
-        talk::report(&News::End { run, title, outcome: Outcome::Failed, why: Some(why.clone()) });
+        self.tell_end(Some(why.clone()));
         Err(format!("  {}: {why}", self.heading))
+    }
+
+    /// Tells programs that there is no result.
+    fn tell_end(&self, why: Option<String>) {
+        let outcome = if self.was_interrupted() { Outcome::Interrupted } else { Outcome::Failed };
+        talk::report(&News::End { run: self.request.id(), title: self.heading.clone(), outcome, why });
     }
 }
 

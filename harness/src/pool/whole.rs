@@ -24,8 +24,9 @@ impl Whole {
         Self { to_do, bar, began: Instant::now(), told: Instant::now() }
     }
 
-    /// So many are over, and of those under way so much is done, a process counting 1.
-    pub fn show(&mut self, over: usize, under_way: f64) {
+    /// So many are over, of those under way so much is done, and of all of these so much was done before, a process
+    /// counting 1.
+    pub fn show(&mut self, over: usize, under_way: f64, before: f64) {
         let [bar, program, people] = EVERY;
         let every = match (&self.bar, talk::manner()) {
             (Some(_), _) => bar,
@@ -36,8 +37,9 @@ impl Whole {
             return;
         }
         self.told = Instant::now();
-        let share = (over as f64 + under_way) / self.to_do as f64;
-        let eta_seconds = eta(self.began.elapsed().as_secs_f64(), 0.0, share);
+        let all = self.to_do as f64;
+        let share = (over as f64 + under_way) / all;
+        let eta_seconds = eta(self.began.elapsed().as_secs_f64(), before / all, share);
         let news = News::Whole { done: over, to_do: self.to_do, eta_seconds };
         match &self.bar {
             Some(bar) => {

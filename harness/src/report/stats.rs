@@ -18,7 +18,14 @@ pub fn sample_std(values: &[f64]) -> Option<f64> {
 
 /// Half the width of the 95 % confidence interval of the mean, `t(0.975, n - 1) s / √n`; nothing below two values.
 pub fn half_width_95(values: &[f64]) -> Option<f64> {
-    sample_std(values).map(|s| t_975(values.len() - 1) * s / (values.len() as f64).sqrt())
+    half_width(values, 1)
+}
+
+/// Half the width that leaves a chance of 5 % to all of `tests` intervals like this one together (Bonferroni),
+/// `t(1 - 0.025 / tests, n - 1) s / √n`; nothing below two values.
+pub fn half_width(values: &[f64], tests: usize) -> Option<f64> {
+    let outside = 0.025 / tests.max(1) as f64;
+    sample_std(values).map(|s| t(1.0 - outside, values.len() - 1) * s / (values.len() as f64).sqrt())
 }
 
 /// Lower quartile, median and upper quartile, between neighbours by their distance (Hyndman & Fan 1996, type 7);
@@ -34,10 +41,10 @@ pub fn quartiles(values: &[f64]) -> Option<[f64; 3]> {
     }))
 }
 
-/// The 97.5 % quantile of Student's t with `dof` ≥ 1 degrees of freedom.
-fn t_975(dof: usize) -> f64 {
+/// The `p` quantile of Student's t with `dof` ≥ 1 degrees of freedom.
+fn t(p: f64, dof: usize) -> f64 {
     let student = StudentsT::new(0.0, 1.0, dof as f64).expect("a scale of one and at least one degree of freedom");
-    student.inverse_cdf(0.975)
+    student.inverse_cdf(p)
 }
 
 /// A number over several runs, with how many they were.
@@ -154,10 +161,14 @@ mod tests {
     // NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2, upper critical values of Student's t, column 0.975.
     #[test]
     fn quantiles_are_those_of_the_handbook() {
-        assert!((1..100).all(|dof| t_975(dof) >= t_975(dof + 1)));
+        assert!((1..100).all(|dof| t(0.975, dof) >= t(0.975, dof + 1)));
         for (dof, expected) in [(1, 12.706), (2, 4.303), (4, 2.776), (30, 2.042), (100, 1.984)] {
-            assert!((t_975(dof) - expected).abs() < 5e-4, "{dof}: {}", t_975(dof));
+            assert!((t(0.975, dof) - expected).abs() < 5e-4, "{dof}: {}", t(0.975, dof));
         }
+        // Its column 0.995: five intervals at 95 % together are one at 99 %.
+        let values = [98.1, 98.4, 97.9];
+        let ratio = half_width(&values, 5).unwrap() / half_width_95(&values).unwrap();
+        assert!((ratio - 9.925 / 4.303).abs() < 1e-3, "{ratio}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub struct EpochNews<'a> {
 }
 
 /// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// Epochs done.
     pub epochs: usize,
@@ -64,6 +64,8 @@ pub trait Events {
     fn epoch(&mut self, news: &EpochNews);
     /// A run starts, or resumes from a checkpoint.
     fn start(&mut self, from: Place, data: &DataInfo);
+    /// The epochs of an earlier part of a run that resumes; none of one that starts.
+    fn before(&mut self, _curve: &[EpochPoint]) {}
     /// A part of the run took so long, of all workers together where there are several.
     fn spent(&mut self, _part: Activity, _took: Duration) {}
     /// A sentence that is no news of the training, like one about a file that cannot be used.

@@ -81,6 +81,7 @@ pub fn train(
     }
     let partial = training.state.partial.unwrap_or_default();
     events.start(Place { epochs: training.state.epochs, steps: partial.steps }, &info);
+    events.before(&training.state.curve);
     let diverged = training.run(spec, keeping, events)?;
     // The units' own heads predict once more.
     let ending = Instant::now();

@@ -1,12 +1,15 @@
 //! The right to work on one request.
 
 use super::{CheckpointFiles, read, set_aside};
-use crate::atomic::write_atomically;
+use crate::atomic::{remove, write_atomically};
 use crate::error::{Error, Result};
 use crate::spec::Request;
 use std::fs::{self, File};
 use std::marker::PhantomData;
 use std::path::PathBuf;
+
+/// Marks what was begun anew and is not finished.
+const ANEW: &str = "anew";
 
 /// The right to work on one request, given back when dropped.
 pub struct Claim<R> {
@@ -44,9 +47,21 @@ impl<R: Request> Claim<R> {
         }
     }
 
-    /// Forgets where an unfinished run was. A finished one's record stays until another takes its place.
-    pub fn restart(&self) -> Result<()> {
-        self.checkpoint().remove()
+    /// Forgets where the request was, unless it is unfinished since the last call of this: whoever was interrupted goes
+    /// on. Gives whether there was that to go on with. A finished one's record stays until another takes its place.
+    pub fn restart(&self) -> Result<bool> {
+        let mark = self.folder.join(ANEW);
+        if mark.exists() && self.checkpoint().all().iter().any(|path| path.exists()) {
+            return Ok(true);
+        }
+        self.checkpoint().remove()?;
+        write_atomically(&mark, b"")?;
+        Ok(false)
+    }
+
+    /// Has the next [`Claim::restart`] forget where the request was in any case.
+    pub fn give_up(&self) -> Result<()> {
+        remove(&self.folder.join(ANEW))
     }
 
     /// Writes the record; checkpoints have then served their purpose.
@@ -62,12 +77,13 @@ impl<R: Request> Claim<R> {
     }
 
     fn keep(&self, record: &R::Record) -> Result<()> {
-        write_atomically(&self.folder.join("result.json"), crate::sealed::seal(record).as_bytes())
+        write_atomically(&self.folder.join("result.json"), crate::sealed::seal(record).as_bytes())?;
+        self.give_up()
     }
 
     /// Removes the request's folder if it holds nothing but what a claim makes.
     pub fn remove_if_bare(self) -> Result<()> {
-        let bare = |name: &std::ffi::OsStr| name == "lock" || name == "spec.toml";
+        let bare = |name: &std::ffi::OsStr| ["lock", "spec.toml", ANEW].iter().any(|own| name == *own);
         let entries = fs::read_dir(&self.folder).map_err(|e| Error::file("read", &self.folder, e))?;
         match entries.flatten().all(|entry| bare(&entry.file_name())) {
             true => self.remove(),

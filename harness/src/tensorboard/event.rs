@@ -51,6 +51,12 @@ impl Event {
         Self { wall_time, step, summary, ..Self::default() }
     }
 
+    /// The epoch of `bytes`, where they are one's numbers.
+    pub fn epoch(bytes: &[u8]) -> Option<usize> {
+        let event = Self::decode(bytes).ok()?;
+        event.summary.and_then(|_| usize::try_from(event.step).ok())
+    }
+
     /// As it stands in a file.
     pub fn bytes(&self) -> Vec<u8> {
         self.encode_to_vec()
@@ -73,5 +79,7 @@ mod tests {
         let scalars = hex(Event::scalars(1.5, 3, &[("loss/train".into(), 0.25)]));
         assert_eq!(scalars, "09000000000000f83f10032a130a110a0a6c6f73732f747261696e150000803e");
         assert_eq!(hex(Event::version(1.5)), "09000000000000f83f1a0d627261696e2e4576656e743a32");
+        let epoch = |event: Event| Event::epoch(&event.bytes());
+        assert_eq!((epoch(Event::scalars(1.5, 3, &[])), epoch(Event::version(1.5))), (Some(3), None));
     }
 }

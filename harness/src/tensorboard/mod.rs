@@ -23,8 +23,6 @@ pub struct Board {
     images: String,
     /// Epochs that the run's files have.
     written: BTreeSet<usize>,
-    /// Whether an earlier part of the run has a file.
-    earlier: bool,
 }
 
 impl Board {
@@ -32,23 +30,16 @@ impl Board {
     pub fn open(spec: &RunSpec, results: &Path) -> Result<Self> {
         let folder = folder(spec, results);
         std::fs::create_dir_all(&folder).map_err(|e| Error::file("create", &folder, e))?;
-        let earlier = std::fs::read_dir(&folder).is_ok_and(|files| files.count() > 0);
+        let written = epochs(&folder)?;
         let now = now();
         // TensorBoard reads files of a folder in the order of their names.
         let path = folder.join(format!("events.out.tfevents.{:010}.{}", now as u64, std::process::id()));
         let file = OpenOptions::new().create(true).append(true).open(&path);
         let file = file.map_err(|e| Error::file("create", &path, e))?;
         let images = if spec.recipe.validation.is_some() { "validation" } else { "test" };
-        let mut board = Self { file, path, images: images.into(), written: BTreeSet::new(), earlier };
+        let mut board = Self { file, path, images: images.into(), written };
         board.write(&Event::version(now))?;
         Ok(board)
-    }
-
-    /// The run goes on after so many epochs, which a file of before has if there is one.
-    pub fn goes_on(&mut self, epochs: usize) {
-        if self.earlier {
-            self.written.extend(1..=epochs);
-        }
     }
 
     /// Adds an epoch.
@@ -62,10 +53,10 @@ impl Board {
         self.write(&Event::scalars(now(), point.epoch as i64, &values))
     }
 
-    /// Adds those epochs of a finished run that no file of it has.
-    pub fn rest(&mut self, result: &RunResult) -> Result<()> {
+    /// Adds those epochs of the run's curve that no file of it has, like the last one before it was killed.
+    pub fn complete(&mut self, curve: &[EpochPoint]) -> Result<()> {
         let written = self.written.clone();
-        result.curve.iter().filter(|point| !written.contains(&point.epoch)).try_for_each(|point| self.epoch(point))
+        curve.iter().filter(|point| !written.contains(&point.epoch)).try_for_each(|point| self.epoch(point))
     }
 
     fn write(&mut self, event: &Event) -> Result<()> {
@@ -74,9 +65,22 @@ impl Board {
     }
 }
 
-/// Whether there is an event file of `spec`'s run.
-pub fn exists(spec: &RunSpec, results: &Path) -> bool {
-    folder(spec, results).is_dir()
+/// The epochs that event files in `folder` have.
+fn epochs(folder: &Path) -> Result<BTreeSet<usize>> {
+    let mut found = BTreeSet::new();
+    let files = std::fs::read_dir(folder).map_err(|e| Error::file("read", folder, e))?;
+    for path in files.flatten().map(|entry| entry.path()) {
+        let bytes = std::fs::read(&path).map_err(|e| Error::file("read", &path, e))?;
+        found.extend(frame::whole(&bytes).filter_map(Event::epoch));
+    }
+    Ok(found)
+}
+
+/// Whether an epoch of `run` is in no event file.
+pub fn lacks(run: &RunResult, results: &Path) -> Result<bool> {
+    let folder = folder(&run.spec, results);
+    let written = if folder.is_dir() { epochs(&folder)? } else { BTreeSet::new() };
+    Ok(run.curve.iter().any(|point| !written.contains(&point.epoch)))
 }
 
 /// `SLL on mnist, mlp-2x800, seed 0, 3f2a9c01`: what TensorBoard calls the run.

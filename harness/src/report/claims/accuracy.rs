@@ -1,6 +1,6 @@
 //! Claims about accuracy, from the runs of a table or sweep.
 
-use super::finding::{Finding, Found, Page, Verdict, interval, judge};
+use super::finding::{Finding, Found, Page, Verdict, interval, judge, judge_one_of};
 use crate::record::RunResult;
 use crate::report::paired::pairs;
 use crate::report::parquet::LabelledRun;
@@ -113,7 +113,8 @@ pub fn above<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2], at
     Ok((Some(best.page), Finding { verdict, said, scale: best.scale(), source: None }))
 }
 
-/// `row` above every other of `rows` in its column. One without runs to compare leaves it open.
+/// `row` above every other of `rows` in its column, which one below fails by the interval of all together. One without
+/// runs to compare leaves it open.
 pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String]) -> Found<'a> {
     let runs = Runs::of(pages);
     let of = |label: &str, run: &LabelledRun| run.row == label && run.is_of(column);
@@ -131,7 +132,7 @@ pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String
     for (label, best) in &parts {
         let after = if best.epochs() == first.epochs() { String::new() } else { format!(" after {}", best.epochs()) };
         list.push(format!("{label} {}{after}", interval(&best.differences())));
-        verdicts.push(judge(&best.differences(), 0.0));
+        verdicts.push(judge_one_of(&best.differences(), 0.0, parts.len()));
     }
     // A row without runs leaves it open.
     verdicts.extend(lacking.iter().map(|_| Verdict::Open));

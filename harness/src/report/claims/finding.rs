@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::report::parquet::{LabelledRun, read_labelled};
 use crate::report::place::About;
-use crate::report::stats::{half_width_95, mean};
+use crate::report::stats::{half_width, half_width_95, mean};
 use crate::talk::say;
 use std::path::PathBuf;
 
@@ -71,9 +71,16 @@ pub type Found<'a> = Result<(Option<&'a Page>, Finding)>;
 
 /// Whether values over seeds lie above `bound`, by their 95 % interval.
 pub fn judge(values: &[f64], bound: f64) -> Verdict {
-    match (mean(values), half_width_95(values)) {
-        (Some(mean), Some(half)) if mean - half >= bound => Verdict::Holds,
-        (Some(mean), Some(half)) if mean + half < bound => Verdict::Fails,
+    judge_one_of(values, bound, 1)
+}
+
+/// The same of one of `several` comparisons that all have to hold. Together they hold as seldom by chance as one does;
+/// that one of them fails by chance is the likelier the more there are, so that failing takes the interval that has
+/// 95 % for all of them together.
+pub fn judge_one_of(values: &[f64], bound: f64, several: usize) -> Verdict {
+    match (mean(values), half_width_95(values), half_width(values, several)) {
+        (Some(mean), Some(half), _) if mean - half >= bound => Verdict::Holds,
+        (Some(mean), _, Some(half)) if mean + half < bound => Verdict::Fails,
         _ => Verdict::Open,
     }
 }
@@ -84,4 +91,19 @@ pub fn interval(values: &[f64]) -> String {
     half_width_95(values).map_or(format!("{centre:+.2} (n={n})"), |half| {
         format!("{centre:+.2} ({:+.2} to {:+.2}, n={n})", centre - half, centre + half)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_several_fails_by_the_wider_interval_and_holds_by_its_own() {
+        // Mean 1, s 0.4: half-widths 0.994 for one, 2.293 for five (t of two degrees 4.303 and 9.925).
+        let values = [0.6, 1.0, 1.4];
+        let below: Vec<f64> = values.iter().map(|value| -value).collect();
+        let of = |values: &[f64], several| judge_one_of(values, 0.0, several);
+        assert_eq!([of(&values, 1), of(&values, 5)], [Verdict::Holds; 2]);
+        assert_eq!([of(&below, 1), of(&below, 5)], [Verdict::Fails, Verdict::Open]);
+    }
 }
