@@ -33,6 +33,9 @@ pub enum Initial {
     FanOutNormal,
     /// Rows or columns, whichever are fewer, are orthogonal and of length 1 (Saxe, McClelland & Ganguli 2014).
     Orthogonal,
+    /// 0. For classifiers alone: hidden units that start alike stay alike (local losses' in the code of Nøkland & Eidnes
+    /// 2019, forward-forward's in that of Löwe 2023).
+    Zero,
 }
 
 impl Initial {
@@ -47,6 +50,7 @@ impl Initial {
             Initial::XavierNormal => stream.normal(count, gain * (2.0 / both).sqrt()),
             Initial::BothFansNormal => stream.normal(count, gain / both.sqrt()),
             Initial::FanOutNormal => stream.normal(count, gain / (fans.outputs as f64).sqrt()),
+            Initial::Zero => vec![0.0; count],
             Initial::Orthogonal => {
                 let (few, many) = (rows.min(columns), rows.max(columns));
                 let found = orthonormal(stream.normal(count, 1.0), many);

@@ -2,7 +2,7 @@
 
 use super::Network;
 use crate::error::{Error, Result};
-use crate::layer::{BatchNormAt, ConvConfig, Dense, Hidden, Pool};
+use crate::layer::{BatchNormAt, ConvConfig, Dense, Hidden, Pool, Start};
 use crate::rng::{Purpose, Stream};
 use crate::{layer::Layer, shape::Shape};
 use burn::tensor::Device;
@@ -100,6 +100,8 @@ pub struct CnnConfig<'a> {
     pub classes: usize,
     /// What hidden layers have in common; convolutions alone have batch norm, dense layers alone dropout.
     pub hidden: Hidden,
+    /// What the classifier starts with.
+    pub output: Start,
 }
 
 impl CnnConfig<'_> {
@@ -108,7 +110,7 @@ impl CnnConfig<'_> {
     /// # Errors
     /// If the plan does not fit the image, or two layers do not fit together.
     pub fn init(&self, seed: u64, device: &Device) -> Result<Network> {
-        let Self { input: [mut c, mut h, mut w], plan, classes, hidden } = *self;
+        let Self { input: [mut c, mut h, mut w], plan, classes, hidden, output } = *self;
         let mut builder = Network::builder();
         let mut index = 0u64;
         let mut next = || {
@@ -136,7 +138,7 @@ impl CnnConfig<'_> {
             builder = builder.layer(Dense::new(n, m, dense, &mut next(), device));
             n = m;
         }
-        builder.layer(Dense::linear(n, classes, hidden.start, &mut next(), device)).build(device)
+        builder.layer(Dense::linear(n, classes, output, &mut next(), device)).build(device)
     }
 }
 
@@ -148,7 +150,8 @@ mod tests {
     fn a_plan_without_convolutions_builds_and_cannot_be_scaled() {
         let plan = Plan { convs: Vec::new(), dense: vec![5] };
         let device = Device::flex().autodiff();
-        let config = CnnConfig { input: [1, 2, 2], plan: &plan, classes: 3, hidden: Hidden::default() };
+        let (hidden, output) = (Hidden::default(), Start::default());
+        let config = CnnConfig { input: [1, 2, 2], plan: &plan, classes: 3, hidden, output };
         assert_eq!(config.init(1, &device).unwrap().num_params(), 4 * 5 + 5 + 5 * 3 + 3);
         let wide = plan.clone().with_width(8).unwrap_err().to_string();
         assert!(wide.contains("`width` = 8") && wide.contains("take an MLP"), "{wide}");

@@ -2,7 +2,7 @@
 
 use super::Network;
 use crate::error::{Error, Result};
-use crate::layer::{Dense, Hidden};
+use crate::layer::{Dense, Hidden, Start};
 use crate::rng::{Purpose, Stream};
 use burn::tensor::Device;
 
@@ -19,6 +19,8 @@ pub struct MlpConfig {
     pub classes: usize,
     /// What hidden layers have in common.
     pub hidden: Hidden,
+    /// What the classifier starts with.
+    pub output: Start,
 }
 
 impl MlpConfig {
@@ -27,7 +29,7 @@ impl MlpConfig {
     /// # Errors
     /// If a size is 0, and those of [`NetworkBuilder::build`](super::NetworkBuilder::build).
     pub fn init(&self, seed: u64, device: &Device) -> Result<Network> {
-        let Self { inputs, width, depth, classes, hidden } = *self;
+        let Self { inputs, width, depth, classes, hidden, output } = *self;
         if let Some((key, _)) = [("inputs", inputs), ("width", width), ("classes", classes)].iter().find(|of| of.1 == 0)
         {
             return Err(Error::setting(key, 0, "must be at least 1"));
@@ -40,6 +42,6 @@ impl MlpConfig {
             n = width;
         }
         let mut stream = Stream::new(seed, Purpose::Weights, &[depth as u64]);
-        builder.layer(Dense::linear(n, classes, hidden.start, &mut stream, device)).build(device)
+        builder.layer(Dense::linear(n, classes, output, &mut stream, device)).build(device)
     }
 }

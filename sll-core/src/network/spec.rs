@@ -36,6 +36,9 @@ pub struct NetworkSpec {
     /// The law of initial weights, the classifier's included; transformers have PyTorch's.
     #[serde(default, skip_serializing_if = "is_default")]
     pub initial: Initial,
+    /// The law of the classifier's initial weights, where it is another one, like `"zero"`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub output_initial: Option<Initial>,
     /// The bias of affine maps, the classifier's included; transformers have PyTorch's.
     #[serde(default, skip_serializing_if = "is_default")]
     pub bias: Bias,
@@ -161,6 +164,7 @@ impl NetworkSpec {
             batch_norm: BatchNormAt::None,
             activation: Activation::Relu,
             initial: Initial::default(),
+            output_initial: None,
             bias: Bias::default(),
             loss: OutputLoss::default(),
             mean_token: false,
@@ -203,6 +207,7 @@ impl NetworkSpec {
             ("batch_norm", self.batch_norm.is_none() || !vit, format!("{:?}", self.batch_norm)),
             ("activation", self.activation == Activation::Relu || !vit, format!("{:?}", self.activation)),
             ("initial", is_default(&self.initial) || !vit, format!("{:?}", self.initial)),
+            ("output_initial", self.output_initial.is_none() || !vit, format!("{:?}", self.output_initial)),
             ("bias", is_default(&self.bias) || !vit, format!("{:?}", self.bias)),
             ("mean_token", !self.mean_token || vit, self.mean_token.to_string()),
             ("patch", self.patch.is_none() || vit, format!("{:?}", self.patch.unwrap_or_default())),
@@ -271,6 +276,11 @@ impl NetworkSpec {
             return Err(Error::setting("dropout", self.dropout, "must lie in [0, 1)"));
         }
         self.refuse_idle_settings(named)?;
+        if self.initial == Initial::Zero {
+            let reason = "hidden units that start alike stay alike; `output_initial` = \"zero\" is the classifier's";
+            return Err(Error::setting("initial", "zero", reason));
+        }
+        let output = Start { weights: self.output_initial.unwrap_or(self.initial), bias: self.bias };
         let device = &device.clone().inner().autodiff();
         let hidden = Hidden {
             activation: self.activation,
@@ -286,6 +296,7 @@ impl NetworkSpec {
                     depth: self.depth.unwrap_or(depth),
                     classes,
                     hidden,
+                    output,
                 };
                 config.init(seed, device)
             }
@@ -297,7 +308,7 @@ impl NetworkSpec {
                 if let Some(depth) = self.depth {
                     plan = plan.with_depth(depth)?;
                 }
-                CnnConfig { input: image, plan: &plan, classes, hidden }.init(seed, device)
+                CnnConfig { input: image, plan: &plan, classes, hidden, output }.init(seed, device)
             }
             Kind::Vit { patch, blocks, heads, ratio } => {
                 let sizes = vit::Sizes {
@@ -488,9 +499,27 @@ mod tests {
         );
         let none = build(&NetworkSpec { width: Some(8), bias: Bias::None, ..spec }, [1, 4, 4], 4);
         assert_eq!((zero.num_params(), none.num_params()), (16 * 8 + 8 * 8 + 8 * 4 + 20, 16 * 8 + 8 * 8 + 8 * 4));
-        let refused = NetworkSpec { bias: Bias::Zero, ..NetworkSpec::named("vit-7") };
-        let error = refused.build([3, 32, 32], 10, 1, &Device::flex()).err().unwrap().to_string();
+        let refused = |spec: NetworkSpec| spec.build([3, 32, 32], 10, 1, &Device::flex()).err().unwrap().to_string();
+        let error = refused(NetworkSpec { bias: Bias::Zero, ..NetworkSpec::named("vit-7") });
         assert!(error.contains("`bias`"), "{error}");
+        let error = refused(NetworkSpec { initial: Initial::Zero, ..NetworkSpec::named("mlp-2x800") });
+        assert!(error.contains("`initial`") && error.contains("output_initial"), "{error}");
+    }
+
+    #[test]
+    fn a_classifier_starts_by_a_law_of_its_own_and_hidden_layers_by_theirs() {
+        for (name, image) in [("mlp-2x800", [1, 4, 4]), ("cnn-1", [1, 28, 28])] {
+            let usual = NetworkSpec { width: Some(8), ..NetworkSpec::named(name) };
+            let zero = NetworkSpec { output_initial: Some(Initial::Zero), ..usual.clone() };
+            let (usual, zero) = (build(&usual, image, 4).params(), build(&zero, image, 4).params());
+            let last = usual.len() - 1;
+            for (layer, (usual, zero)) in usual.iter().zip(&zero).enumerate() {
+                let values = |data: &burn::tensor::TensorData| data.clone().try_to_vec::<f32>().unwrap();
+                let (usual, zero) = (values(&usual[0]), values(&zero[0]));
+                assert_eq!(usual == zero, layer < last, "{name}, layer {layer}");
+                assert_eq!(zero.iter().all(|weight| *weight == 0.0), layer == last, "{name}, layer {layer}");
+            }
+        }
     }
 
     #[test]
