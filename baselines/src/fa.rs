@@ -227,7 +227,11 @@ impl FaConfig {
         };
         let learned = if self.mode.learns() { carriers(net).map(learned).collect() } else { Vec::new() };
         let mut all = || net.weights().into_iter().flatten().map(|slot| norm(slot.matrix())).collect();
-        let norms = if self.constrain_weights { all() } else { Vec::new() };
+        let norms: Vec<Tensor<2>> = if self.constrain_weights { all() } else { Vec::new() };
+        if norms.iter().any(|norm| norm.clone().into_scalar::<f32>() == 0.0) {
+            let reason = "would hold at 0 a layer that starts at 0 (`network.output_initial`); leave one of them out";
+            return Err(Error::setting("constrain_weights", true, reason));
+        }
         Ok(Fa { values, config: *self, learned, norms })
     }
 }
@@ -353,7 +357,10 @@ impl LearningRule for Fa {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::Device;
+    use sll_core::NetworkSpec;
     use sll_core::laws::{self, Build};
+    use sll_core::layer::Initial;
 
     const FA: Build = &|net| Ok(Box::new(FaConfig::default().init(net, 3)?));
 
@@ -376,6 +383,21 @@ mod tests {
         assert_eq!(fa[2], bp[2], "the output layer sees its own error in both");
         assert_ne!(fa[1], bp[1]);
         assert_ne!(fa[0], bp[0]);
+    }
+
+    #[test]
+    fn feedback_is_random_behind_a_classifier_that_starts_at_zero() {
+        let spec =
+            NetworkSpec { width: Some(8), output_initial: Some(Initial::Zero), ..NetworkSpec::named("mlp-2x800") };
+        let build = || spec.build([1, 4, 4], 4, 1, &Device::flex()).unwrap();
+        for mode in [Mode::Fixed, Mode::Brsf, Mode::Frsf] {
+            let mut net = build();
+            FaConfig { mode, ..FaConfig::default() }.init(&mut net, 3).unwrap();
+            let sizes = carriers(&mut net).map(|(_, slot)| norm(slot.feedback().unwrap()).into_scalar::<f32>());
+            assert!(sizes.map(|size| size > 0.1).all(|large| large), "{mode:?}");
+        }
+        let held = FaConfig { constrain_weights: true, ..FaConfig::default() }.init(&mut build(), 3);
+        assert!(held.err().unwrap().to_string().contains("output_initial"));
     }
 
     #[test]

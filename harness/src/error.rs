@@ -19,7 +19,7 @@ pub enum Error {
     #[error("interrupted; what is finished is kept, and the same command resumes there")]
     Interrupted,
     /// The same where no run made a step that could be kept: calling again may lead nowhere. Exit code 75.
-    #[error("interrupted before any run made a step that is kept; give it more time")]
+    #[error("interrupted before any run made a step that is kept; if its time was over, give it more time")]
     NoStep,
     /// The same of a command that keeps nothing. Exit code 130.
     #[error("interrupted; nothing is kept, and the same command begins anew")]

@@ -65,7 +65,9 @@ impl RunProgress {
 
     fn eta(&self, epochs_done: f64) -> Option<f64> {
         let epochs = self.epochs.max(1) as f64;
-        let from = self.from.epochs as f64 + self.from.steps as f64 / self.steps.max(1) as f64;
+        // Before a step nobody knows how many an epoch has.
+        let steps = if self.steps > 0 { self.from.steps as f64 / self.steps as f64 } else { 0.0 };
+        let from = self.from.epochs as f64 + steps;
         eta(self.began.elapsed().as_secs_f64(), from / epochs, epochs_done / epochs)
     }
 

@@ -121,7 +121,11 @@ fn mistakes_in_a_plan_are_named() {
 fn work_stops_in_time_or_when_it_is_cancelled_and_its_state_is_kept() {
     let place = Place::new();
     let plan = place.plan("short");
-    fails(&place.harness(&["work", &plan, "--max-time", "0s"]), 75, &["before any run made a step", "more time"]);
+    fails(
+        &place.harness(&["work", &plan, "--max-time", "0s"]),
+        75,
+        &["before any run made a step", "give it more time"],
+    );
     let began = Instant::now();
     let stopped = place.harness(&["work", &plan, "--max-time", "3s", "--jobs", "2"]);
     fails(&stopped, 130, &["what is finished is kept"]);
@@ -142,6 +146,29 @@ fn work_stops_in_time_or_when_it_is_cancelled_and_its_state_is_kept() {
     assert!(cancelled.status.success() && stderr(&cancelled).contains("asked process"), "{}", stderr(&cancelled));
     fails(&child.wait_with_output().unwrap(), 130, &["interrupted"]);
     assert!(place.status(&plan).contains("0 running, 2 waiting, 0 failed"));
+}
+
+#[test]
+fn what_another_process_works_on_is_made_after_all_else() {
+    let place = Place::new();
+    let plan = place.plan("quick");
+    let text = fs::read_to_string(&plan).unwrap();
+    let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    let folder = place.results().join("runs").join(first["id"].as_str().unwrap());
+    fs::create_dir_all(&folder).unwrap();
+    let held = fs::File::create(folder.join("lock")).unwrap();
+    held.lock().unwrap();
+    let mut work = harness(place.results());
+    let child = work.args(["work", &plan]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while !place.status(&plan).contains("3 done, 1 running") {
+        assert!(began.elapsed() < Duration::from_secs(60), "it waits: {}", place.status(&plan));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    held.unlock().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(place.status(&plan).contains("4 done"));
 }
 
 #[test]
@@ -212,6 +239,25 @@ fn a_batch_system_is_handed_what_is_missing_once() {
     let last = sweep(&[]);
     assert!(last.status.success() && String::from_utf8_lossy(&last.stdout).contains("SLL"), "{}", stderr(&last));
     assert_eq!(asked().matches("sbatch").count(), 1, "all was there");
+}
+
+#[test]
+fn two_who_hand_the_same_plan_over_submit_it_once() {
+    let place = Place::new();
+    let tools = tempfile::tempdir().unwrap();
+    stand_in(tools.path(), "sleep 1; touch alive");
+    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap());
+    let file = place.path("widths.toml");
+    let sweep = || {
+        let mut command = harness(place.results());
+        command.args(["sweep", &file, "--profile", "quick", "--engine", "slurm"]).env("PATH", &path);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let outputs = [sweep(), sweep()].map(|child| child.wait_with_output().unwrap());
+    assert!(outputs.iter().all(|output| output.status.success()), "{outputs:?}");
+    assert!(outputs.iter().any(|output| stderr(output).contains("nothing is submitted")), "{outputs:?}");
+    let asked = fs::read_to_string(tools.path().join("asked")).unwrap();
+    assert_eq!(asked.matches("sbatch").count(), 1, "{asked}");
 }
 
 #[test]

@@ -124,6 +124,7 @@ pub fn main(args: RunArgs) -> Result<()> {
     let mut progress = Watched::new(progress, args.log.board(&spec, &args.results.results)?);
     let kept = claim.checkpoint();
     if !args.force && !kept.all().iter().any(|path| path.exists()) {
+        claim.give_up()?;
         run::extend(&spec, &store, &kept)?.into_iter().for_each(|sentence| progress.note(&sentence));
     }
     let keeping = Keeping { kept: &kept, every: args.keep.every() };

@@ -28,7 +28,7 @@ pub struct StatusArgs {
 #[derive(Args, Debug)]
 pub struct CancelArgs {
     /// End the work on every plan that is under way, where none is named and there are several.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "plans")]
     all: bool,
     #[command(flatten)]
     of: StatusArgs,

@@ -71,6 +71,11 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// Seconds of [`Cluster::grace`] that runs may take to keep their state; in the rest a task queues itself again.
+    pub fn for_state(&self) -> u32 {
+        (self.grace - self.grace / 4).max(1)
+    }
+
     /// Checks numbers.
     pub fn validate(&self) -> Result<()> {
         let wrong = |key: &str, must: &str| Err(Error::Input(format!("`{key}` of a cluster: must be {must}")));
@@ -78,7 +83,7 @@ impl Cluster {
             Self { jobs: 0, .. } => wrong("jobs", "at least 1"),
             Self { cpus: Some(0), .. } => wrong("cpus", "at least 1"),
             Self { tasks: Some(0), .. } => wrong("tasks", "at least 1"),
-            Self { grace: 0, .. } => wrong("grace", "at least 1"),
+            Self { grace, .. } if !(1..=86_400).contains(grace) => wrong("grace", "from 1 to 86400 seconds"),
             Self { task_minutes, .. } if !(0.0..=1e6).contains(task_minutes) => {
                 wrong("task_minutes", "from 0 to 1000000")
             }

@@ -2,16 +2,18 @@
 //!
 //! A task that is preempted, or whose node fails, is queued again by Slurm; one whose time is nearly over hears
 //! SIGUSR1, keeps its state and queues itself again, and so does one that was killed, or that made no step in its time,
-//! three times at most.
+//! three times in a row at most: a file beside its log counts them.
 
 use super::cluster::Cluster;
-use super::queue::{Queue, Work, ask};
+use super::queue::{Queue, Work, ask, quoted};
 use crate::error::{Error, Result};
 use std::path::Path;
 use std::process::{Command, Output};
 
 /// How often a task that was killed, or made no step, is queued again.
 const TRIES: u32 = 3;
+/// Seconds by which Slurm may send a signal early (sbatch(1), `--signal`).
+const EARLY: u64 = 60;
 /// What Slurm says of a job that is over and forgotten.
 const FORGOTTEN: &str = "Invalid job id";
 
@@ -21,9 +23,10 @@ pub struct Slurm;
 impl Queue for Slurm {
     fn check(&self, cluster: &Cluster) -> Result<()> {
         match cluster.time.as_deref().and_then(seconds) {
-            Some(time) if time <= u64::from(cluster.grace) => Err(Error::Input(format!(
-                "`time` of a cluster: a task of {time} seconds would be told to end as soon as it begins, since \
-                 `grace`, the time for keeping its state, is {}; ask for more time",
+            Some(time) if time <= u64::from(cluster.grace) + EARLY => Err(Error::Input(format!(
+                "`time` of a cluster: a task of {time} seconds may be told to end as soon as it begins, since `grace`, \
+                 the time for keeping its state, is {} and Slurm may send its signal {EARLY} seconds early; ask for \
+                 more time",
                 cluster.grace
             ))),
             _ => Ok(()),
@@ -52,6 +55,7 @@ impl Queue for Slurm {
         let options = own.into_iter().flatten().chain(cluster.options.iter().cloned());
         let options: String = options.map(|option| format!("#SBATCH {option}\n")).collect();
         let (before, program) = work.parts("SLURM_ARRAY_TASK_ID");
+        let folder = quoted(&work.folder.display().to_string());
         format!(
             r#"#!/bin/bash
 {options}
@@ -69,10 +73,17 @@ while kill -0 "$child" 2>/dev/null; do
 done
 
 # 130: its state is kept; 75: no step was made. Slurm itself queues what it preempted; what was cancelled stays so.
-again= tries=${{SLURM_RESTART_COUNT:-0}}
+tries={folder}/"${{SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}}_$SLURM_ARRAY_TASK_ID.tries"
+again= failed=
 [[ -n $over && $code -eq 130 ]] && again=1
-[[ -n $over && $code -eq 75 ]] && ((tries < {TRIES})) && again=1
-[[ -z $asked ]] && ((code > 128 && code != 130 && tries < {TRIES})) && again=1
+[[ -n $over && $code -eq 75 ]] && failed=1
+[[ -z $asked ]] && ((code > 128 && code != 130)) && failed=1
+if [[ -z $failed ]]; then
+  rm -f "$tries"
+else
+  echo >>"$tries"
+  (($(wc -l <"$tries") <= {TRIES})) && again=1
+fi
 [[ -n $again ]] && exec scontrol requeue "$SLURM_JOB_ID"
 exit "$code"
 "#
@@ -133,7 +144,8 @@ fn seconds(text: &str) -> Option<u64> {
         _ => return None,
     };
     let days = days.map_or(Some(0), |days| days.parse::<u64>().ok())?;
-    Some(86_400 * days + parts.iter().zip(units).map(|(part, unit)| part * unit).sum::<u64>())
+    let add = |sum: u64, (part, unit): (&u64, &u64)| sum.checked_add(part.checked_mul(*unit)?);
+    parts.iter().zip(units).try_fold(days.checked_mul(86_400)?, add)
 }
 
 /// The words of `output`, or what it says went wrong.
@@ -181,7 +193,10 @@ mod tests {
         let ends = "#!/bin/bash\ntrap 'exit ${CODE:-130}' TERM\necho \"$@\"\nwhile :; do sleep 0.05; done\n";
         std::fs::write(&program, ends).unwrap();
         std::fs::write(folder.path().join("scontrol"), "#!/bin/bash\necho scontrol \"$@\"\n").unwrap();
-        let work = Work { command: vec![program.display().to_string()], cluster: Default::default(), ..example() };
+        let command = vec![program.display().to_string()];
+        let place = folder.path().join("it's a plan");
+        std::fs::create_dir(&place).unwrap();
+        let work = Work { command, cluster: Default::default(), folder: place, ..example() };
         let script = folder.path().join("script.sh");
         std::fs::write(&script, Slurm.script(&work)).unwrap();
         for file in ["program", "scontrol"] {
@@ -189,35 +204,37 @@ mod tests {
             std::fs::set_permissions(folder.path().join(file), mode).unwrap();
         }
         let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
-        // What made a step goes on as often as it takes; what made none is tried three times.
-        for (signal, code, restarts, again) in
-            [("-USR1", 130, "9", true), ("-TERM", 130, "0", false), ("-USR1", 75, "2", true), ("-USR1", 75, "3", false)]
-        {
+        // What made a step goes on as often as it takes; what made none is tried three times in a row.
+        let stuck = [("-USR1", 75, true); 3];
+        let turns = [("-USR1", 130, true), ("-TERM", 130, false)].into_iter().chain(stuck);
+        let turns = turns.chain([("-USR1", 130, true)]).chain(stuck).chain([("-USR1", 75, false)]);
+        for (turn, (signal, code, again)) in turns.enumerate() {
             let mut command = Command::new("bash");
             command.arg(&script).env("PATH", &path).env("SLURM_ARRAY_TASK_ID", "1").env("SLURM_JOB_ID", "77");
-            command.env("CODE", code.to_string()).env("SLURM_RESTART_COUNT", restarts);
+            command.env("CODE", code.to_string()).env("SLURM_ARRAY_JOB_ID", "70");
             let child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
             std::thread::sleep(std::time::Duration::from_millis(500));
             assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
             let output = child.wait_with_output().unwrap();
             let said = String::from_utf8_lossy(&output.stdout);
             assert!(said.starts_with("--line 4,9"), "{said}");
-            assert_eq!(said.contains("scontrol requeue 77"), again, "{signal} {code} {restarts}: {said}");
-            assert_eq!(output.status.code(), Some(if again { 0 } else { code }), "{signal} {code} {restarts}");
+            assert_eq!(said.contains("scontrol requeue 77"), again, "turn {turn}, {signal} {code}: {said}");
+            assert_eq!(output.status.code(), Some(if again { 0 } else { code }), "turn {turn}, {signal} {code}");
         }
     }
 
     // sbatch(1), --time: the formats, and what each of them is.
     #[test]
     fn times_are_slurms_and_one_that_is_all_grace_is_refused() {
-        let times = ["90", "1:30", "1:00:00", "2-0", "1-1:1", "1-0:0:5", "UNLIMITED", "1h", "1:2:3:4", "-1"];
+        let huge = "213503982334602-0";
+        let times = ["90", "1:30", "1:00:00", "2-0", "1-1:1", "1-0:0:5", "UNLIMITED", "1h", "1:2:3:4", "-1", huge];
         let expected = [5400, 90, 3600, 172_800, 90_060, 86_405].map(Some);
         assert_eq!(times[..6].iter().map(|time| seconds(time)).collect::<Vec<_>>(), expected);
         assert!(times[6..].iter().all(|time| seconds(time).is_none()));
         let check = |time: &str| Slurm.check(&Cluster { time: Some(time.into()), ..Cluster::default() });
-        let error = check("2").unwrap_err().to_string();
-        assert!(error.contains("120 seconds") && error.contains("`grace`"), "{error}");
-        assert!(check("3").is_ok() && check("4:00:00").is_ok() && check("UNLIMITED").is_ok());
+        let error = check("3").unwrap_err().to_string();
+        assert!(error.contains("180 seconds") && error.contains("`grace`"), "{error}");
+        assert!(check("3:01").is_ok() && check("4:00:00").is_ok() && check("UNLIMITED").is_ok());
         let told = advised(Error::Failed("sbatch: error: Invalid job array specification".into())).to_string();
         assert!(told.contains("MaxArraySize") && told.contains("--task-minutes"), "{told}");
     }

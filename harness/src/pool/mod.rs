@@ -108,6 +108,7 @@ impl Pool {
             let ended = running.ended(&mut lines);
             // A signal that is for all may reach a run a moment before it reaches this process.
             if ended.iter().any(|process| process.was_interrupted()) && interrupt::requested_within(MOMENT) {
+                ended.iter().for_each(Process::tell_stopped);
                 running.stop(grace);
                 return Err(Error::Interrupted);
             }

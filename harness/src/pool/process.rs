@@ -152,9 +152,7 @@ impl<R: Request> Running<R> {
                 std::thread::sleep(Duration::from_millis(20));
             }
             process.ended = process.child.try_wait().transpose();
-            if process.was_interrupted() {
-                process.tell_end(None);
-            }
+            process.tell_stopped();
         }
     }
 }
@@ -174,13 +172,8 @@ impl<R> Process<R> {
     /// Takes in a line: news, or the words of a program that has none.
     fn heard(&mut self, line: &str) {
         let news = News::parse(line).map_or_else(|| News::Note { text: line.into() }, |news| news.called(&self.title));
-        if let Some(share) = news.share() {
-            self.share = share;
-            // The start knows of an epoch under way only that it is.
-            if !matches!(news, News::Start { .. }) {
-                self.from.get_or_insert(share);
-            }
-        }
+        self.share = news.share().unwrap_or(self.share);
+        self.from = self.from.or_else(|| done_at_start(&news));
         let sentences = news.sentences();
         if let Some(last) = sentences.iter().rfind(|sentence| sentence.starts_with("error: ")).or(sentences.last())
             && (last.starts_with("error: ") || !self.last_words.starts_with("error: "))
@@ -240,10 +233,27 @@ impl<R: Request> Process<R> {
         Err(format!("  {}: {why}", self.heading))
     }
 
+    /// Tells programs that it was to end, unless it was done by then.
+    pub fn tell_stopped(&self) {
+        if !matches!(&self.ended, Some(Ok(status)) if status.success()) {
+            let (run, title) = (self.request.id(), self.heading.clone());
+            talk::report(&News::End { run, title, outcome: Outcome::Interrupted, why: None });
+        }
+    }
+
     /// Tells programs that there is no result.
     fn tell_end(&self, why: Option<String>) {
         let outcome = if self.was_interrupted() { Outcome::Interrupted } else { Outcome::Failed };
         talk::report(&News::End { run: self.request.id(), title: self.heading.clone(), outcome, why });
+    }
+}
+
+/// How much of its work a process had done when it began, if `news`, its first with a share, tell. A start knows of an
+/// epoch under way only that it is; the first step after it does.
+fn done_at_start(news: &News) -> Option<f64> {
+    match news {
+        News::Start { from_step: 1.., .. } => None,
+        news => news.share(),
     }
 }
 
@@ -289,6 +299,22 @@ pub(crate) fn told(status: ExitStatus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_done_before_is_told_by_a_start_or_by_the_first_step_after_one_within_an_epoch() {
+        let start = |from_step| News::Start {
+            run: "a".into(),
+            title: "BP".into(),
+            epochs: 4,
+            from_epoch: 1,
+            from_step,
+            images: 64,
+            data: "x".into(),
+        };
+        let step = News::Step { run: "a".into(), epoch: 2, epochs: 4, step: 5, steps: 10, eta_seconds: None };
+        let found = [start(0), start(4), step].map(|news| done_at_start(&news));
+        assert_eq!(found, [Some(0.25), None, Some(0.375)]);
+    }
 
     #[test]
     fn how_a_process_ended_is_told_in_words_with_what_to_do() {

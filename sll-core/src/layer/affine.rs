@@ -121,14 +121,15 @@ pub enum WeightSlot<'a> {
 }
 
 impl WeightSlot<'_> {
-    /// Sends the signal through fixed random weights drawn from the forward weights' own law, times `gain`.
+    /// Sends the signal through fixed random weights drawn from the forward weights' own law, times `gain`; from
+    /// PyTorch's where the forward weights start at 0.
     pub fn randomise(self, gain: f64, stream: &mut Stream, device: &Device) {
         match self {
             WeightSlot::Matrix(a) => {
-                a.feedback = Some(Affine::draw(a.weight.dims(), a.start, gain, stream, device));
+                a.feedback = Some(Affine::draw(a.weight.dims(), a.start.random(), gain, stream, device));
             }
             WeightSlot::Kernel(k) => {
-                k.feedback = Some(Kernel::draw(k.weight.dims(), k.start, gain, stream, device));
+                k.feedback = Some(Kernel::draw(k.weight.dims(), k.start.random(), gain, stream, device));
             }
         }
     }

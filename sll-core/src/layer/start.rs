@@ -33,8 +33,8 @@ pub enum Initial {
     FanOutNormal,
     /// Rows or columns, whichever are fewer, are orthogonal and of length 1 (Saxe, McClelland & Ganguli 2014).
     Orthogonal,
-    /// 0. For classifiers alone: hidden units that start alike stay alike (local losses' in the code of Nøkland & Eidnes
-    /// 2019, forward-forward's in that of Löwe 2023).
+    /// 0, for classifiers alone: hidden units that start alike stay alike (in the code of Nøkland & Eidnes 2019, and of
+    /// Löwe 2023).
     Zero,
 }
 
@@ -105,6 +105,17 @@ pub struct Start {
     pub weights: Initial,
     /// Its bias.
     pub bias: Bias,
+}
+
+impl Start {
+    /// The same, with PyTorch's law in the place of zeros.
+    #[must_use]
+    pub fn random(self) -> Self {
+        match self.weights {
+            Initial::Zero => Self { weights: Initial::Pytorch, ..self },
+            _ => self,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub fn render(found: &PipelineBench) -> String {
 const MEANING: &str = "\n## What a number means\n
 - **Workers** carry a batch each through all units, one thread each; a unit takes batches in order, so that the numbers
   are the serial run's, bit for bit. **Threads** work together on one operation after the other, each on a part of the
-  batch or of the outputs.
+  batch or of the outputs; so are BP's.
 - **Step:** milliseconds from one step to the next, batches of noise that lie in memory, Adam, losses read: the median
   of bursts, in brackets the quartiles; filling and emptying the pipeline is in it. All ways were measured in turns.
 - **Gain:** times as many images a second as the same rule's serial step with all threads.

@@ -106,7 +106,7 @@ fn command(args: &MakeArgs, cluster: &Cluster) -> Result<Vec<String>> {
     let program = std::env::current_exe().map_err(|e| Error::Missing(format!("cannot find this program: {e}")))?;
     let mut words = vec![path(&program)?, "work".into()];
     words.extend(["--results".into(), path(&args.select.results.results)?]);
-    words.extend(["--jobs".into(), cluster.jobs.to_string(), "--grace".into(), cluster.grace.to_string()]);
+    words.extend(["--jobs".into(), cluster.jobs.to_string(), "--grace".into(), cluster.for_state().to_string()]);
     let data = &args.select.data;
     if let Some(dir) = &data.data_dir {
         words.extend(["--data-dir".into(), path(dir)?]);
