@@ -393,8 +393,8 @@ mod tests {
         for mode in [Mode::Fixed, Mode::Brsf, Mode::Frsf] {
             let mut net = build();
             FaConfig { mode, ..FaConfig::default() }.init(&mut net, 3).unwrap();
-            let sizes = carriers(&mut net).map(|(_, slot)| norm(slot.feedback().unwrap()).into_scalar::<f32>());
-            assert!(sizes.map(|size| size > 0.1).all(|large| large), "{mode:?}");
+            let mut sizes = carriers(&mut net).map(|(_, slot)| norm(slot.feedback().unwrap()).into_scalar::<f32>());
+            assert!(sizes.all(|size| size > 0.1), "{mode:?}");
         }
         let held = FaConfig { constrain_weights: true, ..FaConfig::default() }.init(&mut build(), 3);
         assert!(held.err().unwrap().to_string().contains("output_initial"));
