@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs a small sweep on a real Slurm: a controller and three nodes of this machine, in a temporary folder, as whoever
-# calls this. In the middle a task, a task's script and a node are lost, another node is drained and the controller
-# restarted; at the end every run must be there, once, with the numbers that this machine gives without Slurm.
+# calls this. In the middle a task, a task's script and a node are lost, a task is preempted, another node is drained
+# and the controller restarted; at the end every run must be there, once, with the numbers that this machine gives
+# without Slurm.
 #
 #   scripts/slurm-test.sh PROGRAM      the harness; exit code 77: no Slurm can be run here, and why
 #
@@ -85,7 +86,10 @@ ReturnToService=2
 KillWait=10
 SchedulerParameters=batch_sched_delay=0,bf_interval=1,sched_min_interval=0
 NodeName=n[1-3] NodeHostname=$host NodeAddr=127.0.0.1 Port=[$((port + 1))-$((port + 3))] CPUs=1 RealMemory=500
-PartitionName=main Nodes=ALL Default=YES State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=main Nodes=ALL Default=YES State=UP PriorityTier=1
+PartitionName=urgent Nodes=n1 State=UP PriorityTier=2
 EOF
 export SLURM_CONF=$folder/slurm.conf
 
@@ -123,7 +127,7 @@ sweep=("$program" sweep --rule sll --over "network.width=64,96,128" --seeds 2 --
 waiting=$!
 
 # Tasks that run, as `node job`; the script of a job, and the program in it, by their process ids.
-running() { squeue --noheader --states=RUNNING --format='%N %A' "$@"; }
+running() { squeue --noheader --partition=main --states=RUNNING --format='%N %A' "$@"; }
 script_of() { pgrep -f "$folder/spool/.*/job0*$1/slurm_script" | head -n 1; }
 program_of() { pgrep -P "$(script_of "$1")" | head -n 1 | grep .; }
 running_one() { running | grep .; }
@@ -137,8 +141,25 @@ job=$(running | tail -n 1 | cut -d' ' -f2)
 say "telling job $job that its time is over"
 # It may just have been started, and be told nothing yet.
 until_true scancel --batch --signal=USR1 "$job" || { say "it cannot be told"; exit 1; }
-restarted() { scontrol show job "$job" | grep -q 'Restarts=[1-9]'; }
+restarts() { scontrol show job "$job" | grep -o 'Restarts=[0-9]*' | cut -d= -f2; }
+restarted() { [[ $(restarts) -gt 0 ]]; }
 until_true restarted || { say "it did not queue itself again"; exit 1; }
+say "an urgent job wants the node of another"
+on_n1() { running --nodelist=n1 | grep .; }
+# The task may end by itself before its node is wanted: then another one's is.
+preempted() {
+  until_true on_n1 || return 1
+  job=$(running --nodelist=n1 | head -n 1 | cut -d' ' -f2)
+  local before
+  before=$(restarts)
+  sbatch --wait --partition=urgent --ntasks=1 --output="$folder/log/urgent.log" --wrap=true || return 1
+  [[ $(restarts) -gt $before ]]
+}
+for attempt in 1 2 3 none; do
+  [[ $attempt != none ]] || { say "no task is preempted and queued again"; exit 1; }
+  ! preempted >/dev/null 2>&1 || break
+done
+say "job $job was preempted and is queued again"
 node=n2
 scontrol update nodename="$node" state=drain reason=test
 say "$node drains; restarting the controller"

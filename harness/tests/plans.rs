@@ -6,7 +6,7 @@ mod common;
 use common::{harness, run, stderr};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -189,95 +189,126 @@ fn a_run_that_failed_is_told_with_its_reason_until_it_is_begun_again() {
     assert!(place.status(&plan).contains("4 done, 0 running, 0 waiting, 0 failed"));
 }
 
-/// A stand-in of Slurm's commands in `folder`, which note what they are asked in `asked`; to submit a job is to do
-/// `submit`, and it is alive while there is the file `alive`.
-fn stand_in(folder: &Path, submit: &str) {
-    let script = |name: &str, does: &str| {
-        let path = folder.join(name);
-        let home = folder.display();
+/// A stand-in of Slurm's commands, which note what they are asked in `asked`; to submit a job is to do `submit`, and it
+/// is alive while there is the file `alive`.
+struct StandIn<'a> {
+    place: &'a Place,
+    folder: tempfile::TempDir,
+}
+
+impl<'a> StandIn<'a> {
+    fn new(place: &'a Place, submit: &str) -> Self {
+        let this = Self { place, folder: tempfile::tempdir().unwrap() };
+        this.script("sbatch", &format!("{submit}; echo '42;cluster'"));
+        let told = "case $2 in *PENDING) echo Priority;; *) echo RUNNING; echo PENDING;; esac";
+        let squeue = format!("if [ -e alive ]; then {told}; else echo 'Invalid job id specified' >&2; exit 1; fi");
+        this.script("squeue", &squeue);
+        this.script("scancel", "rm alive");
+        this
+    }
+
+    /// A command called `name` that `does` something.
+    fn script(&self, name: &str, does: &str) {
+        let (path, home) = (self.folder.path().join(name), self.folder.path().display());
         fs::write(&path, format!("#!/bin/sh\ncd '{home}'\necho \"{name} $*\" >> asked\n{does}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    };
-    script("sbatch", &format!("{submit}; echo '42;cluster'"));
-    let told = "case $2 in *PENDING) echo Priority;; *) echo RUNNING; echo PENDING;; esac";
-    let squeue = format!("if [ -e alive ]; then {told}; else echo 'Invalid job id specified' >&2; exit 1; fi");
-    script("squeue", &squeue);
-    script("scancel", "rm alive");
+    }
+
+    /// `PATH` with these commands before the machine's own.
+    fn path(&self) -> String {
+        format!("{}:{}", self.folder.path().display(), std::env::var("PATH").unwrap())
+    }
+
+    /// The program on a machine with these commands.
+    fn harness(&self, args: &[&str]) -> Command {
+        let mut command = harness(self.place.results());
+        command.args(args).env("PATH", self.path());
+        command
+    }
+
+    fn call(&self, args: &[&str]) -> Output {
+        self.harness(args).output().unwrap()
+    }
+
+    /// The file while which a job is alive.
+    fn alive(&self) -> PathBuf {
+        self.folder.path().join("alive")
+    }
+
+    /// What was asked so far.
+    fn asked(&self) -> String {
+        fs::read_to_string(self.folder.path().join("asked")).unwrap_or_default()
+    }
 }
 
 #[test]
 fn a_batch_system_is_handed_what_is_missing_once() {
     let place = Place::new();
-    let tools = tempfile::tempdir().unwrap();
-    stand_in(tools.path(), "touch alive");
-    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap());
-    let call = |args: &[&str]| -> Output { harness(place.results()).args(args).env("PATH", &path).output().unwrap() };
+    let slurm = StandIn::new(&place, "touch alive");
     let file = place.path("widths.toml");
     let sweep = |more: &[&str]| {
-        call(&[&["sweep", &file, "--profile", "quick", "--engine", "slurm", "--partition", "p"], more].concat())
+        slurm.call(&[&["sweep", &file, "--profile", "quick", "--engine", "slurm", "--partition", "p"], more].concat())
     };
-    let asked = || fs::read_to_string(tools.path().join("asked")).unwrap_or_default();
     let dry = sweep(&["--dry-run"]);
     let script = String::from_utf8_lossy(&dry.stdout).into_owned();
     assert!(script.contains("#SBATCH --partition=p") && script.contains("lines=(1-4)"), "{script}");
-    assert!(asked().is_empty() && !place.results().join("plans").exists());
+    assert!(slurm.asked().is_empty() && !place.results().join("plans").exists());
     assert!(sweep(&[]).status.success());
     let second = sweep(&[]);
-    assert!(stderr(&second).contains("2 tasks of widths") && asked().matches("sbatch").count() == 1, "{}", asked());
-    let status = call(&["status"]);
+    assert!(
+        stderr(&second).contains("2 tasks of widths") && slurm.asked().matches("sbatch").count() == 1,
+        "{}",
+        slurm.asked()
+    );
+    let status = slurm.call(&["status"]);
     assert!(String::from_utf8_lossy(&status.stdout).contains("4 waiting, 0 failed"), "{status:?}");
     assert!(String::from_utf8_lossy(&status.stdout).contains("(waiting for: Priority)"), "{status:?}");
     assert!(String::from_utf8_lossy(&status.stdout).contains("2 tasks in the batch system"), "{status:?}");
-    assert!(call(&["cancel"]).status.success() && asked().contains("scancel 42"), "{}", asked());
+    assert!(slurm.call(&["cancel"]).status.success() && slurm.asked().contains("scancel 42"), "{}", slurm.asked());
     // The script that was submitted does what it is for.
     let plans = fs::read_dir(place.results().join("plans")).unwrap().next().unwrap().unwrap().path();
     let mut task = Command::new("bash");
-    task.arg(plans.join("slurm.sh")).env("SLURM_ARRAY_TASK_ID", "0").env("SLURM_JOB_ID", "42").env("PATH", &path);
+    task.arg(plans.join("slurm.sh"))
+        .env("SLURM_ARRAY_TASK_ID", "0")
+        .env("SLURM_JOB_ID", "42")
+        .env("PATH", slurm.path());
     common::clean(&mut task, place.results());
     let task = task.output().unwrap();
     assert!(task.status.success(), "{}", stderr(&task));
     let last = sweep(&[]);
     assert!(last.status.success() && String::from_utf8_lossy(&last.stdout).contains("SLL"), "{}", stderr(&last));
-    assert_eq!(asked().matches("sbatch").count(), 1, "all was there");
+    assert_eq!(slurm.asked().matches("sbatch").count(), 1, "all was there");
 }
 
 #[test]
 fn two_who_hand_the_same_plan_over_submit_it_once() {
     let place = Place::new();
-    let tools = tempfile::tempdir().unwrap();
-    stand_in(tools.path(), "sleep 1; touch alive");
-    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap());
+    let slurm = StandIn::new(&place, "sleep 1; touch alive");
     let file = place.path("widths.toml");
     let sweep = || {
-        let mut command = harness(place.results());
-        command.args(["sweep", &file, "--profile", "quick", "--engine", "slurm"]).env("PATH", &path);
+        let mut command = slurm.harness(&["sweep", &file, "--profile", "quick", "--engine", "slurm"]);
         command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let outputs = [sweep(), sweep()].map(|child| child.wait_with_output().unwrap());
     assert!(outputs.iter().all(|output| output.status.success()), "{outputs:?}");
     assert!(outputs.iter().any(|output| stderr(output).contains("nothing is submitted")), "{outputs:?}");
-    let asked = fs::read_to_string(tools.path().join("asked")).unwrap();
-    assert_eq!(asked.matches("sbatch").count(), 1, "{asked}");
+    assert_eq!(slurm.asked().matches("sbatch").count(), 1, "{}", slurm.asked());
 }
 
 #[test]
 fn who_waits_for_a_batch_system_gets_the_page_and_passes_over_another_ones_lost_job() {
     let place = Place::new();
-    let tools = tempfile::tempdir().unwrap();
     // What is submitted is made at once: `sbatch --parsable SCRIPT`.
-    stand_in(tools.path(), "SLURM_ARRAY_TASK_ID=0 SLURM_JOB_ID=42 bash \"$2\" >&2");
-    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap());
-    let call = |args: &[&str]| -> Output { harness(place.results()).args(args).env("PATH", &path).output().unwrap() };
+    let slurm = StandIn::new(&place, "SLURM_ARRAY_TASK_ID=0 SLURM_JOB_ID=42 bash \"$2\" >&2");
     let file = place.path("widths.toml");
     let sweep = |engine: &str, more: &[&str]| {
-        call(&[&["sweep", &file, "--profile", "quick", "--engine", engine], more].concat())
+        slurm.call(&[&["sweep", &file, "--profile", "quick", "--engine", engine], more].concat())
     };
     // HyperQueue has the plan, and is not there any more.
     assert!(sweep("slurm", &[]).status.success());
     let plan = fs::read_dir(place.results().join("plans")).unwrap().next().unwrap().unwrap().path();
     fs::write(plan.join("jobs.jsonl"), "{\"engine\":\"hq\",\"job\":\"3@gone\"}\n").unwrap();
-    fs::write(tools.path().join("hq"), "#!/bin/sh\necho no server >&2\nexit 1\n").unwrap();
-    fs::set_permissions(tools.path().join("hq"), fs::Permissions::from_mode(0o755)).unwrap();
+    slurm.script("hq", "echo no server >&2; exit 1");
     fs::remove_dir_all(place.results().join("runs")).unwrap();
     fails(&sweep("hq", &[]), 3, &["hq server info", "no server"]);
     let waited = sweep("slurm", &["--wait"]);
@@ -285,28 +316,25 @@ fn who_waits_for_a_batch_system_gets_the_page_and_passes_over_another_ones_lost_
     assert_eq!(stderr(&waited).matches("is taken to be gone").count(), 1, "{}", stderr(&waited));
     assert!(String::from_utf8_lossy(&waited.stdout).contains("SLL"), "{waited:?}");
     // Nor does the lost job keep Slurm's alive.
-    fs::write(tools.path().join("alive"), "").unwrap();
-    let cancelled = call(&["cancel"]);
+    fs::write(slurm.alive(), "").unwrap();
+    let cancelled = slurm.call(&["cancel"]);
     fails(&cancelled, 1, &["2 tasks ended", "job 3@gone of hq"]);
-    assert!(fs::read_to_string(tools.path().join("asked")).unwrap().contains("scancel 42"));
+    assert!(slurm.asked().contains("scancel 42"), "{}", slurm.asked());
 }
 
 #[test]
 fn of_several_plans_under_way_cancel_wants_a_name() {
     let place = Place::new();
-    let tools = tempfile::tempdir().unwrap();
-    stand_in(tools.path(), "touch alive");
-    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap());
-    let call = |args: &[&str]| -> Output { harness(place.results()).args(args).env("PATH", &path).output().unwrap() };
-    fails(&call(&["cancel"]), 2, &["no plan is under way"]);
+    let slurm = StandIn::new(&place, "touch alive");
+    fails(&slurm.call(&["cancel"]), 2, &["no plan is under way"]);
     for profile in ["quick", "short"] {
         let file = place.path("widths.toml");
-        assert!(call(&["sweep", &file, "--profile", profile, "--engine", "slurm"]).status.success());
+        assert!(slurm.call(&["sweep", &file, "--profile", profile, "--engine", "slurm"]).status.success());
     }
-    fails(&call(&["cancel"]), 2, &["widths-quick-flex-", "widths-short-flex-", "--all"]);
-    assert!(tools.path().join("alive").exists());
-    let named = call(&["cancel", "widths-short"]);
+    fails(&slurm.call(&["cancel"]), 2, &["widths-quick-flex-", "widths-short-flex-", "--all"]);
+    assert!(slurm.alive().exists());
+    let named = slurm.call(&["cancel", "widths-short"]);
     assert!(named.status.success() && stderr(&named).contains("widths-short"), "{}", stderr(&named));
-    fs::write(tools.path().join("alive"), "").unwrap();
-    assert!(call(&["cancel", "--all"]).status.success() && !tools.path().join("alive").exists());
+    fs::write(slurm.alive(), "").unwrap();
+    assert!(slurm.call(&["cancel", "--all"]).status.success() && !slurm.alive().exists());
 }

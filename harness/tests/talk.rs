@@ -4,8 +4,9 @@ mod common;
 
 use common::{harness, run, stderr};
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 const RUN: &[&str] = &["run", "--rule", "bp", "--dataset", "mnist-sample", "--width", "16", "--train-limit", "256"];
 
@@ -50,6 +51,21 @@ fn a_run_that_fails_says_so_to_programs_and_in_words_to_people() {
     let last = news(&told).pop().unwrap();
     assert!(last["event"] == "note" && last["text"].as_str().unwrap().starts_with("error: "), "{told}");
     assert!(stderr(&run(results.path(), &wrong)).starts_with("error: "));
+}
+
+#[test]
+fn a_run_that_is_asked_to_end_tells_programs_that_it_is_interrupted() {
+    let results = tempfile::tempdir().unwrap();
+    let mut command = harness(results.path());
+    command.args(RUN).args(["--epochs", "2000", "--progress", "json"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    lines.find(|line| line.contains(r#""event":"epoch""#)).expect("an epoch ends");
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let told = news(&lines.collect::<Vec<_>>().join("\n"));
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{told:?}");
+    let ended: Vec<_> = told.iter().filter(|news| news["event"] == "end").map(|news| &news["outcome"]).collect();
+    assert_eq!(ended, ["interrupted"], "{told:?}");
 }
 
 #[test]

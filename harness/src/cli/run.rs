@@ -123,7 +123,7 @@ pub fn main(args: RunArgs) -> Result<()> {
     let progress = RunProgress::new(id, title, spec.recipe.epochs);
     let mut progress = Watched::new(progress, args.log.board(&spec, &args.results.results)?);
     let kept = claim.checkpoint();
-    if !args.force && !kept.all().iter().any(|path| path.exists()) {
+    if !args.force && !kept.exist() {
         claim.give_up()?;
         run::extend(&spec, &store, &kept)?.into_iter().for_each(|sentence| progress.note(&sentence));
     }
@@ -137,7 +137,7 @@ pub fn main(args: RunArgs) -> Result<()> {
                 claim.give_up().unwrap_or_else(|other| say!("{other}"));
             }
             // Nor does one that ended before there was anything to resume.
-            if !kept.all().iter().any(|path| path.exists()) {
+            if !kept.exist() {
                 claim.remove_if_bare().unwrap_or_else(|other| say!("{other}"));
             }
             return Err(error);

@@ -6,7 +6,7 @@ use crate::engine::{self, Handed};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::plan::{self, PlanLine};
-use crate::run::{Checkpoint, Place};
+use crate::run::{Checkpoint, Place, Progress};
 use crate::spec::RunSpec;
 use crate::store::{Holder, Store};
 use crate::talk::say;
@@ -59,8 +59,8 @@ impl CancelArgs {
 /// How a run is.
 enum State {
     Done { note: Option<&'static str> },
-    Running { holder: Holder, at: Option<Place> },
-    Waiting { at: Option<Place> },
+    Running { holder: Holder, at: Option<Progress> },
+    Waiting { at: Option<Progress> },
     Failed { why: String },
 }
 
@@ -83,17 +83,17 @@ impl State {
     }
 
     fn told(&self, epochs: usize) -> String {
-        let at = |at: &Option<Place>| match at {
+        let at = |at: &Option<Progress>| match at.map(|progress| progress.place) {
             None => String::new(),
             Some(Place { epochs: done, steps: 0 }) => format!(" after {done} of {epochs} epochs"),
             Some(Place { epochs: done, steps }) => format!(" after {done} of {epochs} epochs and {steps} steps"),
         };
         match self {
             State::Done { note } => note.map_or_else(|| "done".into(), |note| format!("done, {note}")),
-            State::Running { holder, at: place } => {
-                format!("running{} (process {} on {})", at(place), holder.pid, holder.host)
+            State::Running { holder, at: progress } => {
+                format!("running{} (process {} on {})", at(progress), holder.pid, holder.host)
             }
-            State::Waiting { at: place } => format!("waiting{}", at(place)),
+            State::Waiting { at: progress } => format!("waiting{}", at(progress)),
             State::Failed { why } => format!("failed: {why}"),
         }
     }
@@ -102,8 +102,8 @@ impl State {
     fn left(&self, epochs: usize) -> f64 {
         match self {
             State::Done { .. } => 0.0,
-            State::Running { at: Some(place), .. } | State::Waiting { at: Some(place) } => {
-                (1.0 - place.epochs as f64 / epochs as f64).max(0.0)
+            State::Running { at: Some(progress), .. } | State::Waiting { at: Some(progress) } => {
+                (1.0 - progress.epochs / epochs as f64).max(0.0)
             }
             _ => 1.0,
         }

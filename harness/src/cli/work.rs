@@ -6,7 +6,7 @@ use crate::device;
 use crate::error::{Error, Result};
 use crate::plan::{self, LineNumbers};
 use crate::pool::{Job, Pool};
-use crate::run::{Checkpoint, Place};
+use crate::run::{Checkpoint, Progress};
 use crate::spec::{Request, RunSpec};
 use crate::store::Store;
 use clap::Args;
@@ -45,13 +45,10 @@ pub struct WorkArgs {
     results: ResultOptions,
 }
 
-/// How far the runs of `jobs` are in the store: those that are finished, and the places of the others.
-fn places(jobs: &[Job<RunSpec>], store: &Store) -> Vec<(bool, Option<Place>)> {
-    let of = |job: &Job<RunSpec>| {
-        let id = job.request.id();
-        (matches!(store.find(&job.request), Ok(Some(_))), Checkpoint::progress(&store.state(&id)))
-    };
-    jobs.iter().map(of).collect()
+/// How far the runs of `jobs` are in the store: whether there is a record, and the places of those that are unfinished.
+fn places(jobs: &[Job<RunSpec>], store: &Store) -> Vec<(bool, Option<Progress>)> {
+    let ids = jobs.iter().map(|job| job.request.id());
+    ids.map(|id| (store.has_record::<RunSpec>(&id), Checkpoint::progress(&store.state(&id)))).collect()
 }
 
 /// Makes those that the store lacks. Exit code 130 says that some are unfinished, with their state kept; 75 that none

@@ -1,7 +1,7 @@
 //! Plans under way: `<results>/plans/<name>-<digest>/` with `plan.jsonl`, and of what was handed to a batch system the
 //! script, its logs, and `jobs.jsonl`, a line a job.
 
-use super::{Cluster, EngineName, Work, tasks};
+use super::{Cluster, EngineName, Queue, Work, tasks};
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::interrupt;
@@ -29,10 +29,25 @@ pub struct Handed {
     pub lines: Vec<PlanLine>,
 }
 
-/// A job of a batch system.
+/// A job of a batch system, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Submitted {
     engine: String,
+    job: String,
+}
+
+impl Submitted {
+    /// With the batch system to ask, where this program knows it.
+    fn queued(self) -> Option<Queued> {
+        let engine = EngineName::named(&self.engine)?;
+        Some(Queued { engine, queue: engine.queue()?, job: self.job })
+    }
+}
+
+/// A job, and whom to ask about it.
+struct Queued {
+    engine: EngineName,
+    queue: Box<dyn Queue>,
     job: String,
 }
 
@@ -80,6 +95,11 @@ impl Handed {
         Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
+    /// Those of batch systems that this program knows.
+    fn queued(&self) -> Result<impl Iterator<Item = Queued>> {
+        Ok(self.jobs()?.into_iter().filter_map(Submitted::queued))
+    }
+
     /// Adds a job to its own.
     fn book(&self, job: Submitted) -> Result<()> {
         let mut jobs = self.jobs()?;
@@ -113,13 +133,11 @@ impl Handed {
     /// which `say` tells.
     pub fn alive_beside(&self, engine: Option<EngineName>, say: &mut dyn FnMut(&str)) -> Result<usize> {
         let mut alive = 0;
-        for Submitted { engine: name, job } in self.jobs()? {
-            let other = EngineName::named(&name);
-            let Some(queue) = other.and_then(EngineName::queue) else { continue };
+        for Queued { engine: other, queue, job } in self.queued()? {
             match queue.alive(&job) {
                 Ok(tasks) => alive += tasks,
-                Err(error) if engine.is_some() && engine != other => {
-                    say(&format!("{error}\njob {job} of {name} is taken to be gone"));
+                Err(error) if engine.is_some_and(|engine| engine != other) => {
+                    say(&format!("{error}\njob {job} of {} is taken to be gone", other.name()));
                 }
                 Err(error) => return Err(error),
             }
@@ -130,10 +148,8 @@ impl Handed {
     /// What its tasks wait for, as batch systems call it, each word once.
     pub fn waits_for(&self) -> Result<BTreeSet<String>> {
         let mut words = BTreeSet::new();
-        for Submitted { engine, job } in self.jobs()? {
-            if let Some(queue) = EngineName::named(&engine).and_then(EngineName::queue) {
-                words.extend(queue.waits_for(&job)?);
-            }
+        for Queued { queue, job, .. } in self.queued()? {
+            words.extend(queue.waits_for(&job)?);
         }
         Ok(words)
     }
@@ -141,15 +157,14 @@ impl Handed {
     /// Ends its jobs; gives how many tasks that were. One that cannot be asked or ended keeps no other alive.
     pub fn cancel(&self) -> Result<usize> {
         let (mut ended, mut errors) = (0, Vec::new());
-        for Submitted { engine, job } in self.jobs()? {
-            let Some(queue) = EngineName::named(&engine).and_then(EngineName::queue) else { continue };
+        for Queued { engine, queue, job } in self.queued()? {
             let cancelled = queue.alive(&job).and_then(|alive| match alive {
                 0 => Ok(0),
                 alive => queue.cancel(&job).map(|()| alive),
             });
             match cancelled {
                 Ok(tasks) => ended += tasks,
-                Err(error) => errors.push(format!("job {job} of {engine}: {error}")),
+                Err(error) => errors.push(format!("job {job} of {}: {error}", engine.name())),
             }
         }
         match errors.is_empty() {

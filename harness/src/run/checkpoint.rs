@@ -24,11 +24,23 @@ pub struct Keeping<'a> {
 /// What is done of an epoch that is unfinished. Orders and draws are functions of seed, epoch and step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Partial {
-    /// Its steps.
+    /// Its steps that are done.
     pub steps: usize,
+    /// All of its steps; states of before do not say.
+    #[serde(default)]
+    pub of: usize,
     /// The sum of their losses.
     #[serde(with = "sll_core::real")]
     pub loss_sum: f64,
+}
+
+/// How far an unfinished run is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Where it stands.
+    pub place: Place,
+    /// Epochs that are done, with the part that is done of the next one.
+    pub epochs: f64,
 }
 
 /// What is kept besides the tensors.
@@ -93,9 +105,12 @@ impl Checkpoint {
 
     /// How far the run is whose state is kept in `kept`, for people: where a process is just replacing it, or it is
     /// damaged, there is nothing to tell.
-    pub fn progress(kept: &CheckpointFiles) -> Option<Place> {
+    pub fn progress(kept: &CheckpointFiles) -> Option<Progress> {
         let state: Self = serde_json::from_slice(&first_block(kept.path())?).ok()?;
-        Some(Place { epochs: state.epochs, steps: state.partial.unwrap_or_default().steps })
+        let partial = state.partial.unwrap_or_default();
+        let part = if partial.of == 0 { 0.0 } else { partial.steps as f64 / partial.of as f64 };
+        let place = Place { epochs: state.epochs, steps: partial.steps };
+        Some(Progress { place, epochs: state.epochs as f64 + part })
     }
 
     /// Reads the state at `path` for the run called `id` of `epochs` epochs on a network of `layers` layers; `None`
@@ -147,5 +162,28 @@ impl Tensors {
         net.load(self.layers)?;
         rule.load(self.learned)?;
         updater.load(self.optimizer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unfinished_epoch_counts_by_its_steps() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = CheckpointFiles::at(folder.path().join("checkpoint.bin"));
+        assert_eq!(Checkpoint::progress(&kept), None);
+        let progress = |partial: Option<Partial>| {
+            let state = Checkpoint { epochs: 3, partial, ..Checkpoint::default() };
+            write_parts(kept.path(), &pack(&[serde_json::to_vec(&state).unwrap()])).unwrap();
+            let Progress { place, epochs } = Checkpoint::progress(&kept).unwrap();
+            (place.epochs, place.steps, epochs)
+        };
+        let partial = |of| Some(Partial { steps: 50, of, loss_sum: 1.0 });
+        assert_eq!(progress(partial(200)), (3, 50, 3.25));
+        // A state of before does not say how many there are.
+        assert_eq!(progress(partial(0)), (3, 50, 3.0));
+        assert_eq!(progress(None), (3, 0, 3.0));
     }
 }

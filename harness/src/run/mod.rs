@@ -17,7 +17,7 @@ mod subject;
 mod trained;
 mod trainer;
 
-pub use checkpoint::{Checkpoint, Keeping, Partial};
+pub use checkpoint::{Checkpoint, Keeping, Partial, Progress};
 pub use evaluate::{Evaluated, evaluate};
 pub use events::{Activity, EpochNews, Events, Place};
 pub use extend::extend;

@@ -287,7 +287,7 @@ impl Training {
         events: &mut dyn Events,
     ) -> Result<(f64, Option<u64>)> {
         let steps = self.loader.steps();
-        let Partial { steps: mut done, loss_sum } = self.state.partial.unwrap_or_default();
+        let Partial { steps: mut done, loss_sum, .. } = self.state.partial.unwrap_or_default();
         let mut losses = Losses::after(self.state.steps, loss_sum);
         let images = self.loader.epoch(epoch);
         while done < steps {
@@ -316,7 +316,7 @@ impl Training {
                 if let Some(diverged) = losses.look() {
                     return Ok((diverged.loss, Some(diverged.step)));
                 }
-                self.state.partial = Some(Partial { steps: done, loss_sum: losses.sum() });
+                self.state.partial = Some(Partial { steps: done, of: steps, loss_sum: losses.sum() });
             }
             if unsound {
                 return Ok((f64::NAN, Some(self.state.steps)));

@@ -51,7 +51,7 @@ impl<R: Request> Claim<R> {
     /// on. Gives whether there was that to go on with. A finished one's record stays until another takes its place.
     pub fn restart(&self) -> Result<bool> {
         let mark = self.folder.join(ANEW);
-        if mark.exists() && self.checkpoint().all().iter().any(|path| path.exists()) {
+        if mark.exists() && self.checkpoint().exist() {
             return Ok(true);
         }
         self.checkpoint().remove()?;

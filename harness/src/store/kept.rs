@@ -47,6 +47,11 @@ impl CheckpointFiles {
         [self.0.clone(), self.previous()]
     }
 
+    /// Whether there is any, whole or not.
+    pub fn exist(&self) -> bool {
+        self.all().iter().any(|path| path.exists())
+    }
+
     /// Moves the latest to the place of the one before it.
     pub(crate) fn make_room(&self) -> Result<()> {
         match fs::rename(&self.0, self.previous()) {
@@ -160,8 +165,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let kept = CheckpointFiles::at(folder.path().join("checkpoint.bin"));
         kept.make_room().unwrap();
+        assert!(!kept.exist());
         fs::write(kept.path(), "1").unwrap();
         kept.make_room().unwrap();
+        assert!(kept.exist(), "the one before the latest is one");
         fs::write(kept.path(), "2").unwrap();
         assert_eq!(kept.all().map(|path| fs::read_to_string(path).unwrap()), ["2", "1"]);
         let sentence = set_aside(kept.path(), "it is wrong").unwrap();

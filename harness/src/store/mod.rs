@@ -88,6 +88,11 @@ impl Store {
         read::<R>(&path, id)?.transpose().map_err(unusable)
     }
 
+    /// Whether there is a record of the request called `id`, of use or not.
+    pub fn has_record<R: Request>(&self, id: &str) -> bool {
+        self.folder::<R>(id).join("result.json").exists()
+    }
+
     /// The names of all that is kept, finished or not, in order.
     pub fn ids<R: Request>(&self) -> Result<Vec<String>> {
         let folder = self.results.join(R::FOLDER);

@@ -1,6 +1,7 @@
 //! From the store to a report.
 
 use super::args::SelectArgs;
+use super::part::PartArgs;
 use crate::error::{Error, Result};
 use crate::experiment::{Choices, Plan, Sweep};
 use crate::pool::Job;
@@ -9,9 +10,10 @@ use crate::report::paths::{Paths, kind_of_source};
 use crate::report::place::variant;
 use crate::report::{Cell, Report};
 use crate::run::macs_of_bp;
-use crate::spec::RunSpec;
+use crate::spec::{Request, RunSpec};
 use crate::store::Store;
 use datasets::LoadOptions;
+use std::collections::HashSet;
 
 /// Finds runs that are done.
 pub struct Finder<'a> {
@@ -62,6 +64,16 @@ impl Finder<'_> {
             !matches!(self.of(&job.request, self.version(seeds)), Ok(Some(_)))
         };
         jobs.iter().zip(&cells).filter(is_left).map(|(job, _)| job.clone()).collect()
+    }
+
+    /// Those of the `part` of `jobs` that a pool is given, which passes over what is done. The part is one of all runs,
+    /// done or not, so that machines that start at other times share alike; what runs of earlier numerics stand in for
+    /// is not made.
+    pub fn given(&self, part: PartArgs, jobs: &[Job<RunSpec>]) -> Vec<Job<RunSpec>> {
+        let left: HashSet<String> = self.left(jobs).iter().map(|job| job.request.id()).collect();
+        let mut part = part.of(jobs);
+        part.retain(|job| !self.older || left.contains(&job.request.id()));
+        part
     }
 }
 
@@ -157,7 +169,14 @@ mod tests {
         assert_eq!(seen(true), (vec![(0, present - 1), (1, present - 1)], vec![]));
         assert_eq!(seen(false), (vec![], vec![0, 1]));
         // A mean over a new seed and an old one would be of neither.
+        let given = |older: bool, shard: &str| {
+            let part = PartArgs { shard: Some(shard.parse().unwrap()), max_time: None };
+            let given = Finder { store: &store, older }.given(part, &jobs);
+            given.iter().map(|job| job.request.seed).collect::<Vec<_>>()
+        };
+        assert_eq!([given(true, "2/2"), given(false, "2/2")], [vec![], vec![1]]);
         put(0, present);
         assert_eq!(seen(true), (vec![(0, present)], vec![1]));
+        assert_eq!([given(true, "1/2"), given(true, "2/2")], [vec![], vec![1]]);
     }
 }

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 pub struct PartArgs {
     /// Make every n-th run from the i-th on only, and write no page: i of 1 to n on as many machines make all.
     #[arg(long, value_name = "I/N")]
-    shard: Option<Shard>,
+    pub(super) shard: Option<Shard>,
     /// Stop after this time as at a signal (exit code 130), with the state of unfinished runs kept: 90s, 30m, 4h, or
     /// H:M:S.
     #[arg(long, value_name = "TIME", value_parser = time)]
-    max_time: Option<Duration>,
+    pub(super) max_time: Option<Duration>,
 }
 
 impl PartArgs {

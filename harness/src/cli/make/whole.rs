@@ -15,7 +15,6 @@ use crate::run;
 use crate::spec::{DeviceName, Request, RunSpec};
 use crate::store::Store;
 use crate::talk::say;
-use std::collections::HashSet;
 
 /// An experiment as a command names it, without the folder of a file.
 pub fn called(name: &str) -> String {
@@ -77,15 +76,8 @@ pub fn make(
             arguments.extend(args.log.arguments());
             arguments.extend(args.keep_state.then(|| "--keep-state".into()));
             let pool = Pool { at_once, arguments, until: args.part.until(), ..Pool::default() };
-            // Runs of earlier numerics that stand in are not the pool's business.
             match here {
-                true => {
-                    // A part is one of all runs, done or not, so that machines that start at other times share alike.
-                    let ids: HashSet<String> = left.iter().map(|job| job.request.id()).collect();
-                    let mut part = args.part.of(jobs);
-                    part.retain(|job| !select.older || ids.contains(&job.request.id()));
-                    pool.make(&part, &store)
-                }
+                true => pool.make(&finder.given(args.part, jobs), &store),
                 false => missing(&finder.left(jobs), &store),
             }
         }

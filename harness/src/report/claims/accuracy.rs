@@ -7,6 +7,9 @@ use crate::report::parquet::LabelledRun;
 use crate::report::stats::mean;
 use std::collections::BTreeSet;
 
+/// Pairs of runs that a verdict asks for before it asks for longer training.
+const ENOUGH: usize = 3;
+
 /// Two sets of runs of one page, seed by seed.
 struct Compared<'a> {
     page: &'a Page,
@@ -80,7 +83,8 @@ impl<'a> Runs<'a> {
 }
 
 /// Of every page the pairs of runs of one seed, data set and number of epochs, of which `left` and `right` accept one
-/// each; the page trained on the most images, and of those the one with the most pairs.
+/// each; of pages with enough pairs for a spread, if there are any, the one trained on the most images, and of those the
+/// one with the most pairs.
 fn best<'a>(
     found: &[(&'a Page, Vec<&'a LabelledRun>)],
     left: &dyn Fn(&LabelledRun) -> bool,
@@ -93,7 +97,10 @@ fn best<'a>(
         let pairs = pairs(of(left).into_iter(), of(right).into_iter());
         Compared { page, pairs: pairs.into_iter().map(|(a, b)| (a.clone(), b.clone())).collect() }
     });
-    let most = |compared: &Compared| (compared.trained_on(), compared.pairs.len());
+    let most = |compared: &Compared| {
+        let pairs = compared.pairs.len();
+        (pairs >= ENOUGH, compared.trained_on(), pairs)
+    };
     compared.filter(|compared| !compared.pairs.is_empty()).max_by_key(most)
 }
 
@@ -223,6 +230,25 @@ mod tests {
         let verdict = |bound| above(&[&many], "MNIST", ["TP", "BP"], bound).unwrap().1.verdict;
         assert_eq!([verdict(-2.0), verdict(-1.1)], [Verdict::Holds, Verdict::Open]);
         assert_eq!(above(&[&many], "CIFAR-100", ["TP", "BP"], 0.0).unwrap().1.verdict, Verdict::NotDone);
+    }
+
+    #[test]
+    fn longer_training_goes_first_where_it_has_a_spread_or_nothing_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let of = |name: &str, epochs: usize, seeds: usize| {
+            let mut report = table(&[98.0, 98.1, 98.2][..seeds], &[97.0, 97.2, 97.1][..seeds]);
+            for run in report.cells.iter_mut().flat_map(|cell| &mut cell.runs) {
+                run.epochs = epochs;
+            }
+            page(dir.path(), name, &report)
+        };
+        let (short, long, alone) = (of("short", 2, 3), of("long", 100, 1), of("alone", 20, 2));
+        let chosen = |pages: &[&Page]| {
+            let (found, _) = above(pages, "MNIST", ["TP", "BP"], 0.0).unwrap();
+            found.unwrap().folder.file_name().unwrap().to_string_lossy().into_owned()
+        };
+        assert_eq!(chosen(&[&long, &short, &alone]), "short");
+        assert_eq!(chosen(&[&long, &alone]), "long");
     }
 
     #[test]
