@@ -116,12 +116,12 @@ for node in n1 n2 n3; do
   slurmd -D -N "$node" >"$folder/log/$node.out" 2>&1 &
   daemons+=($!)
 done
-idle() { [[ $(sinfo --noheader --Node --format=%t | grep -c '^idle$') -eq 3 ]]; }
+idle() { [[ $(sinfo --noheader --partition=main --Node --format=%t | grep -c '^idle$') -eq 3 ]]; }
 until_true idle || cannot "the nodes do not come up: $(tail -n 3 "$folder"/log/n1.out "$folder"/log/slurmd-n1.log)"
 say "a cluster of three nodes is up"
 
 export SLL_OFFLINE=1 SLL_CACHE=$folder/cache RAYON_NUM_THREADS=1
-sweep=("$program" sweep --rule sll --over "network.width=64,96,128" --seeds 2 --batch 4 --epochs 20)
+sweep=("$program" sweep --rule sll --over "network.width=64,96,128" --seeds 2 --batch 4 --epochs 32)
 "${sweep[@]}" --results "$folder/results" --engine slurm --cpus 1 --task-minutes 0 --checkpoint-minutes 0.01 --wait \
   >"$folder/page.md" 2>"$folder/sweep.log" &
 waiting=$!
@@ -150,11 +150,12 @@ on_n1() { running --nodelist=n1 | grep .; }
 preempted() {
   until_true on_n1 || return 1
   job=$(running --nodelist=n1 | head -n 1 | cut -d' ' -f2)
-  local before
+  local before urgent
   before=$(restarts)
-  sbatch --wait --partition=urgent --ntasks=1 --output="$folder/log/urgent.log" --wrap=true || return 1
-  [[ $(restarts) -gt $before ]]
+  urgent=$(sbatch --parsable --partition=urgent --ntasks=1 --output="$folder/log/urgent.log" --wrap=true) || return 1
+  until_true over "$urgent" && [[ $(restarts) -gt $before ]]
 }
+over() { ! squeue --noheader --jobs="$1" | grep .; }
 for attempt in 1 2 3 none; do
   [[ $attempt != none ]] || { say "no task is preempted and queued again"; exit 1; }
   ! preempted >/dev/null 2>&1 || break

@@ -83,7 +83,7 @@ impl<'a> Runs<'a> {
 }
 
 /// Of every page the pairs of runs of one seed, data set and number of epochs, of which `left` and `right` accept one
-/// each; of pages with enough pairs for a spread, if there are any, the one trained on the most images, and of those the
+/// each: of pages with [`ENOUGH`] pairs, or of all where none has, the one trained on the most images, and of those the
 /// one with the most pairs.
 fn best<'a>(
     found: &[(&'a Page, Vec<&'a LabelledRun>)],
