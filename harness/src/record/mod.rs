@@ -10,7 +10,7 @@ mod run;
 mod weighing;
 
 pub use diagnostics::{EpochDiagnostics, LayerDiagnostics};
-pub use provenance::{Maker, Provenance};
+pub use provenance::{Maker, Provenance, each_maker};
 pub use representation::{
     EpochRepresentations, FreshDistortion, Kernels, LayerPlanes, LayerRepresentation, Picture, Planes, Separation,
     WeightSpread,

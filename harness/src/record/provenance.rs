@@ -38,6 +38,14 @@ impl Maker {
     }
 }
 
+/// What stands between the names of those who made a run one after the other.
+const BEFORE: &str = "; before that ";
+
+/// Those who made a run, of whose versions or machines `names` tells as [`Provenance`] has it.
+pub fn each_maker(names: &str) -> impl Iterator<Item = &str> {
+    names.split(BEFORE)
+}
+
 impl Provenance {
     /// The same of a run that `makers` made one after the other, the last of them here: all are named, newest first.
     #[must_use]
@@ -49,7 +57,7 @@ impl Provenance {
                     names.push(name);
                 }
             }
-            names.join("; before that ")
+            names.join(BEFORE)
         };
         match makers {
             [] => self,
@@ -83,6 +91,7 @@ mod tests {
         let two = of(&[("0.1.0 (a + uncommitted changes)", "x"), ("0.1.0 (b)", "y")]);
         assert_eq!(two.harness, "0.1.0 (b); before that 0.1.0 (a + uncommitted changes)");
         assert_eq!((two.hardware.as_str(), two.is_dirty()), ("y; before that x", true));
+        assert_eq!(each_maker(&two.hardware).collect::<Vec<_>>(), ["y", "x"]);
         let unknown = Maker::unknown();
         assert!(of(&[(&unknown.harness, &unknown.hardware), ("0.1.0 (b)", "y")]).is_dirty());
     }

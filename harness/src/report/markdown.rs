@@ -2,11 +2,11 @@
 
 use super::grid::{Grid, escape};
 use super::stats::{Aggregate, CellStats, aggregate_text, quoted_text};
-use super::{Cell, Report, calibration, chosen, details, distinct, paired, representations, theorem};
+use super::{Cell, Report, calibration, chosen, details, distinct, each_once, paired, representations, theorem};
 use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::shown;
-use crate::record::RunResult;
+use crate::record::{Provenance, RunResult, each_maker};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -65,12 +65,17 @@ fn reading(report: &Report) -> Option<String> {
 /// One line: profile, machine, versions, command.
 fn origin(report: &Report) -> String {
     let list = |name: &str, value: String| if value.is_empty() { String::new() } else { format!(" · {name} {value}") };
+    // Who came after whom is in the Parquet file, run by run.
+    let makers = |names: fn(&Provenance) -> &str| {
+        let each = report.runs().flat_map(|run| each_maker(names(&run.provenance)));
+        escape(&each_once(each.map(String::from)))
+    };
     format!(
         "Profile {}{}{}{}{} · `{}`",
         escape(&report.profile),
         list("device", escape(&distinct(report.runs(), |run| run.provenance.device.to_string()))),
-        list("on", escape(&distinct(report.runs(), |run| run.provenance.hardware.clone()))),
-        list("harness", escape(&distinct(report.runs(), |run| run.provenance.harness.clone()))),
+        list("on", makers(|provenance| &provenance.hardware)),
+        list("harness", makers(|provenance| &provenance.harness)),
         list("with", escape(&distinct(report.runs(), |run| run.provenance.backend.clone()))),
         report.command
     )
@@ -259,6 +264,16 @@ mod tests {
         report.cells[0].runs[0].numerics = 2;
         report.cells[0].runs[1].provenance.harness = "0.1.0 (abc + uncommitted changes)".into();
         has(&page(&report), &["- 1 runs were made under earlier numerics (2;", "- 1 runs are of **uncommitted code**"]);
+    }
+
+    #[test]
+    fn everybody_who_made_a_run_is_named_once() {
+        let mut report = example::table();
+        for (run, names) in report.cells[0].runs.iter_mut().zip(["1 (a)", "1 (b); before that 1 (a)"]) {
+            run.provenance.harness = names.into();
+        }
+        report.cells.iter_mut().skip(1).for_each(|cell| cell.runs.clear());
+        has(&page(&report), &[" · harness 1 (a), 1 (b) · "]);
     }
 
     #[test]

@@ -127,8 +127,13 @@ impl Report {
 
 /// What `name` gives for each of `items`, every answer once, in order of appearance.
 pub(crate) fn distinct<'a, T: 'a>(items: impl IntoIterator<Item = &'a T>, name: impl Fn(&T) -> String) -> String {
+    each_once(items.into_iter().map(name))
+}
+
+/// The `answers`, every one once, in order of appearance.
+pub(crate) fn each_once(answers: impl IntoIterator<Item = String>) -> String {
     let mut found: Vec<String> = Vec::new();
-    for answer in items.into_iter().map(name) {
+    for answer in answers {
         if !found.contains(&answer) {
             found.push(answer);
         }
