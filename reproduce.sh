@@ -17,12 +17,13 @@
 #   ./reproduce.sh all [options]         every table, figure and ablation, the calibration, and the page of them
 #
 # Options are those of the harness: --profile quick|short|paper, --device flex|cpu-tch|cuda:N, --data-dir DIR, --seeds
-# N, --epochs N, --jobs N, --allow-unverified, --results DIR. Folders are those of where it is called: results go to
-# ./results there, those of the quick profile to ./results/quick (results/README.md says how it is arranged). It builds
-# with the same settings as `cargo test`, whose dependencies are optimised, so that one build serves both. LibTorch's
-# devices fetch LibTorch by themselves (scripts/libtorch.sh), unless LIBTORCH says where one is. Memory (figures,
-# table3) needs no data and takes --device, --results, --jobs, --memory GIB and --extrapolate; of others, `all` hands it
-# --device and --results, and --extrapolate in the quick profile; the page takes --results.
+# N, --epochs N, --jobs N, --allow-unverified, --results DIR, --dry-run. Folders are those of where it is called:
+# results go to ./results there, those of the quick profile to ./results/quick (results/README.md says how it is
+# arranged). It builds with the same settings as `cargo test`, whose dependencies are optimised, so that one build
+# serves both. LibTorch's devices fetch LibTorch by themselves (scripts/libtorch.sh), unless LIBTORCH says where one
+# is. Memory (figures, table3) needs no data and takes --device, --results, --jobs, --memory GIB, --extrapolate and
+# --dry-run; of others, `all` hands it --device, --results and --dry-run, and --extrapolate in the quick profile. The
+# page takes --results; a dry run writes none.
 set -euo pipefail
 
 # The folder of this script, links followed: macOS has no `readlink -f`.
@@ -62,7 +63,7 @@ if [[ -n $libtorch ]]; then
   export CUDA_DEVICE_ORDER=${CUDA_DEVICE_ORDER:-PCI_BUS_ID} # cuda:N is nvidia-smi's number N
 fi
 
-echo "building: about 5 minutes the first time on two cores, seconds after that; cargo says what it does" >&2
+echo "building: about 9 minutes the first time on two cores, seconds after that; cargo says what it does" >&2
 program=$(cargo build --manifest-path "$root/Cargo.toml" -p harness ${features[@]+"${features[@]}"} \
   --message-format=json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
 [[ -x $program ]] || { echo "reproduce.sh: cargo built no program that can be run ('$program')" >&2; exit 3; }
@@ -76,6 +77,7 @@ for name in width depth projection projection_seed alignment dropout; do sweeps+
 # profile measures no real batch.
 memory=()
 page=()
+dry=
 shared() {
   while (($#)); do
     case "$1" in
@@ -83,6 +85,7 @@ shared() {
       --device) memory+=("$1" "${2:-}"); shift ;;
       --results=*) page+=("$1") memory+=("$1") ;;
       --device=*) memory+=("$1") ;;
+      --dry-run) memory+=("$1") dry=1 ;;
       --profile) [[ ${2:-} != quick ]] || memory+=(--extrapolate); shift ;;
       --profile=quick) memory+=(--extrapolate) ;;
     esac
@@ -114,7 +117,7 @@ case "$what" in
     for name in "${sweeps[@]}"; do part sweep "$name" "$@"; done
     shared "$@"
     part footprint "${figures[@]}" table3 ${memory[@]+"${memory[@]}"}
-    part report ${page[@]+"${page[@]}"}
+    [[ -n $dry ]] || part report ${page[@]+"${page[@]}"}
     for name in ${failed[@]+"${failed[@]}"}; do
       echo "reproduce.sh: $name is not complete; what it said is above, and the same command goes on from there" >&2
     done

@@ -6,14 +6,18 @@ pub const MIB: f64 = 1_048_576.0;
 /// Bytes of a gibibyte.
 pub const GIB: f64 = 1024.0 * MIB;
 
-/// `40 seconds`, `12 minutes`, `7.5 hours`, `3.1 days`.
+/// Seconds of a year.
+const YEAR: f64 = 365.25 * 86400.0;
+
+/// `40 seconds`, `12 minutes`, `7.5 hours`, `3.1 days`, `31 years`.
 pub fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 1.5 => "a second".into(),
         s if s < 99.5 => format!("{s:.0} seconds"),
         s if s < 99.5 * 60.0 => format!("{:.0} minutes", s / 60.0),
         s if s < 48.0 * 3600.0 => format!("{:.1} hours", s / 3600.0),
-        s => format!("{:.1} days", s / 86400.0),
+        s if s < 2.0 * YEAR => format!("{:.1} days", s / 86400.0),
+        s => format!("{:.0} years", s / YEAR),
     }
 }
 
@@ -23,7 +27,7 @@ mod tests {
 
     #[test]
     fn times_are_told_in_words_that_fit() {
-        let words = [0.2, 40.0, 100.0, 7200.0, 3.1 * 86400.0].map(duration);
-        assert_eq!(words, ["a second", "40 seconds", "2 minutes", "2.0 hours", "3.1 days"]);
+        let words = [0.2, 40.0, 100.0, 7200.0, 3.1 * 86400.0, 11411.4 * 86400.0].map(duration);
+        assert_eq!(words, ["a second", "40 seconds", "2 minutes", "2.0 hours", "3.1 days", "31 years"]);
     }
 }

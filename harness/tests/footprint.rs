@@ -101,6 +101,10 @@ fn a_figure_is_measured_once_and_slls_peak_is_flat_on_every_kind_of_network() {
     let file = folder.path().join("small.toml");
     std::fs::write(&file, FIGURE).unwrap();
     let args = ["footprint", file.to_str().unwrap(), "--allow-dirty"];
+    let dry = || harness(folder.path(), &[&args[..], &["--dry-run"]].concat());
+    let listed = String::from_utf8(dry().stdout).unwrap();
+    assert_eq!(listed.lines().filter(|line| line.contains("small | mlp | BP | depth")).count(), 3, "{listed}");
+    assert!(!folder.path().join("memory-runs").exists(), "a dry run leaves nothing");
     let output = harness(folder.path(), &args);
     assert!(output.status.success(), "{}", stderr(&output));
     let text = String::from_utf8(output.stdout).unwrap();
@@ -111,6 +115,7 @@ fn a_figure_is_measured_once_and_slls_peak_is_flat_on_every_kind_of_network() {
     let again = harness(folder.path(), &args);
     assert!(stderr(&again).contains("27 already done, 0 to do"), "{}", stderr(&again));
     assert_eq!(text, String::from_utf8(again.stdout).unwrap());
+    assert!(stderr(&dry()).contains("27 measurements: 27 already there, 0 to do"), "{}", stderr(&dry()));
 
     // What was measured, against what must be so: BP keeps at least each layer's output, once the nets are deep enough
     // that this and not one layer's temporaries is where the peak is.
@@ -137,6 +142,8 @@ fn a_table_extrapolates_what_it_may_not_measure_and_is_right_about_it() {
         assert!(output.status.success(), "{}", stderr(&output));
         String::from_utf8(output.stdout).unwrap()
     };
+    // BP at two batches of either size, both rules at three of the first, which two of those are, and its real batch.
+    assert_eq!(run(&["--dry-run"]).lines().count(), 4 + 6 - 2 + 2);
     let law = run(&["--extrapolate"]);
     assert!(law.contains("extrapolated") && !law.contains("| measured"), "{law}");
     // Both sizes are far below the paper's; the larger one is nearer.
@@ -144,6 +151,7 @@ fn a_table_extrapolates_what_it_may_not_measure_and_is_right_about_it() {
     assert!(run(&["--memory", "0.001", "--jobs", "1"]).contains("extrapolated"), "nothing fits in a megabyte");
     let real = run(&[]);
     assert!(real.contains("| measured") && !real.contains("| extrapolated"), "{real}");
+    assert_eq!(run(&["--dry-run"]), "", "nothing is left");
     let value = |text: &str, label: &str| -> f64 {
         let line = text.lines().filter(|line| line.starts_with(&format!("| {label} "))).nth(1).unwrap();
         line.split('|').rev().nth(1).unwrap().trim().parse().unwrap()

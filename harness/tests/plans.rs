@@ -109,7 +109,8 @@ fn mistakes_in_a_plan_are_named() {
     let plan = place.plan("quick");
     fails(&place.harness(&["work", &plan, "--line", "5"]), 2, &["--line 5", "4 lines"]);
     fails(&place.harness(&["work", &place.path("none.jsonl")]), 3, &["none.jsonl"]);
-    fails(&place.harness(&["status", "nothing"]), 2, &["`nothing`"]);
+    fails(&place.harness(&["status", "nothing"]), 2, &["`nothing`", "there is none here", "harness plan"]);
+    fails(&place.harness(&["cancel", &plan]), 0, &["nobody works on it"]);
     let text = fs::read_to_string(&plan).unwrap();
     fs::write(&plan, text.replacen("\"seed\":0", "\"seed\":7", 1)).unwrap();
     fails(&place.harness(&["work", &plan]), 2, &["line 1", "harness plan"]);
@@ -326,7 +327,7 @@ fn who_waits_for_a_batch_system_gets_the_page_and_passes_over_another_ones_lost_
 fn of_several_plans_under_way_cancel_wants_a_name() {
     let place = Place::new();
     let slurm = StandIn::new(&place, "touch alive");
-    fails(&slurm.call(&["cancel"]), 2, &["no plan is under way"]);
+    fails(&slurm.call(&["cancel"]), 2, &["there is no plan here"]);
     for profile in ["quick", "short"] {
         let file = place.path("widths.toml");
         assert!(slurm.call(&["sweep", &file, "--profile", profile, "--engine", "slurm"]).status.success());

@@ -100,6 +100,9 @@ fn reproduce_all_needs_nothing_that_bash_3_2_lacks() {
     let (_, calls) = Elsewhere::new().call(&root().join("reproduce.sh"), &["all", "--profile", "quick"]);
     let weighed = calls.iter().find(|call| call.contains("|footprint|")).expect("memory is weighed");
     assert!(weighed.ends_with("|table3|--extrapolate|"), "the quick profile measures no real batch: {weighed}");
+    let (_, calls) = Elsewhere::new().call(&root().join("reproduce.sh"), &["all", "--dry-run"]);
+    assert_eq!(calls.len(), 1 + 9 + 8 + 1, "a dry run writes no page: {calls:?}");
+    assert!(calls[1..].iter().all(|call| call.ends_with("|--dry-run|")), "{calls:?}");
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub fn main(args: DoctorArgs) -> Result<()> {
     let probe = tempfile::tempfile_in(there).map_err(|e| Error::file("write in", there, e));
     let state = probe.map_or_else(|e| e.to_string(), |_| "writable".to_string());
     print(&format!("results    {}: {state}", folder.display()))?;
-    match free_bytes(&folder) {
+    match free_bytes(there) {
         Some(bytes) => print(&format!("disk       {:.1} GiB free for results", bytes as f64 / GIB)),
         None => print("disk       free space unknown"),
     }

@@ -8,7 +8,7 @@ use crate::pool::{Pool, room};
 use crate::report::memory::parquet::{self, Measured};
 use crate::report::memory::{self, draw, page};
 use crate::report::place::{About, Shelf, ShelfFlags, folder, tidy, variant, write_index};
-use crate::spec::DeviceName;
+use crate::spec::{DeviceName, MemorySpec, Request};
 use crate::store::Store;
 use crate::talk::say;
 use crate::units::GIB;
@@ -33,6 +33,9 @@ pub struct FootprintArgs {
     /// Tables: leave the real batches alone and extrapolate; what was measured at them before still stands.
     #[arg(long)]
     extrapolate: bool,
+    /// Print the measurements that are missing, a line each, and stop.
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     shelf: ShelfFlags,
     #[command(flatten)]
@@ -46,6 +49,10 @@ pub fn main(args: FootprintArgs) -> Result<()> {
     }
     let experiments: Vec<MemoryExperiment> = args.names.iter().map(|name| find(name)).collect::<Result<_>>()?;
     crate::device::open(args.device)?;
+    if args.dry_run {
+        let store = Store::at(&args.results.results);
+        return args.names.iter().zip(&experiments).try_for_each(|(name, what)| listed(name, what, &args, &store));
+    }
     let store = Store::open(&args.results.results)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let limit = room((args.memory * GIB) as u64);
@@ -81,7 +88,7 @@ pub fn main(args: FootprintArgs) -> Result<()> {
     if any_kept {
         // A file of somebody's own is no part of the page.
         if args.names.iter().all(|name| !name.ends_with(".toml")) {
-            say!("wrote {}", page::write(&args.results.results)?.display());
+            page::write(&args.results.results)?.iter().for_each(|path| say!("wrote {}", path.display()));
         }
         say!("wrote {}", write_index(&args.results.results)?.display());
     }
@@ -89,6 +96,17 @@ pub fn main(args: FootprintArgs) -> Result<()> {
         true => Ok(()),
         false => Err(Error::Failed(failures.join("\n"))),
     }
+}
+
+/// Prints what `store` lacks of an experiment.
+fn listed(name: &str, what: &MemoryExperiment, args: &FootprintArgs, store: &Store) -> Result<()> {
+    let jobs = match what {
+        MemoryExperiment::MemoryFigure(what) => figure::jobs(what, &figure::cells(what, args.device)?),
+        MemoryExperiment::MemoryTable(what) => table::jobs(what, args.device, args.extrapolate, store)?,
+    };
+    let left: Vec<_> = jobs.iter().filter(|job| !store.has_record::<MemorySpec>(&job.request.id())).collect();
+    say!("{name}: {} measurements: {} already there, {} to do", jobs.len(), jobs.len() - left.len(), left.len());
+    left.iter().try_for_each(|job| print(&format!("{}  {}", job.request.id(), job.title)))
 }
 
 /// Makes a figure; says on which shelf it is, and what failed.

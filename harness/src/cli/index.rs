@@ -16,14 +16,14 @@ pub struct IndexArgs {
     results: ResultOptions,
 }
 
-/// Draws the figures of memory and of the bench again from the Parquet beside them, and writes the page about memory,
-/// the paper's claims beside what was measured, and the index.
+/// Writes the pages of memory's figures, and draws those of the bench, again from the Parquet beside them, and writes
+/// the page about memory, the paper's claims beside what was measured, and the index.
 pub fn main(args: IndexArgs) -> Result<()> {
     let results = args.results.results;
     let drawn = [redraw::figures(&results)?, bench::figure::redraw(&results)?].concat();
     drawn.iter().for_each(|path| say!("wrote {}", path.display()));
-    say!("wrote {}", page::write(&results)?.display());
-    claims::write(&results)?.into_iter().for_each(|path| say!("wrote {}", path.display()));
+    let pages = [page::write(&results)?, claims::write(&results)?];
+    pages.iter().flatten().for_each(|path| say!("wrote {}", path.display()));
     say!("wrote {}", write_index(&results)?.display());
     Ok(())
 }

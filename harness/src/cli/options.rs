@@ -31,7 +31,7 @@ impl DataOptions {
         if let Some(dir) = &self.data_dir {
             let wrong = |problem: &str| {
                 let next = "name a folder that holds data sets in their official layouts, or none";
-                Err(Error::Missing(format!("--data-dir {}: {problem}; {next}", dir.display())))
+                Err(Error::Missing(format!("--data-dir (or SLL_DATA_DIR) {}: {problem}; {next}", dir.display())))
             };
             match std::fs::read_dir(dir) {
                 Ok(_) => {}

@@ -1,6 +1,6 @@
 //! What a run is, on the command line: flags beat the spec file, which beats the defaults.
 
-use super::values::whole;
+use super::values::{count, seed, whole};
 use crate::error::Result;
 use crate::experiment::shown;
 use crate::spec::{Request, RunSpec, assemble};
@@ -30,10 +30,10 @@ pub struct SpecArgs {
     #[arg(long)]
     dataset: Option<String>,
     /// Hidden layers, convolutions or encoder blocks.
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     depth: Option<usize>,
     /// Hidden units, channels of the first convolution, or width of a token.
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     width: Option<usize>,
     /// Dropout on hidden dense units.
     #[arg(long)]
@@ -43,7 +43,7 @@ pub struct SpecArgs {
     #[arg(long)]
     batch_norm: bool,
     /// Units of SLLi+ (rule sll).
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     units: Option<usize>,
     /// adamax, adam, adamw or sgd.
     #[arg(long)]
@@ -62,16 +62,16 @@ pub struct SpecArgs {
     #[arg(long)]
     schedule: Option<String>,
     /// Passes over the training data.
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     pub epochs: Option<usize>,
     /// Samples a step.
-    #[arg(long)]
+    #[arg(long, value_parser = count)]
     batch: Option<usize>,
     /// Random horizontal flip.
     #[arg(long)]
     flip: bool,
     /// Random crop after padding by this many pixels.
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = count)]
     crop_padding: Option<usize>,
     /// Random part of an image, resized to its shape.
     #[arg(long)]
@@ -80,10 +80,10 @@ pub struct SpecArgs {
     #[arg(long, value_name = "POLICY")]
     auto_augment: Option<String>,
     /// Train on the first N images only.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     train_limit: Option<usize>,
     /// Hold out the last N training images and evaluate on them in place of the test set.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     validation: Option<usize>,
     /// Measure every layer before training and after every epoch: likelihood, divergence, both sides of Theorem 1,
     /// angle to BP's update. Costs about two evaluations and eight training steps an epoch; the result has the seconds
@@ -95,7 +95,7 @@ pub struct SpecArgs {
     #[arg(long)]
     representations: bool,
     /// Seed of everything drawn at random.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, value_parser = seed)]
     pub seed: Option<u64>,
     /// flex, cpu-tch or cuda:N.
     #[arg(long)]

@@ -15,6 +15,9 @@ use clap::Args;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// Where plans come from.
+const NONE: &str = "a table or sweep leaves one, or name a file that `harness plan` wrote";
+
 /// Options of both.
 #[derive(Args, Debug)]
 pub struct StatusArgs {
@@ -45,7 +48,7 @@ impl CancelArgs {
         let works = |line: &PlanLine| store.holder::<RunSpec>(&line.id).is_some();
         found.retain(|handed| handed.lines.iter().any(works) || !matches!(handed.alive(), Ok(0)));
         match found.len() {
-            0 => Err(Error::Input("no plan is under way here".into())),
+            0 => Err(Error::Input(format!("no plan is under way here; {NONE}"))),
             2.. if !self.all => {
                 let names: Vec<&str> = found.iter().map(|handed| handed.name.as_str()).collect();
                 let names = names.join(", ");
@@ -160,7 +163,7 @@ fn told_of(handed: &Handed, store: &Store) -> String {
 /// Ends the work on plans: jobs of batch systems, and processes of this machine as a signal ends them.
 pub fn cancel(args: CancelArgs) -> Result<()> {
     let store = Store::at(&args.of.results.results);
-    let (mut asked, mut failed) = (BTreeSet::new(), None);
+    let (mut asked, mut ended, mut failed) = (BTreeSet::new(), 0, None);
     for handed in args.chosen(&store)? {
         // One batch system that cannot be asked keeps no other work alive.
         let tasks = handed.cancel().unwrap_or_else(|error| {
@@ -168,6 +171,7 @@ pub fn cancel(args: CancelArgs) -> Result<()> {
             failed.get_or_insert(error);
             0
         });
+        ended += tasks;
         if tasks > 0 {
             say!("{}: ended {tasks} tasks of the batch system", handed.name);
         }
@@ -190,6 +194,9 @@ pub fn cancel(args: CancelArgs) -> Result<()> {
             }
         }
     }
+    if asked.is_empty() && ended == 0 && failed.is_none() {
+        say!("nobody works on it");
+    }
     failed.map_or(Ok(()), Err)
 }
 
@@ -198,10 +205,7 @@ fn chosen(args: &StatusArgs) -> Result<Vec<Handed>> {
     let kept = engine::all(&args.results.results)?;
     if args.plans.is_empty() {
         return match kept.is_empty() {
-            true => Err(Error::Input(
-                "no plan is under way here; a table or sweep leaves one, or name a file that `harness plan` wrote"
-                    .into(),
-            )),
+            true => Err(Error::Input(format!("there is no plan here; {NONE}"))),
             false => Ok(kept),
         };
     }
@@ -219,7 +223,11 @@ fn chosen(args: &StatusArgs) -> Result<Vec<Handed>> {
         match found.is_empty() {
             true => {
                 let names: Vec<&str> = kept.iter().map(|handed| handed.name.as_str()).collect();
-                Err(Error::Input(format!("`{name}` is no file and no plan's name; there are {}", names.join(", "))))
+                let there = match names.is_empty() {
+                    true => format!("there is none here: {NONE}"),
+                    false => format!("there are {}", names.join(", ")),
+                };
+                Err(Error::Input(format!("`{name}` is no file and no plan's name; {there}")))
             }
             false => Ok(found),
         }

@@ -7,6 +7,17 @@ pub fn whole(value: usize) -> toml::Value {
     toml::Value::Integer(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
+/// A flag's whole number.
+pub fn count(text: &str) -> std::result::Result<usize, String> {
+    text.parse().map_err(|_| format!("write a whole number from 0 up, not `{text}`"))
+}
+
+/// A seed; TOML's numbers are signed.
+pub fn seed(text: &str) -> std::result::Result<u64, String> {
+    let known = text.parse().ok().filter(|seed| i64::try_from(*seed).is_ok());
+    known.ok_or_else(|| format!("write a whole number from 0 to {}, not `{text}`", i64::MAX))
+}
+
 /// What goes into a network.
 #[derive(Clone, Copy, Debug)]
 pub struct Input {

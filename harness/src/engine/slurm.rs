@@ -152,7 +152,16 @@ fn seconds(text: &str) -> Option<u64> {
 fn answer(doing: &str, output: &Output) -> Result<String> {
     match output.status.success() {
         true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_string()),
-        false => Err(Error::Failed(format!("{doing}: {}", String::from_utf8_lossy(&output.stderr).trim()))),
+        false => {
+            let why = String::from_utf8_lossy(&output.stderr).trim().to_string();
+            // In Slurm's words: that there is no configuration, no controller, or no way to say who asks.
+            let nobody = ["Unable to contact", "configuration", "auth_munge", "Munge"];
+            let next = match nobody.iter().any(|words| why.contains(words)) {
+                true => "; call this where Slurm answers `scontrol ping`, like a login node",
+                false => "",
+            };
+            Err(Error::Failed(format!("{doing}: {why}{next}")))
+        }
     }
 }
 

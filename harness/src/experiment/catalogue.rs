@@ -126,8 +126,12 @@ pub fn help(kinds: &[Kind]) -> String {
 /// kinds; and its name in errors.
 pub fn read(name: &str, kinds: &[Kind]) -> Result<(String, String)> {
     let (text, origin) = if name.ends_with(".toml") {
-        let text = std::fs::read_to_string(Path::new(name))
-            .map_err(|e| Error::Input(format!("cannot read the experiment {name}: {e}")))?;
+        let text = std::fs::read_to_string(Path::new(name)).map_err(|e| {
+            Error::Input(format!(
+                "cannot read the experiment {name}: {e}; name a file of its own form, or one of {}",
+                names(kinds).join(", ")
+            ))
+        })?;
         (text, name.to_string())
     } else {
         // `tune-ff` and `tune_ff` are one.

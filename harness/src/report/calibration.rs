@@ -46,7 +46,8 @@ pub fn legend() -> Vec<String> {
             .into(),
         "verdict: *within the spread* where ours and theirs differ by at most 2 √(s² + t²) of their deviations s and \
          t over seeds, and in any case where by at most 0.10 points, ten of 10,000 images. A deviation that is not \
-         known is taken to be the other one."
+         known is taken to be the other one. Differences are of means before they are rounded. A wide spread, of few \
+         seeds or of a rule that varies much, tests little."
             .into(),
     ]
 }

@@ -7,6 +7,7 @@ use crate::atomic::write_atomically;
 use crate::error::Result;
 use crate::experiment::shown;
 use crate::record::{Provenance, RunResult, each_maker};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -171,7 +172,10 @@ fn legend(report: &Report) -> String {
     if report.runs().any(|run| run.diverged_at_step.is_some()) {
         lines.push("diverged: the loss became infinite or not a number; such runs are counted and in no mean.".into());
     }
-    let earlier: Vec<&RunResult> = report.runs().filter(|run| run.numerics != run.spec.numerics()).collect();
+    // Cells may share a run.
+    let mut seen = HashSet::new();
+    let runs: Vec<&RunResult> = report.runs().filter(|run| seen.insert(&run.run_id)).collect();
+    let earlier: Vec<&RunResult> = runs.iter().copied().filter(|run| run.numerics != run.spec.numerics()).collect();
     if !earlier.is_empty() {
         let versions = distinct(earlier.iter().copied(), |run| run.numerics.to_string());
         let now = distinct(earlier.iter().copied(), |run| run.spec.numerics().to_string());
@@ -189,7 +193,7 @@ fn legend(report: &Report) -> String {
             ));
         }
     }
-    let dirty = report.runs().filter(|run| run.provenance.is_dirty()).count();
+    let dirty = runs.iter().filter(|run| run.provenance.is_dirty()).count();
     if dirty > 0 {
         lines.push(format!("{dirty} runs are of **uncommitted code**, which nobody can get."));
     }
@@ -269,8 +273,8 @@ mod tests {
     #[test]
     fn everybody_who_made_a_run_is_named_once() {
         let mut report = example::table();
-        for (run, names) in report.cells[0].runs.iter_mut().zip(["1 (a)", "1 (b); before that 1 (a)"]) {
-            run.provenance.harness = names.into();
+        for (run, names) in report.cells[0].runs.iter_mut().zip(["1 (a)", "1 (b); before that 1 (a)"].iter().cycle()) {
+            run.provenance.harness = names.to_string();
         }
         report.cells.iter_mut().skip(1).for_each(|cell| cell.runs.clear());
         has(&page(&report), &[" · harness 1 (a), 1 (b) · "]);

@@ -5,6 +5,7 @@ mod device;
 mod layers;
 mod recipe;
 mod run;
+mod typed;
 mod weighing;
 
 pub(crate) use data::{name_dataset, own_settings, unpublished};
@@ -14,10 +15,10 @@ pub use layers::{assemble, merge, set, values};
 pub use recipe::{Inputs, Recipe};
 pub(crate) use run::MOST_EPOCHS;
 pub use run::{RunSpec, SmallData};
+pub(crate) use typed::typed;
 pub use weighing::MemorySpec;
 
 use crate::error::{Error, Result};
-use crate::suggest::of_serde;
 use baselines::RuleSpec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -127,15 +128,6 @@ fn with_units(title: &str) -> Option<RuleSpec> {
     let units: i64 = numbered[name.len()..].parse().ok()?;
     let settings: toml::Table = [("name".into(), name.into()), ("units".into(), units.into())].into_iter().collect();
     settings.try_into().ok().filter(|spec: &RuleSpec| spec.title().eq_ignore_ascii_case(title))
-}
-
-/// Parsed TOML as what it should be; `origin` names it in errors.
-pub(crate) fn typed<T: DeserializeOwned>(mut table: toml::Table, origin: &str) -> Result<T> {
-    if let Some(toml::Value::Table(rule)) = table.get_mut("rule") {
-        name_rule(rule);
-    }
-    table.iter().try_for_each(|(key, value)| finite(key, value))?;
-    table.try_into().map_err(|e: toml::de::Error| Error::Input(format!("{origin}: {}", of_serde(&e.to_string()))))
 }
 
 /// Checks an optimiser's settings; one that the optimiser has no use for is a mistake too.

@@ -60,7 +60,7 @@ impl Filter {
                     (there.iter().map(String::as_str), did_you_mean(word, there.iter().map(String::as_str)));
                 return Err(Error::Input(format!(
                     "--{flag} {word}: no run in the store has it; there are {}{alike}",
-                    list.collect::<Vec<_>>().join(", ")
+                    list.map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", ")
                 )));
             }
         }

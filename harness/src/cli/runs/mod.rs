@@ -104,6 +104,9 @@ pub fn chosen(store: &Store, filter: &Filter) -> Result<Vec<RunResult>> {
             Err(error) => say!("{error}"),
         }
     }
+    if all.is_empty() {
+        say!("no finished run in {}", store.results().display());
+    }
     filter.check(&all)?;
     let mut runs: Vec<RunResult> = all.into_iter().filter(|run| accepts(run)).collect();
     runs.sort_by_key(|run| run.provenance.finished_unix);

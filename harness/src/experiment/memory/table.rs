@@ -9,12 +9,13 @@ use super::{MemoryColumn, Table};
 use crate::error::{Error, Result};
 use crate::pool::{Job, Pool};
 use crate::record::Footprint;
-use crate::spec::{DeviceName, MemorySpec};
+use crate::spec::{DeviceName, MemorySpec, Request};
 use crate::store::Store;
 use crate::talk::say;
 use crate::units::GIB;
 use crate::weigh::analytic;
 use baselines::RuleSpec;
+use std::collections::HashSet;
 
 /// Of the predicted bytes, for the allocator's slack and the program itself.
 const MARGIN: f64 = 1.1;
@@ -124,6 +125,27 @@ pub fn make(table: &Table, choices: &MemoryChoices, store: &Store) -> Result<(Ta
     }
     let command = choices.command.to_string();
     Ok((TableData { table: table.clone(), command, limit: choices.limit, columns }, outcome))
+}
+
+/// The measurements that [`make`] would make as far as that is known before: which of several sizes stands is chosen by
+/// what the store has, and how many of the real batches have room only by the small ones.
+pub fn jobs(table: &Table, device: DeviceName, extrapolate: bool, store: &Store) -> Result<Vec<Job<MemorySpec>>> {
+    let mut jobs = Vec::new();
+    for column in &table.columns {
+        let several = column.sizes.iter().filter(|_| column.sizes.len() > 1);
+        for size in several {
+            jobs.extend(jobs_at(column, size, &table.rows[..1], &column.probes[..2], device)?);
+        }
+        let (chosen, _) = choose(&table.rows[0], column, device, store)?;
+        let size = &column.sizes[chosen];
+        jobs.extend(jobs_at(column, size, &table.rows, &column.probes, device)?);
+        if !extrapolate {
+            jobs.extend(jobs_at(column, size, &table.rows, &[size.batch], device)?);
+        }
+    }
+    let mut seen = HashSet::new();
+    jobs.retain(|job| seen.insert(job.request.id()));
+    Ok(jobs)
 }
 
 /// The most, in percent of what BP's layers keep, that SLL with these units can save by keeping one unit at a time:

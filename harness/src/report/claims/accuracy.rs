@@ -120,28 +120,38 @@ pub fn above<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2], at
     Ok((Some(best.page), Finding { verdict, said, scale: best.scale(), source: None }))
 }
 
-/// `row` above every other of `rows` in its column, which one below fails by the interval of all together. One without
-/// runs to compare leaves it open.
+/// `row` above every other of `rows` in its column, which one below fails by the interval of all together. One page
+/// decides, so that all stand at one scale: the one with the most of [`ENOUGH`] pairs, of those the one trained on the
+/// most images. Who has no runs there leaves it open.
 pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String]) -> Found<'a> {
     let runs = Runs::of(pages);
     let of = |label: &str, run: &LabelledRun| run.row == label && run.is_of(column);
-    let (mut parts, mut lacking) = (Vec::new(), Vec::new());
-    for other in rows.iter().filter(|label| *label != row) {
-        match best(&runs.now, &|run| of(row, run), &|run| of(other, run)) {
-            Some(best) => parts.push((other, best)),
-            None => lacking.push(format!("{other}{}", runs.left_out(|run| of(other, run)))),
-        }
-    }
-    let Some((_, first)) = parts.iter().max_by_key(|(_, best)| best.trained_on()) else {
+    let others: Vec<&String> = rows.iter().filter(|label| *label != row).collect();
+    let parts = runs.now.iter().map(|page| -> Vec<(&String, Compared)> {
+        let compared = |other: &&String| best(std::slice::from_ref(page), &|run| of(row, run), &|run| of(other, run));
+        others.iter().filter_map(|other| Some((*other, compared(other)?))).collect()
+    });
+    let most = |parts: &Vec<(&String, Compared)>| {
+        let enough = parts.iter().filter(|(_, compared)| compared.pairs.len() >= ENOUGH).count();
+        (enough, parts.iter().map(|(_, compared)| compared.trained_on()).max(), parts.len())
+    };
+    let parts = parts.max_by_key(most).unwrap_or_default();
+    let Some((_, first)) = parts.iter().max_by_key(|(_, compared)| compared.pairs.len()) else {
         return Ok((None, Finding::not_done(format!("{row} beside others on {column}: no two runs of one seed"))));
     };
     let (mut list, mut verdicts) = (Vec::new(), Vec::new());
-    for (label, best) in &parts {
-        let after = if best.epochs() == first.epochs() { String::new() } else { format!(" after {}", best.epochs()) };
-        list.push(format!("{label} {}{after}", interval(&best.differences())));
-        verdicts.push(judge_one_of(&best.differences(), 0.0, parts.len()));
+    for (label, compared) in &parts {
+        let epochs = compared.epochs();
+        let after = if epochs == first.epochs() { String::new() } else { format!(" after {epochs} epochs") };
+        list.push(format!("{label} {}{after}", interval(&compared.differences())));
+        verdicts.push(judge_one_of(&compared.differences(), 0.0, parts.len()));
     }
-    // A row without runs leaves it open.
+    let is_lacking = |other: &&&String| parts.iter().all(|(label, _)| label != *other);
+    let lacking: Vec<String> = others
+        .iter()
+        .filter(is_lacking)
+        .map(|other| format!("{other}{}", runs.left_out(|run| of(other, run))))
+        .collect();
     verdicts.extend(lacking.iter().map(|_| Verdict::Open));
     let verdict = Verdict::of_all(&verdicts);
     let lacking = if lacking.is_empty() { String::new() } else { format!("; no runs of {}", lacking.join(", ")) };
@@ -283,6 +293,20 @@ mod tests {
         let lacking = found("BP", &["BP", "TP", "FA"]);
         assert!(lacking.verdict == Verdict::Open && lacking.said.ends_with("no runs of FA"), "{lacking:?}");
         assert_eq!(found("TP", &["TP", "FA"]).verdict, Verdict::NotDone);
+    }
+
+    #[test]
+    fn above_all_is_judged_by_one_page_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let few = page(dir.path(), "few", &table(&[98.0, 98.1, 98.2], &[97.0, 97.2, 97.1]));
+        let mut long = table(&[99.0], &[98.0]);
+        long.cells.iter_mut().flat_map(|cell| &mut cell.runs).for_each(|run| run.epochs = 100);
+        let long = page(dir.path(), "long", &long);
+        let rows = ["BP", "TP", "FA"].map(String::from);
+        let (found, finding) = above_all(&[&long, &few], "MNIST", "BP", &rows).unwrap();
+        assert!(found.unwrap().folder.ends_with("few"), "{finding:?}");
+        assert_eq!(finding.said, "BP 98.10, less: TP +1.00 (+0.75 to +1.25, n=3); no runs of FA");
+        assert!(above_all(&[&long], "MNIST", "BP", &rows).unwrap().0.unwrap().folder.ends_with("long"));
     }
 
     #[test]

@@ -41,8 +41,8 @@ pub fn render(judged: &[(Claim, Vec<Finding>)]) -> String {
          to hold, one below it fails by the interval that has 95 % for all of them together (Bonferroni). *Open* is \
          where the interval does not, or where there are too few seeds; *not done* where there is no number. A \
          line is one comparison by itself: the tests on its page are adjusted for all rows there (Holm), and may not \
-         tell apart what holds here. A verdict is of the scale that stands beside it: fewer epochs or a narrower \
-         network than the paper's decide nothing about the paper's own.\n\n{all}\n"
+         tell apart what holds or fails here. A verdict is of the scale that stands beside it: fewer epochs or a \
+         narrower network than the paper's decide nothing about the paper's own.\n\n{all}\n"
     );
     for (index, (claim, found)) in judged.iter().enumerate() {
         let (number, title) = (index + 1, escape(&claim.claim));

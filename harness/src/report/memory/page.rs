@@ -9,14 +9,33 @@ use std::path::{Path, PathBuf};
 
 const TEMPLATE: &str = include_str!("../../../experiments/memory.md");
 
-/// Writes the page from what is kept in `results`, and says where it is.
-pub fn write(results: &Path) -> Result<PathBuf> {
+/// Writes the page from what is kept in `results`, and says where it is; nothing where no memory is kept there.
+pub fn write(results: &Path) -> Result<Option<PathBuf>> {
     let dir = results.join("memory");
+    let kept = |name: &str| read(&results.join(name).join("flex/README.md"));
+    if names(TEMPLATE).all(|name| matches!(kept(name), Ok(None))) {
+        return Ok(None);
+    }
     std::fs::create_dir_all(&dir).map_err(|e| Error::file("create", &dir, e))?;
     let path = dir.join("README.md");
-    let text = fill(TEMPLATE, |name| read(&results.join(name).join("flex/README.md")))?;
-    write_atomically(&path, text.as_bytes())?;
-    Ok(path)
+    let is_there = |picture: &str| dir.join(picture).exists();
+    write_atomically(&path, fill(TEMPLATE, kept, is_there)?.as_bytes())?;
+    Ok(Some(path))
+}
+
+/// What stands between the braces of a line of the template.
+fn place(line: &str) -> Option<&str> {
+    line.strip_prefix("{{").and_then(|line| line.strip_suffix("}}"))
+}
+
+/// The experiments that the template has places for.
+fn names(template: &str) -> impl Iterator<Item = &str> {
+    template.lines().filter_map(place).map(|place| place.split_once(": ").map_or(place, |(name, _)| name))
+}
+
+/// The files of the pictures in `line`.
+fn pictures(line: &str) -> impl Iterator<Item = &str> {
+    line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(file, _)| file)
 }
 
 fn read(path: &Path) -> Result<Option<String>> {
@@ -27,12 +46,18 @@ fn read(path: &Path) -> Result<Option<String>> {
     }
 }
 
-fn fill(template: &str, read: impl Fn(&str) -> Result<Option<String>>) -> Result<String> {
+fn fill(
+    template: &str,
+    read: impl Fn(&str) -> Result<Option<String>>,
+    is_there: impl Fn(&str) -> bool,
+) -> Result<String> {
     let mut text = String::new();
     for line in template.lines() {
-        let Some(place) = line.strip_prefix("{{").and_then(|line| line.strip_suffix("}}")) else {
-            text.push_str(line);
-            text.push('\n');
+        let Some(place) = place(line) else {
+            if !line.starts_with("![") || pictures(line).all(&is_there) {
+                text.push_str(line);
+                text.push('\n');
+            }
             continue;
         };
         let (name, heading) = place.split_once(": ").unwrap_or((place, ""));
@@ -67,18 +92,30 @@ mod tests {
     #[test]
     fn sections_of_files_stand_where_the_template_names_them() {
         let read = |name: &str| Ok((name == "f").then(|| FILE.to_string()));
-        let text = fill("Before\n{{f}}\n{{f: Peaks}}\n{{f: Peaks: b}}\n{{g: x}}\nAfter", read).unwrap();
+        let template =
+            "Before\n{{f}}\n{{f: Peaks}}\n{{f: Peaks: b}}\n{{g: x}}\n![p](p.svg) ![q](q.svg)\n![p](p.svg)\nAfter";
+        let text = fill(template, read, |picture| picture == "p.svg").unwrap();
+        assert!(text.contains("\n![p](p.svg)\nAfter") && !text.contains("q.svg"), "{text}");
         assert_eq!(text.lines().take(5).collect::<Vec<_>>(), ["Before", "made by `x`", "**Peaks: a**", "", "| 1 |"]);
         assert!(text.contains("\n| 2 |\n") && text.contains("`g` has not been made yet") && text.ends_with("After\n"));
     }
 
     #[test]
     fn every_place_of_the_template_is_one_that_the_experiments_fill() {
-        let places: Vec<&str> = TEMPLATE.lines().filter(|line| line.starts_with("{{")).collect();
-        assert!(places.len() >= 7, "{places:?}");
-        for place in places {
-            let name = place.trim_start_matches("{{").split([':', '}']).next().unwrap();
-            assert!(catalogue::names(&catalogue::Kind::MEMORY).contains(&name), "{place}");
+        let names: Vec<&str> = names(TEMPLATE).collect();
+        assert!(names.len() >= 7, "{names:?}");
+        for name in names {
+            assert!(catalogue::names(&catalogue::Kind::MEMORY).contains(&name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_folder_without_memory_has_no_page_about_it() {
+        let results = tempfile::tempdir().unwrap();
+        assert_eq!(write(results.path()).unwrap(), None);
+        std::fs::create_dir_all(results.path().join("figure2b/flex")).unwrap();
+        std::fs::write(results.path().join("figure2b/flex/README.md"), FILE).unwrap();
+        let page = std::fs::read_to_string(write(results.path()).unwrap().unwrap()).unwrap();
+        assert!(page.contains("made by `x`") && !page.contains("!["), "{page}");
     }
 }

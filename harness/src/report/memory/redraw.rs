@@ -1,18 +1,20 @@
-//! Figures of memory drawn again from the measurements beside them, without making any.
+//! Pages of memory's figures made again from the measurements beside them, without making any.
 
-use super::{draw, parquet};
+use super::{draw, figure as text, parquet};
 use crate::error::Result;
-use crate::experiment::memory::figure::{DepthLine, FigureData};
+use crate::experiment::memory::figure::{DepthLine, DepthPoint, FigureData, cells};
 use crate::experiment::memory::{Figure, MemoryExperiment, MemoryRow, Panel, find};
 use crate::record::Footprint;
 use crate::report::place::{About, pages};
+use crate::spec::DeviceName;
 use std::path::{Path, PathBuf};
 
-/// Draws the figures of every memory figure's pages in `results` and says where they are.
+/// Writes the text and the pictures of every memory figure's pages in `results` and says where they are.
 pub fn figures(results: &Path) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     for (name, folder) in pages(results)? {
         if let Some(drawn) = figure(&name, &folder)? {
+            written.push(text::write(&drawn, &folder)?);
             written.extend(draw::write(&drawn, &folder)?);
         }
     }
@@ -28,20 +30,26 @@ pub fn figure(name: &str, folder: &Path) -> Result<Option<FigureData>> {
         return Ok(None);
     }
     let command = About::read(folder)?.unwrap_or_default().command;
-    Ok(Some(collect(figure, parquet::read(&there)?, command)))
+    collect(figure, parquet::read(&there)?, command).map(Some)
 }
 
-fn collect(figure: Figure, found: Vec<(String, String, Footprint)>, command: String) -> FigureData {
-    let line = |panel: &str, row: &MemoryRow| {
-        let own = found.iter().filter(|(column, label, _)| column == panel && *label == row.label);
+fn collect(figure: Figure, found: Vec<(String, String, Footprint)>, command: String) -> Result<FigureData> {
+    let device = found.first().map_or(DeviceName::Flex, |(.., found)| found.spec.device);
+    let cells = cells(&figure, device)?;
+    let line = |panel: &Panel, row: &MemoryRow| {
+        let is_own = |cell: &&DepthPoint| {
+            (&figure.panels[cell.panel].label, &figure.rows[cell.row].label) == (&panel.label, &row.label)
+        };
+        let missing = cells.iter().filter(is_own).find_map(|cell| cell.spec.clone().err());
+        let own = found.iter().filter(|(column, label, _)| *column == panel.label && *label == row.label);
         let mut points: Vec<_> =
             own.filter_map(|(.., found)| Some((found.spec.network.depth?, found.clone()))).collect();
         points.sort_by_key(|(depth, _)| *depth);
-        DepthLine { label: row.label.clone(), flat: row.flat, points, missing: None }
+        DepthLine { label: row.label.clone(), flat: row.flat, points, missing }
     };
-    let panel = |panel: &Panel| figure.rows.iter().map(|row| line(&panel.label, row)).collect::<Vec<_>>();
+    let panel = |panel: &Panel| figure.rows.iter().map(|row| line(panel, row)).collect::<Vec<_>>();
     let panels = figure.panels.iter().map(panel).collect();
-    FigureData { figure, command, panels }
+    Ok(FigureData { figure, command, panels })
 }
 
 #[cfg(test)]
@@ -61,7 +69,7 @@ mod tests {
         };
         let items: Vec<Measured> = first.each().map(measured).collect();
         let path = parquet::write("figure2x", &items, dir.path()).unwrap();
-        let again = collect(first.figure.clone(), parquet::read(&path).unwrap(), first.command.clone());
+        let again = collect(first.figure.clone(), parquet::read(&path).unwrap(), first.command.clone()).unwrap();
         for ((.., a), (.., b)) in first.each().zip(again.each()) {
             // Of theory the file has the sum of what stands between steps.
             let summed = |bytes: MemoryUse| (bytes.step_peak(), bytes.total());

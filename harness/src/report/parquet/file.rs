@@ -53,7 +53,12 @@ fn rows(file: &mut impl Write, columns: Vec<Column>) -> PolarsResult<()> {
 /// The table at `path`.
 pub(crate) fn read(path: &Path) -> Result<DataFrame> {
     let bytes = std::fs::read(path).map_err(|e| Error::file("read", path, e))?;
-    let wrong = |why: String| Error::Failed(format!("{} is no Parquet file that can be read: {why}", path.display()));
+    let wrong = |why: String| {
+        Error::Failed(format!(
+            "{} is no Parquet file that can be read ({why}); name one that `harness` wrote, like a page's runs.parquet",
+            path.display()
+        ))
+    };
     // The reader panics at some of what is damaged.
     let outcome = std::panic::catch_unwind(|| frame(bytes));
     outcome.map_err(|_| wrong("it is damaged".into()))?.map_err(|e| wrong(e.to_string()))
