@@ -79,9 +79,8 @@ mod tests {
     #[test]
     fn a_value_of_another_type_is_told_with_its_key() {
         let told = |rule: &str, rest: &str| {
-            let text = format!(
-                "dataset = \"mnist-sample\"\n{rest}\nnetwork = {{ name = \"mlp-2x800\" }}\nrule = {{ name = \"sll\", {rule} }}"
-            );
+            let network = "network = { name = \"mlp-2x800\" }";
+            let text = format!("dataset = \"mnist-sample\"\n{rest}\n{network}\nrule = {{ name = \"sll\", {rule} }}");
             RunSpec::from_toml(&text, "my.toml").unwrap_err().to_string()
         };
         for (rule, rest, words) in [
