@@ -17,13 +17,13 @@
 #   ./reproduce.sh all [options]         every table, figure and ablation, the calibration, and the page of them
 #
 # Options are those of the harness: --profile quick|short|paper, --device flex|cpu-tch|cuda:N, --data-dir DIR, --seeds
-# N, --epochs N, --jobs N, --allow-unverified, --results DIR, --dry-run. Folders are those of where it is called:
-# results go to ./results there, those of the quick profile to ./results/quick (results/README.md says how it is
-# arranged). It builds with the same settings as `cargo test`, whose dependencies are optimised, so that one build
-# serves both. LibTorch's devices fetch LibTorch by themselves (scripts/libtorch.sh), unless LIBTORCH says where one
-# is. Memory (figures, table3) needs no data and takes --device, --results, --jobs, --memory GIB, --extrapolate and
-# --dry-run; of others, `all` hands it --device, --results and --dry-run, and --extrapolate in the quick profile. The
-# page takes --results; a dry run writes none.
+# N, --epochs N, --jobs N, --allow-unverified, --results DIR, and but for bench, pipeline and report --dry-run.
+# Folders are those of where it is called: results go to ./results there, those of the quick profile to
+# ./results/quick (results/README.md says how it is arranged). It builds with the same settings as `cargo test`, whose
+# dependencies are optimised, so that one build serves both. LibTorch's devices fetch LibTorch by themselves
+# (scripts/libtorch.sh), unless LIBTORCH says where one is. Memory (figures, table3) needs no data and takes --device,
+# --results, --jobs, --memory GIB, --extrapolate and --dry-run; of others, `all` hands it --device, --results and
+# --dry-run, and --extrapolate in the quick profile. The page takes --results; a dry run writes none.
 set -euo pipefail
 
 # The folder of this script, links followed: macOS has no `readlink -f`.

@@ -141,7 +141,10 @@ job=$(running | tail -n 1 | cut -d' ' -f2)
 say "telling job $job that its time is over"
 # It may just have been started, and be told nothing yet.
 until_true scancel --batch --signal=USR1 "$job" || { say "it cannot be told"; exit 1; }
-restarts() { scontrol show job "$job" | grep -o 'Restarts=[0-9]*' | cut -d= -f2; }
+# Of an array's own number `scontrol` shows every task.
+restarts() {
+  scontrol --oneliner show job "$job" | grep "^JobId=$job " | grep -o 'Restarts=[0-9]*' | cut -d= -f2
+}
 restarted() { [[ $(restarts) -gt 0 ]]; }
 until_true restarted || { say "it did not queue itself again"; exit 1; }
 say "an urgent job wants the node of another"
@@ -153,9 +156,14 @@ preempted() {
   local before urgent
   before=$(restarts)
   urgent=$(sbatch --parsable --partition=urgent --ntasks=1 --output="$folder/log/urgent.log" --wrap=true) || return 1
-  until_true over "$urgent" && [[ $(restarts) -gt $before ]]
+  until_true over "$urgent" && [[ $(restarts) -gt $before ]] && told && return
+  scancel "$urgent"
+  return 1
 }
-over() { ! squeue --noheader --jobs="$1" | grep .; }
+told() { grep -Eq "preempted JobId=([0-9_]+\()?$job\)? has been requeued" "$folder/log/slurmctld.log"; }
+over() {
+  squeue --noheader --jobs="$1" >"$folder/log/urgent.queue" 2>&1 && [[ ! -s $folder/log/urgent.queue ]]
+}
 for attempt in 1 2 3 none; do
   [[ $attempt != none ]] || { say "no task is preempted and queued again"; exit 1; }
   ! preempted >/dev/null 2>&1 || break

@@ -123,7 +123,7 @@ fn a_dry_run_of_a_run_refuses_what_the_real_one_does() {
     let folder = tempfile::tempdir().unwrap();
     let dry = |args: &[&str]| run(folder.path(), &[&["run", "--dry-run"], args].concat());
     fails(&dry(&["--units", "9"]), 2, &["units", "1 to 3"]);
-    fails(&dry(&["--epochs", "-3"]), 2, &["--epochs", "a whole number from 0 up"]);
+    fails(&dry(&["--epochs", "-3"]), 2, &["--epochs", "write a whole number, not `-3`"]);
     fails(&dry(&["--seed", "-1"]), 2, &["--seed", "a whole number from 0 to "]);
     fails(&dry(&["--set", "rule.align_weight=x"]), 2, &["`rule.align_weight` is string \"x\"; expected a number"]);
     fails(&dry(&["--rule", "DTP", "--network", "cnn-1"]), 2, &["cannot run on this network"]);

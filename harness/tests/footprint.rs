@@ -148,6 +148,8 @@ fn a_table_extrapolates_what_it_may_not_measure_and_is_right_about_it() {
     assert!(law.contains("extrapolated") && !law.contains("| measured"), "{law}");
     // Both sizes are far below the paper's; the larger one is nearer.
     assert!(law.contains("## CIFAR-10: four") && law.contains("1 to 4 units"), "{law}");
+    assert_eq!(run(&["--dry-run"]).lines().count(), 2, "the real batches");
+    assert_eq!(run(&["--dry-run", "--memory", "0.001"]), "", "which are known to have no room in a megabyte");
     assert!(run(&["--memory", "0.001", "--jobs", "1"]).contains("extrapolated"), "nothing fits in a megabyte");
     let real = run(&[]);
     assert!(real.contains("| measured") && !real.contains("| extrapolated"), "{real}");

@@ -110,7 +110,7 @@ fn mistakes_in_a_plan_are_named() {
     fails(&place.harness(&["work", &plan, "--line", "5"]), 2, &["--line 5", "4 lines"]);
     fails(&place.harness(&["work", &place.path("none.jsonl")]), 3, &["none.jsonl"]);
     fails(&place.harness(&["status", "nothing"]), 2, &["`nothing`", "there is none here", "harness plan"]);
-    fails(&place.harness(&["cancel", &plan]), 0, &["nobody works on it"]);
+    fails(&place.harness(&["cancel", &plan]), 0, &["nobody works on these plans"]);
     let text = fs::read_to_string(&plan).unwrap();
     fs::write(&plan, text.replacen("\"seed\":0", "\"seed\":7", 1)).unwrap();
     fails(&place.harness(&["work", &plan]), 2, &["line 1", "harness plan"]);

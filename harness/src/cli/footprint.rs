@@ -8,7 +8,7 @@ use crate::pool::{Pool, room};
 use crate::report::memory::parquet::{self, Measured};
 use crate::report::memory::{self, draw, page};
 use crate::report::place::{About, Shelf, ShelfFlags, folder, tidy, variant, write_index};
-use crate::spec::{DeviceName, MemorySpec, Request};
+use crate::spec::{DeviceName, Request};
 use crate::store::Store;
 use crate::talk::say;
 use crate::units::GIB;
@@ -49,15 +49,14 @@ pub fn main(args: FootprintArgs) -> Result<()> {
     }
     let experiments: Vec<MemoryExperiment> = args.names.iter().map(|name| find(name)).collect::<Result<_>>()?;
     crate::device::open(args.device)?;
-    if args.dry_run {
-        let store = Store::at(&args.results.results);
-        return args.names.iter().zip(&experiments).try_for_each(|(name, what)| listed(name, what, &args, &store));
-    }
-    let store = Store::open(&args.results.results)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let limit = room((args.memory * GIB) as u64);
     let at_once = args.jobs.map_or(cores, |n| n as usize);
     let pool = Pool { at_once, memory: Some(limit), ..Pool::default() };
+    if args.dry_run {
+        return args.names.iter().zip(&experiments).try_for_each(|(name, what)| listed(name, what, &args, &pool));
+    }
+    let store = Store::open(&args.results.results)?;
     say!(
         "device {}; at most {} measurements at once, one thread each, within {:.1} GiB",
         args.device,
@@ -98,13 +97,14 @@ pub fn main(args: FootprintArgs) -> Result<()> {
     }
 }
 
-/// Prints what `store` lacks of an experiment.
-fn listed(name: &str, what: &MemoryExperiment, args: &FootprintArgs, store: &Store) -> Result<()> {
+/// Prints what the store lacks of an experiment.
+fn listed(name: &str, what: &MemoryExperiment, args: &FootprintArgs, pool: &Pool) -> Result<()> {
+    let store = Store::at(&args.results.results);
     let jobs = match what {
         MemoryExperiment::MemoryFigure(what) => figure::jobs(what, &figure::cells(what, args.device)?),
-        MemoryExperiment::MemoryTable(what) => table::jobs(what, args.device, args.extrapolate, store)?,
+        MemoryExperiment::MemoryTable(what) => table::jobs(what, &choices(args, pool, ""), &store)?,
     };
-    let left: Vec<_> = jobs.iter().filter(|job| !store.has_record::<MemorySpec>(&job.request.id())).collect();
+    let left: Vec<_> = jobs.iter().filter(|job| !matches!(store.find(&job.request), Ok(Some(_)))).collect();
     say!("{name}: {} measurements: {} already there, {} to do", jobs.len(), jobs.len() - left.len(), left.len());
     left.iter().try_for_each(|job| print(&format!("{}  {}", job.request.id(), job.title)))
 }
@@ -134,6 +134,11 @@ fn make_figure(
     Ok((shelf, outcome.and_then(|()| drawn.check())))
 }
 
+fn choices<'a>(args: &FootprintArgs, pool: &'a Pool, command: &'a str) -> table::MemoryChoices<'a> {
+    let limit = pool.memory.unwrap_or(u64::MAX);
+    table::MemoryChoices { device: args.device, pool, limit, extrapolate: args.extrapolate, command }
+}
+
 /// Makes a table; says on which shelf it is, and what failed.
 fn make_table(
     what: &Table,
@@ -142,9 +147,7 @@ fn make_table(
     store: &Store,
     command: &str,
 ) -> Result<(Shelf, Result<()>)> {
-    let limit = pool.memory.unwrap_or(u64::MAX);
-    let choices = table::MemoryChoices { device: args.device, pool, limit, extrapolate: args.extrapolate, command };
-    let (report, outcome) = table::make(what, &choices, store)?;
+    let (report, outcome) = table::make(what, &choices(args, pool, command), store)?;
     let items: Vec<Measured> =
         report.each().map(|(column, row, role, found)| Measured { column, row, role, found }).collect();
     let (shelf, dir) = place(&what.name, &what.title, command, &items, args)?;

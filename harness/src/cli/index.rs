@@ -20,7 +20,7 @@ pub struct IndexArgs {
 /// the page about memory, the paper's claims beside what was measured, and the index.
 pub fn main(args: IndexArgs) -> Result<()> {
     let results = args.results.results;
-    let drawn = [redraw::figures(&results)?, bench::figure::redraw(&results)?].concat();
+    let drawn = [redraw::figures(&results, &mut |told| say!("{told}"))?, bench::figure::redraw(&results)?].concat();
     drawn.iter().for_each(|path| say!("wrote {}", path.display()));
     let pages = [page::write(&results)?, claims::write(&results)?];
     pages.iter().flatten().for_each(|path| say!("wrote {}", path.display()));

@@ -15,8 +15,8 @@ use clap::Args;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Where plans come from.
-const NONE: &str = "a table or sweep leaves one, or name a file that `harness plan` wrote";
+/// What to do where no plan is kept.
+const NO_PLAN: &str = "a table or sweep leaves one, or name a file that `harness plan` wrote";
 
 /// Options of both.
 #[derive(Args, Debug)]
@@ -48,7 +48,7 @@ impl CancelArgs {
         let works = |line: &PlanLine| store.holder::<RunSpec>(&line.id).is_some();
         found.retain(|handed| handed.lines.iter().any(works) || !matches!(handed.alive(), Ok(0)));
         match found.len() {
-            0 => Err(Error::Input(format!("no plan is under way here; {NONE}"))),
+            0 => Err(Error::Input("no plan is under way here; `harness status` lists those that are kept".into())),
             2.. if !self.all => {
                 let names: Vec<&str> = found.iter().map(|handed| handed.name.as_str()).collect();
                 let names = names.join(", ");
@@ -163,7 +163,7 @@ fn told_of(handed: &Handed, store: &Store) -> String {
 /// Ends the work on plans: jobs of batch systems, and processes of this machine as a signal ends them.
 pub fn cancel(args: CancelArgs) -> Result<()> {
     let store = Store::at(&args.of.results.results);
-    let (mut asked, mut ended, mut failed) = (BTreeSet::new(), 0, None);
+    let (mut asked, mut works, mut failed) = (BTreeSet::new(), false, None);
     for handed in args.chosen(&store)? {
         // One batch system that cannot be asked keeps no other work alive.
         let tasks = handed.cancel().unwrap_or_else(|error| {
@@ -171,12 +171,14 @@ pub fn cancel(args: CancelArgs) -> Result<()> {
             failed.get_or_insert(error);
             0
         });
-        ended += tasks;
+        works |= tasks > 0;
         if tasks > 0 {
             say!("{}: ended {tasks} tasks of the batch system", handed.name);
         }
         for line in &handed.lines {
-            match store.holder::<RunSpec>(&line.id) {
+            let holder = store.holder::<RunSpec>(&line.id);
+            works |= holder.is_some();
+            match holder {
                 Some(holder) if holder.is_here() && holder.pid > 0 && asked.insert(holder.pid) => {
                     interrupt::ask_to_end(holder.pid);
                     say!("{}: asked process {} to end; its state is kept", handed.name, holder.pid);
@@ -194,8 +196,8 @@ pub fn cancel(args: CancelArgs) -> Result<()> {
             }
         }
     }
-    if asked.is_empty() && ended == 0 && failed.is_none() {
-        say!("nobody works on it");
+    if !works && failed.is_none() {
+        say!("nobody works on these plans");
     }
     failed.map_or(Ok(()), Err)
 }
@@ -205,7 +207,7 @@ fn chosen(args: &StatusArgs) -> Result<Vec<Handed>> {
     let kept = engine::all(&args.results.results)?;
     if args.plans.is_empty() {
         return match kept.is_empty() {
-            true => Err(Error::Input(format!("there is no plan here; {NONE}"))),
+            true => Err(Error::Input(format!("there is no plan here; {NO_PLAN}"))),
             false => Ok(kept),
         };
     }
@@ -224,7 +226,7 @@ fn chosen(args: &StatusArgs) -> Result<Vec<Handed>> {
             true => {
                 let names: Vec<&str> = kept.iter().map(|handed| handed.name.as_str()).collect();
                 let there = match names.is_empty() {
-                    true => format!("there is none here: {NONE}"),
+                    true => format!("there is none here: {NO_PLAN}"),
                     false => format!("there are {}", names.join(", ")),
                 };
                 Err(Error::Input(format!("`{name}` is no file and no plan's name; {there}")))

@@ -9,7 +9,7 @@ pub fn whole(value: usize) -> toml::Value {
 
 /// A flag's whole number.
 pub fn count(text: &str) -> std::result::Result<usize, String> {
-    text.parse().map_err(|_| format!("write a whole number from 0 up, not `{text}`"))
+    text.parse().map_err(|_| format!("write a whole number, not `{text}`"))
 }
 
 /// A seed; TOML's numbers are signed.

@@ -155,7 +155,7 @@ fn answer(doing: &str, output: &Output) -> Result<String> {
         false => {
             let why = String::from_utf8_lossy(&output.stderr).trim().to_string();
             // In Slurm's words: that there is no configuration, no controller, or no way to say who asks.
-            let nobody = ["Unable to contact", "configuration", "auth_munge", "Munge"];
+            let nobody = ["Unable to contact", "configuration source", "auth_munge", "Munge"];
             let next = match nobody.iter().any(|words| why.contains(words)) {
                 true => "; call this where Slurm answers `scontrol ping`, like a login node",
                 false => "",
@@ -169,6 +169,20 @@ fn answer(doing: &str, output: &Output) -> Result<String> {
 mod tests {
     use super::super::queue::example;
     use super::*;
+
+    #[test]
+    fn a_refusal_is_told_and_where_no_controller_answers_what_to_do() {
+        use std::os::unix::process::ExitStatusExt;
+        let told = |stderr: &str| {
+            let status = std::process::ExitStatus::from_raw(1 << 8);
+            let output = Output { status, stdout: Vec::new(), stderr: stderr.into() };
+            answer("sbatch", &output).unwrap_err().to_string()
+        };
+        let none = "sbatch: error: resolve_ctls_from_dns_srv: Could not establish a configuration source";
+        assert!(told(none).contains(none) && told(none).contains("scontrol ping"));
+        let refused = "Batch job submission failed: Requested node configuration is not available";
+        assert_eq!(told(refused), format!("sbatch: {refused}"));
+    }
 
     #[test]
     fn a_script_asks_for_what_it_was_told_and_is_a_shells() {

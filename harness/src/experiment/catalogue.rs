@@ -128,7 +128,7 @@ pub fn read(name: &str, kinds: &[Kind]) -> Result<(String, String)> {
     let (text, origin) = if name.ends_with(".toml") {
         let text = std::fs::read_to_string(Path::new(name)).map_err(|e| {
             Error::Input(format!(
-                "cannot read the experiment {name}: {e}; name a file of its own form, or one of {}",
+                "cannot read the experiment {name}: {e}; check the path, or name one of {}",
                 names(kinds).join(", ")
             ))
         })?;

@@ -28,7 +28,7 @@ pub struct Partial {
     pub steps: usize,
     /// All of its steps; states of before do not say.
     #[serde(default)]
-    pub of: usize,
+    pub total: usize,
     /// The sum of their losses.
     #[serde(with = "sll_core::real")]
     pub loss_sum: f64,
@@ -108,7 +108,7 @@ impl Checkpoint {
     pub fn progress(kept: &CheckpointFiles) -> Option<Progress> {
         let state: Self = serde_json::from_slice(&first_block(kept.path())?).ok()?;
         let partial = state.partial.unwrap_or_default();
-        let part = if partial.of == 0 { 0.0 } else { partial.steps as f64 / partial.of as f64 };
+        let part = if partial.total == 0 { 0.0 } else { partial.steps as f64 / partial.total as f64 };
         let place = Place { epochs: state.epochs, steps: partial.steps };
         Some(Progress { place, epochs: state.epochs as f64 + part })
     }
@@ -180,7 +180,7 @@ mod tests {
             let Progress { place, epochs } = Checkpoint::progress(&kept).unwrap();
             (place.epochs, place.steps, epochs)
         };
-        let partial = |of| Some(Partial { steps: 50, of, loss_sum: 1.0 });
+        let partial = |total| Some(Partial { steps: 50, total, loss_sum: 1.0 });
         assert_eq!(progress(partial(200)), (3, 50, 3.25));
         // A state of before does not say how many there are.
         assert_eq!(progress(partial(0)), (3, 50, 3.0));

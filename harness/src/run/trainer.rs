@@ -316,7 +316,7 @@ impl Training {
                 if let Some(diverged) = losses.look() {
                     return Ok((diverged.loss, Some(diverged.step)));
                 }
-                self.state.partial = Some(Partial { steps: done, of: steps, loss_sum: losses.sum() });
+                self.state.partial = Some(Partial { steps: done, total: steps, loss_sum: losses.sum() });
             }
             if unsound {
                 return Ok((f64::NAN, Some(self.state.steps)));

@@ -1,4 +1,4 @@
-//! From parsed TOML to what it should be, with mistakes named by their keys.
+//! From parsed TOML to what it should be; a value of another type is named by its key.
 
 use super::{finite, name_rule};
 use crate::error::{Error, Result};
@@ -22,18 +22,28 @@ pub(crate) fn typed<T: DeserializeOwned>(mut table: Table, origin: &str) -> Resu
 /// A value of another type than its key's, told with the key, which serde leaves out of what has several forms.
 fn told(table: &Table, problem: &str, problem_of: &dyn Fn(Table) -> Option<String>) -> Option<String> {
     let (found, rest) = problem.strip_prefix("invalid type: ")?.split_once(", expected ")?;
-    let expected = match rest.lines().next()? {
+    let mut lines = rest.lines();
+    let expected = match lines.next()? {
         "f32" | "f64" => "a number",
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0 up",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
         other => other,
     };
+    let place = lines.find_map(|line| line.strip_prefix("in `")?.strip_suffix('`')).unwrap_or_default();
     let mut paths = Vec::new();
     leaves(table, &mut Vec::new(), &mut paths);
-    let is_it = |(path, words): &&(Vec<&str>, String)| {
-        words == found && problem_of(without(table, path)).as_deref() != Some(problem)
+    // What names a rule is text and cannot be it.
+    let may_be = |(path, words): &(Vec<&str>, String)| {
+        let path = path.join(".");
+        words == found && path != "rule.name" && (path == place || path.starts_with(&format!("{place}.")))
     };
-    let (path, _) = paths.iter().find(is_it)?;
-    Some(format!("`{}` is {found}; expected {expected}", path.join(".")))
+    let paths: Vec<Vec<&str>> = paths.into_iter().filter(may_be).map(|(path, _)| path).collect();
+    // The one that makes the problem when it is the only one of its value.
+    let alone = |path: &&Vec<&str>| {
+        let others = paths.iter().filter(|other| other != path);
+        let table = others.fold(table.clone(), |table, other| without(&table, other));
+        problem_of(table).as_deref() == Some(problem)
+    };
+    Some(format!("`{}` is {found}; expected {expected}", paths.iter().find(alone)?.join(".")))
 }
 
 /// Every value that is no table, by its keys, with serde's words for it.
@@ -85,9 +95,11 @@ mod tests {
         };
         for (rule, rest, words) in [
             ("align_weight = \"x\"", "", "`rule.align_weight` is string \"x\"; expected a number"),
-            ("units = 2.5", "", "`rule.units` is floating point `2.5`; expected a whole number from 0 up"),
+            ("units = 2.5", "", "`rule.units` is floating point `2.5`; expected a whole number"),
             ("align_weight = \"sll\"", "", "`rule.align_weight` is string \"sll\"; expected a number"),
-            ("units = 1", "seed = true", "`seed` is boolean `true`; expected a whole number from 0 up"),
+            ("units = \"sll\"", "", "`rule.units` is string \"sll\"; expected a whole number"),
+            ("align_weight = \"x\", gain = \"x\"", "", "is string \"x\"; expected a number"),
+            ("units = 1", "seed = true", "`seed` is boolean `true`; expected a whole number"),
             ("units = 1", "recipe = { flip = 3 }", "`recipe.flip` is integer `3`; expected a boolean"),
         ] {
             assert!(told(rule, rest).contains(words), "{}", told(rule, rest));

@@ -70,9 +70,11 @@ impl Finder<'_> {
     /// done or not, so that machines that start at other times share alike; what runs of earlier numerics stand in for
     /// is not made.
     pub fn given(&self, part: PartArgs, jobs: &[Job<RunSpec>]) -> Vec<Job<RunSpec>> {
-        let left: HashSet<String> = self.left(jobs).iter().map(|job| job.request.id()).collect();
         let mut part = part.of(jobs);
-        part.retain(|job| !self.older || left.contains(&job.request.id()));
+        if self.older {
+            let left: HashSet<String> = self.left(jobs).iter().map(|job| job.request.id()).collect();
+            part.retain(|job| left.contains(&job.request.id()));
+        }
         part
     }
 }
@@ -170,8 +172,7 @@ mod tests {
         assert_eq!(seen(false), (vec![], vec![0, 1]));
         // A mean over a new seed and an old one would be of neither.
         let given = |older: bool, shard: &str| {
-            let part = PartArgs { shard: Some(shard.parse().unwrap()), max_time: None };
-            let given = Finder { store: &store, older }.given(part, &jobs);
+            let given = Finder { store: &store, older }.given(PartArgs::shard(shard), &jobs);
             given.iter().map(|job| job.request.seed).collect::<Vec<_>>()
         };
         assert_eq!([given(true, "2/2"), given(false, "2/2")], [vec![], vec![1]]);

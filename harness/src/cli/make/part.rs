@@ -11,14 +11,20 @@ use std::time::{Duration, Instant};
 pub struct PartArgs {
     /// Make every n-th run from the i-th on only, and write no page: i of 1 to n on as many machines make all.
     #[arg(long, value_name = "I/N")]
-    pub(super) shard: Option<Shard>,
+    shard: Option<Shard>,
     /// Stop after this time as at a signal (exit code 130), with the state of unfinished runs kept: 90s, 30m, 4h, or
     /// H:M:S.
     #[arg(long, value_name = "TIME", value_parser = time)]
-    pub(super) max_time: Option<Duration>,
+    max_time: Option<Duration>,
 }
 
 impl PartArgs {
+    /// What `--shard` with `text` is.
+    #[cfg(test)]
+    pub fn shard(text: &str) -> Self {
+        Self { shard: Some(text.parse().expect("a shard")), max_time: None }
+    }
+
     /// Those of `all` that are to be made.
     pub fn of<T: Clone>(&self, all: &[T]) -> Vec<T> {
         self.shard.map_or_else(|| all.to_vec(), |shard| shard.of(all))

@@ -5,7 +5,7 @@
 
 use super::cell::{MemoryCell, Value};
 use super::plan::{cell, choose, jobs_at, spec};
-use super::{MemoryColumn, Table};
+use super::{MemoryColumn, Size, Table};
 use crate::error::{Error, Result};
 use crate::pool::{Job, Pool};
 use crate::record::Footprint;
@@ -71,45 +71,30 @@ pub fn make(table: &Table, choices: &MemoryChoices, store: &Store) -> Result<(Ta
         }
         Ok(()) => Ok(()),
     };
-    let open: Vec<&MemoryColumn> = table.columns.iter().filter(|column| column.sizes.len() > 1).collect();
-    if !open.is_empty() {
+    let of_sizes = size_jobs(table, choices.device)?;
+    if !of_sizes.is_empty() {
         say!("which sizes the paper means: {} at two small batches of each", table.rows[0].label);
-        let mut jobs = Vec::new();
-        for column in open {
-            for size in &column.sizes {
-                jobs.extend(jobs_at(column, size, &table.rows[..1], &column.probes[..2], choices.device)?);
-            }
-        }
-        measure(jobs)?;
+        measure(of_sizes)?;
     }
     let chosen: Vec<(usize, Vec<Option<f64>>)> = table
         .columns
         .iter()
         .map(|column| choose(&table.rows[0], column, choices.device, store))
         .collect::<Result<_>>()?;
-    let sizes = || table.columns.iter().zip(&chosen).map(|(column, (index, _))| (column, &column.sizes[*index]));
+    let sizes: Vec<(&MemoryColumn, &Size)> =
+        table.columns.iter().zip(&chosen).map(|(column, (index, _))| (column, &column.sizes[*index])).collect();
     say!("every rule at three small batches");
-    let mut jobs = Vec::new();
-    for (column, size) in sizes() {
-        jobs.extend(jobs_at(column, size, &table.rows, &column.probes, choices.device)?);
-    }
-    measure(jobs)?;
+    measure(probe_jobs(table, &sizes, choices.device)?)?;
     if !choices.extrapolate {
         say!("the real batches, where the prediction stays below {:.1} GiB", choices.limit as f64 / GIB);
-        let mut jobs = Vec::new();
-        for (column, size) in sizes() {
-            for mut job in jobs_at(column, size, &table.rows, &[size.batch], choices.device)? {
-                let cell = cell(column, &job.request, store)?;
-                job.need = cell.predicted(size.batch).map(|bytes| (bytes * MARGIN) as u64);
-                jobs.extend(job.need.is_some_and(|need| need <= choices.limit).then_some(job));
-            }
-        }
+        let mut jobs = real_jobs(table, &sizes, choices.device, store)?;
+        jobs.retain(|job| job.need.is_some_and(|need| need <= choices.limit));
         // The small ones first: what an interruption leaves is then the most cells.
         jobs.sort_by_key(|job| job.need);
         measure(jobs)?;
     }
     let mut columns = Vec::new();
-    for ((column, size), (index, candidates)) in sizes().zip(&chosen) {
+    for ((column, size), (index, candidates)) in sizes.into_iter().zip(&chosen) {
         let mut cells = Vec::new();
         for row in &table.rows {
             cells.push(match spec(column, size, row, size.batch, choices.device)? {
@@ -127,21 +112,53 @@ pub fn make(table: &Table, choices: &MemoryChoices, store: &Store) -> Result<(Ta
     Ok((TableData { table: table.clone(), command, limit: choices.limit, columns }, outcome))
 }
 
-/// The measurements that [`make`] would make as far as that is known before: which of several sizes stands is chosen by
-/// what the store has, and how many of the real batches have room only by the small ones.
-pub fn jobs(table: &Table, device: DeviceName, extrapolate: bool, store: &Store) -> Result<Vec<Job<MemorySpec>>> {
+/// Of columns with several sizes the first row's measurements that choose one.
+fn size_jobs(table: &Table, device: DeviceName) -> Result<Vec<Job<MemorySpec>>> {
     let mut jobs = Vec::new();
-    for column in &table.columns {
-        let several = column.sizes.iter().filter(|_| column.sizes.len() > 1);
-        for size in several {
+    for column in table.columns.iter().filter(|column| column.sizes.len() > 1) {
+        for size in &column.sizes {
             jobs.extend(jobs_at(column, size, &table.rows[..1], &column.probes[..2], device)?);
         }
-        let (chosen, _) = choose(&table.rows[0], column, device, store)?;
-        let size = &column.sizes[chosen];
-        jobs.extend(jobs_at(column, size, &table.rows, &column.probes, device)?);
-        if !extrapolate {
-            jobs.extend(jobs_at(column, size, &table.rows, &[size.batch], device)?);
+    }
+    Ok(jobs)
+}
+
+/// Every row's small batches, from which larger ones are predicted.
+fn probe_jobs(table: &Table, sizes: &[(&MemoryColumn, &Size)], device: DeviceName) -> Result<Vec<Job<MemorySpec>>> {
+    let of = |(column, size): &(&MemoryColumn, &Size)| jobs_at(column, size, &table.rows, &column.probes, device);
+    Ok(sizes.iter().map(of).collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// Every row's real batches, with what they are predicted to need where the small ones are there.
+fn real_jobs(
+    table: &Table,
+    sizes: &[(&MemoryColumn, &Size)],
+    device: DeviceName,
+    store: &Store,
+) -> Result<Vec<Job<MemorySpec>>> {
+    let mut jobs = Vec::new();
+    for (column, size) in sizes {
+        for mut job in jobs_at(column, size, &table.rows, &[size.batch], device)? {
+            let cell = cell(column, &job.request, store)?;
+            job.need = cell.predicted(size.batch).map(|bytes| (bytes * MARGIN) as u64);
+            jobs.push(job);
         }
+    }
+    Ok(jobs)
+}
+
+/// The measurements that [`make`] would make by what the store has now: it decides which of several sizes stands, and
+/// which real batches are known to have no room.
+pub fn jobs(table: &Table, choices: &MemoryChoices, store: &Store) -> Result<Vec<Job<MemorySpec>>> {
+    let device = choices.device;
+    let choice = |column: &MemoryColumn| choose(&table.rows[0], column, device, store).map(|(index, _)| index);
+    let chosen: Vec<usize> = table.columns.iter().map(choice).collect::<Result<_>>()?;
+    let sizes: Vec<(&MemoryColumn, &Size)> =
+        table.columns.iter().zip(&chosen).map(|(column, index)| (column, &column.sizes[*index])).collect();
+    let mut jobs = [size_jobs(table, device)?, probe_jobs(table, &sizes, device)?].concat();
+    if !choices.extrapolate {
+        let has_room = |job: &Job<MemorySpec>| job.need.is_none_or(|need| need <= choices.limit);
+        jobs.extend(real_jobs(table, &sizes, device, store)?.into_iter().filter(has_room));
     }
     let mut seen = HashSet::new();
     jobs.retain(|job| seen.insert(job.request.id()));

@@ -7,8 +7,9 @@ use crate::report::parquet::LabelledRun;
 use crate::report::stats::mean;
 use std::collections::BTreeSet;
 
-/// Pairs of runs that a verdict asks for before it asks for longer training.
-const ENOUGH: usize = 3;
+/// Pairs of runs with which a page goes before longer training of fewer: the least with a spread to speak of. Fewer
+/// than five are called few on pages.
+const MIN_PAIRS: usize = 3;
 
 /// Two sets of runs of one page, seed by seed.
 struct Compared<'a> {
@@ -56,7 +57,7 @@ struct Runs<'a> {
     /// Of rules as they are now.
     now: Vec<(&'a Page, Vec<&'a LabelledRun>)>,
     /// Of rules that have changed since, which nothing is judged by.
-    former: Vec<&'a LabelledRun>,
+    former: Vec<(&'a Page, &'a LabelledRun)>,
 }
 
 impl<'a> Runs<'a> {
@@ -65,16 +66,16 @@ impl<'a> Runs<'a> {
         for page in pages {
             let sound = page.runs.iter().filter(|run| run.run.test_accuracy.is_some());
             let (changed, same): (Vec<_>, Vec<_>) = sound.partition(|run| run.run.is_of_a_former_rule());
-            former.extend(changed);
+            former.extend(changed.into_iter().map(|run| (*page, run)));
             now.push((*page, same));
         }
         Self { now, former }
     }
 
     /// What there is of former rules among the runs that `accepts` takes, behind a sentence that misses them.
-    fn left_out(&self, accepts: impl Fn(&LabelledRun) -> bool) -> String {
-        let left_out = self.former.iter().copied().filter(|run| accepts(run));
-        let titles: BTreeSet<String> = left_out.clone().map(|run| run.run.spec.rule.title()).collect();
+    fn left_out(&self, accepts: impl Fn(&Page, &LabelledRun) -> bool) -> String {
+        let left_out = self.former.iter().filter(|(page, run)| accepts(page, run));
+        let titles: BTreeSet<String> = left_out.clone().map(|(_, run)| run.run.spec.rule.title()).collect();
         match left_out.count() {
             0 => String::new(),
             n => format!(" ({n} of {} as it was before it changed)", titles.into_iter().collect::<Vec<_>>().join(", ")),
@@ -83,8 +84,8 @@ impl<'a> Runs<'a> {
 }
 
 /// Of every page the pairs of runs of one seed, data set and number of epochs, of which `left` and `right` accept one
-/// each: of pages with [`ENOUGH`] pairs, or of all where none has, the one trained on the most images, and of those the
-/// one with the most pairs.
+/// each: of pages with [`MIN_PAIRS`] pairs, or of all where none has, the one trained on the most images, and of those
+/// the one with the most pairs.
 fn best<'a>(
     found: &[(&'a Page, Vec<&'a LabelledRun>)],
     left: &dyn Fn(&LabelledRun) -> bool,
@@ -99,7 +100,7 @@ fn best<'a>(
     });
     let most = |compared: &Compared| {
         let pairs = compared.pairs.len();
-        (pairs >= ENOUGH, compared.trained_on(), pairs)
+        (pairs >= MIN_PAIRS, compared.trained_on(), pairs)
     };
     compared.filter(|compared| !compared.pairs.is_empty()).max_by_key(most)
 }
@@ -109,7 +110,7 @@ pub fn above<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2], at
     let of = |label: &str, run: &LabelledRun| run.row == label && run.is_of(column);
     let runs = Runs::of(pages);
     let Some(best) = best(&runs.now, &|run| of(row, run), &|run| of(against, run)) else {
-        let left_out = runs.left_out(|run| of(row, run) || of(against, run));
+        let left_out = runs.left_out(|_, run| of(row, run) || of(against, run));
         let said = format!("{row} and {against} on {column}: no two runs of one seed{left_out}");
         return Ok((None, Finding::not_done(said)));
     };
@@ -120,9 +121,9 @@ pub fn above<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2], at
     Ok((Some(best.page), Finding { verdict, said, scale: best.scale(), source: None }))
 }
 
-/// `row` above every other of `rows` in its column, which one below fails by the interval of all together. One page
-/// decides, so that all stand at one scale: the one with the most of [`ENOUGH`] pairs, of those the one trained on the
-/// most images. Who has no runs there leaves it open.
+/// `row` above every other of `rows` in its column, which one below fails by the interval of all together. The page
+/// where most others have [`MIN_PAIRS`] pairs with `row` decides, so that all stand at one scale; of equals, the one
+/// trained on the most images. Who has no runs there leaves it open.
 pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String]) -> Found<'a> {
     let runs = Runs::of(pages);
     let of = |label: &str, run: &LabelledRun| run.row == label && run.is_of(column);
@@ -132,12 +133,15 @@ pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String
         others.iter().filter_map(|other| Some((*other, compared(other)?))).collect()
     });
     let most = |parts: &Vec<(&String, Compared)>| {
-        let enough = parts.iter().filter(|(_, compared)| compared.pairs.len() >= ENOUGH).count();
-        (enough, parts.iter().map(|(_, compared)| compared.trained_on()).max(), parts.len())
+        let enough = parts.iter().filter(|(_, compared)| compared.pairs.len() >= MIN_PAIRS).count();
+        let trained_on = parts.iter().map(|(_, compared)| compared.trained_on()).max();
+        (enough, trained_on, parts.iter().map(|(_, compared)| compared.pairs.len()).sum::<usize>())
     };
     let parts = parts.max_by_key(most).unwrap_or_default();
     let Some((_, first)) = parts.iter().max_by_key(|(_, compared)| compared.pairs.len()) else {
-        return Ok((None, Finding::not_done(format!("{row} beside others on {column}: no two runs of one seed"))));
+        let left_out = runs.left_out(|_, run| of(row, run) || others.iter().any(|other| of(other, run)));
+        let said = format!("{row} beside others on {column}: no two runs of one seed{left_out}");
+        return Ok((None, Finding::not_done(said)));
     };
     let (mut list, mut verdicts) = (Vec::new(), Vec::new());
     for (label, compared) in &parts {
@@ -150,11 +154,11 @@ pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String
     let lacking: Vec<String> = others
         .iter()
         .filter(is_lacking)
-        .map(|other| format!("{other}{}", runs.left_out(|run| of(other, run))))
+        .map(|other| format!("{other}{}", runs.left_out(|page, run| std::ptr::eq(page, first.page) && of(other, run))))
         .collect();
     verdicts.extend(lacking.iter().map(|_| Verdict::Open));
     let verdict = Verdict::of_all(&verdicts);
-    let lacking = if lacking.is_empty() { String::new() } else { format!("; no runs of {}", lacking.join(", ")) };
+    let lacking = if lacking.is_empty() { String::new() } else { format!("; no runs there of {}", lacking.join(", ")) };
     let said = format!("{row} {:.2}, less: {}{lacking}", first.means()[0], list.join("; "));
     Ok((Some(first.page), Finding { verdict, said, scale: first.scale(), source: None }))
 }
@@ -291,7 +295,7 @@ mod tests {
         assert_eq!(found("BP", &["BP", "TP"]).verdict, Verdict::Holds);
         assert_eq!(found("TP", &["BP", "TP", "FA"]).verdict, Verdict::Fails);
         let lacking = found("BP", &["BP", "TP", "FA"]);
-        assert!(lacking.verdict == Verdict::Open && lacking.said.ends_with("no runs of FA"), "{lacking:?}");
+        assert!(lacking.verdict == Verdict::Open && lacking.said.ends_with("no runs there of FA"), "{lacking:?}");
         assert_eq!(found("TP", &["TP", "FA"]).verdict, Verdict::NotDone);
     }
 
@@ -301,12 +305,14 @@ mod tests {
         let few = page(dir.path(), "few", &table(&[98.0, 98.1, 98.2], &[97.0, 97.2, 97.1]));
         let mut long = table(&[99.0], &[98.0]);
         long.cells.iter_mut().flat_map(|cell| &mut cell.runs).for_each(|run| run.epochs = 100);
+        long.rows[1] = "FA".into();
         let long = page(dir.path(), "long", &long);
         let rows = ["BP", "TP", "FA"].map(String::from);
         let (found, finding) = above_all(&[&long, &few], "MNIST", "BP", &rows).unwrap();
         assert!(found.unwrap().folder.ends_with("few"), "{finding:?}");
-        assert_eq!(finding.said, "BP 98.10, less: TP +1.00 (+0.75 to +1.25, n=3); no runs of FA");
-        assert!(above_all(&[&long], "MNIST", "BP", &rows).unwrap().0.unwrap().folder.ends_with("long"));
+        assert_eq!(finding.said, "BP 98.10, less: TP +1.00 (+0.75 to +1.25, n=3); no runs there of FA");
+        let (_, alone) = above_all(&[&long], "MNIST", "BP", &rows).unwrap();
+        assert_eq!(alone.said, "BP 99.00, less: FA +1.00 (n=1); no runs there of TP");
     }
 
     #[test]

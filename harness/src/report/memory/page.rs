@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 const TEMPLATE: &str = include_str!("../../../experiments/memory.md");
 
-/// Writes the page from what is kept in `results`, and says where it is; nothing where no memory is kept there.
+/// Writes the page from what is kept in `results`, and says where it is; nothing where no memory of flex is kept there.
 pub fn write(results: &Path) -> Result<Option<PathBuf>> {
     let dir = results.join("memory");
     let kept = |name: &str| read(&results.join(name).join("flex/README.md"));

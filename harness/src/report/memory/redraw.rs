@@ -2,21 +2,26 @@
 
 use super::{draw, figure as text, parquet};
 use crate::error::Result;
-use crate::experiment::memory::figure::{DepthLine, DepthPoint, FigureData, cells};
+use crate::experiment::memory::figure::{DepthLine, FigureData, cells};
 use crate::experiment::memory::{Figure, MemoryExperiment, MemoryRow, Panel, find};
 use crate::record::Footprint;
 use crate::report::place::{About, pages};
-use crate::spec::DeviceName;
+use crate::spec::Request;
 use std::path::{Path, PathBuf};
 
-/// Writes the text and the pictures of every memory figure's pages in `results` and says where they are.
-pub fn figures(results: &Path) -> Result<Vec<PathBuf>> {
+/// Writes the text and the pictures of every memory figure's pages in `results` and says where they are. A page whose
+/// measurements are not those of the figure as it is now stays as it is, which `note` hears of.
+pub fn figures(results: &Path, note: &mut dyn FnMut(&str)) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     for (name, folder) in pages(results)? {
-        if let Some(drawn) = figure(&name, &folder)? {
-            written.push(text::write(&drawn, &folder)?);
-            written.extend(draw::write(&drawn, &folder)?);
+        let Some(mut drawn) = figure(&name, &folder)? else { continue };
+        let told = About::read(&folder)?.is_some_and(|about| about.title == drawn.figure.title);
+        if !told || !with_reasons(&mut drawn)? {
+            note(&format!("{} stays as it is: it was made of another figure than {name} is now", folder.display()));
+            continue;
         }
+        written.push(text::write(&drawn, &folder)?);
+        written.extend(draw::write(&drawn, &folder)?);
     }
     Ok(written)
 }
@@ -30,26 +35,39 @@ pub fn figure(name: &str, folder: &Path) -> Result<Option<FigureData>> {
         return Ok(None);
     }
     let command = About::read(folder)?.unwrap_or_default().command;
-    collect(figure, parquet::read(&there)?, command).map(Some)
+    Ok(Some(collect(figure, parquet::read(&there)?, command)))
 }
 
-fn collect(figure: Figure, found: Vec<(String, String, Footprint)>, command: String) -> Result<FigureData> {
-    let device = found.first().map_or(DeviceName::Flex, |(.., found)| found.spec.device);
-    let cells = cells(&figure, device)?;
-    let line = |panel: &Panel, row: &MemoryRow| {
-        let is_own = |cell: &&DepthPoint| {
-            (&figure.panels[cell.panel].label, &figure.rows[cell.row].label) == (&panel.label, &row.label)
-        };
-        let missing = cells.iter().filter(is_own).find_map(|cell| cell.spec.clone().err());
-        let own = found.iter().filter(|(column, label, _)| *column == panel.label && *label == row.label);
+fn collect(figure: Figure, found: Vec<(String, String, Footprint)>, command: String) -> FigureData {
+    let line = |panel: &str, row: &MemoryRow| {
+        let own = found.iter().filter(|(column, label, _)| column == panel && *label == row.label);
         let mut points: Vec<_> =
             own.filter_map(|(.., found)| Some((found.spec.network.depth?, found.clone()))).collect();
         points.sort_by_key(|(depth, _)| *depth);
-        DepthLine { label: row.label.clone(), flat: row.flat, points, missing }
+        DepthLine { label: row.label.clone(), flat: row.flat, points, missing: None }
     };
-    let panel = |panel: &Panel| figure.rows.iter().map(|row| line(panel, row)).collect::<Vec<_>>();
+    let panel = |panel: &Panel| figure.rows.iter().map(|row| line(&panel.label, row)).collect::<Vec<_>>();
     let panels = figure.panels.iter().map(panel).collect();
-    Ok(FigureData { figure, command, panels })
+    FigureData { figure, command, panels }
+}
+
+/// Says of lines without points why; gives whether all points are what the figure asks for now.
+fn with_reasons(drawn: &mut FigureData) -> Result<bool> {
+    let Some(device) = drawn.each().next().map(|(.., found)| found.spec.device) else { return Ok(false) };
+    let cells = cells(&drawn.figure, device)?;
+    let mut all = true;
+    for cell in &cells {
+        let line = &mut drawn.panels[cell.panel][cell.row];
+        let point = line.points.iter().find(|(depth, _)| *depth == cell.depth);
+        match &cell.spec {
+            Ok(spec) => all &= point.is_none_or(|(_, found)| found.spec.id() == spec.id()),
+            Err(reason) => line.missing = Some(reason.clone()),
+        }
+    }
+    for line in drawn.panels.iter_mut().flatten().filter(|line| line.points.is_empty()) {
+        line.missing.get_or_insert_with(|| "it was not measured for this page".into());
+    }
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -69,7 +87,7 @@ mod tests {
         };
         let items: Vec<Measured> = first.each().map(measured).collect();
         let path = parquet::write("figure2x", &items, dir.path()).unwrap();
-        let again = collect(first.figure.clone(), parquet::read(&path).unwrap(), first.command.clone()).unwrap();
+        let again = collect(first.figure.clone(), parquet::read(&path).unwrap(), first.command.clone());
         for ((.., a), (.., b)) in first.each().zip(again.each()) {
             // Of theory the file has the sum of what stands between steps.
             let summed = |bytes: MemoryUse| (bytes.step_peak(), bytes.total());
@@ -77,6 +95,7 @@ mod tests {
             let without = |found: &Footprint| Footprint { analytic: None, ..found.clone() };
             assert_eq!(without(a), without(b));
         }
+        assert_eq!(text::render(&first), text::render(&again));
         let pictures = |data: &FigureData, name: &str| {
             let dir = dir.path().join(name);
             std::fs::create_dir(&dir).unwrap();
@@ -86,7 +105,31 @@ mod tests {
     }
 
     #[test]
+    fn a_page_of_another_figure_stays_as_it_is() {
+        let results = tempfile::tempdir().unwrap();
+        let folder = results.path().join("figure2a/flex");
+        std::fs::create_dir_all(&folder).unwrap();
+        let other = drawn(100);
+        let items: Vec<Measured> = other
+            .each()
+            .map(|(column, line, _, found)| Measured { column, row: &line.label, role: "depth", found })
+            .collect();
+        parquet::write("figure2a", &items, &folder).unwrap();
+        std::fs::write(folder.join("README.md"), "my own").unwrap();
+        let mut notes = Vec::new();
+        let mut written = |title: &str| {
+            About { title: title.into(), ..About::default() }.write(&folder).unwrap();
+            figures(results.path(), &mut |told| notes.push(told.to_string())).unwrap()
+        };
+        assert!(written("My figure").is_empty());
+        let MemoryExperiment::MemoryFigure(known) = find("figure2a").unwrap() else { panic!("a figure") };
+        assert!(written(&known.title).is_empty(), "its measurements are of no row there");
+        assert!(notes.len() == 2 && notes[1].contains("stays as it is"), "{notes:?}");
+        assert_eq!(std::fs::read_to_string(folder.join("README.md")).unwrap(), "my own");
+    }
+
+    #[test]
     fn an_empty_folder_has_nothing_to_draw() {
-        assert!(figures(tempfile::tempdir().unwrap().path()).unwrap().is_empty());
+        assert!(figures(tempfile::tempdir().unwrap().path(), &mut |_| {}).unwrap().is_empty());
     }
 }

@@ -55,7 +55,7 @@ pub(crate) fn read(path: &Path) -> Result<DataFrame> {
     let bytes = std::fs::read(path).map_err(|e| Error::file("read", path, e))?;
     let wrong = |why: String| {
         Error::Failed(format!(
-            "{} is no Parquet file that can be read ({why}); name one that `harness` wrote, like a page's runs.parquet",
+            "{} is no Parquet file that can be read ({why}); make it again, or name one that `harness` wrote",
             path.display()
         ))
     };
