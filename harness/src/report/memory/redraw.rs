@@ -6,7 +6,6 @@ use crate::experiment::memory::figure::{DepthLine, FigureData, cells};
 use crate::experiment::memory::{Figure, MemoryExperiment, MemoryRow, Panel, find};
 use crate::record::Footprint;
 use crate::report::place::{About, pages};
-use crate::spec::Request;
 use std::path::{Path, PathBuf};
 
 /// Writes the text and the pictures of every memory figure's pages in `results` and says where they are. A page whose
@@ -60,7 +59,7 @@ fn with_reasons(drawn: &mut FigureData) -> Result<bool> {
         let line = &mut drawn.panels[cell.panel][cell.row];
         let point = line.points.iter().find(|(depth, _)| *depth == cell.depth);
         match &cell.spec {
-            Ok(spec) => all &= point.is_none_or(|(_, found)| found.spec.id() == spec.id()),
+            Ok(spec) => all &= point.is_none_or(|(_, found)| found.spec == *spec),
             Err(reason) => line.missing = Some(reason.clone()),
         }
     }
