@@ -51,6 +51,19 @@ pub enum News {
         /// How long the rest will take, where that is known.
         eta_seconds: Option<f64>,
     },
+    /// Images of an evaluation are predicted; told about once a second.
+    Evaluation {
+        /// The run's name.
+        run: String,
+        /// The epoch that was trained last, counted from 1.
+        epoch: usize,
+        /// Epochs in all.
+        epochs: usize,
+        /// Images that are predicted.
+        images: usize,
+        /// Images of the evaluation.
+        of: usize,
+    },
     /// An epoch of a run is done.
     Epoch {
         /// Its name.
@@ -127,7 +140,11 @@ impl News {
     pub fn called(mut self, name: &str) -> Self {
         match &mut self {
             News::Start { title, .. } | News::Epoch { title, .. } | News::End { title, .. } => name.clone_into(title),
-            News::Plan { .. } | News::Step { .. } | News::Whole { .. } | News::Note { .. } => {}
+            News::Plan { .. }
+            | News::Step { .. }
+            | News::Evaluation { .. }
+            | News::Whole { .. }
+            | News::Note { .. } => {}
         }
         self
     }
@@ -151,7 +168,7 @@ impl News {
             News::Whole { done, to_do, eta_seconds: Some(eta) } if done < to_do => {
                 vec![format!("{done} of {to_do} done, about {} to go", duration(*eta))]
             }
-            News::Step { .. } | News::End { .. } | News::Whole { .. } => Vec::new(),
+            News::Step { .. } | News::Evaluation { .. } | News::End { .. } | News::Whole { .. } => Vec::new(),
         }
     }
 
@@ -166,6 +183,9 @@ impl News {
             ),
             News::Step { epoch, epochs, step, steps, eta_seconds, .. } => {
                 format!("epoch {epoch}/{epochs}, step {step}/{steps}{}", to_go(eta_seconds))
+            }
+            News::Evaluation { epoch, epochs, images, of, .. } => {
+                format!("epoch {epoch}/{epochs}, evaluated {images}/{of}")
             }
             News::Whole { done, to_do, eta_seconds } => format!("{done}/{to_do}{}", to_go(eta_seconds)),
             other => other.sentences().pop().unwrap_or_default(),
@@ -240,6 +260,8 @@ mod tests {
         assert_eq!(epoch(1, None).share(), Some(0.25));
         let step = News::Step { run: "a".into(), epoch: 2, epochs: 4, step: 5, steps: 10, eta_seconds: None };
         assert_eq!(step.share(), Some(0.375));
+        let evaluation = News::Evaluation { run: "a".into(), epoch: 2, epochs: 4, images: 500, of: 1000 };
+        assert_eq!((evaluation.short().as_str(), evaluation.share()), ("epoch 2/4, evaluated 500/1000", None));
         assert_eq!(eta(10.0, 0.5, 0.75), Some(10.0));
         assert_eq!((eta(10.0, 0.5, 0.5), eta(0.0, 0.0, 0.0)), (None, None));
     }

@@ -12,8 +12,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// The least time between two words about steps.
-const STEPS_EVERY: Duration = Duration::from_secs(1);
+/// The least time between two words about steps and images.
+const SELDOM: Duration = Duration::from_secs(1);
 /// Parts of a bar.
 pub const PARTS: u64 = 1000;
 
@@ -40,6 +40,8 @@ pub struct RunProgress {
     began: Instant,
     /// Where the run was when it began.
     from: Place,
+    /// Epochs before the one under way.
+    epoch: usize,
     /// Steps of an epoch, from the first step on.
     steps: usize,
     told: Instant,
@@ -50,7 +52,7 @@ impl RunProgress {
     pub fn new(run: String, title: String, epochs: usize) -> Self {
         let bar = talk::draws().then(|| bar(title.clone()));
         let now = Instant::now();
-        Self { bar, run, title, epochs, began: now, from: Place::default(), steps: 0, told: now }
+        Self { bar, run, title, epochs, began: now, from: Place::default(), epoch: 0, steps: 0, told: now }
     }
 
     fn tell(&self, news: &News) {
@@ -61,6 +63,23 @@ impl RunProgress {
             }
             None => talk::report(news),
         }
+    }
+
+    /// Tells what only a bar and programs show.
+    fn tell_quietly(&self, news: &News) {
+        match &self.bar {
+            Some(bar) => show(bar, news),
+            None => talk::report(news),
+        }
+    }
+
+    /// Whether enough time has passed since the last word about steps and images.
+    fn is_time(&mut self) -> bool {
+        let is_time = self.told.elapsed() >= SELDOM;
+        if is_time {
+            self.told = Instant::now();
+        }
+        is_time
     }
 
     fn eta(&self, epochs_done: f64) -> Option<f64> {
@@ -79,17 +98,20 @@ impl RunProgress {
 
 impl Events for RunProgress {
     fn step(&mut self, epoch: usize, step: usize, steps: usize) {
-        self.steps = steps;
-        if self.told.elapsed() < STEPS_EVERY {
+        (self.epoch, self.steps) = (epoch, steps);
+        if !self.is_time() {
             return;
         }
-        self.told = Instant::now();
         let eta_seconds = self.eta(epoch as f64 + step as f64 / steps.max(1) as f64);
         let (run, epochs) = (self.run.clone(), self.epochs);
-        let news = News::Step { run, epoch: epoch + 1, epochs, step, steps, eta_seconds };
-        match &self.bar {
-            Some(bar) => show(bar, &news),
-            None => talk::report(&news),
+        self.tell_quietly(&News::Step { run, epoch: epoch + 1, epochs, step, steps, eta_seconds });
+    }
+
+    fn evaluated(&mut self, images: usize, of: usize) {
+        if self.is_time() {
+            let (run, epochs) = (self.run.clone(), self.epochs);
+            let epoch = (self.epoch + 1).min(epochs);
+            self.tell_quietly(&News::Evaluation { run, epoch, epochs, images, of });
         }
     }
 
@@ -115,7 +137,7 @@ impl Events for RunProgress {
             Err(_) => ", not verified".to_string(),
         };
         self.began = Instant::now();
-        self.from = from;
+        (self.from, self.epoch) = (from, from.epochs);
         self.tell(&News::Start {
             run: self.run.clone(),
             title: self.title.clone(),
@@ -190,6 +212,10 @@ impl Watched {
 impl Events for Watched {
     fn step(&mut self, epoch: usize, step: usize, steps: usize) {
         self.progress.step(epoch, step, steps);
+    }
+
+    fn evaluated(&mut self, images: usize, of: usize) {
+        self.progress.evaluated(images, of);
     }
 
     fn epoch(&mut self, news: &EpochNews) {

@@ -11,6 +11,9 @@ use sll_core::rule::LearningRule;
 /// Images evaluated at once; only memory outside training depends on it.
 pub(super) const EVALUATION_BATCH: usize = 500;
 
+/// What hears how many of how many images are seen, and fails where there is to be an end.
+type Told<'a> = &'a mut dyn FnMut(usize, usize) -> Result<()>;
+
 /// What an evaluation found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evaluated {
@@ -40,7 +43,7 @@ pub fn evaluate(
     // of a recipe matters here: augmentation, splits and the batch are training's.
     let loader = Loader::new(data, &Recipe { batch: 1, ..Recipe::default() }, 0, device)?;
     let net = net.valid();
-    let found = count(&loader, &|| Ok(()), |x, labels| {
+    let found = count(&loader, &mut |_, _| Ok(()), |x, labels| {
         let scores = rule.predict(&net, x);
         each(&scores, labels);
         vec![scores]
@@ -48,36 +51,31 @@ pub fn evaluate(
     Ok(found.first().copied().unwrap_or(Evaluated { right: 0, images: 0 }))
 }
 
-/// How many images are classified right by each of the heads whose scores `scores` gives. `check` fails where the run
-/// is to stop.
+/// How many images are classified right by each of the heads whose scores `scores` gives. `told` hears how many of all
+/// images are seen, and fails where the run is to stop.
 fn count(
     loader: &Loader,
-    check: &dyn Fn() -> Result<()>,
+    told: Told,
     mut scores: impl FnMut(Tensor<2>, &[u16]) -> Vec<Tensor<2>>,
 ) -> Result<Vec<Evaluated>> {
     let mut right = Vec::new();
-    let mut seen = 0;
+    let (mut seen, (_, of)) = (0, loader.counts());
     for images in loader.test(EVALUATION_BATCH) {
         let (x, labels) = images?;
         let counts: Vec<usize> = scores(x, labels).into_iter().map(|scores| count_right(scores, labels)).collect();
         right.resize(counts.len(), 0);
         right.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         seen += labels.len();
-        check()?;
+        told(seen, of)?;
     }
     Ok(right.into_iter().map(|right| Evaluated { right, images: seen }).collect())
 }
 
 /// Percent of the evaluation images classified right, and whether every score was a number.
-pub(super) fn accuracy(
-    net: &Network,
-    rule: &dyn LearningRule,
-    loader: &Loader,
-    check: &dyn Fn() -> Result<()>,
-) -> Result<(f64, bool)> {
+pub(super) fn accuracy(net: &Network, rule: &dyn LearningRule, loader: &Loader, told: Told) -> Result<(f64, bool)> {
     let net = net.valid();
     let mut sound = true;
-    let found = count(loader, check, |x, _| {
+    let found = count(loader, told, |x, _| {
         let scores = rule.predict(&net, x);
         sound &= scores.clone().is_finite().all().into_scalar::<bool>();
         vec![scores]
@@ -86,14 +84,9 @@ pub(super) fn accuracy(
 }
 
 /// Percent classified right by each unit's own head.
-pub(super) fn unit_accuracies(
-    net: &Network,
-    rule: &dyn LearningRule,
-    loader: &Loader,
-    check: &dyn Fn() -> Result<()>,
-) -> Result<Vec<f64>> {
+pub(super) fn unit_accuracies(net: &Network, rule: &dyn LearningRule, loader: &Loader, told: Told) -> Result<Vec<f64>> {
     let net = net.valid();
-    let found = count(loader, check, |x, _| rule.unit_scores(&net, x))?;
+    let found = count(loader, told, |x, _| rule.unit_scores(&net, x))?;
     Ok(found.into_iter().map(Evaluated::accuracy).collect())
 }
 

@@ -60,6 +60,8 @@ pub struct Place {
 pub trait Events {
     /// A step is done.
     fn step(&mut self, epoch: usize, step: usize, steps: usize);
+    /// So many of the images `of` an evaluation are predicted.
+    fn evaluated(&mut self, _images: usize, _of: usize) {}
     /// An epoch is done.
     fn epoch(&mut self, news: &EpochNews);
     /// A run starts, or resumes from a checkpoint.
@@ -87,7 +89,10 @@ pub enum Activity {
     Checkpoint,
 }
 
-/// What fails once the run is to stop.
-pub(super) fn stop(events: &dyn Events) -> impl Fn() -> Result<()> {
-    move || if events.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+/// What an evaluation calls after every batch: it tells how far that is, and fails once the run is to stop.
+pub(super) fn evaluating(events: &mut dyn Events) -> impl FnMut(usize, usize) -> Result<()> {
+    move |images, of| {
+        events.evaluated(images, of);
+        if events.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
+    }
 }

@@ -18,7 +18,7 @@ pub fn extend(spec: &RunSpec, store: &Store, kept: &CheckpointFiles) -> Result<O
     for epochs in (spec.recipe.epochs.saturating_sub(MOST).max(1)..spec.recipe.epochs).rev() {
         let spec_before = shorter(epochs);
         let id = spec_before.id();
-        if !store.folder::<RunSpec>(&id).join("result.json").exists() {
+        if !store.has_record::<RunSpec>(&id) {
             continue;
         }
         // One that cannot be used is of no use here either; whoever asks for it hears why.

@@ -3,7 +3,7 @@
 use super::books::{Books, Leaves};
 use super::checkpoint::{Checkpoint, Keeping, Partial};
 use super::evaluate::{accuracy, unit_accuracies};
-use super::events::{Activity, EpochNews, Events, Place, stop};
+use super::events::{Activity, EpochNews, Events, Place, evaluating};
 use super::loader::{Epoch, Loader};
 use super::losses::{self, Diverged, Losses};
 use super::subject::subject;
@@ -222,9 +222,9 @@ impl Training {
 
     /// What an epoch's training reached, and whether that is a number: accuracy, and every layer where it is asked for.
     fn measure(&mut self, spec: &RunSpec, epoch: usize, events: &mut dyn Events) -> Result<(f64, bool)> {
-        let evaluating = Instant::now();
-        let (accuracy, sound) = accuracy(&self.net, &*self.rule, &self.loader, &stop(events))?;
-        events.spent(Activity::Evaluation, evaluating.elapsed());
+        let began = Instant::now();
+        let (accuracy, sound) = accuracy(&self.net, &*self.rule, &self.loader, &mut evaluating(events))?;
+        events.spent(Activity::Evaluation, began.elapsed());
         // No loss comes after the last step to show what became of the weights.
         let last = epoch + 1 == spec.recipe.epochs;
         let sound = !last || (sound && self.is_finite());
@@ -450,10 +450,10 @@ impl Training {
         spec: &RunSpec,
         data: DataInfo,
         diverged_at_step: Option<u64>,
-        events: &dyn Events,
+        events: &mut dyn Events,
     ) -> Result<Trained> {
         let unit_accuracy = match diverged_at_step {
-            None => unit_accuracies(&self.net, &*self.rule, &self.loader, &stop(events))?,
+            None => unit_accuracies(&self.net, &*self.rule, &self.loader, &mut evaluating(events))?,
             Some(_) => Vec::new(),
         };
         let drawn = spec.recipe.representations && diverged_at_step.is_none();
@@ -502,10 +502,15 @@ mod tests {
     struct Late {
         looks: Cell<usize>,
         epochs: usize,
+        evaluated: Vec<(usize, usize)>,
     }
 
     impl Events for Late {
         fn step(&mut self, _: usize, _: usize, _: usize) {}
+
+        fn evaluated(&mut self, images: usize, of: usize) {
+            self.evaluated.push((images, of));
+        }
 
         fn epoch(&mut self, _: &EpochNews) {
             self.epochs += 1;
@@ -522,6 +527,10 @@ mod tests {
         }
     }
 
+    fn late(looks: usize) -> Late {
+        Late { looks: Cell::new(looks), epochs: 0, evaluated: Vec::new() }
+    }
+
     #[test]
     fn a_signal_is_seen_between_steps_and_while_evaluating_and_measuring() {
         let text = "dataset = \"mnist-sample\"\nnetwork = { name = \"mlp-2x800\", width = 24 }\nrule = { name = \
@@ -536,18 +545,22 @@ mod tests {
             .len()
             .div_ceil(EVALUATION_BATCH);
         let run = |looks| {
-            let mut events = Late { looks: Cell::new(looks), epochs: 0 };
-            (train(&spec, &LoadOptions::default(), None, None, &mut events), events.epochs)
+            let mut events = late(looks);
+            (train(&spec, &LoadOptions::default(), None, None, &mut events), events)
         };
         // Measuring before training: every batch and both training batches shown. Then two steps, and the evaluation.
         let before = batches + 2;
         for looks in [0, batches - 1, batches + 1, before, before + 1, before + 2, before + 2 + batches - 1] {
-            assert!(matches!(run(looks), (Err(Error::Interrupted), 0)), "{looks} looks");
+            assert!(matches!(run(looks), (Err(Error::Interrupted), Late { epochs: 0, .. })), "{looks} looks");
         }
         // Measuring once more, then each unit's accuracy.
         let all = before + 2 + batches + before;
-        assert!(matches!(run(all), (Err(Error::Interrupted), 1)));
-        assert!(matches!(run(all + batches), (Ok(_), 1)));
+        assert!(matches!(run(all), (Err(Error::Interrupted), Late { epochs: 1, .. })));
+        let (trained, events) = run(all + batches);
+        let images = trained.unwrap().result.data.test;
+        // It tells of the epoch's evaluation, then of each unit's.
+        let each: Vec<_> = (1..=batches).map(|batch| (images.min(batch * EVALUATION_BATCH), images)).collect();
+        assert_eq!((events.epochs, events.evaluated), (1, [each.clone(), each].concat()));
     }
 
     #[test]
@@ -560,7 +573,7 @@ mod tests {
             let data = datasets::load(&spec.dataset, &LoadOptions::default()).unwrap();
             Training::new(&spec, data, burn::tensor::Device::flex(), None).unwrap().0
         };
-        let mut events = Late { looks: Cell::new(usize::MAX), epochs: 0 };
+        let mut events = late(usize::MAX);
         assert_eq!(start().run(&spec, None, &mut events).unwrap(), None);
         // Running statistics are read in evaluation alone.
         let mut training = start();
@@ -570,7 +583,7 @@ mod tests {
         let (_, mean) = all.iter_mut().find(|(name, _)| name.contains("running_mean")).unwrap();
         *mean = burn::tensor::TensorData::new(vec![f32::NAN; mean.num_elements()], mean.shape().clone());
         sll_core::snapshot::load(&mut training.net, &mut *rule, &mut |name| all.remove(name)).unwrap();
-        let mut events = Late { looks: Cell::new(usize::MAX), epochs: 0 };
+        let mut events = late(usize::MAX);
         assert_eq!(training.run(&spec, None, &mut events).unwrap(), Some(1));
         assert_eq!(events.epochs, 0);
     }

@@ -1,6 +1,6 @@
 //! The right to work on one request.
 
-use super::{CheckpointFiles, read, set_aside};
+use super::{CheckpointFiles, RECORD, read, set_aside};
 use crate::atomic::{remove, write_atomically};
 use crate::error::{Error, Result};
 use crate::spec::Request;
@@ -36,7 +36,7 @@ impl<R: Request> Claim<R> {
 
     /// What the request left, if it is finished. A file that cannot be used is set aside, and `note` hears of it.
     pub fn result(&self, note: impl FnOnce(&str)) -> Result<Option<R::Record>> {
-        let path = self.folder.join("result.json");
+        let path = self.folder.join(RECORD);
         match read::<R>(&path, &self.id)? {
             Some(Err(why)) => {
                 note(&set_aside(&path, &why)?);
@@ -77,7 +77,7 @@ impl<R: Request> Claim<R> {
     }
 
     fn keep(&self, record: &R::Record) -> Result<()> {
-        write_atomically(&self.folder.join("result.json"), crate::sealed::seal(record).as_bytes())?;
+        write_atomically(&self.folder.join(RECORD), crate::sealed::seal(record).as_bytes())?;
         self.give_up()
     }
 

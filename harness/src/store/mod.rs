@@ -24,6 +24,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// The file of what came of a request, in its folder.
+const RECORD: &str = "result.json";
+
 /// The store under one results folder.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -78,7 +81,7 @@ impl Store {
 
     /// What the request called `id` left, as [`Store::find`].
     pub fn named<R: Request>(&self, id: &str) -> Result<Option<R::Record>> {
-        let path = self.folder::<R>(id).join("result.json");
+        let path = self.record::<R>(id);
         let unusable = |why| {
             Error::Failed(format!(
                 "{} cannot be used ({why}); run it again (the file is set aside), or delete it",
@@ -90,7 +93,11 @@ impl Store {
 
     /// Whether there is a record of the request called `id`, of use or not.
     pub fn has_record<R: Request>(&self, id: &str) -> bool {
-        self.folder::<R>(id).join("result.json").exists()
+        self.record::<R>(id).exists()
+    }
+
+    fn record<R: Request>(&self, id: &str) -> PathBuf {
+        self.folder::<R>(id).join(RECORD)
     }
 
     /// The names of all that is kept, finished or not, in order.

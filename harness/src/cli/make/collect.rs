@@ -68,11 +68,11 @@ impl Finder<'_> {
 
     /// Those of the `part` of `jobs` that a pool is given, which passes over what is done. The part is one of all runs,
     /// done or not, so that machines that start at other times share alike; what runs of earlier numerics stand in for
-    /// is not made.
-    pub fn given(&self, part: PartArgs, jobs: &[Job<RunSpec>]) -> Vec<Job<RunSpec>> {
+    /// is not among those that are `left`, and is not made.
+    pub fn given(&self, part: PartArgs, jobs: &[Job<RunSpec>], left: &[Job<RunSpec>]) -> Vec<Job<RunSpec>> {
         let mut part = part.of(jobs);
         if self.older {
-            let left: HashSet<String> = self.left(jobs).iter().map(|job| job.request.id()).collect();
+            let left: HashSet<String> = left.iter().map(|job| job.request.id()).collect();
             part.retain(|job| left.contains(&job.request.id()));
         }
         part
@@ -170,12 +170,13 @@ mod tests {
         put(1, present - 1);
         assert_eq!(seen(true), (vec![(0, present - 1), (1, present - 1)], vec![]));
         assert_eq!(seen(false), (vec![], vec![0, 1]));
-        // A mean over a new seed and an old one would be of neither.
         let given = |older: bool, shard: &str| {
-            let given = Finder { store: &store, older }.given(PartArgs::shard(shard), &jobs);
+            let finder = Finder { store: &store, older };
+            let given = finder.given(PartArgs::shard(shard), &jobs, &finder.left(&jobs));
             given.iter().map(|job| job.request.seed).collect::<Vec<_>>()
         };
         assert_eq!([given(true, "2/2"), given(false, "2/2")], [vec![], vec![1]]);
+        // A mean over a new seed and an old one would be of neither.
         put(0, present);
         assert_eq!(seen(true), (vec![(0, present)], vec![1]));
         assert_eq!([given(true, "1/2"), given(true, "2/2")], [vec![], vec![1]]);

@@ -77,7 +77,7 @@ pub fn make(
             arguments.extend(args.keep_state.then(|| "--keep-state".into()));
             let pool = Pool { at_once, arguments, until: args.part.until(), ..Pool::default() };
             match here {
-                true => pool.make(&finder.given(args.part, jobs), &store),
+                true => pool.make(&finder.given(args.part, jobs, &left), &store),
                 false => missing(&finder.left(jobs), &store),
             }
         }

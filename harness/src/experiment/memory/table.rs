@@ -76,13 +76,8 @@ pub fn make(table: &Table, choices: &MemoryChoices, store: &Store) -> Result<(Ta
         say!("which sizes the paper means: {} at two small batches of each", table.rows[0].label);
         measure(of_sizes)?;
     }
-    let chosen: Vec<(usize, Vec<Option<f64>>)> = table
-        .columns
-        .iter()
-        .map(|column| choose(&table.rows[0], column, choices.device, store))
-        .collect::<Result<_>>()?;
-    let sizes: Vec<(&MemoryColumn, &Size)> =
-        table.columns.iter().zip(&chosen).map(|(column, (index, _))| (column, &column.sizes[*index])).collect();
+    let chosen = chosen(table, choices.device, store)?;
+    let sizes = sizes(table, &chosen);
     say!("every rule at three small batches");
     measure(probe_jobs(table, &sizes, choices.device)?)?;
     if !choices.extrapolate {
@@ -110,6 +105,18 @@ pub fn make(table: &Table, choices: &MemoryChoices, store: &Store) -> Result<(Ta
     }
     let command = choices.command.to_string();
     Ok((TableData { table: table.clone(), command, limit: choices.limit, columns }, outcome))
+}
+
+/// Of each column the index of the size that stands by what `store` has, and the first row's bytes at every size.
+type Chosen = (usize, Vec<Option<f64>>);
+
+fn chosen(table: &Table, device: DeviceName, store: &Store) -> Result<Vec<Chosen>> {
+    table.columns.iter().map(|column| choose(&table.rows[0], column, device, store)).collect()
+}
+
+/// Each column with its size of `chosen`.
+fn sizes<'a>(table: &'a Table, chosen: &[Chosen]) -> Vec<(&'a MemoryColumn, &'a Size)> {
+    table.columns.iter().zip(chosen).map(|(column, (index, _))| (column, &column.sizes[*index])).collect()
 }
 
 /// Of columns with several sizes the first row's measurements that choose one.
@@ -151,10 +158,8 @@ fn real_jobs(
 /// which real batches are known to have no room.
 pub fn jobs(table: &Table, choices: &MemoryChoices, store: &Store) -> Result<Vec<Job<MemorySpec>>> {
     let device = choices.device;
-    let choice = |column: &MemoryColumn| choose(&table.rows[0], column, device, store).map(|(index, _)| index);
-    let chosen: Vec<usize> = table.columns.iter().map(choice).collect::<Result<_>>()?;
-    let sizes: Vec<(&MemoryColumn, &Size)> =
-        table.columns.iter().zip(&chosen).map(|(column, index)| (column, &column.sizes[*index])).collect();
+    let chosen = chosen(table, device, store)?;
+    let sizes = sizes(table, &chosen);
     let mut jobs = [size_jobs(table, device)?, probe_jobs(table, &sizes, device)?].concat();
     if !choices.extrapolate {
         let has_room = |job: &Job<MemorySpec>| job.need.is_none_or(|need| need <= choices.limit);

@@ -175,25 +175,28 @@ pub fn rises<'a>(pages: &[&'a Page], row: &str, [from, to]: [f64; 2], at_least: 
     Ok((Some(best.page), Finding { verdict, said, scale: best.scale(), source: None }))
 }
 
-/// From the swept value `over` to `to` the accuracy of `row` rises by less than from `from` to `over`, seed by seed.
+/// From the swept value `over` to `to` the accuracy of `row` rises by less than from `from` to `over`, seed by seed, on
+/// one page: of those with [`MIN_PAIRS`] seeds, or of all where none has, the one trained on the most images.
 pub fn slows<'a>(pages: &[&'a Page], row: &str, [from, over, to]: [f64; 3]) -> Found<'a> {
     let of = |value: f64, run: &LabelledRun| run.row == row && run.value == Some(value);
     let runs = Runs::of(pages);
-    let rise = |low: f64, high: f64| best(&runs.now, &|run| of(high, run), &|run| of(low, run));
-    let not_done = || Finding::not_done(format!("{row} at {from}, {over} and {to}: no three runs of one seed"));
-    let (Some(first), Some(second)) = (rise(from, over), rise(over, to)) else { return Ok((None, not_done())) };
-    let later = |run: &RunResult| second.pairs.iter().find(|(_, low)| low.run_id == run.run_id);
-    let rises: Vec<[f64; 2]> = first
-        .pairs
-        .iter()
-        .filter_map(|(middle, low)| {
+    let on_each = runs.now.iter().filter_map(|page| {
+        let page = std::slice::from_ref(page);
+        let rise = |low: f64, high: f64| best(page, &|run| of(high, run), &|run| of(low, run));
+        let (first, second) = (rise(from, over)?, rise(over, to)?);
+        let later = |run: &RunResult| second.pairs.iter().find(|(_, low)| low.run_id == run.run_id);
+        let both = first.pairs.iter().filter_map(|(middle, low)| {
             let (high, _) = later(middle)?;
             Some([accuracy(middle) - accuracy(low), accuracy(high) - accuracy(middle)])
-        })
-        .collect();
-    if rises.is_empty() {
-        return Ok((None, not_done()));
-    }
+        });
+        let rises: Vec<[f64; 2]> = both.collect();
+        (!rises.is_empty()).then_some((second, rises))
+    });
+    let most = |(second, rises): &(Compared, Vec<_>)| (rises.len() >= MIN_PAIRS, second.trained_on(), rises.len());
+    let Some((second, rises)) = on_each.max_by_key(most) else {
+        let said = format!("{row} at {from}, {over} and {to}: no three runs of one seed");
+        return Ok((None, Finding::not_done(said)));
+    };
     let of_each = |index: usize| mean(&rises.iter().map(|rise| rise[index]).collect::<Vec<_>>()).unwrap_or(f64::NAN);
     let less: Vec<f64> = rises.iter().map(|[first, second]| first - second).collect();
     let said = format!(
@@ -349,6 +352,16 @@ mod tests {
         }
         let slower = judged("slower", &report);
         assert!(slower.verdict == Verdict::Holds && slower.said.contains("less by +3.00"), "{slower:?}");
+        // A page of longer runs that lacks the last value decides nothing, not even the first rise.
+        let whole = page(dir.path(), "whole", &report);
+        let mut long = report.clone();
+        set(&mut long, 0, [20.0, 21.0]);
+        long.cells.iter_mut().flat_map(|cell| &mut cell.runs).for_each(|run| run.epochs = 100);
+        long.cells[2].runs.clear();
+        let long = page(dir.path(), "long", &long);
+        let values = [numbers[0], numbers[1], numbers[2]];
+        let (found, of_two) = slows(&[&long, &whole], "BP", values).unwrap();
+        assert!(found.unwrap().folder.ends_with("whole") && of_two.said == slower.said, "{of_two:?}");
         set(&mut report, 2, [95.0, 96.1]);
         assert_eq!(judged("faster", &report).verdict, Verdict::Fails);
         report.cells[2].runs.clear();

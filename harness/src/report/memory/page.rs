@@ -12,14 +12,14 @@ const TEMPLATE: &str = include_str!("../../../experiments/memory.md");
 /// Writes the page from what is kept in `results`, and says where it is; nothing where no memory of flex is kept there.
 pub fn write(results: &Path) -> Result<Option<PathBuf>> {
     let dir = results.join("memory");
-    let kept = |name: &str| read(&results.join(name).join("flex/README.md"));
-    if names(TEMPLATE).all(|name| matches!(kept(name), Ok(None))) {
+    let kept = |name: &str| results.join(name).join("flex/README.md");
+    if !names(TEMPLATE).any(|name| kept(name).exists()) {
         return Ok(None);
     }
     std::fs::create_dir_all(&dir).map_err(|e| Error::file("create", &dir, e))?;
     let path = dir.join("README.md");
     let is_there = |picture: &str| dir.join(picture).exists();
-    write_atomically(&path, fill(TEMPLATE, kept, is_there)?.as_bytes())?;
+    write_atomically(&path, fill(TEMPLATE, |name| read(&kept(name)), is_there)?.as_bytes())?;
     Ok(Some(path))
 }
 

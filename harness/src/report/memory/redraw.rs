@@ -14,9 +14,10 @@ pub fn figures(results: &Path, note: &mut dyn FnMut(&str)) -> Result<Vec<PathBuf
     let mut written = Vec::new();
     for (name, folder) in pages(results)? {
         let Some(mut drawn) = figure(&name, &folder)? else { continue };
-        let told = About::read(&folder)?.is_some_and(|about| about.title == drawn.figure.title);
-        if !told || !with_reasons(&mut drawn)? {
-            note(&format!("{} stays as it is: it was made of another figure than {name} is now", folder.display()));
+        let is_its = About::read(&folder)?.is_some_and(|about| about.title == drawn.figure.title);
+        let other = if is_its { with_reasons(&mut drawn)? } else { Some("its title is another one".into()) };
+        if let Some(other) = other {
+            note(&format!("{} stays as it is, of another {name} than there is now: {other}", folder.display()));
             continue;
         }
         written.push(text::write(&drawn, &folder)?);
@@ -50,23 +51,28 @@ fn collect(figure: Figure, found: Vec<(String, String, Footprint)>, command: Str
     FigureData { figure, command, panels }
 }
 
-/// Says of lines without points why; gives whether all points are what the figure asks for now.
-fn with_reasons(drawn: &mut FigureData) -> Result<bool> {
-    let Some(device) = drawn.each().next().map(|(.., found)| found.spec.device) else { return Ok(false) };
+/// Says of lines without points why; gives what is there and not as the figure asks now, if anything.
+fn with_reasons(drawn: &mut FigureData) -> Result<Option<String>> {
+    let Some(device) = drawn.each().next().map(|(.., found)| found.spec.device) else {
+        return Ok(Some("no row has measurements".into()));
+    };
     let cells = cells(&drawn.figure, device)?;
-    let mut all = true;
+    let mut other = None;
     for cell in &cells {
         let line = &mut drawn.panels[cell.panel][cell.row];
         let point = line.points.iter().find(|(depth, _)| *depth == cell.depth);
         match &cell.spec {
-            Ok(spec) => all &= point.is_none_or(|(_, found)| found.spec == *spec),
+            Ok(spec) if point.is_some_and(|(_, found)| found.spec != *spec) => {
+                other = Some(format!("{} was measured with other settings", line.label));
+            }
+            Ok(_) => {}
             Err(reason) => line.missing = Some(reason.clone()),
         }
     }
     for line in drawn.panels.iter_mut().flatten().filter(|line| line.points.is_empty()) {
         line.missing.get_or_insert_with(|| "it was not measured for this page".into());
     }
-    Ok(all)
+    Ok(other)
 }
 
 #[cfg(test)]
