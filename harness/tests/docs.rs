@@ -75,6 +75,17 @@ fn numbers_of_a_reading_stand_on_its_page_or_on_one_that_it_names() {
 }
 
 #[test]
+fn numbers_of_what_came_out_stand_among_the_claims() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let [readme, claims] =
+        ["README.md", "results/CLAIMS.md"].map(|name| std::fs::read_to_string(root.join(name)).unwrap());
+    let section = readme.split("\n## ").find(|section| section.starts_with("What came out")).unwrap();
+    let numbers = accuracies(section);
+    let wrong: Vec<&&str> = numbers.iter().filter(|number| !claims.contains(**number)).collect();
+    assert!(wrong.is_empty() && numbers.len() > 5, "of {numbers:?} CLAIMS.md has no {wrong:?}");
+}
+
+#[test]
 fn the_calibration_that_is_shown_is_one() {
     let shown = blocks("docs/formats.md", "A calibration", "toml");
     let experiment = harness::experiment::parse(&shown[0], "docs/formats.md").unwrap();

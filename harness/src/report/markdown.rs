@@ -11,6 +11,9 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+/// What somebody said who looked at the runs stands under this.
+pub const READING: &str = "## Reading";
+
 /// Writes `README.md` with `figures`, which lie beside it, and says where it is.
 pub fn write(report: &Report, figures: &[PathBuf], dir: &Path) -> Result<PathBuf> {
     let path = dir.join("README.md");
@@ -60,7 +63,7 @@ pub fn render(report: &Report, figures: &[String]) -> String {
 /// What somebody said who looked at these runs.
 fn reading(report: &Report) -> Option<String> {
     let lines: String = report.reading.iter().map(|line| format!("- {}\n", line.replace('\n', " "))).collect();
-    (!lines.is_empty()).then(|| format!("## Reading\n\n{lines}"))
+    (!lines.is_empty()).then(|| format!("{READING}\n\n{lines}"))
 }
 
 /// One line: profile, machine, versions, command.

@@ -6,7 +6,7 @@
 
 use super::Report;
 use super::grid::{Grid, escape};
-use super::stats::{half_width_95, mean, sample_std};
+use super::stats::{half_width_95, mean, spread};
 use crate::record::RunResult;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -25,9 +25,11 @@ pub struct Paired {
 }
 
 impl Paired {
-    /// Of `row` and the reference row in `column`, over the seeds of which neither run diverged.
+    /// Of `row` and the reference row in `column`, over the seeds of which neither run diverged, nor is of a rule as it
+    /// was before it changed.
     pub fn of(report: &Report, reference: usize, row: usize, column: usize) -> Self {
-        let pairs = pairs(report.cell(row, column).sound(), report.cell(reference, column).sound());
+        let of = |row| report.cell(row, column).sound().filter(|run| !run.is_of_a_former_rule());
+        let pairs = pairs(of(row), of(reference));
         let difference = |(a, b): (&RunResult, &RunResult)| Some(a.test_accuracy? - b.test_accuracy?);
         Self { row, column, differences: pairs.into_iter().filter_map(difference).collect() }
     }
@@ -62,7 +64,7 @@ pub fn all(report: &Report) -> Vec<Paired> {
 /// `P(|T| ≥ |t|)` for the mean of `differences` being zero.
 pub fn two_sided_p(differences: &[f64]) -> Option<f64> {
     let n = differences.len();
-    let (centre, std) = (mean(differences)?, sample_std(differences).filter(|std| *std > 0.0)?);
+    let (centre, std) = (mean(differences)?, spread(differences)?);
     let t = centre * (n as f64).sqrt() / std;
     let student = StudentsT::new(0.0, 1.0, (n - 1) as f64).expect("a scale of one and at least one degree of freedom");
     Some(2.0 * student.sf(t.abs()))
@@ -110,8 +112,9 @@ pub fn section(report: &Report) -> Option<String> {
         format!(
             "## Beside {reference}, seed by seed\n\n{grid}\nDifference: the row's accuracy less that of {reference} \
              with the same seed, which gives both the same order of images; mean over pairs with its 95 % interval by \
-             Student's t. Holm: adjusted for the {} tests on this page. *Above* and *below* are said where the \
-             adjusted p is under 0.05. Fewer than {FEW} pairs are few: no difference seen is not no difference.\n",
+             Student's t, over seeds, on these test images. Holm: adjusted for the {} tests on this page. *Above* and \
+             *below* are said where the adjusted p is under 0.05. Fewer than {FEW} pairs are few: no difference seen \
+             is not no difference.\n",
             tested.len(),
             reference = escape(reference),
         )

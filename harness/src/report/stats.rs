@@ -16,16 +16,23 @@ pub fn sample_std(values: &[f64]) -> Option<f64> {
     Some((squares / (values.len() - 1) as f64).sqrt())
 }
 
-/// Half the width of the 95 % confidence interval of the mean, `t(0.975, n - 1) s / √n`; nothing below two values.
+/// [`sample_std`] of values of which not all are alike, but for rounding; nothing of others, whose spread nobody knows.
+pub fn spread(values: &[f64]) -> Option<f64> {
+    let largest = values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    sample_std(values).filter(|std| *std > 1e-9 * largest)
+}
+
+/// Half the width of the 95 % confidence interval of the mean, `t(0.975, n - 1) s / √n`; nothing below two values, or
+/// of values that are all alike.
 pub fn half_width_95(values: &[f64]) -> Option<f64> {
     half_width(values, 1)
 }
 
 /// Half the width that leaves a chance of 5 % to all of `tests` intervals like this one together (Bonferroni),
-/// `t(1 - 0.025 / tests, n - 1) s / √n`; nothing below two values.
+/// `t(1 - 0.025 / tests, n - 1) s / √n`; nothing where there is no [`spread`].
 pub fn half_width(values: &[f64], tests: usize) -> Option<f64> {
     let outside = 0.025 / tests.max(1) as f64;
-    sample_std(values).map(|s| t(1.0 - outside, values.len() - 1) * s / (values.len() as f64).sqrt())
+    spread(values).map(|s| t(1.0 - outside, values.len() - 1) * s / (values.len() as f64).sqrt())
 }
 
 /// Lower quartile, median and upper quartile, between neighbours by their distance (Hyndman & Fan 1996, type 7);
@@ -154,6 +161,9 @@ mod tests {
     fn spread_needs_two_values_and_a_mean_one() {
         assert_eq!((mean(&[]), sample_std(&[]), half_width_95(&[])), (None, None, None));
         assert_eq!((mean(&[3.0]), sample_std(&[3.0]), half_width_95(&[3.0])), (Some(3.0), None, None));
+        // Both are 0.2, but for rounding.
+        let alike = [98.1 - 97.9, 98.3 - 98.1];
+        assert!(alike[0] != alike[1] && spread(&alike).is_none() && half_width_95(&alike).is_none());
         assert_eq!(Aggregate::of(&[]), None);
         assert_eq!(Aggregate::of(&[3.0]), Some(Aggregate { n: 1, mean: 3.0, std: None }));
     }

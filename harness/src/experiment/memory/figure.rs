@@ -157,11 +157,20 @@ impl DepthLine {
     /// The verdict on a line that theory has flat: whether none of its slopes is above [`FLAT`], on a card [`BLOCK`]
     /// over the layers between the two deepest networks. `None` for others, and where there are too few points.
     pub fn is_flat(&self) -> Option<bool> {
-        let steepest = self.steepest()?;
+        let (steepest, allowed) = (self.steepest()?, self.allowed()?);
+        self.flat.then_some(steepest <= allowed)
+    }
+
+    /// Whether what `part` picks has a slope of as little.
+    pub fn is_level(&self, part: impl Fn(&Footprint) -> u64) -> Option<bool> {
+        Some(self.slope(part)?.abs() <= self.allowed()?)
+    }
+
+    /// The largest slope that counts as none.
+    fn allowed(&self) -> Option<f64> {
         let [.., (shallower, _), (deepest, found)] = self.points.as_slice() else { return None };
         let block = BLOCK / (deepest - shallower) as f64;
-        let allowed = if found.spec.device.card().is_some() { FLAT.max(block) } else { FLAT };
-        self.flat.then_some(steepest <= allowed)
+        Some(if found.spec.device.card().is_some() { FLAT.max(block) } else { FLAT })
     }
 }
 
@@ -255,6 +264,9 @@ pub(crate) mod tests {
         assert_eq!(sll.slope(|found| found.bytes.standing.optimizer_state), Some(8192.0));
         assert!((bp.analytic_deviation().unwrap() - 1.0).abs() < 1e-3);
         assert_eq!((bp.is_flat(), sll.is_flat()), (None, Some(true)));
+        // Its optimiser's state grows by 8 KiB a layer.
+        assert_eq!(sll.is_level(|found| found.bytes.step_peak()), Some(true));
+        assert_eq!(sll.is_level(|found| found.bytes.standing.optimizer_state), Some(false));
         assert!(drawn.check().is_ok());
         assert_eq!(drawn.each().count(), 4);
     }

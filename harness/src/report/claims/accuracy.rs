@@ -1,6 +1,6 @@
 //! Claims about accuracy, from the runs of a table or sweep.
 
-use super::finding::{Finding, Found, Page, Verdict, interval, judge, judge_one_of};
+use super::finding::{Finding, Found, Page, Verdict, interval, judge, judge_one_of, scale_of};
 use crate::record::RunResult;
 use crate::report::paired::pairs;
 use crate::report::parquet::LabelledRun;
@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 /// Pairs of runs with which a page goes before longer training of fewer: the least with a spread to speak of. Fewer
 /// than five are called few on pages.
 const MIN_PAIRS: usize = 3;
+
+/// Rows beside one more than which only those above it are listed.
+const MANY: usize = 15;
 
 /// Two sets of runs of one page, seed by seed.
 struct Compared<'a> {
@@ -34,11 +37,7 @@ impl Compared<'_> {
     }
 
     fn scale(&self) -> String {
-        let run = &self.pairs[0].0;
-        let width = run.spec.network.width.map_or(String::new(), |width| format!(", width {width}"));
-        let epochs = if run.epochs == 1 { "1 epoch".into() } else { format!("{} epochs", run.epochs) };
-        let images = format!("{} images, {} {} images", run.data.train, run.data.test, run.evaluated_on);
-        format!("{}: {}{width}, {epochs} of {images}", run.data.name, run.spec.network.name)
+        scale_of(&self.pairs.iter().flat_map(|(a, b)| [a, b]).collect::<Vec<_>>())
     }
 
     /// Images trained on, every epoch counted.
@@ -121,6 +120,20 @@ pub fn above<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2], at
     Ok((Some(best.page), Finding { verdict, said, scale: best.scale(), source: None }))
 }
 
+/// A training step of `row` takes fewer multiply-accumulates a sample than one of `against` on the same network.
+pub fn fewer<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2]) -> Found<'a> {
+    let of = |label: &str, run: &LabelledRun| run.row == label && run.is_of(column);
+    let runs = Runs::of(pages);
+    let Some(best) = best(&runs.now, &|run| of(row, run), &|run| of(against, run)) else {
+        return Ok((None, Finding::not_done(format!("{row} and {against} on {column}: no two runs of one seed"))));
+    };
+    let [own, other] = [&best.pairs[0].0, &best.pairs[0].1].map(|run| run.macs.total());
+    let said =
+        format!("{row} {own} MACs per sample and step, {against} {other}: {:.2} of it", own as f64 / other as f64);
+    let verdict = if own < other { Verdict::Holds } else { Verdict::Fails };
+    Ok((Some(best.page), Finding { verdict, said, scale: best.scale(), source: None }))
+}
+
 /// `row` above every other of `rows` in its column, which one below fails by the interval of all together. The page
 /// where most others have [`MIN_PAIRS`] pairs with `row` decides, so that all stand at one scale; of equals, the one
 /// trained on the most images. Who has no runs there leaves it open.
@@ -147,7 +160,10 @@ pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String
     for (label, compared) in &parts {
         let epochs = compared.epochs();
         let after = if epochs == first.epochs() { String::new() } else { format!(" after {epochs} epochs") };
-        list.push(format!("{label} {}{after}", interval(&compared.differences())));
+        let differences = compared.differences();
+        if parts.len() <= MANY || mean(&differences).is_some_and(|mean| mean < 0.0) {
+            list.push(format!("{label} {}{after}", interval(&differences)));
+        }
         verdicts.push(judge_one_of(&compared.differences(), 0.0, parts.len()));
     }
     let is_lacking = |other: &&&String| parts.iter().all(|(label, _)| label != *other);
@@ -159,7 +175,12 @@ pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String
     verdicts.extend(lacking.iter().map(|_| Verdict::Open));
     let verdict = Verdict::of_all(&verdicts);
     let lacking = if lacking.is_empty() { String::new() } else { format!("; no runs there of {}", lacking.join(", ")) };
-    let said = format!("{row} {:.2}, less: {}{lacking}", first.means()[0], list.join("; "));
+    let above = match list.len() {
+        shown if shown < parts.len() => format!(" is above {} of {} in the mean", parts.len() - shown, parts.len()),
+        _ => String::new(),
+    };
+    let list = if list.is_empty() { String::new() } else { format!(", less: {}", list.join("; ")) };
+    let said = format!("{row} {:.2}{above}{list}{lacking}", first.means()[0]);
     Ok((Some(first.page), Finding { verdict, said, scale: first.scale(), source: None }))
 }
 
@@ -175,8 +196,9 @@ pub fn rises<'a>(pages: &[&'a Page], row: &str, [from, to]: [f64; 2], at_least: 
     Ok((Some(best.page), Finding { verdict, said, scale: best.scale(), source: None }))
 }
 
-/// From the swept value `over` to `to` the accuracy of `row` rises by less than from `from` to `over`, seed by seed, on
-/// one page: of those with [`MIN_PAIRS`] seeds, or of all where none has, the one trained on the most images.
+/// From the swept value `over` to `to` the accuracy of `row` rises by less than from `from` to `over`, both for a value
+/// twice as large, seed by seed, on one page: of those with [`MIN_PAIRS`] seeds, or of all where none has, the one
+/// trained on the most images.
 pub fn slows<'a>(pages: &[&'a Page], row: &str, [from, over, to]: [f64; 3]) -> Found<'a> {
     let of = |value: f64, run: &LabelledRun| run.row == row && run.value == Some(value);
     let runs = Runs::of(pages);
@@ -187,7 +209,8 @@ pub fn slows<'a>(pages: &[&'a Page], row: &str, [from, over, to]: [f64; 3]) -> F
         let later = |run: &RunResult| second.pairs.iter().find(|(_, low)| low.run_id == run.run_id);
         let both = first.pairs.iter().filter_map(|(middle, low)| {
             let (high, _) = later(middle)?;
-            Some([accuracy(middle) - accuracy(low), accuracy(high) - accuracy(middle)])
+            let [low, middle, high] = [low, middle, high].map(accuracy);
+            Some([(middle - low) / (over / from).log2(), (high - middle) / (to / over).log2()])
         });
         let rises: Vec<[f64; 2]> = both.collect();
         (!rises.is_empty()).then_some((second, rises))
@@ -200,7 +223,7 @@ pub fn slows<'a>(pages: &[&'a Page], row: &str, [from, over, to]: [f64; 3]) -> F
     let of_each = |index: usize| mean(&rises.iter().map(|rise| rise[index]).collect::<Vec<_>>()).unwrap_or(f64::NAN);
     let less: Vec<f64> = rises.iter().map(|[first, second]| first - second).collect();
     let said = format!(
-        "{row} from {from} to {over} {:+.2}, from {over} to {to} {:+.2}, less by {}; asked: less",
+        "{row} per doubling: from {from} to {over} {:+.2}, from {over} to {to} {:+.2}, less by {}; asked: less",
         of_each(0),
         of_each(1),
         interval(&less)
@@ -273,7 +296,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let tff = baselines::rules().iter().find(|info| info.title == "TFF").unwrap().settings;
         let judged = |before: u32| {
-            let mut report = table(&[98.0, 98.1], &[97.0, 97.1]);
+            let mut report = table(&[98.0, 98.1], &[97.0, 97.09]);
             for run in &mut report.cells[2].runs {
                 run.numerics = tff.numerics(&run.spec.network) - before;
                 run.spec.rule = tff;
@@ -321,11 +344,16 @@ mod tests {
     #[test]
     fn values_of_a_sweep_are_compared() {
         let dir = tempfile::tempdir().unwrap();
-        let sweep = page(dir.path(), "sweep", &example::sweep());
+        let mut report = example::sweep();
+        let ten = report.columns.iter().position(|column| column.number() == Some(10.0)).unwrap();
+        let first = report.cells[ten].runs[0].test_accuracy.as_mut().unwrap();
+        *first += 0.01;
+        let sweep = page(dir.path(), "sweep", &report);
         let verdict = |bounds, at_least| rises(&[&sweep], "BP", bounds, at_least).unwrap().1;
-        // 91, 92 at 10 less 90, 91 at 1: both rise by exactly 1.
-        assert_eq!(verdict([1.0, 10.0], 1.0).verdict, Verdict::Holds);
-        assert_eq!(verdict([1.0, 10.0], 1.5).verdict, Verdict::Fails);
+        // 91.01, 92 at 10 less 90, 91 at 1: 1.005 with a half-width of 12.706 * 0.01 / 2 = 0.064.
+        assert_eq!(verdict([1.0, 10.0], 0.94).verdict, Verdict::Holds);
+        assert_eq!(verdict([1.0, 10.0], 1.0).verdict, Verdict::Open);
+        assert_eq!(verdict([1.0, 10.0], 1.07).verdict, Verdict::Fails);
         assert_eq!(verdict([1.0, 7.0], 1.0).verdict, Verdict::NotDone);
     }
 
@@ -346,12 +374,12 @@ mod tests {
             });
             report.cells[column] = Cell { runs: runs.collect(), ..Cell::default() };
         };
-        // Rises of 4 and 4.1, then of 1 and 1.1: less by 3 in both seeds.
-        for (column, accuracies) in [[80.0, 81.0], [84.0, 85.1], [85.0, 86.2]].into_iter().enumerate() {
+        // Rises of 4 and 4.1, then of 1 and 1.11, over log2 10 = 3.32 doublings each.
+        for (column, accuracies) in [[80.0, 81.0], [84.0, 85.1], [85.0, 86.21]].into_iter().enumerate() {
             set(&mut report, column, accuracies);
         }
         let slower = judged("slower", &report);
-        assert!(slower.verdict == Verdict::Holds && slower.said.contains("less by +3.00"), "{slower:?}");
+        assert!(slower.verdict == Verdict::Holds && slower.said.contains("less by +0.90 ("), "{slower:?}");
         // A page of longer runs that lacks the last value decides nothing, not even the first rise.
         let whole = page(dir.path(), "whole", &report);
         let mut long = report.clone();

@@ -1,5 +1,6 @@
 //! What the paper claims, and what would decide it.
 
+use super::depth::Part;
 use super::layers::Layers;
 use super::theorem::Assumption;
 use serde::Deserialize;
@@ -36,12 +37,15 @@ pub enum Evidence {
     Above { experiment: String, column: String, row: String, against: String, at_least: f64 },
     /// The accuracy of `row` is above that of every row of its column but `except`.
     AboveAll { experiment: String, column: String, row: String, except: Vec<String> },
+    /// A training step of `row` takes fewer multiply-accumulates than one of `against`.
+    Fewer { experiment: String, column: String, row: String, against: String },
     /// From the swept value `from` to `to` the accuracy of `row` rises, by at least `at_least` points.
     Rises { experiment: String, row: String, from: f64, to: f64, at_least: f64 },
-    /// From the swept value `over` to `to` the accuracy of `row` rises by less than from `from` to `over`.
+    /// From the swept value `over` to `to` the accuracy of `row` rises by less than from `from` to `over`, both for a
+    /// value twice as large.
     Slows { experiment: String, row: String, from: f64, over: f64, to: f64 },
-    /// The step's peak of `row` does not grow with depth, as [`crate::experiment::memory::figure`] judges it.
-    Flat { experiment: String, column: String, row: String },
+    /// Memory of `row` does not grow with depth, as [`crate::experiment::memory::figure`] judges it.
+    Flat { experiment: String, column: String, row: String, of: Part },
     /// The peak of training of `row` is at least `at_least` percent below that of `against`.
     Saves { experiment: String, column: String, row: String, against: String, at_least: f64 },
     /// An assumption of Theorem 1 held in every measurement of `row` on `column`.

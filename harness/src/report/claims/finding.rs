@@ -1,6 +1,7 @@
 //! What the numbers say of a claim.
 
 use crate::error::Result;
+use crate::record::RunResult;
 use crate::report::parquet::{LabelledRun, read_labelled};
 use crate::report::place::About;
 use crate::report::stats::{half_width, half_width_95, mean};
@@ -21,9 +22,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Of what has to be so in every part: one that is not so decides.
+    /// Of what has to be so in every part: one that is not so decides. No part decides nothing.
     pub fn of_all(parts: &[Self]) -> Self {
-        match parts.iter().all(|verdict| *verdict == Self::Holds) {
+        match !parts.is_empty() && parts.iter().all(|verdict| *verdict == Self::Holds) {
             true => Self::Holds,
             false if parts.contains(&Self::Fails) => Self::Fails,
             false => Self::Open,
@@ -64,6 +65,11 @@ impl Page {
         let runs = read_labelled(&folder, &mut |sentence| say!("{sentence}"))?;
         Ok(Self { experiment, folder, about, runs })
     }
+
+    /// The scale `of` something measured here, with what is to be known of the page.
+    pub fn scale(&self, of: String) -> String {
+        with_caveats(of, &self.about)
+    }
 }
 
 /// What was found, with the page it stands on.
@@ -82,6 +88,23 @@ pub fn judge_one_of(values: &[f64], bound: f64, several: usize) -> Verdict {
         (Some(mean), Some(half), _) if mean - half >= bound => Verdict::Holds,
         (Some(mean), _, Some(half)) if mean + half < bound => Verdict::Fails,
         _ => Verdict::Open,
+    }
+}
+
+/// What `runs` are of: data set, network and how long it was trained; and what is to be known of them.
+pub fn scale_of(runs: &[&RunResult]) -> String {
+    let Some(run) = runs.first() else { return String::new() };
+    let width = run.spec.network.width.map_or(String::new(), |width| format!(", width {width}"));
+    let epochs = if run.epochs == 1 { "1 epoch".into() } else { format!("{} epochs", run.epochs) };
+    let images = format!("{} images, {} {} images", run.data.train, run.data.test, run.evaluated_on);
+    let scale = format!("{}: {}{width}, {epochs} of {images}", run.data.name, run.spec.network.name);
+    with_caveats(scale, &About::runs("", "", runs.iter().copied()))
+}
+
+fn with_caveats(scale: String, about: &About) -> String {
+    match about.caveats() {
+        Some(caveats) => format!("{scale}; {caveats}"),
+        None => scale,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Claims about what hidden layers represent, from what was measured of them after the last epoch.
 
-use super::finding::{Finding, Found, Page, Verdict, interval, judge};
+use super::finding::{Finding, Found, Page, Verdict, interval, judge_one_of, scale_of};
 use crate::record::{LayerRepresentation, RunResult};
 use serde::Deserialize;
 
@@ -10,6 +10,8 @@ use serde::Deserialize;
 pub enum Quantity {
     /// Scatter between classes over scatter within, of `v` less that of `h`.
     Sharpening,
+    /// Percent of images whose class has the nearest mean, of `v` less that of `h`.
+    NearestMean,
     /// Effective rank of `h`.
     EffectiveRank,
     /// Mean relative error of the squared distances in a minibatch under the rule's own `R`.
@@ -22,6 +24,7 @@ impl Quantity {
     fn of(self, layer: &LayerRepresentation) -> Option<f64> {
         match self {
             Self::Sharpening => Some(layer.v.scatter_ratio? - layer.h.scatter_ratio?),
+            Self::NearestMean => Some(layer.v.nearest_mean? - layer.h.nearest_mean?),
             Self::EffectiveRank => layer.effective_rank,
             Self::OwnDistortion => Some(layer.own_distortion?.mean),
             Self::FreshDistortion => Some(layer.fresh.iter().min_by_key(|fresh| fresh.codes)?.distortion.mean),
@@ -31,6 +34,7 @@ impl Quantity {
     fn title(self) -> &'static str {
         match self {
             Self::Sharpening => "scatter ratio of v less that of h",
+            Self::NearestMean => "percent right by the nearest class mean of v less that of h",
             Self::EffectiveRank => "effective rank of h",
             Self::OwnDistortion => "mean relative error of squared distances under the rule's R",
             Self::FreshDistortion => "mean relative error of squared distances under a fresh R",
@@ -53,11 +57,12 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// By the page with the most seeds. One seed leaves it open; one layer that is not so decides.
+    /// By the page with the most seeds. One seed leaves it open; one layer that is not so, by the interval of all
+    /// layers together, decides.
     pub fn judged<'a>(&self, pages: &[&'a Page]) -> Found<'a> {
         let measured = pages.iter().map(|page| (*page, self.values(page)));
         let measured = measured.filter(|(_, (_, layers))| layers.first().is_some_and(|values| !values.is_empty()));
-        let Some((page, (run, layers))) = measured.max_by_key(|(_, (_, layers))| layers[0].len()) else {
+        let Some((page, (runs, layers))) = measured.max_by_key(|(_, (_, layers))| layers[0].len()) else {
             let said = format!("{} on {}: no layer was measured", self.row, self.column);
             return Ok((None, Finding::not_done(said)));
         };
@@ -65,24 +70,25 @@ impl Layers {
             (Some(least), _) => (least, format!("at least {least}")),
             (None, most) => (most.unwrap_or_default(), format!("at most {}", most.unwrap_or_default())),
         };
-        let verdict = |values: &Vec<f64>| match self.at_least {
-            Some(_) => judge(values, bound),
-            None => judge(&values.iter().map(|value| -value).collect::<Vec<_>>(), -bound),
+        // What is the same run of numbers in both rows is no comparison.
+        let same = |values: &Vec<f64>| self.against.is_some() && values.iter().all(|value| *value == 0.0);
+        let compared: Vec<&Vec<f64>> = layers.iter().filter(|values| !same(values)).collect();
+        let verdict = |values: &&Vec<f64>| match self.at_least {
+            Some(_) => judge_one_of(values, bound, compared.len()),
+            None => judge_one_of(&values.iter().map(|value| -value).collect::<Vec<_>>(), -bound, compared.len()),
         };
-        let verdict = Verdict::of_all(&layers.iter().map(verdict).collect::<Vec<_>>());
+        let verdict = Verdict::of_all(&compared.iter().map(verdict).collect::<Vec<_>>());
         let numbered = layers.iter().enumerate();
-        let list = numbered.map(|(layer, values)| format!("layer {} {}", layer + 1, interval(values)));
+        let said = |values: &Vec<f64>| if same(values) { "the same in both".into() } else { interval(values) };
+        let list = numbered.map(|(layer, values)| format!("layer {} {}", layer + 1, said(values)));
         let less = self.against.as_ref().map_or(String::new(), |against| format!(", less that of {against}"));
         let list = list.collect::<Vec<_>>().join(", ");
         let said = format!("{}, {}{less}: {list}; asked: {asked}", self.row, self.quantity.title());
-        let scale = run.map_or(String::new(), |run| {
-            format!("{}: {}, {} epochs", run.data.name, run.spec.network.name, run.epochs)
-        });
-        Ok((Some(page), Finding { verdict, said, scale, source: None }))
+        Ok((Some(page), Finding { verdict, said, scale: scale_of(&runs), source: None }))
     }
 
-    /// Of each layer the values over seeds, and a run they are from.
-    fn values<'a>(&self, page: &'a Page) -> (Option<&'a RunResult>, Vec<Vec<f64>>) {
+    /// Of each layer the values over seeds, and the row's runs.
+    fn values<'a>(&self, page: &'a Page) -> (Vec<&'a RunResult>, Vec<Vec<f64>>) {
         let of = |label: &str| {
             let own = page.runs.iter().filter(|run| run.row == label && run.is_of(&self.column));
             own.map(|run| &run.run).filter(|run| !run.is_of_a_former_rule()).collect::<Vec<_>>()
@@ -101,7 +107,8 @@ impl Layers {
         let differences: Vec<Vec<f64>> = differences.collect();
         let layers = differences.iter().map(Vec::len).min().unwrap_or(0);
         let of_layer = |layer| differences.iter().map(|values| values[layer]).collect();
-        (own.first().copied(), (0..layers).map(of_layer).collect())
+        let values = (0..layers).map(of_layer).collect();
+        (own, values)
     }
 }
 

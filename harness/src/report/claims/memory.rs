@@ -40,7 +40,7 @@ pub fn saves<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2], at
             mib(ours.peak),
             mib(theirs.peak)
         ),
-        scale: format!("{column}: {}, images {image}, batch {}", ours.spec.network.name, ours.spec.batch),
+        scale: page.scale(format!("{column}: {}, images {image}, batch {}", ours.spec.network.name, ours.spec.batch)),
         source: None,
     };
     Ok((Some(page), finding))

@@ -49,13 +49,16 @@ impl Evidence {
                 let others: Vec<String> = rows.filter(|label| !except.contains(label)).collect();
                 accuracy::above_all(&of(experiment), column, row, &others)?
             }
+            Evidence::Fewer { experiment, column, row, against } => {
+                accuracy::fewer(&of(experiment), column, [row, against])?
+            }
             Evidence::Rises { experiment, row, from, to, at_least } => {
                 accuracy::rises(&of(experiment), row, [*from, *to], *at_least)?
             }
             Evidence::Slows { experiment, row, from, over, to } => {
                 accuracy::slows(&of(experiment), row, [*from, *over, *to])?
             }
-            Evidence::Flat { experiment, column, row } => depth::flat(&of(experiment), column, row)?,
+            Evidence::Flat { experiment, column, row, of: part } => depth::flat(&of(experiment), column, row, *part)?,
             Evidence::Saves { experiment, column, row, against, at_least } => {
                 memory::saves(&of(experiment), column, [row, against], *at_least)?
             }
@@ -73,10 +76,7 @@ impl Evidence {
             Evidence::NotDone { why } => (None, Finding::not_done(why.clone())),
         };
         let below = |page: &Page| page.folder.strip_prefix(results).unwrap_or(&page.folder).display().to_string();
-        let caveats = page.and_then(|page| page.about.caveats());
-        let scale = [Some(finding.scale).filter(|text| !text.is_empty()), caveats];
-        let scale = scale.into_iter().flatten().collect::<Vec<_>>().join("; ");
-        Ok(Finding { source: page.map(|page| (below(page), page.about.command.clone())), scale, ..finding })
+        Ok(Finding { source: page.map(|page| (below(page), page.about.command.clone())), ..finding })
     }
 }
 
@@ -123,7 +123,8 @@ mod tests {
         let has = |all: &[String], word: &String| assert!(all.contains(word), "{word} is none of {all:?}");
         for evidence in claims().iter().flat_map(|claim| &claim.evidence) {
             match evidence {
-                Evidence::Above { experiment, column, row, against, .. } => {
+                Evidence::Above { experiment, column, row, against, .. }
+                | Evidence::Fewer { experiment, column, row, against } => {
                     let (rows, columns) = tables(experiment);
                     [row, against].iter().for_each(|word| has(&rows, word));
                     has(&columns, column);
@@ -143,7 +144,7 @@ mod tests {
                     has(&columns, column);
                     assert!(at_least.is_some() != at_most.is_some(), "{row}: one bound");
                 }
-                Evidence::Flat { experiment, column, row } => {
+                Evidence::Flat { experiment, column, row, .. } => {
                     has(&memory(experiment).0, row);
                     has(&memory(experiment).1, column);
                 }

@@ -45,7 +45,7 @@ pub fn gains<'a>(pages: &[&'a Page], network: &str, workers: u64, at_least: f64)
                      {bursts} bursts each{bound}); asked: {at_least}",
                     ends[0], ends[1]
                 ),
-                scale: format!("{network}, {workers} workers of one thread"),
+                scale: page.scale(format!("{network}, {workers} workers of one thread")),
                 source: None,
             };
             return Ok((Some(page), finding));

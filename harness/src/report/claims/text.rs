@@ -36,13 +36,15 @@ pub fn render(judged: &[(Claim, Vec<Finding>)]) -> String {
     }
     let mut text = format!(
         "# The paper's claims, and what we measured\n\nWritten by `harness results` from the Parquet files below; the \
-         claims and what would decide each are in `harness/claims.toml`. *Holds* and *fails* are said where the whole \
-         95 % interval (Student's t over seeds) lies on one side of the bound; of several comparisons that all have \
-         to hold, one below it fails by the interval that has 95 % for all of them together (Bonferroni). *Open* is \
-         where the interval does not, or where there are too few seeds; *not done* where there is no number. A \
-         line is one comparison by itself: the tests on its page are adjusted for all rows there (Holm), and may not \
-         tell apart what holds or fails here. A verdict is of the scale that stands beside it: fewer epochs or a \
-         narrower network than the paper's decide nothing about the paper's own.\n\n{all}\n"
+         claims and what would decide each are in `harness/claims.toml`. *Holds* and *fails* are said of accuracies, \
+         and of what layers represent, where the whole 95 % interval (Student's t over seeds) lies on one side of the \
+         bound; of several comparisons that all have to hold, one below it fails by the interval that has 95 % for \
+         all of them together (Bonferroni). *Open* is where the interval does not, or where there are too few seeds; \
+         *not done* where there is no number. Bytes and operations are counted once, exactly; an assumption of a \
+         theorem has to hold in every measurement; times go by quartiles. A line is one comparison by itself: the \
+         tests on its page are adjusted for all rows there (Holm), and may not tell apart what holds or fails here. A \
+         verdict is of the scale that stands beside it: fewer epochs or a narrower network than the paper's decide \
+         nothing about the paper's own.\n\n{all}\n"
     );
     for (index, (claim, found)) in judged.iter().enumerate() {
         let (number, title) = (index + 1, escape(&claim.claim));

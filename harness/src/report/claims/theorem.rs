@@ -1,6 +1,6 @@
 //! Claims about Theorem 1's assumptions, from what was measured of every layer.
 
-use super::finding::{Finding, Found, Page, Verdict};
+use super::finding::{Finding, Found, Page, Verdict, scale_of};
 use serde::Deserialize;
 use sll_core::bound::Bound;
 
@@ -31,10 +31,8 @@ pub fn held<'a>(pages: &[&'a Page], column: &str, row: &str, assumption: Assumpt
         }
         let (held, all) = (bounds.iter().filter(|bound| holds(bound)).count(), bounds.len());
         let verdict = if held == all { Verdict::Holds } else { Verdict::Fails };
-        let said = format!("held in {held} of {all} measurements after an epoch or more");
-        let run = own[0];
-        let scale = format!("{}: {}, {} epochs", run.data.name, run.spec.network.name, run.epochs);
-        return Ok((Some(page), Finding { verdict, said, scale, source: None }));
+        let said = format!("held in {held} of {all} measurements after an epoch or more (n={})", own.len());
+        return Ok((Some(page), Finding { verdict, said, scale: scale_of(&own), source: None }));
     }
     Ok((None, Finding::not_done(format!("{row} on {column}: no layer was measured"))))
 }

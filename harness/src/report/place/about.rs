@@ -4,7 +4,7 @@ use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::record::{Footprint, Provenance, RunResult};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 const FILE: &str = "about.toml";
@@ -22,6 +22,9 @@ pub struct About {
     pub dirty: usize,
     /// Of them, those that the numerics of an earlier version made.
     pub earlier_numerics: usize,
+    /// Of each data set how long was trained on how many images, and with how many seeds; the fewest and the most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scale: Vec<String>,
     /// Processors and GPUs.
     pub hardware: BTreeSet<String>,
     /// Versions and commits of the harness.
@@ -35,11 +38,14 @@ impl About {
         let runs = runs.filter(|run| seen.insert(run.run_id.clone())).collect::<Vec<_>>();
         let earlier_numerics = runs.iter().filter(|run| run.numerics != run.spec.numerics()).count();
         let about = Self::of(title, command, runs.iter().map(|run| &run.provenance));
-        Self { earlier_numerics, ..about }
+        Self { earlier_numerics, scale: scale(&runs), ..about }
     }
 
     /// Of a page of measurements.
     pub fn measurements<'a>(title: &str, command: &str, found: impl Iterator<Item = &'a Footprint>) -> Self {
+        // A measurement may stand in several rows.
+        let mut seen = BTreeSet::new();
+        let found = found.filter(|footprint| seen.insert(footprint.id.clone()));
         Self::of(title, command, found.map(|footprint| &footprint.provenance))
     }
 
@@ -82,6 +88,27 @@ impl About {
     }
 }
 
+fn scale(runs: &[&RunResult]) -> Vec<String> {
+    let mut sets: BTreeMap<&str, [BTreeSet<u64>; 3]> = BTreeMap::new();
+    for run in runs {
+        let [epochs, images, seeds] = sets.entry(&run.data.name).or_default();
+        epochs.insert(run.epochs as u64);
+        images.insert(run.data.train as u64);
+        seeds.insert(run.spec.seed);
+    }
+    let range = |values: &BTreeSet<u64>| match (values.first(), values.last()) {
+        (Some(least), Some(most)) if least != most => format!("{least} to {most}"),
+        (least, _) => least.copied().unwrap_or_default().to_string(),
+    };
+    let said = sets.iter().map(|(name, [epochs, images, seeds])| {
+        let plural = |count: &str| if count == "1" { "" } else { "s" };
+        let (epochs, seeds) = (range(epochs), seeds.len().to_string());
+        let (many, several) = (plural(&epochs), plural(&seeds));
+        format!("{name}: {epochs} epoch{many} of {} images, {seeds} seed{several}", range(images))
+    });
+    said.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +124,9 @@ mod tests {
         let about = About::runs("T", "harness x", runs.into_iter());
         assert_eq!((about.records, about.dirty, about.earlier_numerics), (3, 1, 1));
         assert_eq!(about.caveats().unwrap(), "1 of uncommitted code, 1 of earlier numerics");
+        let run = &runs[0];
+        let (name, train) = (&run.data.name, run.data.train);
+        assert_eq!(about.scale, [format!("{name}: {} epochs of {train} images, 3 seeds", run.epochs)]);
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(About::read(folder.path()).unwrap(), None);
         about.write(folder.path()).unwrap();
