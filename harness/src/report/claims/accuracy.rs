@@ -164,7 +164,7 @@ pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String
         if parts.len() <= MANY || mean(&differences).is_some_and(|mean| mean < 0.0) {
             list.push(format!("{label} {}{after}", interval(&differences)));
         }
-        verdicts.push(judge_one_of(&compared.differences(), 0.0, parts.len()));
+        verdicts.push(judge_one_of(&differences, 0.0, parts.len()));
     }
     let is_lacking = |other: &&&String| parts.iter().all(|(label, _)| label != *other);
     let lacking: Vec<String> = others
@@ -339,6 +339,38 @@ mod tests {
         assert_eq!(finding.said, "BP 98.10, less: TP +1.00 (+0.75 to +1.25, n=3); no runs there of FA");
         let (_, alone) = above_all(&[&long], "MNIST", "BP", &rows).unwrap();
         assert_eq!(alone.said, "BP 99.00, less: FA +1.00 (n=1); no runs there of TP");
+    }
+
+    #[test]
+    fn of_many_others_those_above_are_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut many = table(&[98.0], &[97.0]);
+        let labels: Vec<String> = (0..=MANY).map(|index| format!("R{index}")).collect();
+        let column = many.columns.len();
+        for (index, label) in labels.iter().enumerate() {
+            many.rows.push(label.clone());
+            let cell = Cell { runs: vec![example::run(0, if index == 3 { 99.5 } else { 96.0 })], ..Cell::default() };
+            many.cells.push(cell);
+            many.cells.extend((1..column).map(|_| Cell::default()));
+        }
+        let many = page(dir.path(), "many", &many);
+        let (_, finding) = above_all(&[&many], "MNIST", "BP", &labels).unwrap();
+        assert_eq!(finding.said, format!("BP 98.00 is above {MANY} of {} in the mean, less: R3 -1.50 (n=1)", MANY + 1));
+        assert_eq!(finding.verdict, Verdict::Open);
+    }
+
+    #[test]
+    fn operations_are_compared_by_their_sum() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut report = table(&[98.0], &[97.0]);
+        // example::run has 1 275 200 + 1 923 200 + 16 000.
+        report.cells[2].runs[0].macs.backward = 1_000_000;
+        let page = page(dir.path(), "macs", &report);
+        let found = |rows| fewer(&[&page], "MNIST", rows).unwrap().1;
+        let less = found(["TP", "BP"]);
+        assert_eq!((less.verdict, found(["BP", "TP"]).verdict), (Verdict::Holds, Verdict::Fails));
+        assert_eq!(less.said, "TP 2291200 MACs per sample and step, BP 3214400: 0.71 of it");
+        assert_eq!(found(["BP", "FA"]).verdict, Verdict::NotDone);
     }
 
     #[test]
