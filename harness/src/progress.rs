@@ -65,6 +65,12 @@ impl RunProgress {
         }
     }
 
+    /// The epoch that was trained last, counted from 1: the one under way, or the last one, whose units are evaluated
+    /// once more when all are done.
+    fn trained(&self) -> usize {
+        (self.epoch + 1).min(self.epochs)
+    }
+
     /// Tells what only a bar and programs show.
     fn tell_quietly(&self, news: &News) {
         match &self.bar {
@@ -109,8 +115,7 @@ impl Events for RunProgress {
 
     fn evaluated(&mut self, images: usize, of: usize) {
         if self.is_time() {
-            let (run, epochs) = (self.run.clone(), self.epochs);
-            let epoch = (self.epoch + 1).min(epochs);
+            let (run, epoch, epochs) = (self.run.clone(), self.trained(), self.epochs);
             self.tell_quietly(&News::Evaluation { run, epoch, epochs, images, of });
         }
     }
@@ -265,4 +270,23 @@ pub fn downloads() -> datasets::Progress {
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::example;
+
+    #[test]
+    fn an_evaluation_is_of_the_epoch_that_was_trained_last() {
+        let mut progress = RunProgress::new("a1".into(), "BP".into(), 3);
+        progress.step(0, 1, 10);
+        assert_eq!(progress.trained(), 1);
+        // A run that resumes at the end of its second epoch, and one that has nothing left but its units.
+        let data = example::run(0, 90.0).data;
+        progress.start(Place { epochs: 1, steps: 10 }, &data);
+        assert_eq!(progress.trained(), 2);
+        progress.start(Place { epochs: 3, steps: 0 }, &data);
+        assert_eq!(progress.trained(), 3);
+    }
 }

@@ -186,6 +186,21 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_as_it_was_before_it_changed_is_in_no_pair() {
+        let tff = baselines::rules().iter().find(|info| info.title == "TFF").unwrap().settings;
+        let of = |before: u32| {
+            let mut report = example::table();
+            report.reference = Some(0);
+            let mut run = example::run(0, 97.5);
+            run.spec.rule = tff;
+            run.numerics = tff.numerics(&run.spec.network) - before;
+            report.cells[2] = Cell { runs: vec![run], ..Cell::default() };
+            all(&report).len()
+        };
+        assert_eq!([of(0), of(1)], [1, 0]);
+    }
+
+    #[test]
     fn without_a_reference_or_pairs_nothing_is_said() {
         let mut report = example::table();
         assert_eq!(section(&report), None);

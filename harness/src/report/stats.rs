@@ -18,7 +18,7 @@ pub fn sample_std(values: &[f64]) -> Option<f64> {
 
 /// [`sample_std`] of values of which not all are alike, but for rounding; nothing of others, whose spread nobody knows.
 pub fn spread(values: &[f64]) -> Option<f64> {
-    let largest = values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    let largest = values.iter().fold(1.0, |largest: f64, value| largest.max(value.abs()));
     sample_std(values).filter(|std| *std > 1e-9 * largest)
 }
 
@@ -164,6 +164,7 @@ mod tests {
         // Both are 0.2, but for rounding.
         let alike = [98.1 - 97.9, 98.3 - 98.1];
         assert!(alike[0] != alike[1] && spread(&alike).is_none() && half_width_95(&alike).is_none());
+        assert_eq!(spread(&[0.0, 1e-14, -1e-14]), None);
         assert_eq!(Aggregate::of(&[]), None);
         assert_eq!(Aggregate::of(&[3.0]), Some(Aggregate { n: 1, mean: 3.0, std: None }));
     }

@@ -157,18 +157,23 @@ impl DepthLine {
     /// The verdict on a line that theory has flat: whether none of its slopes is above [`FLAT`], on a card [`BLOCK`]
     /// over the layers between the two deepest networks. `None` for others, and where there are too few points.
     pub fn is_flat(&self) -> Option<bool> {
-        let (steepest, allowed) = (self.steepest()?, self.allowed()?);
-        self.flat.then_some(steepest <= allowed)
+        self.flat.then(|| self.stays())?
     }
 
-    /// Whether what `part` picks has a slope of as little.
-    pub fn is_level(&self, part: impl Fn(&Footprint) -> u64) -> Option<bool> {
-        Some(self.slope(part)?.abs() <= self.allowed()?)
+    /// Whether none of its slopes is more than that, whatever theory says.
+    pub fn stays(&self) -> Option<bool> {
+        Some(self.steepest()? <= self.allowed()?)
+    }
+
+    /// Whether what `part` picks grows by no more than that.
+    pub fn does_not_grow(&self, part: impl Fn(&Footprint) -> u64) -> Option<bool> {
+        Some(self.slope(part)? <= self.allowed()?)
     }
 
     /// The largest slope that counts as none.
     fn allowed(&self) -> Option<f64> {
-        let [.., (shallower, _), (deepest, found)] = self.points.as_slice() else { return None };
+        let points: Vec<_> = self.points.iter().filter(|(_, found)| !is_bp(found)).collect();
+        let [.., (shallower, _), (deepest, found)] = points[..] else { return None };
         let block = BLOCK / (deepest - shallower) as f64;
         Some(if found.spec.device.card().is_some() { FLAT.max(block) } else { FLAT })
     }
@@ -265,8 +270,9 @@ pub(crate) mod tests {
         assert!((bp.analytic_deviation().unwrap() - 1.0).abs() < 1e-3);
         assert_eq!((bp.is_flat(), sll.is_flat()), (None, Some(true)));
         // Its optimiser's state grows by 8 KiB a layer.
-        assert_eq!(sll.is_level(|found| found.bytes.step_peak()), Some(true));
-        assert_eq!(sll.is_level(|found| found.bytes.standing.optimizer_state), Some(false));
+        assert_eq!(sll.does_not_grow(|found| found.bytes.step_peak()), Some(true));
+        assert_eq!(sll.does_not_grow(|found| found.bytes.standing.optimizer_state), Some(false));
+        assert_eq!(bp.stays(), Some(false));
         assert!(drawn.check().is_ok());
         assert_eq!(drawn.each().count(), 4);
     }

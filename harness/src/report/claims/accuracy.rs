@@ -1,15 +1,12 @@
 //! Claims about accuracy, from the runs of a table or sweep.
 
-use super::finding::{Finding, Found, Page, Verdict, interval, judge, judge_one_of, scale_of};
+use super::finding::{Finding, Found, MIN_PAIRS, Page, Verdict, interval, judge, judge_one_of, scale_of, weight};
 use crate::record::RunResult;
+use crate::report::grid::grouped;
 use crate::report::paired::pairs;
 use crate::report::parquet::LabelledRun;
 use crate::report::stats::mean;
 use std::collections::BTreeSet;
-
-/// Pairs of runs with which a page goes before longer training of fewer: the least with a spread to speak of. Fewer
-/// than five are called few on pages.
-const MIN_PAIRS: usize = 3;
 
 /// Rows beside one more than which only those above it are listed.
 const MANY: usize = 15;
@@ -97,10 +94,7 @@ fn best<'a>(
         let pairs = pairs(of(left).into_iter(), of(right).into_iter());
         Compared { page, pairs: pairs.into_iter().map(|(a, b)| (a.clone(), b.clone())).collect() }
     });
-    let most = |compared: &Compared| {
-        let pairs = compared.pairs.len();
-        (pairs >= MIN_PAIRS, compared.trained_on(), pairs)
-    };
+    let most = |compared: &Compared| weight(compared.pairs.len(), &compared.pairs[0].0);
     compared.filter(|compared| !compared.pairs.is_empty()).max_by_key(most)
 }
 
@@ -120,7 +114,7 @@ pub fn above<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2], at
     Ok((Some(best.page), Finding { verdict, said, scale: best.scale(), source: None }))
 }
 
-/// A training step of `row` takes fewer multiply-accumulates a sample than one of `against` on the same network.
+/// A training step of `row` takes fewer multiply-accumulates a sample than one of `against`.
 pub fn fewer<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2]) -> Found<'a> {
     let of = |label: &str, run: &LabelledRun| run.row == label && run.is_of(column);
     let runs = Runs::of(pages);
@@ -128,8 +122,12 @@ pub fn fewer<'a>(pages: &[&'a Page], column: &str, [row, against]: [&str; 2]) ->
         return Ok((None, Finding::not_done(format!("{row} and {against} on {column}: no two runs of one seed"))));
     };
     let [own, other] = [&best.pairs[0].0, &best.pairs[0].1].map(|run| run.macs.total());
-    let said =
-        format!("{row} {own} MACs per sample and step, {against} {other}: {:.2} of it", own as f64 / other as f64);
+    let said = format!(
+        "{row} {} MACs per sample and step, {against} {}: {:.2} of it",
+        grouped(own),
+        grouped(other),
+        own as f64 / other as f64
+    );
     let verdict = if own < other { Verdict::Holds } else { Verdict::Fails };
     Ok((Some(best.page), Finding { verdict, said, scale: best.scale(), source: None }))
 }
@@ -207,19 +205,23 @@ pub fn slows<'a>(pages: &[&'a Page], row: &str, [from, over, to]: [f64; 3]) -> F
         let rise = |low: f64, high: f64| best(page, &|run| of(high, run), &|run| of(low, run));
         let (first, second) = (rise(from, over)?, rise(over, to)?);
         let later = |run: &RunResult| second.pairs.iter().find(|(_, low)| low.run_id == run.run_id);
-        let both = first.pairs.iter().filter_map(|(middle, low)| {
-            let (high, _) = later(middle)?;
-            let [low, middle, high] = [low, middle, high].map(accuracy);
-            Some([(middle - low) / (over / from).log2(), (high - middle) / (to / over).log2()])
+        let three = first.pairs.into_iter().filter_map(|(middle, low)| {
+            let (high, _) = later(&middle)?;
+            Some([low, middle, high.clone()])
         });
-        let rises: Vec<[f64; 2]> = both.collect();
-        (!rises.is_empty()).then_some((second, rises))
+        let three: Vec<[RunResult; 3]> = three.collect();
+        (!three.is_empty()).then_some((second.page, three))
     });
-    let most = |(second, rises): &(Compared, Vec<_>)| (rises.len() >= MIN_PAIRS, second.trained_on(), rises.len());
-    let Some((second, rises)) = on_each.max_by_key(most) else {
+    let most = |(_, three): &(&Page, Vec<[RunResult; 3]>)| weight(three.len(), &three[0][2]);
+    let Some((page, three)) = on_each.max_by_key(most) else {
         let said = format!("{row} at {from}, {over} and {to}: no three runs of one seed");
         return Ok((None, Finding::not_done(said)));
     };
+    let rises = three.iter().map(|three| {
+        let [low, middle, high] = three.each_ref().map(accuracy);
+        [(middle - low) / (over / from).log2(), (high - middle) / (to / over).log2()]
+    });
+    let rises: Vec<[f64; 2]> = rises.collect();
     let of_each = |index: usize| mean(&rises.iter().map(|rise| rise[index]).collect::<Vec<_>>()).unwrap_or(f64::NAN);
     let less: Vec<f64> = rises.iter().map(|[first, second]| first - second).collect();
     let said = format!(
@@ -228,12 +230,14 @@ pub fn slows<'a>(pages: &[&'a Page], row: &str, [from, over, to]: [f64; 3]) -> F
         of_each(1),
         interval(&less)
     );
-    Ok((Some(second.page), Finding { verdict: judge(&less, 0.0), said, scale: second.scale(), source: None }))
+    let scale = scale_of(&three.iter().flatten().collect::<Vec<_>>());
+    Ok((Some(page), Finding { verdict: judge(&less, 0.0), said, scale, source: None }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::PlannedColumn;
     use crate::report::place::About;
     use crate::report::{Cell, Report, example, parquet};
     use std::path::Path;
@@ -369,7 +373,7 @@ mod tests {
         let found = |rows| fewer(&[&page], "MNIST", rows).unwrap().1;
         let less = found(["TP", "BP"]);
         assert_eq!((less.verdict, found(["BP", "TP"]).verdict), (Verdict::Holds, Verdict::Fails));
-        assert_eq!(less.said, "TP 2291200 MACs per sample and step, BP 3214400: 0.71 of it");
+        assert_eq!(less.said, "TP 2 291 200 MACs per sample and step, BP 3 214 400: 0.71 of it");
         assert_eq!(found(["BP", "FA"]).verdict, Verdict::NotDone);
     }
 
@@ -424,6 +428,18 @@ mod tests {
         assert!(found.unwrap().folder.ends_with("whole") && of_two.said == slower.said, "{of_two:?}");
         set(&mut report, 2, [95.0, 96.1]);
         assert_eq!(judged("faster", &report).verdict, Verdict::Fails);
+        // Rises of 4 and 6 over log2 1.25 = 0.32 and log2 80 = 6.32 doublings, then the other way round.
+        let uneven = |name: &str, over: f64| {
+            let mut report = report.clone();
+            report.columns[1] = PlannedColumn { label: over.to_string(), values: vec![over.into()] };
+            for (column, accuracies) in [[80.0, 81.0], [84.0, 85.1], [90.0, 91.22]].into_iter().enumerate() {
+                set(&mut report, column, accuracies);
+            }
+            slows(&[&page(dir.path(), name, &report)], "BP", [numbers[0], over, numbers[2]]).unwrap().1
+        };
+        let early = uneven("early", 1.25);
+        assert_eq!([early.verdict, uneven("late", 80.0).verdict], [Verdict::Holds, Verdict::Fails]);
+        assert!(early.scale.ends_with("3 epochs of 1000 images, 200 test images"), "{early:?}");
         report.cells[2].runs.clear();
         assert_eq!(judged("none", &report).verdict, Verdict::NotDone);
     }

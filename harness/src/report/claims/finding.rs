@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::record::RunResult;
 use crate::report::parquet::{LabelledRun, read_labelled};
 use crate::report::place::About;
+use crate::report::range;
 use crate::report::stats::{half_width, half_width_95, mean};
 use crate::talk::say;
 use std::path::PathBuf;
@@ -91,12 +92,29 @@ pub fn judge_one_of(values: &[f64], bound: f64, several: usize) -> Verdict {
     }
 }
 
+/// Pairs of runs with which a page goes before longer training of fewer: the least with a spread to speak of. Fewer
+/// than five are called few on pages.
+pub const MIN_PAIRS: usize = 3;
+
+/// What makes one page decide and not another: `count` of the seeds compared, of which [`MIN_PAIRS`] are enough, then
+/// the images that `run`, one of the runs compared, was trained on, every epoch counted, then the seeds.
+pub fn weight(count: usize, run: &RunResult) -> (bool, usize, usize) {
+    (count >= MIN_PAIRS, run.epochs * run.data.train, count)
+}
+
 /// What `runs` are of: data set, network and how long it was trained; and what is to be known of them.
 pub fn scale_of(runs: &[&RunResult]) -> String {
     let Some(run) = runs.first() else { return String::new() };
-    let width = run.spec.network.width.map_or(String::new(), |width| format!(", width {width}"));
-    let epochs = if run.epochs == 1 { "1 epoch".into() } else { format!("{} epochs", run.epochs) };
-    let images = format!("{} images, {} {} images", run.data.train, run.data.test, run.evaluated_on);
+    let width = match range(runs.iter().filter_map(|run| run.spec.network.width)) {
+        none if none.is_empty() => none,
+        width => format!(", width {width}"),
+    };
+    let epochs = match range(runs.iter().map(|run| run.epochs)) {
+        one if one == "1" => "1 epoch".into(),
+        several => format!("{several} epochs"),
+    };
+    let train = range(runs.iter().map(|run| run.data.train));
+    let images = format!("{train} images, {} {} images", run.data.test, run.evaluated_on);
     let scale = format!("{}: {}{width}, {epochs} of {images}", run.data.name, run.spec.network.name);
     with_caveats(scale, &About::runs("", "", runs.iter().copied()))
 }

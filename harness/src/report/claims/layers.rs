@@ -1,7 +1,8 @@
 //! Claims about what hidden layers represent, from what was measured of them after the last epoch.
 
-use super::finding::{Finding, Found, Page, Verdict, interval, judge_one_of, scale_of};
+use super::finding::{Finding, Found, Page, Verdict, interval, judge_one_of, scale_of, weight};
 use crate::record::{LayerRepresentation, RunResult};
+use crate::report::paired::pairs;
 use serde::Deserialize;
 
 /// What is measured of a layer's output `h` and its projection `v = R h`.
@@ -16,8 +17,6 @@ pub enum Quantity {
     EffectiveRank,
     /// Mean relative error of the squared distances in a minibatch under the rule's own `R`.
     OwnDistortion,
-    /// The same under a fresh Gaussian `R` of the fewest codes that were tried.
-    FreshDistortion,
 }
 
 impl Quantity {
@@ -27,7 +26,6 @@ impl Quantity {
             Self::NearestMean => Some(layer.v.nearest_mean? - layer.h.nearest_mean?),
             Self::EffectiveRank => layer.effective_rank,
             Self::OwnDistortion => Some(layer.own_distortion?.mean),
-            Self::FreshDistortion => Some(layer.fresh.iter().min_by_key(|fresh| fresh.codes)?.distortion.mean),
         }
     }
 
@@ -37,7 +35,6 @@ impl Quantity {
             Self::NearestMean => "percent right by the nearest class mean of v less that of h",
             Self::EffectiveRank => "effective rank of h",
             Self::OwnDistortion => "mean relative error of squared distances under the rule's R",
-            Self::FreshDistortion => "mean relative error of squared distances under a fresh R",
         }
     }
 }
@@ -57,15 +54,18 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// By the page with the most seeds. One seed leaves it open; one layer that is not so, by the interval of all
+    /// By the page that [`weight`] chooses. One seed leaves it open; one layer that is not so, by the interval of all
     /// layers together, decides.
     pub fn judged<'a>(&self, pages: &[&'a Page]) -> Found<'a> {
-        let measured = pages.iter().map(|page| (*page, self.values(page)));
-        let measured = measured.filter(|(_, (_, layers))| layers.first().is_some_and(|values| !values.is_empty()));
-        let Some((page, (runs, layers))) = measured.max_by_key(|(_, (_, layers))| layers[0].len()) else {
+        let measured = pages.iter().map(|page| (*page, self.measured(page)));
+        let measured = measured.filter(|(_, seeds)| !seeds.is_empty());
+        let Some((page, seeds)) = measured.max_by_key(|(_, seeds)| weight(seeds.len(), seeds[0].0[0])) else {
             let said = format!("{} on {}: no layer was measured", self.row, self.column);
             return Ok((None, Finding::not_done(said)));
         };
+        let depth = seeds.iter().map(|(_, values)| values.len()).min().unwrap_or(0);
+        let of_layer = |layer| seeds.iter().map(|(_, values)| values[layer]).collect();
+        let layers: Vec<Vec<f64>> = (0..depth).map(of_layer).collect();
         let (bound, asked) = match (self.at_least, self.at_most) {
             (Some(least), _) => (least, format!("at least {least}")),
             (None, most) => (most.unwrap_or_default(), format!("at most {}", most.unwrap_or_default())),
@@ -84,11 +84,12 @@ impl Layers {
         let less = self.against.as_ref().map_or(String::new(), |against| format!(", less that of {against}"));
         let list = list.collect::<Vec<_>>().join(", ");
         let said = format!("{}, {}{less}: {list}; asked: {asked}", self.row, self.quantity.title());
-        Ok((Some(page), Finding { verdict, said, scale: scale_of(&runs), source: None }))
+        let scale = scale_of(&seeds.iter().flat_map(|(runs, _)| runs.iter().copied()).collect::<Vec<_>>());
+        Ok((Some(page), Finding { verdict, said, scale, source: None }))
     }
 
-    /// Of each layer the values over seeds, and the row's runs.
-    fn values<'a>(&self, page: &'a Page) -> (Vec<&'a RunResult>, Vec<Vec<f64>>) {
+    /// Of each seed the run, with that of `against`, and a value for each layer.
+    fn measured<'a>(&self, page: &'a Page) -> Vec<(Vec<&'a RunResult>, Vec<f64>)> {
         let of = |label: &str| {
             let own = page.runs.iter().filter(|run| run.row == label && run.is_of(&self.column));
             own.map(|run| &run.run).filter(|run| !run.is_of_a_former_rule()).collect::<Vec<_>>()
@@ -96,19 +97,17 @@ impl Layers {
         let quantities = |run: &RunResult| -> Option<Vec<f64>> {
             run.representations.last()?.layers.iter().map(|layer| self.quantity.of(layer)).collect()
         };
-        let others = self.against.as_deref().map(of);
-        let own = of(&self.row);
-        let differences = own.iter().filter_map(|run| {
-            let values = quantities(run)?;
-            let Some(others) = &others else { return Some(values) };
-            let other = quantities(others.iter().find(|other| other.spec.seed == run.spec.seed)?)?;
-            Some(values.iter().zip(&other).map(|(a, b)| a - b).collect())
-        });
-        let differences: Vec<Vec<f64>> = differences.collect();
-        let layers = differences.iter().map(Vec::len).min().unwrap_or(0);
-        let of_layer = |layer| differences.iter().map(|values| values[layer]).collect();
-        let values = (0..layers).map(of_layer).collect();
-        (own, values)
+        let own = of(&self.row).into_iter();
+        match self.against.as_deref().map(of) {
+            None => own.filter_map(|run| Some((vec![run], quantities(run)?))).collect(),
+            Some(others) => {
+                let less = |(run, other)| {
+                    let [values, others] = [quantities(run)?, quantities(other)?];
+                    Some((vec![run, other], values.iter().zip(&others).map(|(a, b)| a - b).collect()))
+                };
+                pairs(own, others.into_iter()).into_iter().filter_map(less).collect()
+            }
+        }
     }
 }
 
@@ -125,8 +124,8 @@ mod tests {
         let layer = |ratio: f64, rank: f64| LayerRepresentation {
             name: "dense".into(),
             effective_rank: Some(rank),
-            h: Separation { scatter_ratio: Some(1.0), nearest_mean: None },
-            v: Separation { scatter_ratio: Some(ratio), nearest_mean: None },
+            h: Separation { scatter_ratio: Some(1.0), nearest_mean: Some(80.0) },
+            v: Separation { scatter_ratio: Some(ratio), nearest_mean: Some(70.0 + 10.0 * ratio) },
             own: false,
             own_distortion: None,
             fresh: Vec::new(),
@@ -171,6 +170,16 @@ mod tests {
         assert_eq!(found("least", &three, &rank(Some(5.0), None)).verdict, Verdict::Holds);
         assert_eq!(found("most", &three, &rank(None, Some(24.0))).verdict, Verdict::Holds);
         assert_eq!(found("less", &three, &rank(None, Some(15.0))).verdict, Verdict::Fails);
+        // 10 r - 10: 20, 21, 22 and 30, 31, 32.
+        let nearest = found("three", &three, &asked(Quantity::NearestMean, None, Some(17.0), None));
+        assert!(nearest.verdict == Verdict::Holds && nearest.said.contains("layer 1 +21.00 ("), "{nearest:?}");
+        // Ranks 19, 19.35, 18.65 less 20: -1, s 0.35, half-width 0.869 of one layer and 6.205 * 0.35 / sqrt 3 = 1.254
+        // of two.
+        let below = |second: [f64; 3]| [[1.9, second[0]], [1.935, second[1]], [1.865, second[2]]];
+        let of_two = found("two", &below([4.0, 4.1, 4.2]), &rank(Some(0.0), None));
+        assert_eq!(of_two.verdict, Verdict::Open);
+        let of_one = found("single", &below([2.0; 3]), &rank(Some(0.0), None));
+        assert!(of_one.verdict == Verdict::Fails && of_one.said.contains("layer 2 the same in both"), "{of_one:?}");
         let none = asked(Quantity::OwnDistortion, None, None, Some(0.3));
         assert_eq!(found("none", &three, &none).verdict, Verdict::NotDone);
     }

@@ -1,6 +1,7 @@
 //! Claims about Theorem 1's assumptions, from what was measured of every layer.
 
-use super::finding::{Finding, Found, Page, Verdict, scale_of};
+use super::finding::{Finding, Found, Page, Verdict, scale_of, weight};
+use crate::record::RunResult;
 use serde::Deserialize;
 use sll_core::bound::Bound;
 
@@ -14,27 +15,30 @@ pub enum Assumption {
     KlBudget,
 }
 
-/// How often the assumption held in the measurements after training began.
+/// How often the assumption held in the measurements after training began, on the page that [`weight`] chooses.
 pub fn held<'a>(pages: &[&'a Page], column: &str, row: &str, assumption: Assumption) -> Found<'a> {
     let holds: fn(&Bound) -> bool = match assumption {
         Assumption::MonotoneGain => Bound::gains_hold,
         Assumption::KlBudget => Bound::budget_holds,
     };
-    for page in pages {
-        let own = page.runs.iter().filter(|run| run.row == row && run.is_of(column));
-        let own: Vec<_> = own.map(|run| &run.run).collect();
-        let trained = own.iter().flat_map(|run| &run.diagnostics).filter(|epoch| epoch.epoch > 0);
-        let bounds: Vec<Bound> =
-            trained.filter_map(|epoch| epoch.bound(|a| a.kl)).filter(|bound| bound.gains.len() > 1).collect();
-        if bounds.is_empty() {
-            continue;
-        }
-        let (held, all) = (bounds.iter().filter(|bound| holds(bound)).count(), bounds.len());
-        let verdict = if held == all { Verdict::Holds } else { Verdict::Fails };
-        let said = format!("held in {held} of {all} measurements after an epoch or more (n={})", own.len());
-        return Ok((Some(page), Finding { verdict, said, scale: scale_of(&own), source: None }));
-    }
-    Ok((None, Finding::not_done(format!("{row} on {column}: no layer was measured"))))
+    let bounds = |run: &RunResult| -> Vec<Bound> {
+        let trained = run.diagnostics.iter().filter(|epoch| epoch.epoch > 0);
+        trained.filter_map(|epoch| epoch.bound(|a| a.kl)).filter(|bound| bound.gains.len() > 1).collect()
+    };
+    let measured = pages.iter().map(|page| {
+        let own = page.runs.iter().filter(|run| run.row == row && run.is_of(column)).map(|run| &run.run);
+        let own = own.filter(|run| !run.is_of_a_former_rule() && !bounds(run).is_empty());
+        (*page, own.collect::<Vec<&RunResult>>())
+    });
+    let measured = measured.filter(|(_, own)| !own.is_empty());
+    let Some((page, own)) = measured.max_by_key(|(_, own)| weight(own.len(), own[0])) else {
+        return Ok((None, Finding::not_done(format!("{row} on {column}: no layer was measured"))));
+    };
+    let bounds: Vec<Bound> = own.iter().flat_map(|run| bounds(run)).collect();
+    let (held, all) = (bounds.iter().filter(|bound| holds(bound)).count(), bounds.len());
+    let verdict = if held == all { Verdict::Holds } else { Verdict::Fails };
+    let said = format!("held in {held} of {all} measurements after an epoch or more (n={})", own.len());
+    Ok((Some(page), Finding { verdict, said, scale: scale_of(&own), source: None }))
 }
 
 #[cfg(test)]

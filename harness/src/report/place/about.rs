@@ -3,6 +3,8 @@
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::record::{Footprint, Provenance, RunResult};
+use crate::report::range;
+use crate::spec::{Request, RunSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -22,7 +24,8 @@ pub struct About {
     pub dirty: usize,
     /// Of them, those that the numerics of an earlier version made.
     pub earlier_numerics: usize,
-    /// Of each data set how long was trained on how many images, and with how many seeds; the fewest and the most.
+    /// Of each data set for how many epochs and images its runs were to train, and how many seeds a setting has; the
+    /// fewest and the most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scale: Vec<String>,
     /// Processors and GPUs.
@@ -89,22 +92,22 @@ impl About {
 }
 
 fn scale(runs: &[&RunResult]) -> Vec<String> {
-    let mut sets: BTreeMap<&str, [BTreeSet<u64>; 3]> = BTreeMap::new();
+    let mut sets: BTreeMap<&str, Vec<&RunResult>> = BTreeMap::new();
     for run in runs {
-        let [epochs, images, seeds] = sets.entry(&run.data.name).or_default();
-        epochs.insert(run.epochs as u64);
-        images.insert(run.data.train as u64);
-        seeds.insert(run.spec.seed);
+        sets.entry(&run.data.name).or_default().push(run);
     }
-    let range = |values: &BTreeSet<u64>| match (values.first(), values.last()) {
-        (Some(least), Some(most)) if least != most => format!("{least} to {most}"),
-        (least, _) => least.copied().unwrap_or_default().to_string(),
-    };
-    let said = sets.iter().map(|(name, [epochs, images, seeds])| {
-        let plural = |count: &str| if count == "1" { "" } else { "s" };
-        let (epochs, seeds) = (range(epochs), seeds.len().to_string());
-        let (many, several) = (plural(&epochs), plural(&seeds));
-        format!("{name}: {epochs} epoch{many} of {} images, {seeds} seed{several}", range(images))
+    let said = sets.into_iter().map(|(name, runs)| {
+        let mut of_each: BTreeMap<String, usize> = BTreeMap::new();
+        for run in &runs {
+            let any_seed = RunSpec { seed: 0, ..run.spec.clone() };
+            *of_each.entry(any_seed.id_under(run.numerics)).or_default() += 1;
+        }
+        let many =
+            |count: String, noun: &str| if count == "1" { format!("1 {noun}") } else { format!("{count} {noun}s") };
+        // One that diverged had as many before it.
+        let epochs = many(range(runs.iter().map(|run| run.spec.recipe.epochs)), "epoch");
+        let images = range(runs.iter().map(|run| run.data.train));
+        format!("{name}: {epochs} of {images} images, {}", many(range(of_each.into_values()), "seed"))
     });
     said.collect()
 }
@@ -113,6 +116,7 @@ fn scale(runs: &[&RunResult]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::record::example;
+    use crate::spec::Recipe;
 
     #[test]
     fn runs_are_counted_once_and_what_is_wrong_with_them_is_told() {
@@ -124,9 +128,11 @@ mod tests {
         let about = About::runs("T", "harness x", runs.into_iter());
         assert_eq!((about.records, about.dirty, about.earlier_numerics), (3, 1, 1));
         assert_eq!(about.caveats().unwrap(), "1 of uncommitted code, 1 of earlier numerics");
-        let run = &runs[0];
-        let (name, train) = (&run.data.name, run.data.train);
-        assert_eq!(about.scale, [format!("{name}: {} epochs of {train} images, 3 seeds", run.epochs)]);
+        let longer = RunSpec { recipe: Recipe { epochs: 7, ..sound.spec.recipe.clone() }, ..sound.spec.clone() };
+        let diverged = RunResult { run_id: "other".into(), spec: longer, epochs: 0, ..sound.clone() };
+        let (name, train, epochs) = (&sound.data.name, sound.data.train, sound.spec.recipe.epochs);
+        let scale = About::runs("T", "x", [&sound, &dirty, &diverged].into_iter()).scale;
+        assert_eq!(scale, [format!("{name}: {epochs} to 7 epochs of {train} images, 1 to 2 seeds")]);
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(About::read(folder.path()).unwrap(), None);
         about.write(folder.path()).unwrap();
