@@ -4,7 +4,7 @@ use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::record::{Footprint, Provenance, RunResult};
 use crate::report::range;
-use crate::spec::{Request, RunSpec};
+use crate::spec::RunSpec;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
