@@ -62,7 +62,8 @@ pub fn runs(report: &Report) -> Option<String> {
     let about = "n counts the runs that did not diverge; seeds lists the diverged ones too. The best epoch is chosen \
                  on the same images that the accuracy is measured on, so it flatters. MACs are multiply-accumulates, \
                  counted from the network's shape, heads and projections and their way back included; the next column \
-                 sets them against a step of BP on the same network. Seconds include evaluation. Data are named with \
+                 sets them against a step of BP on the same network. Seconds include evaluation, and are of a \
+                 machine that may have done other work beside: results/bench compares times. Data are named with \
                  the first 12 hex digits of their SHA-256; every run's whole spec is in the Parquet file.";
     (!grid.is_empty()).then(|| format!("## What was run\n\n{grid}\n{about}\n"))
 }
