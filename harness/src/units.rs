@@ -1,5 +1,7 @@
 //! Units of what is told.
 
+use std::collections::BTreeSet;
+
 /// Bytes of a mebibyte.
 pub const MIB: f64 = 1_048_576.0;
 
@@ -21,9 +23,30 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// `3`, or `3 to 10`: the least and the most of `values`; nothing of nothing.
+pub fn range(values: impl IntoIterator<Item = usize>) -> Option<String> {
+    let values: BTreeSet<usize> = values.into_iter().collect();
+    let (least, most) = (values.first()?, values.last()?);
+    Some(if least == most { least.to_string() } else { format!("{least} to {most}") })
+}
+
+/// `1 epoch`, `3 epochs` or `3 to 10 epochs`: how many of what is called `noun`.
+pub fn counted(values: impl IntoIterator<Item = usize>, noun: &str) -> String {
+    let count = range(values).unwrap_or_else(|| "0".into());
+    let ending = if count == "1" { "" } else { "s" };
+    format!("{count} {noun}{ending}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_are_told_with_their_noun() {
+        assert_eq!(counted([3, 10, 5], "epoch"), "3 to 10 epochs");
+        assert_eq!([counted([4], "epoch"), counted([1, 1], "epoch")], ["4 epochs", "1 epoch"]);
+        assert_eq!((counted([], "seed"), range([])), ("0 seeds".into(), None));
+    }
 
     #[test]
     fn times_are_told_in_words_that_fit() {

@@ -13,7 +13,7 @@ pub use crew::Crew;
 use crate::error::Result;
 use crate::experiment::{Choices, Experiment, expand};
 use crate::spec::{MemorySpec, Request, RunSpec};
-use crate::units::duration;
+use crate::units::{counted, duration};
 use datasets::{Augment, LoadOptions};
 use pace::Paces;
 use sll_core::rng::mix;
@@ -136,8 +136,8 @@ pub fn command_cost(specs: &[&RunSpec], loads: &[Tried], crew: Crew) -> Result<S
     let diagnosed = specs.iter().any(|spec| spec.recipe.diagnostics || spec.recipe.representations);
     Ok(format!(
         "this command: {} of {}, {} at once: {}{}, by steps just timed{}; data: {}; {}",
-        runs(specs.len()),
-        epochs(specs.iter().map(|spec| spec.recipe.epochs)),
+        counted([specs.len()], "run"),
+        counted(specs.iter().map(|spec| spec.recipe.epochs), "epoch"),
         crew.jobs.min(specs.len()).max(1),
         about(&seconds, crew.jobs),
         if diagnosed { " and what it takes to measure every layer" } else { "" },
@@ -177,8 +177,8 @@ pub fn paper_cost(experiment: &Experiment, choices: &Choices, crew: Crew) -> Res
     let seconds: Vec<f64> = loads.iter().flatten().map(Load::seconds).collect();
     Ok(format!(
         "the paper's recipe for all of it: {} of {}: {} on this machine{}",
-        runs(specs.len()),
-        epochs(specs.iter().map(|spec| spec.recipe.epochs)),
+        counted([specs.len()], "run"),
+        counted(specs.iter().map(|spec| spec.recipe.epochs), "epoch"),
         about(&seconds, crew.jobs),
         without(&specs, &loads)
     ))
@@ -210,19 +210,6 @@ fn planned(experiment: &Experiment, choices: &Choices) -> Result<Vec<RunSpec>> {
     Ok(plan.cells.into_iter().flat_map(|cell| cell.specs).filter(|spec| seen.insert(spec.id())).collect())
 }
 
-fn runs(count: usize) -> String {
-    if count == 1 { "1 run".into() } else { format!("{count} runs") }
-}
-
-/// `1 epoch`, `3 epochs` or `3 to 10 epochs`.
-fn epochs(values: impl Iterator<Item = usize> + Clone) -> String {
-    match (values.clone().min().unwrap_or(0), values.max().unwrap_or(0)) {
-        (1, 1) => "1 epoch".into(),
-        (low, high) if low == high => format!("{low} epochs"),
-        (low, high) => format!("{low} to {high} epochs"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,12 +218,6 @@ mod tests {
     fn the_time_of_runs_of_which_none_was_timed_is_not_known() {
         assert_eq!(about(&[], 2), "an unknown time");
         assert_eq!(about(&[60.0, 60.0], 1), format!("about {}", duration(120.0)));
-    }
-
-    #[test]
-    fn epochs_are_told_as_a_range() {
-        assert_eq!(epochs([3, 10, 5].into_iter()), "3 to 10 epochs");
-        assert_eq!((epochs([4].into_iter()), epochs([1, 1].into_iter())), ("4 epochs".into(), "1 epoch".into()));
     }
 
     #[test]

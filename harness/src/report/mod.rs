@@ -32,7 +32,6 @@ use crate::experiment::{Authors, Parameter, PlannedColumn};
 use crate::paper::Quoted;
 use crate::record::RunResult;
 use picture::{Stroke, strokes};
-use std::collections::BTreeSet;
 
 /// A table or sweep with the runs that fill it.
 #[derive(Clone, Debug)]
@@ -129,15 +128,6 @@ impl Report {
 /// What `name` gives for each of `items`, every answer once, in order of appearance.
 pub(crate) fn distinct<'a, T: 'a>(items: impl IntoIterator<Item = &'a T>, name: impl Fn(&T) -> String) -> String {
     each_once(items.into_iter().map(name))
-}
-
-/// The least and the largest of `values`, or the only one.
-pub(crate) fn range(values: impl IntoIterator<Item = usize>) -> String {
-    let values: BTreeSet<usize> = values.into_iter().collect();
-    match (values.first(), values.last()) {
-        (Some(least), Some(most)) if least != most => format!("{least} to {most}"),
-        (least, _) => least.map_or(String::new(), usize::to_string),
-    }
 }
 
 /// The `answers`, every one once, in order of appearance.

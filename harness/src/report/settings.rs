@@ -3,6 +3,7 @@
 use super::{Cell, Report};
 use crate::record::RunResult;
 use crate::record::facts::{self, Fact};
+use crate::units::counted;
 
 /// A row of a figure with its runs.
 pub type RowRuns<'a> = (&'a str, Vec<&'a RunResult>);
@@ -27,11 +28,7 @@ pub fn in_words(rows: &[RowRuns]) -> String {
     let usually = [network.clone(), recipe.clone()].concat();
     let exceptions: Vec<String> = rows.iter().filter_map(|row| otherwise(row, &usually)).collect();
     let exceptions = if exceptions.is_empty() { String::new() } else { format!(" ({})", exceptions.join("; ")) };
-    let epochs = match extremes(runs.iter().map(|run| run.epochs)) {
-        (1, 1) => "1 epoch".to_string(),
-        (least, most) if least == most => format!("{most} epochs"),
-        (least, most) => format!("{least} to {most} epochs"),
-    };
+    let epochs = counted(runs.iter().map(|run| run.epochs), "epoch");
     let device = super::distinct(runs, |run| run.provenance.device.to_string());
     let parts = [words(&network), words(&recipe) + &exceptions, epochs, device];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
@@ -60,10 +57,6 @@ fn otherwise((label, runs): &RowRuns, usually: &[Option<Fact>]) -> Option<String
         .filter_map(|(_, own, _)| own.words)
         .collect();
     (!words.is_empty()).then(|| format!("{label}: {}", words.join(", ")))
-}
-
-fn extremes(numbers: impl Iterator<Item = usize> + Clone) -> (usize, usize) {
-    (numbers.clone().min().unwrap_or(0), numbers.max().unwrap_or(0))
 }
 
 #[cfg(test)]

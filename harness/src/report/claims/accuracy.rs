@@ -1,6 +1,8 @@
 //! Claims about accuracy, from the runs of a table or sweep.
 
-use super::finding::{Finding, Found, MIN_PAIRS, Page, Verdict, interval, judge, judge_one_of, scale_of, weight};
+use super::finding::{
+    Finding, Found, MIN_PAIRS, Page, Verdict, interval, judge, judge_one_of, scale_of, trained_on, weight,
+};
 use crate::record::RunResult;
 use crate::report::grid::grouped;
 use crate::report::paired::pairs;
@@ -35,12 +37,6 @@ impl Compared<'_> {
 
     fn scale(&self) -> String {
         scale_of(&self.pairs.iter().flat_map(|(a, b)| [a, b]).collect::<Vec<_>>())
-    }
-
-    /// Images trained on, every epoch counted.
-    fn trained_on(&self) -> usize {
-        let run = &self.pairs[0].0;
-        run.epochs * run.data.train
     }
 }
 
@@ -145,7 +141,7 @@ pub fn above_all<'a>(pages: &[&'a Page], column: &str, row: &str, rows: &[String
     });
     let most = |parts: &Vec<(&String, Compared)>| {
         let enough = parts.iter().filter(|(_, compared)| compared.pairs.len() >= MIN_PAIRS).count();
-        let trained_on = parts.iter().map(|(_, compared)| compared.trained_on()).max();
+        let trained_on = parts.iter().map(|(_, compared)| trained_on(&compared.pairs[0].0)).max();
         (enough, trained_on, parts.iter().map(|(_, compared)| compared.pairs.len()).sum::<usize>())
     };
     let parts = parts.max_by_key(most).unwrap_or_default();

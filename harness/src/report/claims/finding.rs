@@ -4,9 +4,9 @@ use crate::error::Result;
 use crate::record::RunResult;
 use crate::report::parquet::{LabelledRun, read_labelled};
 use crate::report::place::About;
-use crate::report::range;
 use crate::report::stats::{half_width, half_width_95, mean};
 use crate::talk::say;
+use crate::units::{counted, range};
 use std::path::PathBuf;
 
 /// What the numbers say of one piece of evidence.
@@ -97,25 +97,26 @@ pub fn judge_one_of(values: &[f64], bound: f64, several: usize) -> Verdict {
 pub const MIN_PAIRS: usize = 3;
 
 /// What makes one page decide and not another: `count` of the seeds compared, of which [`MIN_PAIRS`] are enough, then
-/// the images that `run`, one of the runs compared, was trained on, every epoch counted, then the seeds.
+/// the images that `run`, one of the runs compared, was trained on, then the seeds.
 pub fn weight(count: usize, run: &RunResult) -> (bool, usize, usize) {
-    (count >= MIN_PAIRS, run.epochs * run.data.train, count)
+    (count >= MIN_PAIRS, trained_on(run), count)
+}
+
+/// Images that `run` was trained on, every epoch counted.
+pub fn trained_on(run: &RunResult) -> usize {
+    run.epochs * run.data.train
 }
 
 /// What `runs` are of: data set, network and how long it was trained; and what is to be known of them.
 pub fn scale_of(runs: &[&RunResult]) -> String {
     let Some(run) = runs.first() else { return String::new() };
-    let width = match range(runs.iter().filter_map(|run| run.spec.network.width)) {
-        none if none.is_empty() => none,
-        width => format!(", width {width}"),
-    };
-    let epochs = match range(runs.iter().map(|run| run.epochs)) {
-        one if one == "1" => "1 epoch".into(),
-        several => format!("{several} epochs"),
-    };
-    let train = range(runs.iter().map(|run| run.data.train));
-    let images = format!("{train} images, {} {} images", run.data.test, run.evaluated_on);
-    let scale = format!("{}: {}{width}, {epochs} of {images}", run.data.name, run.spec.network.name);
+    let width = range(runs.iter().filter_map(|run| run.spec.network.width));
+    let width = width.map_or(String::new(), |width| format!(", width {width}"));
+    let epochs = counted(runs.iter().map(|run| run.epochs), "epoch");
+    let trained = counted(runs.iter().map(|run| run.data.train), "image");
+    let evaluated = format!("{} {} images", run.data.test, run.evaluated_on);
+    let (data, network) = (&run.data.name, &run.spec.network.name);
+    let scale = format!("{data}: {network}{width}, {epochs} of {trained}, {evaluated}");
     with_caveats(scale, &About::runs("", "", runs.iter().copied()))
 }
 

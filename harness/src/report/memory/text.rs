@@ -56,8 +56,8 @@ pub fn definitions(found: &[&Footprint]) -> String {
          what each layer more adds between the two deepest networks; a shallower one may have its peak elsewhere. \
          Parts are those of the moment of the peak, which may be another in another network. **(BP)** marks a point \
          with one unit.\n\
-         - **Theory** is `LearningRule::memory`, from shapes alone; its deviation is that of the step's peak. It knows \
-         what flex's convolutions copy for a kernel's gradient, and has no room for what LibTorch's need.\n\
+         - **Theory** is `LearningRule::memory`, from shapes alone; its deviation is that of the step's peak. It \
+         leaves out what a library's convolution needs for itself.\n\
          - **MACs** are analytic, projections and feedback and their way back included; *counted* is what a step did, \
          counted at every matrix product and convolution. Seconds are of one thread, with \
          other work on the machine: an order of magnitude. **RSS** is `VmHWM`, the process's own peak, program and \

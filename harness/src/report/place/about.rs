@@ -3,8 +3,8 @@
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::record::{Footprint, Provenance, RunResult};
-use crate::report::range;
 use crate::spec::RunSpec;
+use crate::units::counted;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -102,12 +102,10 @@ fn scale(runs: &[&RunResult]) -> Vec<String> {
             let any_seed = RunSpec { seed: 0, ..run.spec.clone() };
             *of_each.entry(any_seed.id_under(run.numerics)).or_default() += 1;
         }
-        let many =
-            |count: String, noun: &str| if count == "1" { format!("1 {noun}") } else { format!("{count} {noun}s") };
         // One that diverged had as many before it.
-        let epochs = many(range(runs.iter().map(|run| run.spec.recipe.epochs)), "epoch");
-        let images = range(runs.iter().map(|run| run.data.train));
-        format!("{name}: {epochs} of {images} images, {}", many(range(of_each.into_values()), "seed"))
+        let epochs = counted(runs.iter().map(|run| run.spec.recipe.epochs), "epoch");
+        let images = counted(runs.iter().map(|run| run.data.train), "image");
+        format!("{name}: {epochs} of {images}, {}", counted(of_each.into_values(), "seed"))
     });
     said.collect()
 }
